@@ -1,0 +1,24 @@
+// `npm test`: everything that must hold before a change lands.
+import process from 'node:process'
+import { addUpTestResults, removeTestResults } from './test-results.mjs'
+import { installIfNeeded, run } from './workspace.mjs'
+
+const turbo = ['run', '--continue=always', '--log-order=grouped', '--output-logs=new-only']
+const checks = ['lint', 'format:check', 'knip', 'typecheck', 'build', 'check:package']
+
+installIfNeeded()
+removeTestResults()
+
+const checked = run('turbo', [...turbo, ...checks])
+// One package at a time: test files already share the cores among them.
+const tested = run('turbo', [...turbo, '--concurrency=1', 'test'])
+
+const { passed, failed, skipped } = addUpTestResults()
+for (const name of skipped) console.log(`SKIPPED  ${name}`)
+if (!checked) console.log(`FAILED  one of ${checks.join(', ')}: see above`)
+if (!tested && failed === 0) console.log('FAILED  test, outside of any test: see above')
+
+// What failed without being a test counts as one, so that "0 failed" is always the truth.
+const others = (checked ? 0 : 1) + (tested || failed > 0 ? 0 : 1)
+console.log(`${passed} passed, ${failed + others} failed, ${skipped.length} skipped`)
+process.exitCode = failed + others === 0 ? 0 : 1
