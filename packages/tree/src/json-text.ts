@@ -1,0 +1,113 @@
+import { joinChildren, quote } from './canonical.ts'
+import { compareKeys } from './key-order.ts'
+import { keyFault, maxDepth } from './key.ts'
+import { exceedsUtf8Length } from './utf8.ts'
+
+/** Most bytes of one string, in UTF-8. */
+export const maxStringBytes: number = 10 * 1024 * 1024
+
+/**
+ * The canonical plain text of a JSON value with all its nulls and empty containers removed, made
+ * without building nodes; `'null'` when nothing remains. `undefined` when the value is not plain
+ * and clean: it holds a reserved name, a fault, a number whose source text has to be seen, or
+ * something that `JSON.parse` never makes.
+ *
+ * @param depth Number of keys above the value.
+ */
+export function canonicalOfJson(value: unknown, depth: number): string | undefined {
+  const text = textOf(value, depth)
+  return text === '' ? 'null' : text
+}
+
+/** As above, but `''` for what is to be removed. */
+function textOf(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'string') return isStorable(value) ? quote(value) : undefined
+  // Beyond 2^53 only the source tells whether a literal was rounded. NaN fails the test as well.
+  if (typeof value === 'number') {
+    return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? `${value + 0}` : undefined
+  }
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  if (value === null) return ''
+  if (typeof value !== 'object') return undefined
+  return Array.isArray(value) ? arrayText(value, depth) : objectText(value, depth)
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !exceedsUtf8Length(text, maxStringBytes)
+}
+
+function objectText(value: object, depth: number): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return undefined
+  const keys = Object.keys(value)
+  if (keys.length > 0 && depth === maxDepth) return undefined
+  sortKeys(keys)
+  const members = value as Readonly<Record<string, unknown>>
+  // Integer keys come first, so only then can the children make an array.
+  const first = keys[0]?.charCodeAt(0)
+  if (first !== undefined && first < 0x3a) return integerObjectText(members, keys, depth)
+  let text = ''
+  for (const key of keys) {
+    const name = nameText(key)
+    if (name === undefined) return undefined
+    const child = textOf(members[key], depth + 1)
+    if (child === undefined) return undefined
+    if (child !== '') text += (text === '' ? '{' : ',') + name + ':' + child
+  }
+  return text === '' ? '' : text + '}'
+}
+
+function integerObjectText(
+  members: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+  depth: number,
+): string | undefined {
+  const texts = new Map<string, string>()
+  for (const key of keys) {
+    if (nameText(key) === undefined) return undefined
+    const child = textOf(members[key], depth + 1)
+    if (child === undefined) return undefined
+    if (child !== '') texts.set(key, child)
+  }
+  return texts.size === 0 ? '' : joinChildren(texts, itself)
+}
+
+function arrayText(items: readonly unknown[], depth: number): string | undefined {
+  if (items.length > 0 && depth === maxDepth) return undefined
+  const texts = new Map<string, string>()
+  for (let index = 0; index < items.length; index++) {
+    const child = textOf(items[index], depth + 1)
+    if (child === undefined) return undefined
+    if (child !== '') texts.set(String(index), child)
+  }
+  return texts.size === 0 ? '' : joinChildren(texts, itself)
+}
+
+function itself(text: string): string {
+  return text
+}
+
+function sortKeys(keys: string[]): void {
+  for (let index = 1; index < keys.length; index++) {
+    if (compareKeys(keys[index - 1] as string, keys[index] as string) > 0) {
+      keys.sort(compareKeys)
+      return
+    }
+  }
+}
+
+// 1 for the ASCII characters that stand for themselves in a key and in JSON.
+const plain = new Uint8Array(0x80).fill(1, 0x20, 0x7f)
+for (const character of '.$#[]/"\\') plain[character.charCodeAt(0)] = 0
+
+// So short a key has at most 768 bytes.
+const safeLength = 256
+
+/** The key as a JSON string; `undefined` when it is not a valid key. */
+function nameText(key: string): string | undefined {
+  const { length } = key
+  let index = length <= safeLength ? 0 : length
+  while (index < length && plain[key.charCodeAt(index)] === 1) index++
+  if (index === length && length > 0 && length <= safeLength) return `"${key}"`
+  return keyFault(key) === undefined ? quote(key) : undefined
+}

@@ -1,0 +1,45 @@
+import { TreeError } from './errors.ts'
+import { exceedsUtf8Length } from './utf8.ts'
+
+/** Most bytes of one key, in UTF-8. */
+export const maxKeyBytes = 768
+
+/** Most keys on the way from the root to a leaf. A `.priority` does not count. */
+export const maxDepth = 32
+
+/** What is wrong with a key, to be put behind "a key". */
+export interface KeyFault {
+  readonly text: string
+  readonly tooLong: boolean
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
+const forbidden = /[\u0000-\u001f\u007f.$#[\]/]/
+
+const empty: KeyFault = { text: 'cannot be empty', tooLong: false }
+const tooLong: KeyFault = { text: `cannot have more than ${maxKeyBytes} bytes`, tooLong: true }
+const surrogate: KeyFault = { text: 'cannot hold half of a surrogate pair', tooLong: false }
+
+/** Says what is wrong with a key; `undefined` when nothing is. */
+export function keyFault(key: string): KeyFault | undefined {
+  if (key === '') return empty
+  const character = forbidden.exec(key)?.[0]
+  if (character !== undefined) {
+    return { text: `cannot hold ${JSON.stringify(character)}`, tooLong: false }
+  }
+  if (exceedsUtf8Length(key, maxKeyBytes)) return tooLong
+  // Two halves of different pairs have the same UTF-8, so two keys would become one.
+  return key.isWellFormed() ? undefined : surrogate
+}
+
+/**
+ * Checks the name of a child: 1 to 768 bytes of UTF-8, without `.` `$` `#` `[` `]` `/` and ASCII
+ * control characters.
+ * @throws {TreeError} `ERR_INVALID_KEY`
+ */
+export function checkKey(key: string): void {
+  const fault = keyFault(key)
+  if (fault !== undefined) {
+    throw new TreeError('ERR_INVALID_KEY', `Invalid key ${JSON.stringify(key)}: it ${fault.text}`)
+  }
+}

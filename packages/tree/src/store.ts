@@ -1,0 +1,204 @@
+import type { TreeNode } from './node.ts'
+import type { Path } from './path.ts'
+import type { TreeError } from './errors.ts'
+import type { TreeValue } from './tree-value.ts'
+
+/** How JSON text shows priorities: `plain` hides them and renders arrays, `export` does neither. */
+export type JsonForm = 'plain' | 'export'
+
+/** What lies at a path, without its data. */
+export type NodeKind = 'none' | 'leaf' | 'branch'
+
+export interface KeyRange {
+  /** Only keys after this one, in key order. */
+  readonly after?: string
+  /** Only keys before this one. */
+  readonly before?: string
+  /** At most so many keys. Default: no limit. */
+  readonly limit?: number
+  /** From the last key to the first. Default: false. */
+  readonly reverse?: boolean
+}
+
+/** The tree at one moment, read only as far as it is asked. Shared by snapshots and judges. */
+export interface TreeView {
+  /** What lies at `path`, without reading its data. */
+  kind(path: Path): NodeKind
+  /** The whole value at `path`, read into memory; the null value where nothing is. */
+  get(path: Path): TreeValue
+  /** Names of the children of `path` in key order; none for a leaf or nothing. */
+  keys(path: Path, range?: KeyRange): Iterable<string>
+}
+
+/**
+ * An immutable view of the tree as of one commit. Holds resources of the store until closed:
+ * close it as soon as possible, and never keep one while waiting for somebody else.
+ */
+export interface TreeSnapshot extends TreeView, Disposable {
+  /** Sequence number of the last change it contains; 0 in a new database. */
+  readonly sequence: number
+  /** The value at `path` as JSON bytes; `undefined` where nothing is. The bytes are the caller's. */
+  json(path: Path, form?: JsonForm): Uint8Array | undefined
+  /**
+   * The same bytes in blocks of about 64 KiB, read while they are taken, so that any size needs
+   * bounded memory. A value that fits one block comes as one. `undefined` where nothing is.
+   */
+  jsonBlocks(path: Path, form?: JsonForm): Iterable<Uint8Array> | undefined
+  /** Digest of the value with its priorities, 28 characters of base 64; `null_etag` for nothing. */
+  etag(path: Path): string
+  /** Gives the resources back. Closing twice is harmless; reading after it throws `ERR_STORE_CLOSED`. */
+  close(): void
+}
+
+/** A large value that was checked, cut and stored beforehand by a {@link Stager}. Used once. */
+export interface StagedValue {
+  readonly staged: unknown
+}
+
+/**
+ * A value to be written: a node, nothing, a value with its text (which spares a store that keeps
+ * text from making it), something staged, or a function of what is there. Whoever made it has
+ * checked it, as `parseJson` and `fromJson` do; a store does not check it again.
+ */
+export type WriteValue =
+  | TreeNode
+  | null
+  | TreeValue
+  | StagedValue
+  | ((current: TreeValue) => TreeNode | TreeValue | null | undefined)
+
+export interface WritePair {
+  /** Where to write. A path that ends in `.priority` sets the priority of the node there. */
+  readonly path: Path
+  /**
+   * What to write; `null` deletes. A function is called once, inside the write, with the value
+   * current at that moment; what it returns is written, and `undefined` refuses the whole write
+   * with `ERR_REFUSED`.
+   */
+  readonly value: WriteValue
+}
+
+/** A condition on the tree before the write; where it fails the outcome is `ERR_CONDITION_FAILED`. */
+export interface Precondition {
+  readonly path: Path
+  /** What {@link TreeSnapshot.etag} must give; `null_etag` for "nothing there". */
+  readonly etag: string
+}
+
+/**
+ * Decides about a write inside its transaction: sees the tree before and after it, and allows it
+ * (`undefined`) or refuses it with an error that becomes the write's outcome. Must be synchronous
+ * and must not keep the views.
+ */
+export type Judge = (before: TreeView, after: TreeView, now: number) => Error | undefined
+
+/**
+ * One request to change the tree: all of it happens, or none. What the judge says comes before
+ * a failed precondition, so that who may not know what is there does not learn it from the error.
+ */
+export interface TreeWrite {
+  /**
+   * Applied in order, one on the result of the other; server values and functions see the tree as
+   * it was before the first. No path may be equal to, or below, another one: `ERR_PATH_CONFLICT`.
+   */
+  readonly pairs: readonly WritePair[]
+  readonly precondition?: Precondition
+  readonly judge?: Judge
+}
+
+/** A write that was applied, and what it came to. */
+export interface WriteAccepted {
+  readonly ok: true
+  /** Number of the change; `undefined` when the write changed nothing, which makes no change. */
+  readonly sequence: number | undefined
+  /** The time of the write, milliseconds since 1970: what its server timestamps became. */
+  readonly time: number
+  /**
+   * What was written for each pair, server values resolved; `undefined` for a staged value, which
+   * is too large to hand back (read it from a snapshot).
+   */
+  readonly values: readonly (TreeValue | undefined)[]
+}
+
+/** A write that was not applied. Nothing of it was stored. */
+export interface WriteRefused {
+  readonly ok: false
+  readonly error: TreeError | Error
+  /** With `ERR_CONDITION_FAILED`: what is there instead, as of the refusal. */
+  readonly current?: { readonly etag: string; readonly value: TreeValue }
+}
+
+export type WriteOutcome = WriteAccepted | WriteRefused
+
+/** One pair of a {@link Change}. */
+export interface ChangePair {
+  /** May end in `.priority`. */
+  readonly path: Path
+  /** The value that was written there; `undefined` when it was too large for the change log (a hole). */
+  readonly value: TreeValue | undefined
+}
+
+/** What one accepted write did to the tree, everything in it resolved. */
+export interface Change {
+  /** Grows by one with each change, for the life of the database. */
+  readonly sequence: number
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** Opaque place in the history; says whether two histories are the same. */
+  readonly id: string
+  /**
+   * Only pairs that changed something when their turn came, in the order of the write. Applied in
+   * this order to the tree before the write they give the tree after it.
+   */
+  readonly pairs: readonly ChangePair[]
+}
+
+/** Takes JSON bytes as they arrive, checks them and stores what is large without holding it. */
+export interface Stager {
+  /** Takes the next bytes. @throws {TreeError} on bad input; nothing stays stored then. */
+  write(chunk: Uint8Array): void
+  /**
+   * Ends the input. One pair with an empty key for a value; one for each member for an update.
+   * @throws {TreeError} when the input ends too early.
+   */
+  end(): readonly StagedPair[]
+  /** Throws away what was staged. Harmless after `end()` when the pairs were written. */
+  abort(): void
+}
+
+export interface StagedPair {
+  /** Member name as it stood in the input, for `update`; `''` for `value`. May be a relative path. */
+  readonly key: string
+  /** A large value is staged; a small one is given as it is. */
+  readonly value: TreeNode | null | TreeValue | StagedValue
+}
+
+export interface StageOptions {
+  /** `value`: any JSON. `update`: an object whose members are separate writes. Default: `value`. */
+  readonly kind?: 'value' | 'update'
+  /** Number of keys in the path it will be written to, for the limit on depth. Default: 0. */
+  readonly depth?: number
+}
+
+/**
+ * A store of one JSON tree. Every method except {@link write} and {@link close} is synchronous
+ * and works in the calling thread.
+ */
+export interface TreeStore extends AsyncDisposable {
+  /** Opens a snapshot of the newest commit: contains every write answered before the call. */
+  snapshot(): TreeSnapshot
+  /**
+   * Applies writes in order in one commit and returns when it is as durable as the store was
+   * opened to be. Each write succeeds or fails by itself.
+   * @throws {TreeError} `ERR_STORE_FULL`, `ERR_STORE_FAILED` when the commit failed: nothing was written.
+   */
+  commit(writes: readonly TreeWrite[]): readonly WriteOutcome[]
+  /** Queues a write; writes that wait together share a commit. Rejects only where `commit` throws. */
+  write(write: TreeWrite): Promise<WriteOutcome>
+  /** Begins to take in a value too large to hold in memory. */
+  stage(options?: StageOptions): Stager
+  /** Calls `listener` after each commit, with its changes in order. Returns the way to stop it. */
+  subscribe(listener: (changes: readonly Change[]) => void): () => void
+  /** Waits for queued writes, then closes. Everything after it fails with `ERR_STORE_CLOSED`. */
+  close(): Promise<void>
+}
