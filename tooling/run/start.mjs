@@ -1,4 +1,5 @@
 // `npm start -- [flags]`: install what is missing, then `elkyn serve [flags]` from the sources.
+// The script is called with `exec`: the shell that npm starts would not pass a signal on.
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +16,7 @@ const manifest = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'))
 const server = spawn(node, [join(app, manifest.bin.elkyn), 'serve', ...process.argv.slice(2)], {
   stdio: 'inherit',
   // A session of its own: the terminal's Ctrl-C reaches this process only, which passes it on.
-  detached: process.platform !== 'win32',
+  detached: true,
 })
 
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) forward(signal)

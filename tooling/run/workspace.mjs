@@ -11,11 +11,9 @@ export const root = fileURLToPath(new URL('../../', import.meta.url))
 
 const bin = join(root, 'node_modules', '.bin')
 const stampFile = join(root, 'node_modules', '.install-stamp')
-// npm and npx are batch files on Windows, which only a shell starts.
-const shell = process.platform === 'win32'
 
 /** The pinned Node of the workspace. It runs the TypeScript sources as they are. */
-export const node = join(root, 'node_modules', 'node', 'bin', shell ? 'node.exe' : 'node')
+export const node = join(root, 'node_modules', 'node', 'bin', 'node')
 
 /** The environment in which the pinned Node and the workspace's tools come first on the PATH. */
 const env = {
@@ -36,11 +34,10 @@ export function installIfNeeded() {
   console.error(`Installing the dependencies with ${packageManager} ...`)
   rmSync(stampFile, { force: true })
   // Standard output belongs to what comes after: the server's one line, or the tests' report.
-  const install = spawnSync('npx', ['--yes', packageManager, 'install', '--frozen-lockfile'], {
-    cwd: root,
-    shell,
-    stdio: ['ignore', 2, 2],
-  })
+  // Errors only: pnpm would warn for each package that this Node is too old for, and the pinned one
+  // is on its way.
+  const args = ['--yes', packageManager, 'install', '--frozen-lockfile', '--loglevel=error']
+  const install = spawnSync('npx', args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (install.status !== 0) {
     console.error('Cannot install the dependencies: see the messages above')
     process.exit(1)
@@ -56,7 +53,7 @@ export function installIfNeeded() {
  * @returns {boolean} whether it ended with exit code 0
  */
 export function run(command, args) {
-  return spawnSync(command, args, { cwd: root, env, shell, stdio: 'inherit' }).status === 0
+  return spawnSync(command, args, { cwd: root, env, stdio: 'inherit' }).status === 0
 }
 
 function installStamp() {
