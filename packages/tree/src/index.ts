@@ -18,7 +18,8 @@ export {
   splitPriorityPath,
 } from './path.ts'
 export type { ParsePathOptions, Path } from './path.ts'
-export { checkKey, maxDepth, maxKeyBytes } from './key.ts'
+export { checkKey } from './key.ts'
+export { maxDepth, maxKeyBytes, maxStringBytes } from './limits.ts'
 export { compareKeys, parseIntegerKey } from './key-order.ts'
 export {
   Branch,
@@ -33,6 +34,9 @@ export {
 } from './node.ts'
 export type { Leaf, Priority, TreeNode } from './node.ts'
 export { branchOf, withChild, withPriority } from './node-edit.ts'
+export { resolveServerValues } from './server-value.ts'
+export { fromJson, parseJson, parseUpdate } from './parse.ts'
+export type { ParseJsonOptions, UpdateMember } from './parse.ts'
 export { TreeValue } from './tree-value.ts'
 export type {
   Change,
@@ -57,7 +61,17 @@ export type {
   WriteValue,
 } from './store.ts'
 
-// What a store needs to keep values as canonical text.
+// Reading JSON of any size in pieces.
+export { JsonTokenizer } from './tokenizer.ts'
+export type { JsonHandler, TextPlace } from './tokenizer.ts'
+export { TreeBuilder } from './tree-builder.ts'
+export type { BuiltValue, TreeBuilderOptions } from './tree-builder.ts'
+export { UpdateBuilder } from './update-builder.ts'
+export type { BuiltMember } from './update-builder.ts'
+export type { TreeSink } from './tree-sink.ts'
+
+// What a store needs to check writes and to keep values as canonical text.
 export { isArrayLike, joinChildren, quote, toCanonical } from './canonical.ts'
+export { checkConflicts } from './update-path.ts'
 export { locate, replaceLocated } from './locate.ts'
 export type { TextSpan } from './locate.ts'

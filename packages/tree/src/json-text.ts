@@ -1,10 +1,8 @@
 import { joinChildren, quote } from './canonical.ts'
 import { compareKeys } from './key-order.ts'
-import { keyFault, maxDepth } from './key.ts'
+import { keyFault } from './key.ts'
+import { maxDepth, maxStringBytes } from './limits.ts'
 import { exceedsUtf8Length } from './utf8.ts'
-
-/** Most bytes of one string, in UTF-8. */
-export const maxStringBytes: number = 10 * 1024 * 1024
 
 /**
  * The canonical plain text of a JSON value with all its nulls and empty containers removed, made
@@ -40,7 +38,7 @@ function objectText(value: object, depth: number): string | undefined {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return undefined
   const keys = Object.keys(value)
-  if (keys.length > 0 && depth === maxDepth) return undefined
+  if (keys.length > 0 && depth >= maxDepth) return undefined
   sortKeys(keys)
   const members = value as Readonly<Record<string, unknown>>
   // Integer keys come first, so only then can the children make an array.
@@ -73,7 +71,7 @@ function integerObjectText(
 }
 
 function arrayText(items: readonly unknown[], depth: number): string | undefined {
-  if (items.length > 0 && depth === maxDepth) return undefined
+  if (items.length > 0 && depth >= maxDepth) return undefined
   const texts = new Map<string, string>()
   for (let index = 0; index < items.length; index++) {
     const child = textOf(items[index], depth + 1)

@@ -1,11 +1,6 @@
 import { TreeError } from './errors.ts'
+import { maxKeyBytes } from './limits.ts'
 import { exceedsUtf8Length } from './utf8.ts'
-
-/** Most bytes of one key, in UTF-8. */
-export const maxKeyBytes = 768
-
-/** Most keys on the way from the root to a leaf. A `.priority` does not count. */
-export const maxDepth = 32
 
 /** What is wrong with a key, to be put behind "a key". */
 export interface KeyFault {

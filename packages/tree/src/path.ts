@@ -1,6 +1,7 @@
 import { TreeError } from './errors.ts'
 import { compareKeys } from './key-order.ts'
-import { keyFault, maxDepth } from './key.ts'
+import { keyFault } from './key.ts'
+import { maxDepth } from './limits.ts'
 
 declare const validated: unique symbol
 

@@ -1,0 +1,140 @@
+import { TreeError } from './errors.ts'
+import { canonicalOfJson } from './json-text.ts'
+import { maxDepth } from './limits.ts'
+import { isPriorityPath, pathDepth } from './path.ts'
+import type { Path } from './path.ts'
+import { JsonTokenizer } from './tokenizer.ts'
+import type { JsonHandler } from './tokenizer.ts'
+import { TreeBuilder } from './tree-builder.ts'
+import { TreeValue } from './tree-value.ts'
+import { UpdateBuilder } from './update-builder.ts'
+import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
+
+export interface ParseJsonOptions {
+  /** Number of keys in the path that the value will be written to. Default: 0. */
+  readonly depth?: number
+}
+
+/** One member of an update. */
+export interface UpdateMember {
+  /** Where it leads from the place of the update. May end in `.priority`. */
+  readonly path: Path
+  readonly value: TreeValue
+}
+
+/**
+ * Reads JSON from outside as a value to be written: `null`, `{}` and `[]` inside it go, arrays
+ * become branches, `.value`, `.priority` and `.sv` become what they stand for. Of two members of
+ * one name the last one holds. Bytes have to be UTF-8.
+ *
+ * @throws {TreeError} with line and column: `ERR_JSON_SYNTAX`, `ERR_INVALID_KEY`, `ERR_TOO_DEEP`,
+ * `ERR_INVALID_NUMBER` (not finite, or an integer that would be rounded), `ERR_INVALID_STRING`
+ * (half of a surrogate pair, not UTF-8), `ERR_STRING_TOO_LARGE`, `ERR_INVALID_PRIORITY`,
+ * `ERR_INVALID_SERVER_VALUE`, `ERR_INVALID_VALUE`.
+ */
+export function parseJson(input: string | Uint8Array, options: ParseJsonOptions = {}): TreeValue {
+  const { depth = 0 } = options
+  const json = parseNatively(input)
+  const text = json && canonicalOfJson(json.value, depth)
+  if (text !== undefined) return TreeValue.fromCanonical(text, 'plain')
+  const builder = new TreeBuilder({ depth })
+  tokenize(input, builder)
+  return TreeValue.fromNode(builder.value.node ?? null)
+}
+
+/**
+ * Reads the JSON of an update, whose member names are paths, as of a `PATCH`: `null` for the word
+ * `null`, else the members, in an order in which they can be written one after the other.
+ *
+ * @param options `depth` is that of the path that the names start from.
+ * @throws {TreeError} as {@link parseJson}, and `ERR_NOT_AN_OBJECT`, `ERR_PATH_TOO_LONG`, and
+ * `ERR_PATH_CONFLICT` when two names lead to one place or through one another.
+ */
+export function parseUpdate(
+  input: string | Uint8Array,
+  options: ParseJsonOptions = {},
+): readonly UpdateMember[] | null {
+  const { depth = 0 } = options
+  const members = updateOfJson(parseNatively(input)?.value, depth)
+  if (members !== undefined) {
+    checkConflicts(members.map(({ path }) => path))
+    return inWriteOrder(members, ({ value }) => value.isNull)
+  }
+  const builder = new UpdateBuilder({ depth })
+  tokenize(input, builder)
+  const built = builder.members()
+  return (
+    built &&
+    built.map(({ path, value }) => ({ path, value: TreeValue.fromNode(value.node ?? null) }))
+  )
+}
+
+/**
+ * Makes a value to be written of a JavaScript value, as `parseJson` does of the text that
+ * `JSON.stringify` makes of it, except that a number that is not finite is refused.
+ *
+ * @throws {TreeError} as {@link parseJson}, where line and column are those of that text.
+ * @throws {TypeError} for `undefined`, functions, cycles and whatever else is no JSON.
+ */
+export function fromJson(json: unknown, options: ParseJsonOptions = {}): TreeValue {
+  const text = canonicalOfJson(json, options.depth ?? 0)
+  if (text !== undefined) return TreeValue.fromCanonical(text, 'plain')
+  const source: string | undefined = JSON.stringify(json, refuseNonFinite)
+  if (source === undefined) throw new TypeError(`Cannot store ${typeof json}: it is not JSON`)
+  return parseJson(source, options)
+}
+
+function refuseNonFinite(key: string, value: unknown): unknown {
+  if (typeof value !== 'number' || Number.isFinite(value)) return value
+  throw new TreeError('ERR_INVALID_NUMBER', `Invalid data: ${value} at "${key}" is not finite`)
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * What `JSON.parse` makes of the input; `undefined` when it is no JSON or not UTF-8. It is many
+ * times faster than our own reading, but says too little about what is wrong, and rounds numbers.
+ */
+function parseNatively(input: string | Uint8Array): { readonly value: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(typeof input === 'string' ? input : decoder.decode(input))
+    return { value }
+  } catch {
+    return undefined
+  }
+}
+
+/** The members of an update that is plain and clean; `undefined` when it has to be looked at closer. */
+function updateOfJson(json: unknown, depth: number): UpdateMember[] | undefined {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined
+  const members: UpdateMember[] = []
+  for (const [name, value] of Object.entries(json)) {
+    const path = tryUpdatePath(name)
+    const text = path && memberText(value, path, depth + pathDepth(path))
+    if (text === undefined) return undefined
+    members.push({ path: path as Path, value: TreeValue.fromCanonical(text, 'plain') })
+  }
+  return members
+}
+
+function tryUpdatePath(name: string): Path | undefined {
+  try {
+    return parseUpdatePath(name)
+  } catch {
+    return undefined
+  }
+}
+
+function memberText(value: unknown, path: Path, depth: number): string | undefined {
+  if (depth > maxDepth) return undefined
+  if (isPriorityPath(path) && (typeof value === 'object' || typeof value === 'boolean')) {
+    return value === null ? 'null' : undefined
+  }
+  return canonicalOfJson(value, depth)
+}
+
+function tokenize(input: string | Uint8Array, handler: JsonHandler): void {
+  const tokenizer = new JsonTokenizer(handler)
+  tokenizer.write(input)
+  tokenizer.end()
+}

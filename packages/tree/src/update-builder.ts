@@ -1,0 +1,148 @@
+import { TreeError } from './errors.ts'
+import type { TreeErrorCode } from './errors.ts'
+import { maxDepth } from './limits.ts'
+import { ServerValue } from './node.ts'
+import { isPriorityPath, pathDepth, rootPath } from './path.ts'
+import type { Path } from './path.ts'
+import type { JsonHandler, TextPlace } from './tokenizer.ts'
+import { TreeBuilder, invalidKey } from './tree-builder.ts'
+import type { BuiltValue, TreeBuilderOptions } from './tree-builder.ts'
+import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
+
+/** One member of an update: a value by itself, and where it belongs. */
+export interface BuiltMember<Handle> {
+  /** The name as it stood in the input. */
+  readonly key: string
+  /** Where it leads from the place of the update. May end in `.priority`. */
+  readonly path: Path
+  readonly value: BuiltValue<Handle>
+}
+
+/**
+ * Reads the JSON of an update: an object whose members are values by themselves and whose member
+ * names are paths. Each value goes through a `TreeBuilder` of its own and fails as there; beside
+ * that `ERR_NOT_AN_OBJECT`, and for the names `ERR_INVALID_KEY`, `ERR_PATH_TOO_LONG`,
+ * `ERR_TOO_DEEP` and `ERR_PATH_CONFLICT`.
+ */
+export class UpdateBuilder<Handle = never> implements JsonHandler {
+  readonly #options: TreeBuilderOptions<Handle>
+  readonly #members = new Map<string, BuiltMember<Handle>>()
+  #isNull = false
+  /** Number of open containers, the object of the update among them. */
+  #open = 0
+
+  /** The member that is being read. */
+  #name = ''
+  #path: Path = rootPath
+  #place: TextPlace = { line: 1, column: 1 }
+  #builder: TreeBuilder<Handle>
+
+  constructor(options: TreeBuilderOptions<Handle> = {}) {
+    this.#options = options
+    this.#builder = new TreeBuilder(options)
+  }
+
+  /**
+   * What was read, to be asked once at the end of the input: the members in an order in which they
+   * can be written one after the other, or `null` when the input was the word `null`.
+   */
+  members(): readonly BuiltMember<Handle>[] | null {
+    if (this.#isNull) return null
+    const members = [...this.#members.values()]
+    checkConflicts(members.map(({ path }) => path))
+    return inWriteOrder(members, ({ value }) => value.node === null)
+  }
+
+  startObject(at: TextPlace): void {
+    if (this.#open++ > 0) this.#builder.startObject(at)
+  }
+
+  endObject(): void {
+    if (--this.#open === 0) return
+    this.#builder.endObject()
+    this.#endValue()
+  }
+
+  startArray(at: TextPlace): void {
+    this.#checkInside(at)
+    this.#open++
+    this.#builder.startArray(at)
+  }
+
+  endArray(): void {
+    this.#open--
+    this.#builder.endArray()
+    this.#endValue()
+  }
+
+  key(name: string, at: TextPlace): void {
+    if (this.#open === 1) this.#startMember(name, at)
+    else this.#builder.key(name, at)
+  }
+
+  string(value: string, at: TextPlace): void {
+    this.#checkInside(at)
+    this.#builder.string(value, at)
+    this.#endValue()
+  }
+
+  number(literal: string, at: TextPlace): void {
+    this.#checkInside(at)
+    this.#builder.number(literal, at)
+    this.#endValue()
+  }
+
+  word(value: boolean | null, at: TextPlace): void {
+    this.#isNull = this.#open === 0 && value === null
+    if (this.#isNull) return
+    this.#checkInside(at)
+    this.#builder.word(value, at)
+    this.#endValue()
+  }
+
+  #checkInside(at: TextPlace): void {
+    if (this.#open === 0) throw failure('ERR_NOT_AN_OBJECT', 'an update is a JSON object', at)
+  }
+
+  #startMember(name: string, at: TextPlace): void {
+    this.#name = name
+    this.#place = { line: at.line, column: at.column }
+    this.#path = memberPath(name, at)
+    const depth = (this.#options.depth ?? 0) + pathDepth(this.#path)
+    if (depth > maxDepth) {
+      throw failure('ERR_TOO_DEEP', `a path has more than ${maxDepth} keys`, at)
+    }
+    this.#builder = new TreeBuilder({ ...this.#options, depth })
+  }
+
+  /** Ends a member, if what ended was the whole of its value. */
+  #endValue(): void {
+    if (this.#open > 1) return
+    const { value } = this.#builder
+    if (isPriorityPath(this.#path) && !isPriorityValue(value)) {
+      throw failure('ERR_INVALID_PRIORITY', 'a priority is a number, a string or null', this.#place)
+    }
+    const replaced = this.#members.get(this.#name)?.value.handle
+    if (replaced !== undefined) this.#options.sink?.discard(replaced)
+    this.#members.set(this.#name, { key: this.#name, path: this.#path, value })
+  }
+}
+
+function memberPath(name: string, at: TextPlace): Path {
+  try {
+    return parseUpdatePath(name)
+  } catch (error) {
+    if (!(error instanceof TreeError)) throw error
+    if (error.code === 'ERR_INVALID_PATH') throw invalidKey({ tooLong: false }, at)
+    throw failure(error.code, error.message, at)
+  }
+}
+
+function isPriorityValue({ node }: BuiltValue<unknown>): boolean {
+  const isObject = typeof node === 'object' && node !== null
+  return isObject ? node instanceof ServerValue : node !== undefined && typeof node !== 'boolean'
+}
+
+function failure(code: TreeErrorCode, text: string, { line, column }: TextPlace): TreeError {
+  return new TreeError(code, `Invalid data at ${line}:${column}: ${text}`, { line, column })
+}
