@@ -1,1 +1,7 @@
-export {}
+export { openTree } from './open-tree.ts'
+export type { OpenTreeOptions } from './open-tree.ts'
+export type { Tree } from './tree.ts'
+export type { TreeEvent, WatchOptions } from './watch.ts'
+export type { StoreStats } from './store-stats.ts'
+export { StorageError } from './errors.ts'
+export type { StorageErrorCode } from './errors.ts'

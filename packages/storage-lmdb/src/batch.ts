@@ -1,0 +1,234 @@
+import {
+  TreeError,
+  TreeValue,
+  childPath,
+  nodeAt,
+  priorityOf,
+  resolveServerValues,
+  splitPriorityPath,
+} from '@elkyn/tree'
+import type {
+  Change,
+  ChangePair,
+  Path,
+  StagedValue,
+  TreeNode,
+  TreeWrite,
+  WriteOutcome,
+  WriteRefused,
+  WriteValue,
+} from '@elkyn/tree'
+import { loggedPair } from './change-log.ts'
+import type { ChangeLog, LogPosition } from './change-log.ts'
+import type { Counters } from './counters.ts'
+import type { Head } from './entry.ts'
+import { EntryView } from './entry-view.ts'
+import { etagOfBlocks, etagOfValue, NULL_ETAG } from './etag.ts'
+import { jsonBlocks } from './json-blocks.ts'
+import { Layer } from './layer.ts'
+import { storedEntries, storeLayer } from './layer-storage.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { HeadMap } from './place.ts'
+import { RowWriter } from './row-writer.ts'
+import type { WriteContext } from './row-writer.ts'
+import { StagedHead } from './staged-head.ts'
+
+/** What a batch finds when its transaction begins, and leaves changed when it is stored. */
+export interface BatchState {
+  readonly counters: Counters
+  log: LogPosition
+}
+
+/** Writes that share one commit. Lives inside one write transaction. */
+export class Batch {
+  readonly #lmdb: Lmdb
+  readonly #log: ChangeLog
+  readonly #heads: HeadMap
+  readonly #state: BatchState
+  readonly #rowMaxBytes: number
+  /** One time for the whole batch, so that it never goes back within it. */
+  readonly #now: number = Date.now()
+  /** What the writes so far came to. */
+  readonly #layer: Layer
+  readonly changes: Change[] = []
+
+  constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, rowMaxBytes: number) {
+    this.#lmdb = lmdb
+    this.#log = log
+    this.#heads = heads
+    this.#state = state
+    this.#rowMaxBytes = rowMaxBytes
+    this.#layer = new Layer(storedEntries(lmdb))
+  }
+
+  /** Applies one write on top of the ones before; what it throws or refuses changes nothing. */
+  apply(write: TreeWrite): WriteOutcome {
+    const top = new Layer(this.#layer)
+    try {
+      const refused = this.#checkCondition(write)
+      if (refused !== undefined) return refused
+      const { values, pairs } = this.#writePairs(write, top)
+      const objection = write.judge?.(viewOf(this.#layer), viewOf(top), this.#now)
+      if (objection !== undefined) return this.#refuse(write, top, objection)
+      this.#layer.absorb(top)
+      return { ok: true, sequence: this.#record(pairs), time: this.#now, values }
+    } catch (error) {
+      return this.#refuse(write, top, error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Puts everything where it belongs, before the transaction commits. */
+  store(): void {
+    storeLayer(this.#lmdb, this.#layer, this.#state.counters)
+    if (this.changes.length > 0) {
+      this.#log.trim(this.#state.log, this.#now, 2 * this.changes.length)
+    }
+  }
+
+  #refuse(write: TreeWrite, top: Layer, error: Error): WriteRefused {
+    releaseStaged(write)
+    // The map may have met heads that came with the refused write, or lost sight of those that stay.
+    if (top.grown || top.gone > 0) this.#heads.clear()
+    return { ok: false, error }
+  }
+
+  #checkCondition({ precondition }: TreeWrite): WriteRefused | undefined {
+    if (precondition === undefined) return undefined
+    const { path, etag } = precondition
+    const view = new EntryView(this.#layer, this.#heads)
+    const found = view.find(path)
+    if (found === undefined ? etag === NULL_ETAG : etag === this.#etag(found)) return undefined
+    return {
+      ok: false,
+      error: new TreeError('ERR_CONDITION_FAILED', `Cannot write: ${path} has changed`, { path }),
+      current: { etag: found === undefined ? NULL_ETAG : this.#etag(found), value: view.get(path) },
+    }
+  }
+
+  #etag(found: TreeValue | Head): string {
+    if (found instanceof TreeValue) return etagOfValue(found)
+    // What lies under a head is read from LMDB in pieces, so that it must be there first.
+    storeLayer(this.#lmdb, this.#layer, this.#state.counters)
+    return etagOfBlocks(jsonBlocks(this.#lmdb, found, 'export', undefined))
+  }
+
+  /** Writes the pairs into a layer and says what they came to. */
+  #writePairs(write: TreeWrite, top: Layer): Written {
+    const context: WriteContext = {
+      rowMaxBytes: this.#rowMaxBytes,
+      heads: this.#heads,
+      allocateHead: () => this.#state.counters.nextHead++,
+    }
+    const rows = new RowWriter(top, context)
+    // Everything is computed from the tree before the write, so all of it before the first change.
+    const resolved = write.pairs.map((pair) => this.#resolve(pair.path, pair.value))
+    const values: (TreeValue | undefined)[] = []
+    const pairs: ChangePair[] = []
+    for (const [index, value] of resolved.entries()) {
+      const { path } = write.pairs[index]!
+      if (value instanceof TreeValue) {
+        if (setValue(rows, path, value)) pairs.push(loggedPair(path, value))
+        values.push(value)
+      } else {
+        rows.link(path, value.head)
+        for (const [below, sum] of value.sums) setValue(rows, below, sum)
+        pairs.push({ path, value: undefined })
+        values.push(undefined)
+      }
+    }
+    return { values, pairs }
+  }
+
+  #resolve(path: Path, value: WriteValue): TreeValue | ResolvedStaged {
+    if (typeof value === 'function') {
+      const result = value(this.#current(path))
+      if (result === undefined) {
+        throw new TreeError('ERR_REFUSED', `Cannot write: the function for ${path} refused`, {
+          path,
+        })
+      }
+      return this.#withServerValues(path, asTreeValue(result))
+    }
+    if (value instanceof StagedHead) {
+      value.use()
+      const sums = value.serverValues.map(({ keys, value: computed }) => {
+        const below = descendantPath(path, keys)
+        return [below, this.#withServerValues(below, TreeValue.fromNode(computed))] as const
+      })
+      return { head: value.head, sums }
+    }
+    if (isStaged(value)) throw new TypeError('A staged value belongs to the store that staged it')
+    return this.#withServerValues(path, asTreeValue(value))
+  }
+
+  #withServerValues(path: Path, value: TreeValue): TreeValue {
+    if (!value.hasServerValues) return value
+    const { path: nodePath, priority } = splitPriorityPath(path)
+    const before = this.#current(nodePath)
+    const current = (keys: readonly string[]) =>
+      priority ? priorityOf(before.node) : nodeAt(before.node, keys)
+    if (value.node === null) return value
+    return TreeValue.fromNode(resolveServerValues(value.node, this.#now, current))
+  }
+
+  #current(path: Path): TreeValue {
+    return new EntryView(this.#layer, this.#heads).get(path)
+  }
+
+  /** Logs a change; one that changed nothing has no number. */
+  #record(pairs: readonly ChangePair[]): number | undefined {
+    if (pairs.length === 0) return undefined
+    const change = this.#log.append(this.#state.log, this.#now, pairs)
+    this.#state.log = { sequence: change.sequence, bytes: change.bytes }
+    this.changes.push(change)
+    return change.sequence
+  }
+}
+
+/** Lets the staged values of a write that was not applied be written again, or thrown away. */
+export function releaseStaged({ pairs }: TreeWrite): void {
+  for (const { value } of pairs) if (value instanceof StagedHead) value.release()
+}
+
+interface Written {
+  readonly values: (TreeValue | undefined)[]
+  readonly pairs: ChangePair[]
+}
+
+/** A staged value with what its server values come to. */
+interface ResolvedStaged {
+  readonly head: Head
+  readonly sums: readonly (readonly [path: Path, sum: TreeValue])[]
+}
+
+/** Writes a value, or a priority where the path says so. @returns whether anything changed. */
+function setValue(rows: RowWriter, path: Path, value: TreeValue): boolean {
+  const { path: nodePath, priority } = splitPriorityPath(path)
+  if (!priority) return rows.set(path, value)
+  const { node } = value
+  if (typeof node !== 'string' && typeof node !== 'number' && node !== null) {
+    throw new TreeError(
+      'ERR_INVALID_PRIORITY',
+      `Cannot write ${path}: a priority is a number, a string or null`,
+      { path },
+    )
+  }
+  return rows.setPriority(nodePath, node)
+}
+
+function asTreeValue(value: TreeNode | TreeValue | null): TreeValue {
+  return value instanceof TreeValue ? value : TreeValue.fromNode(value)
+}
+
+function isStaged(value: object | string | number | boolean | null): value is StagedValue {
+  return typeof value === 'object' && value !== null && 'staged' in value
+}
+
+function descendantPath(path: Path, keys: readonly string[]): Path {
+  return keys.reduce(childPath, path)
+}
+
+function viewOf(layer: Layer): EntryView {
+  // A map of its own: the writer's may hold heads that are not in this layer yet, or not any more.
+  return new EntryView(layer, new Map())
+}

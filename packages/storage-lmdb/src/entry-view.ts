@@ -1,0 +1,88 @@
+import { Branch, TreeValue, branchOf, compareKeys, locate, nodeAt } from '@elkyn/tree'
+import type { KeyRange, NodeKind, Path, TreeNode, TreeView } from '@elkyn/tree'
+import { Head } from './entry.ts'
+import type { Entry } from './entry.ts'
+import type { EntrySource } from './layer.ts'
+import { findPlace } from './place.ts'
+import type { HeadMap, Place } from './place.ts'
+
+/** The tree that entries make up, for whoever looks at it path by path. */
+export class EntryView implements TreeView {
+  readonly #source: EntrySource
+  readonly #heads: HeadMap
+
+  constructor(source: EntrySource, heads: HeadMap) {
+    this.#source = source
+    this.#heads = heads
+  }
+
+  kind(path: Path): NodeKind {
+    const found = this.find(path)
+    if (found === undefined) return 'none'
+    if (found instanceof Head) return 'branch'
+    return kindOf(found.node)
+  }
+
+  get(path: Path): TreeValue {
+    const found = this.find(path)
+    if (found === undefined) return TreeValue.null
+    return found instanceof Head ? this.gather(found) : found
+  }
+
+  *keys(path: Path, range: KeyRange = {}): Iterable<string> {
+    const found = this.find(path)
+    if (found instanceof Head) yield* this.#source.names(found.number, range)
+    else if (found?.node instanceof Branch) yield* keysWithin(found.node, range)
+  }
+
+  /** The entry or the part of one that is the node at `path`. */
+  find(path: Path): Entry | undefined {
+    const lookup = (head: number, name: string) => this.#source.entry(head, name)
+    const place = findPlace(path, this.#heads, lookup)
+    const entry = place.entry === undefined ? lookup(place.head, place.name) : place.entry
+    if (entry === null || entry === undefined || entry instanceof Head) return entry ?? undefined
+    return partOf(entry, place)
+  }
+
+  /** Reads everything under a head into memory. */
+  gather(head: Head): TreeValue {
+    return TreeValue.fromNode(this.#node(head))
+  }
+
+  #node(head: Head): TreeNode | null {
+    const children = new Map<string, TreeNode>()
+    for (const name of this.#source.names(head.number)) {
+      const entry = this.#source.entry(head.number, name)
+      const child = entry instanceof Head ? this.#node(entry) : entry?.node
+      if (child !== null && child !== undefined) children.set(name, child)
+    }
+    return branchOf(children, head.priority)
+  }
+}
+
+/** The part of a row that a place points into; `undefined` where the row has nothing there. */
+export function partOf(row: TreeValue, place: Place): TreeValue | undefined {
+  if (place.rest === '') return row
+  const keys = place.rest.split('/')
+  if (row.form === 'plain') {
+    const part = locate(row.text, keys)
+    return part && TreeValue.fromCanonical(row.text.slice(part.start, part.end), 'plain')
+  }
+  const node = nodeAt(row.node, keys)
+  return node === null ? undefined : TreeValue.fromNode(node)
+}
+
+function kindOf(node: TreeNode | null): NodeKind {
+  if (node === null) return 'none'
+  return node instanceof Branch ? 'branch' : 'leaf'
+}
+
+/** The keys of a branch that lie in a range, in its order. */
+export function keysWithin(branch: Branch, range: KeyRange): string[] {
+  const { after, before, limit = Infinity, reverse = false } = range
+  let keys = [...branch.children.keys()]
+  if (after !== undefined) keys = keys.filter((key) => compareKeys(key, after) > 0)
+  if (before !== undefined) keys = keys.filter((key) => compareKeys(key, before) < 0)
+  if (reverse) keys.reverse()
+  return keys.slice(0, limit)
+}

@@ -1,0 +1,135 @@
+import { hash } from 'node:crypto'
+import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createConnection, createServer } from 'node:net'
+import type { Server } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
+import { StorageError } from './errors.ts'
+
+/*
+ * LMDB itself lets several processes in, but commit counter, remembered heads and subscriptions live
+ * in one. Node has no file locks, so each thread that has the folder open listens on a socket in it,
+ * whose name says of which process it is. The system stops answering for it when the thread ends,
+ * however it ends. Who opens the folder listens first, then knocks at the sockets of other processes:
+ * one that is answered refuses it, one that is not was left behind and is removed. The knock needs
+ * only the system, so that a busy process is never taken for a dead one.
+ */
+
+/** Name of a socket: process number, when it started in seconds, its host; then which of its openings. */
+const SOCKET_NAME = /^open-(?<pid>\d+)-(?<started>\d+)-(?<host>[\da-f]+)-\d+-\d+\.sock$/
+/** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
+const SOCKET_PATH_BYTES = 103
+
+let opened = 0
+
+/** Holds a folder for this process until released. */
+export interface FolderLock {
+  release(): Promise<void>
+}
+
+/** @throws {StorageError} `ERR_STORE_LOCKED` when another process has the folder open. */
+export async function lockFolder(path: string): Promise<FolderLock> {
+  const name = `open-${process.pid}-${startedSeconds()}-${hostDigest()}-${threadId}-${++opened}.sock`
+  const folder = openSocketFolder(path)
+  const file = join(path, name)
+  try {
+    rmSync(file, { force: true })
+    const server = await listen(join(folder.path, name))
+    try {
+      for (const other of readdirSync(path).filter(isForeign)) await knock(path, folder.path, other)
+      // Somebody who knocked before this socket listened may have taken it for a dead one's.
+      statSync(file)
+    } catch (error) {
+      await close(server)
+      throw error
+    }
+    return {
+      release: async () => {
+        await close(server)
+        folder.close()
+      },
+    }
+  } catch (error) {
+    folder.close()
+    throw error
+  }
+}
+
+/**
+ * The folder under a name that is short enough for sockets in it: on Linux, where a path may be
+ * long, by its descriptor.
+ */
+function openSocketFolder(path: string): { readonly path: string; close(): void } {
+  if (process.platform !== 'linux' || Buffer.byteLength(path) < SOCKET_PATH_BYTES - 40) {
+    return { path, close: () => {} }
+  }
+  const descriptor = openSync(path, 'r')
+  return {
+    path: `/proc/self/fd/${descriptor}`,
+    close: () => {
+      closeSync(descriptor)
+    },
+  }
+}
+
+async function listen(path: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.destroy()
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  // Holding a folder is no reason for a thread to live.
+  return server.unref()
+}
+
+async function close(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+}
+
+/** @throws {StorageError} when somebody listens. */
+async function knock(path: string, folder: string, name: string): Promise<void> {
+  if (await isAnswered(join(folder, name))) {
+    const pid = SOCKET_NAME.exec(name)?.groups?.['pid']
+    throw new StorageError(
+      'ERR_STORE_LOCKED',
+      `Cannot open "${path}": process ${pid} has it open. One process at a time can, with all its threads`,
+    )
+  }
+  rmSync(join(path, name), { force: true })
+}
+
+async function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
+    })
+  })
+}
+
+/**
+ * Whether a name is that of a socket of another process. The number alone does not tell: in two
+ * containers that share the folder it may be the same.
+ */
+function isForeign(name: string): boolean {
+  const { pid, started, host } = SOCKET_NAME.exec(name)?.groups ?? {}
+  if (pid === undefined) return false
+  // The start is computed from two clocks, so that threads may differ by a little.
+  const isSameStart = Math.abs(Number(started) - startedSeconds()) <= 2
+  return Number(pid) !== process.pid || host !== hostDigest() || !isSameStart
+}
+
+function startedSeconds(): number {
+  return Math.round(Date.now() / 1000 - process.uptime())
+}
+
+function hostDigest(): string {
+  return hash('sha1', hostname(), 'hex').slice(0, 8)
+}

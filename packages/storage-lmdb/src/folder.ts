@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { StorageError } from './errors.ts'
+import { isKeyCheck, keyCheck } from './sealer.ts'
+
+/** What this version writes, and the only one it reads. */
+export const FORMAT_VERSION = 1
+
+/** `elkyn.json`: what has to be known of a data folder before LMDB opens (and thereby changes) it. */
+export interface FolderInfo {
+  readonly formatVersion: number
+  /** Names this history of the data; a backup begins a new one. */
+  readonly epoch: string
+  /** Tells whether a key is the one that the values were sealed with. Missing: they are not sealed. */
+  readonly keyCheck?: string
+}
+
+const INFO_FILE = 'elkyn.json'
+
+/**
+ * Reads the folder's `elkyn.json`; `undefined` where no database is yet. Touches nothing.
+ *
+ * @throws {StorageError} `ERR_FORMAT_UNKNOWN`, `ERR_KEY_REQUIRED`, `ERR_KEY_WRONG`, and
+ * `ERR_FOLDER_INVALID` for a folder that can't be read or whose `elkyn.json` is damaged or missing.
+ */
+export function readFolder(path: string, key: Uint8Array | undefined): FolderInfo | undefined {
+  const info = readInfo(path)
+  if (info === undefined) {
+    if (!existsSync(join(path, 'data.mdb'))) return undefined
+    throw new StorageError(
+      'ERR_FOLDER_INVALID',
+      `Cannot open "${path}": it has a data.mdb but no ${INFO_FILE}, so that nobody knows what it is`,
+    )
+  }
+  if (info.formatVersion !== FORMAT_VERSION) {
+    throw new StorageError(
+      'ERR_FORMAT_UNKNOWN',
+      `Cannot open "${path}": it has format ${info.formatVersion}, this version knows ${FORMAT_VERSION}`,
+    )
+  }
+  checkKey(path, info, key)
+  return info
+}
+
+/** Makes the folder itself, so that it can be locked. @throws {StorageError} `ERR_FOLDER_INVALID`. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true })
+    accessSync(path, constants.W_OK)
+  } catch (cause) {
+    throw unusable(path, cause)
+  }
+}
+
+/** Makes a new history in an empty folder. @throws {StorageError} `ERR_FOLDER_INVALID`. */
+export function createFolder(path: string, key: Uint8Array | undefined): FolderInfo {
+  const info = newInfo(key)
+  try {
+    writeInfo(path, info)
+  } catch (cause) {
+    throw unusable(path, cause)
+  }
+  return info
+}
+
+function unusable(path: string, cause: unknown): StorageError {
+  const message = `Cannot create a database in "${path}": ${messageOf(cause)}`
+  return new StorageError('ERR_FOLDER_INVALID', message, { cause })
+}
+
+function newInfo(key: Uint8Array | undefined): FolderInfo {
+  const epoch = randomBytes(6).toString('base64url').replaceAll('-', '.')
+  const info = { formatVersion: FORMAT_VERSION, epoch }
+  return key === undefined ? info : { ...info, keyCheck: keyCheck(key, epoch) }
+}
+
+function checkKey(path: string, info: FolderInfo, key: Uint8Array | undefined): void {
+  if (info.keyCheck === undefined) {
+    if (key === undefined) return
+    throw new StorageError(
+      'ERR_KEY_WRONG',
+      `Cannot open "${path}" with a key: it was made without one. Export it and import it into a new folder`,
+    )
+  }
+  if (key === undefined) {
+    throw new StorageError('ERR_KEY_REQUIRED', `Cannot open "${path}": it needs its encryption key`)
+  }
+  if (!isKeyCheck(key, info.epoch, info.keyCheck)) {
+    throw new StorageError('ERR_KEY_WRONG', `Cannot open "${path}": this is not its encryption key`)
+  }
+}
+
+function readInfo(path: string): FolderInfo | undefined {
+  let text: string
+  try {
+    text = readFileSync(join(path, INFO_FILE), 'utf8')
+  } catch (cause) {
+    if (isMissing(cause)) return undefined
+    throw new StorageError('ERR_FOLDER_INVALID', `Cannot read "${path}": ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+  const info = parseInfo(text)
+  if (info !== undefined) return info
+  throw new StorageError('ERR_FOLDER_INVALID', `Cannot open "${path}": its ${INFO_FILE} is damaged`)
+}
+
+function parseInfo(text: string): FolderInfo | undefined {
+  try {
+    const info: unknown = JSON.parse(text)
+    if (typeof info !== 'object' || info === null) return undefined
+    if (!('formatVersion' in info) || typeof info.formatVersion !== 'number') return undefined
+    // Only of our own version do we know more than its number.
+    if (info.formatVersion !== FORMAT_VERSION)
+      return { formatVersion: info.formatVersion, epoch: '' }
+    if (!('epoch' in info) || typeof info.epoch !== 'string') return undefined
+    const { formatVersion, epoch } = info
+    if (!('keyCheck' in info)) return { formatVersion, epoch }
+    return typeof info.keyCheck === 'string'
+      ? { formatVersion, epoch, keyCheck: info.keyCheck }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Writes the file whole or not at all, and has it on the disk before anything is stored. */
+function writeInfo(path: string, info: FolderInfo): void {
+  const temporary = join(path, `${INFO_FILE}.new`)
+  const file = openSync(temporary, 'w')
+  try {
+    writeSync(file, `${JSON.stringify(info, undefined, 2)}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(temporary, join(path, INFO_FILE))
+  // Windows has no handle of a folder to sync.
+  if (process.platform === 'win32') return
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,26 @@
+import type { Counters } from './counters.ts'
+import { bury, unbury } from './graves.ts'
+import { iterableOf } from './iterable.ts'
+import type { EntrySource, Layer } from './layer.ts'
+import type { Lmdb } from './lmdb.ts'
+
+/** The entries as the open write transaction has them. */
+export function storedEntries(lmdb: Lmdb): EntrySource {
+  return {
+    entry: (head, name) => lmdb.entry(head, name, undefined),
+    names: (head, range = {}) => iterableOf(() => lmdb.names(head, range, undefined)),
+  }
+}
+
+/** Moves what a layer changed into the open write transaction and leaves the layer empty. */
+export function storeLayer(lmdb: Lmdb, layer: Layer, counters: Counters): void {
+  for (const [head, name, entry] of layer.changes()) {
+    if (entry === null) lmdb.removeRow(head, name)
+    else lmdb.putRow(head, name, entry)
+  }
+  for (const head of layer.odd) lmdb.markHead(head)
+  for (const head of layer.buried) bury(lmdb, head)
+  for (const head of layer.linked) unbury(lmdb, head)
+  counters.headsGone += layer.gone
+  layer.settle()
+}

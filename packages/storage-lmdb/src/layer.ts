@@ -1,0 +1,119 @@
+import { compareKeys } from '@elkyn/tree'
+import type { KeyRange } from '@elkyn/tree'
+import type { Entry } from './entry.ts'
+
+/** Entries by head and name, as far as somebody looks at them. */
+export interface EntrySource {
+  entry(head: number, name: string): Entry | undefined
+  /** Names under a head in key order. */
+  names(head: number, range?: KeyRange): Iterable<string>
+}
+
+/**
+ * Changes of entries over a source that stays as it is. A write is gathered in a layer of its own,
+ * so that it can be judged against what it was, and is forgotten when it is refused.
+ */
+export class Layer implements EntrySource {
+  readonly #below: EntrySource
+  /** `null` stands for an entry that was removed. */
+  readonly #changed = new Map<number, Map<string, Entry | null>>()
+  /** Heads that went away with everything under them. */
+  readonly buried: number[] = []
+  /** Staged heads that found their place. */
+  readonly linked: number[] = []
+  /** Heads that got a child with the odd spelling of an integer. */
+  readonly odd: number[] = []
+  /** How many heads went away, buried or because nothing was left under them. */
+  gone = 0
+  /** Whether heads came, which a map of heads may have met. */
+  grown = false
+
+  constructor(below: EntrySource) {
+    this.#below = below
+  }
+
+  entry(head: number, name: string): Entry | undefined {
+    const changed = this.#changed.get(head)?.get(name)
+    if (changed !== undefined) return changed ?? undefined
+    return this.#below.entry(head, name)
+  }
+
+  set(head: number, name: string, entry: Entry | null): void {
+    let names = this.#changed.get(head)
+    if (names === undefined) {
+      names = new Map()
+      this.#changed.set(head, names)
+    }
+    names.set(name, entry)
+  }
+
+  *names(head: number, range: KeyRange = {}): Iterable<string> {
+    const changed = this.#changed.get(head)
+    if (changed === undefined) {
+      yield* this.#below.names(head, range)
+      return
+    }
+    const { limit = Infinity, ...bounds } = range
+    let left = limit
+    for (const name of merged(this.#below.names(head, bounds), changed, bounds)) {
+      if (left-- <= 0) return
+      yield name
+    }
+  }
+
+  /** Takes over what a layer on top of this one changed. */
+  absorb(top: Layer): void {
+    for (const [head, names] of top.#changed) {
+      const own = this.#changed.get(head)
+      if (own === undefined) this.#changed.set(head, names)
+      else for (const [name, entry] of names) own.set(name, entry)
+    }
+    this.buried.push(...top.buried)
+    this.linked.push(...top.linked)
+    this.odd.push(...top.odd)
+    this.gone += top.gone
+  }
+
+  *changes(): Iterable<readonly [head: number, name: string, entry: Entry | null]> {
+    for (const [head, names] of this.#changed) {
+      for (const [name, entry] of names) yield [head, name, entry]
+    }
+  }
+
+  /** Forgets everything, once the source below has it. */
+  settle(): void {
+    this.#changed.clear()
+    this.buried.length = 0
+    this.linked.length = 0
+    this.odd.length = 0
+    this.gone = 0
+  }
+}
+
+/** Names of a sorted source with changes worked in; both in the order of `range`. */
+function* merged(
+  source: Iterable<string>,
+  changed: ReadonlyMap<string, Entry | null>,
+  range: KeyRange,
+): Iterable<string> {
+  const sign = range.reverse === true ? -1 : 1
+  const added = [...changed.keys()]
+    .filter((name) => changed.get(name) !== null && isWithin(name, range))
+
+    .toSorted((a, b) => sign * compareKeys(a, b))
+  let next = 0
+  for (const name of source) {
+    while (next < added.length && sign * compareKeys(added[next]!, name) < 0) yield added[next++]!
+    if (changed.has(name)) {
+      if (added[next] === name) yield added[next++]!
+      continue
+    }
+    yield name
+  }
+  while (next < added.length) yield added[next++]!
+}
+
+function isWithin(name: string, { after, before }: KeyRange): boolean {
+  if (after !== undefined && compareKeys(name, after) <= 0) return false
+  return before === undefined || compareKeys(name, before) < 0
+}

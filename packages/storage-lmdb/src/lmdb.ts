@@ -1,0 +1,495 @@
+/**
+ * The only module that talks to lmdb. Two of its calls are dangerous enough to stand nowhere else:
+ *
+ * - `transactionSync` commits when its callback returns; a callback that returns a promise (such
+ *   as the one `put` returns) would keep the transaction open and commit later.
+ * - `getBinaryFast` returns one large shared buffer. What lies in it beyond the value is what
+ *   earlier reads left there, so its bytes are taken out before anything else happens.
+ */
+import { TreeValue } from '@elkyn/tree'
+import * as lmdb from 'lmdb'
+import {
+  decodeEntry,
+  encodeEntry,
+  entryMaxBytes,
+  HEAD_NUMBER_BYTES,
+  writeHeadNumber,
+} from './entry.ts'
+import type { Entry } from './entry.ts'
+import { storeError } from './failures.ts'
+import { readName, writeName } from './key-encoding.ts'
+import type { Sealer } from './sealer.ts'
+
+/** A read transaction of lmdb, as far as we use it. */
+export interface ReadTxn {
+  readonly address: number
+  renew(): void
+  done(): void
+}
+
+/** How a read says in which transaction it runs; none is the open write transaction. */
+export interface ReadOptions {
+  readonly transaction: ReadTxn
+}
+
+/** The part of a database of lmdb that we use, with what its typings leave out. */
+interface Table<K, V> {
+  readonly lastSize: number
+  readonly db: { stat(): LmdbStat }
+  getBinaryFast(key: K, options?: ReadOptions): Uint8Array | undefined
+  put(key: K, value: V): unknown
+  remove(key: K): unknown
+  getRange(options: object): { iterate(): Iterator<{ key: K; value: unknown }> }
+  getKeys(options: object): { iterate(): Iterator<K> }
+  getKeysCount(options: object): number
+}
+
+interface LmdbStat {
+  readonly pageSize: number
+  readonly treeDepth: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+  readonly entryCount: number
+}
+
+interface Root {
+  openDB(name: string, options: object): unknown
+  transactionSync(callback: () => void): void
+  resetReadTxn(): void
+  useReadTransaction(): ReadTxn
+  getUserSharedBuffer(
+    key: string,
+    initial: ArrayBuffer,
+    options: { envKey: true; callback: () => void },
+  ): ArrayBuffer & { notify(): void }
+  readonly env: { info(): { readonly lastPageNumber: number } }
+  getStats(): LmdbStat & { readonly root: LmdbStat; readonly free: LmdbStat }
+  sync(callback: (error?: Error) => void): void
+  backup(path: string, compact: boolean): Promise<void>
+  close(): Promise<void>
+}
+
+/** Where a range of rows begins and ends: everything under a head, or after one of its names. */
+interface RowBound {
+  readonly head: number
+  readonly name: string | typeof NAME_END
+}
+
+/** Size of one table. */
+export interface TableStats {
+  readonly entries: number
+  readonly depth: number
+  readonly pages: number
+}
+
+/** Bytes keyed by bytes: the log, the graves, the counters. */
+export type ByteTable = Table<Uint8Array, Uint8Array>
+
+/** Is shown each row of a scan: first its name, then its value, both to be copied at once. */
+export interface RowVisitor<T> {
+  /** `bytes` from `start` to `end` is the encoded name. */
+  name(bytes: Uint8Array, start: number, end: number): void
+  /** The first `size` bytes are the encoded entry. What is returned comes out of the cursor. */
+  value(bytes: Uint8Array, size: number): T
+}
+
+export interface LmdbOptions {
+  readonly path: string
+  readonly readOnly: boolean
+  /** Whether a commit is on the disk when it returns. */
+  readonly syncCommits: boolean
+  readonly maxReaders: number
+  readonly sealer: Sealer | undefined
+  /** Called in this thread some time after a commit of any thread, while somebody listens. */
+  readonly onCommit: () => void
+}
+
+/** Meaning of the words that all threads of the process share. */
+export const SharedWord = {
+  /** Grows with each commit. */
+  commits: 0,
+  /** How many stores want `onCommit`. */
+  listeners: 1,
+  /** A number that only this opening of the folder has. */
+  session: 2,
+  /** Grows with each write transaction, while it holds LMDB's lock. */
+  turns: 3,
+} as const
+const SHARED_BYTES = 16
+
+const SCRATCH_BYTES = 64 * 1024
+
+/** LMDB in the calling thread. Entries are read and written by head number and name. */
+export class Lmdb {
+  readonly #root: Root
+  readonly #rows: Table<string | RowBound, Entry>
+  /** The same rows, whose names and values go to {@link #visitor} instead of becoming objects. */
+  readonly #scanned: Table<string | RowBound, never>
+  readonly #sealer: Sealer | undefined
+  readonly #notify: () => void
+  readonly log: ByteTable
+  readonly graves: ByteTable
+  readonly meta: ByteTable
+  readonly shared: Int32Array
+  /** The head whose row is read or written next: lmdb's key callback gets only the name. */
+  #head = 0
+  #name = ''
+  #scratch: Buffer & { start?: number; end?: number } = Buffer.alloc(SCRATCH_BYTES)
+  readonly #place: Buffer = Buffer.alloc(2048)
+  #placeEnd = 0
+  #visitor: RowVisitor<unknown> | undefined
+  readonly #pageBytes: number
+
+  constructor(options: LmdbOptions) {
+    this.#sealer = options.sealer
+    this.#root = openRoot(options)
+    try {
+      this.#rows = this.#openTable('rows', {
+        keyEncoder: { writeKey: this.#writeKey, readKey: readRowName },
+        encoder: { copyBuffers: true, encode: this.#encode, decode: this.#decode },
+      })
+      this.#scanned = this.#openTable('rows', {
+        keyEncoder: { writeKey: this.#writeKey, readKey: this.#visitName },
+        encoder: { copyBuffers: true, encode: this.#encode, decode: this.#visitValue },
+      })
+      this.log = this.#openTable('log', { encoding: 'binary', keyEncoding: 'binary' })
+      this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
+      this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
+      const initial = new ArrayBuffer(SHARED_BYTES)
+      new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
+      const buffer = this.#root.getUserSharedBuffer('elkyn', initial, {
+        envKey: true,
+        callback: options.onCommit,
+      })
+      this.shared = new Int32Array(buffer)
+      this.#notify = () => buffer.notify()
+      this.#pageBytes = this.#root.getStats().pageSize
+    } catch (error) {
+      void this.#root.close()
+      throw storeError(error, 'Cannot open the database')
+    }
+  }
+
+  /** A transaction of this thread's own, on the newest commit. */
+  beginRead(): ReadTxn {
+    // Makes lmdb give up its current transaction, so that the next one is not shared with its own reads.
+    this.#root.resetReadTxn()
+    return this.#root.useReadTransaction()
+  }
+
+  /** Gives the snapshot of a transaction up; {@link ReadTxn.renew} takes a new one. */
+  resetRead(txn: ReadTxn): void {
+    // lmdb's own `resetReadTxn()` arms a timer at each renewal, which a thread that never returns
+    // to its event loop would gather without end.
+    native.resetTxn(txn.address)
+  }
+
+  /**
+   * Runs `work` in a write transaction, commits, and tells the other threads. `turn` counts the write
+   * transactions of all threads: who had the one before knows that nobody came between.
+   */
+  transact(work: (turn: number) => void): void {
+    try {
+      // The block body matters: see the top of this file.
+      this.#root.transactionSync(() => {
+        work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
+      })
+    } catch (error) {
+      throw storeError(error, 'Cannot commit')
+    }
+    // After the commit: a reader that sees the new number finds the commit.
+    Atomics.add(this.shared, SharedWord.commits, 1)
+    if (Atomics.load(this.shared, SharedWord.listeners) > 0) this.#notify()
+  }
+
+  /** Reads one row and hands its bytes to `take`, which must copy what it needs. */
+  readRow<T>(
+    head: number,
+    name: string,
+    options: ReadOptions | undefined,
+    take: (bytes: Uint8Array, size: number) => T,
+  ): T | undefined {
+    this.#head = head
+    const bytes = this.#rows.getBinaryFast(name, options)
+    if (bytes === undefined) return undefined
+    const size = this.#rows.lastSize
+    if (this.#sealer === undefined) return take(bytes, size)
+    const value = this.#sealer.open(this.#placeOf(head, name), copyOf(bytes, 0, size))
+    return take(value, value.length)
+  }
+
+  entry(head: number, name: string, options: ReadOptions | undefined): Entry | undefined {
+    return this.readRow(head, name, options, decodeEntry)
+  }
+
+  putRow(head: number, name: string, entry: Entry): void {
+    this.#head = head
+    this.#name = name
+    this.#rows.put(name, entry)
+  }
+
+  removeRow(head: number, name: string): void {
+    this.#head = head
+    this.#rows.remove(name)
+  }
+
+  /** Marks a head, by a row without a name under it, which no child has. */
+  markHead(head: number): void {
+    this.putRow(head, '', TreeValue.fromNode(true))
+  }
+
+  unmarkHead(head: number): void {
+    this.removeRow(head, '')
+  }
+
+  isMarked(head: number, options: ReadOptions | undefined): boolean {
+    return this.readRow(head, '', options, () => true) ?? false
+  }
+
+  /** A copy of a value of one of the other tables. */
+  readBytes(
+    table: ByteTable,
+    key: Uint8Array,
+    options: ReadOptions | undefined,
+  ): Uint8Array | undefined {
+    const bytes = table.getBinaryFast(key, options)
+    return bytes && copyOf(bytes, 0, table.lastSize)
+  }
+
+  /** Names under a head in key order. */
+  names(head: number, range: NameRange, options: ReadOptions | undefined): Iterator<string> {
+    const low = { head, name: range.after ?? '' }
+    const high = { head, name: range.before ?? NAME_END }
+    // Both bounds are exclusive: the row without a name, which is the head's mark, is none of its children.
+    const bounds = range.reverse
+      ? { start: high, end: low, reverse: true, exclusiveStart: true }
+      : { start: low, end: high, exclusiveStart: true }
+    return this.#rows
+      .getKeys({
+        ...bounds,
+        ...options,
+        ...(range.limit === undefined ? {} : { limit: range.limit }),
+      })
+      .iterate() as Iterator<string>
+  }
+
+  /** Number of names under a head. */
+  countNames(head: number, options: ReadOptions | undefined): number {
+    const start = { head, name: '' }
+    return this.#rows.getKeysCount({
+      start,
+      end: { head, name: NAME_END },
+      exclusiveStart: true,
+      ...options,
+    })
+  }
+
+  /** Walks the rows under a head in key order and shows each to the visitor that `next` names. */
+  scan(head: number, options: ReadOptions | undefined): RowCursor {
+    const rows = this.#scanned
+      .getRange({
+        start: { head, name: '' },
+        end: { head, name: NAME_END },
+        exclusiveStart: true,
+        ...options,
+      })
+      .iterate()
+    return {
+      next: (visitor) => {
+        this.#visitor = visitor
+        this.#head = head
+        const step = rows.next()
+        return step.done === true ? undefined : { result: step.value.value as never }
+      },
+      close: () => {
+        rows.return?.()
+      },
+    }
+  }
+
+  /** Runs `done` when everything committed so far is on the disk. */
+  sync(done: (error: Error | undefined) => void): void {
+    this.#root.sync(done)
+  }
+
+  /** Copies the environment as of now into an existing folder, away from the event loop. */
+  async backup(path: string): Promise<void> {
+    await this.#root.backup(path, true)
+  }
+
+  /** Entries, levels and pages of one of the tables. */
+  tableStats(table: 'rows' | 'log' | 'graves' | 'meta'): TableStats {
+    // Begins the read transaction that the next line looks into.
+    this.#root.getStats()
+    const { db } = table === 'rows' ? this.#rows : this[table]
+    return tableStats(db.stat())
+  }
+
+  /** Bytes that the data file has grown to. Costs little. */
+  fileBytes(): number {
+    const { lastPageNumber } = this.#root.env.info()
+    return (lastPageNumber + 1) * this.#pageBytes
+  }
+
+  /** Bytes of the pages that hold something. */
+  usedBytes(): number {
+    const { root, free } = this.#root.getStats()
+    const tables = [this.#rows, this.log, this.graves, this.meta].map(({ db }) => db.stat())
+    const pages = [...tables, root, free].reduce(
+      (sum, stat) => sum + tableStats(stat).pages,
+      META_PAGES,
+    )
+    return pages * this.#pageBytes
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close()
+  }
+
+  #openTable(name: string, options: object): never {
+    const table = this.#root.openDB(name, options)
+    if (table === undefined) throw new Error(`There is no database "${name}" in this file`)
+    // Key and value types follow from the options, which only lmdb knows.
+    return table as never
+  }
+
+  // The functions below are lmdb's callbacks. It calls them in the middle of its own, so that they
+  // find what they need in fields set just before.
+
+  readonly #writeKey = (key: string | RowBound, target: Uint8Array, start: number): number => {
+    if (typeof key === 'string') {
+      writeHeadNumber(this.#head, target, start)
+      return writeName(key, target, start + HEAD_NUMBER_BYTES)
+    }
+    if (key.name === NAME_END) {
+      writeHeadNumber(key.head + 1, target, start)
+      return start + HEAD_NUMBER_BYTES
+    }
+    writeHeadNumber(key.head, target, start)
+    return writeName(key.name, target, start + HEAD_NUMBER_BYTES)
+  }
+
+  readonly #encode = (entry: Entry): Uint8Array => {
+    const most = entryMaxBytes(entry)
+    if (most > this.#scratch.length) this.#scratch = Buffer.alloc(most * 2)
+    const end = encodeEntry(entry, this.#scratch, 0)
+    if (this.#sealer !== undefined) {
+      return this.#sealer.seal(
+        this.#placeOf(this.#head, this.#name),
+        this.#scratch.subarray(0, end),
+      )
+    }
+    this.#scratch.start = 0
+    this.#scratch.end = end
+    return this.#scratch
+  }
+
+  readonly #decode = (): never => {
+    throw new Error('Rows are read by readRow() and scan() only')
+  }
+
+  readonly #visitName = (bytes: Uint8Array, start: number, end: number): string => {
+    if (this.#sealer !== undefined) {
+      this.#placeEnd = copyBytes.call(bytes, this.#place, 0, start, end)
+    }
+    this.#visitor!.name(bytes, start + HEAD_NUMBER_BYTES, end)
+    return ''
+  }
+
+  readonly #visitValue = (bytes: Uint8Array, size: number): unknown => {
+    if (this.#sealer === undefined) return this.#visitor!.value(bytes, size)
+    const place = this.#place.subarray(0, this.#placeEnd)
+    const value = this.#sealer.open(place, copyOf(bytes, 0, size))
+    return this.#visitor!.value(value, value.length)
+  }
+
+  /** The bytes of a row's key, to which its sealed value is bound. */
+  #placeOf(head: number, name: string): Uint8Array {
+    writeHeadNumber(head, this.#place, 0)
+    return this.#place.subarray(0, writeName(name, this.#place, HEAD_NUMBER_BYTES))
+  }
+}
+
+export interface NameRange {
+  readonly after?: string | undefined
+  readonly before?: string | undefined
+  readonly limit?: number | undefined
+  readonly reverse?: boolean | undefined
+}
+
+export interface RowCursor {
+  /** Shows the next row to `visitor`; `undefined` after the last one. */
+  next<T>(visitor: RowVisitor<T>): { readonly result: T } | undefined
+  close(): void
+}
+
+/** Stands for "after every name" as a bound. No name is this symbol. */
+const NAME_END: unique symbol = Symbol('after every name')
+
+/** Pages at the beginning of the file that say which commit is the last. */
+const META_PAGES = 2
+
+function tableStats(stat: LmdbStat): TableStats {
+  return {
+    entries: stat.entryCount,
+    depth: stat.treeDepth,
+    pages: stat.treeBranchPageCount + stat.treeLeafPageCount + stat.overflowPages,
+  }
+}
+
+interface NativeExport {
+  readonly nativeAddon: { resetTxn(address: number): void }
+}
+
+/** A part of lmdb that it exports and does not document. */
+const native = (lmdb as typeof lmdb & NativeExport).nativeAddon
+
+function readRowName(bytes: Uint8Array, start: number, end: number): string {
+  return readName(bytes, start + HEAD_NUMBER_BYTES, end)
+}
+
+function openRoot(options: LmdbOptions): Root {
+  try {
+    return lmdb.open({
+      path: options.path,
+      readOnly: options.readOnly,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      maxDbs: 16,
+      maxReaders: options.maxReaders,
+      // A commit is synced when it returns, or not at all: with overlapping sync, a disk image may
+      // open on a commit that never reached the disk.
+      overlappingSync: false,
+      noSync: !options.syncCommits,
+    } as lmdb.RootDatabaseOptionsWithPath) as lmdb.RootDatabase & Root
+  } catch (error) {
+    throw storeError(error, 'Cannot open the database')
+  }
+}
+
+const copyBytes = Buffer.prototype.copy as (
+  this: Uint8Array,
+  target: Uint8Array,
+  targetStart: number,
+  start: number,
+  end: number,
+) => number
+
+/** A copy with memory of its own of the bytes from `start` to `end`. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - start)
+  copyBytes.call(bytes, copy, 0, start, end)
+  return copy
+}
+
+/** Copies the bytes from `start` to `end` into `target` at `targetStart`. */
+export function copyInto(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetStart: number,
+): void {
+  copyBytes.call(bytes, target, targetStart, start, end)
+}

@@ -1,0 +1,100 @@
+import { StorageError } from './errors.ts'
+import { lockFolder } from './folder-lock.ts'
+import { createFolder, makeFolder, readFolder } from './folder.ts'
+import { Sealer } from './sealer.ts'
+import { LmdbTreeStore } from './store.ts'
+import { Tree } from './tree.ts'
+
+export interface OpenTreeOptions {
+  /** Folder of the database, made when it is missing. */
+  readonly path: string
+  /**
+   * `full`: a write that was answered is on the disk. `relaxed`: the disk is brought up to date once
+   * a second, so that a power cut may take back the last second of writes, and on disks that reorder
+   * writes may damage the file; a crash of the process loses nothing. Default: `full`.
+   */
+  readonly durability?: 'full' | 'relaxed'
+  /** Opens an existing database for reading only; writes throw a `TypeError`. Default: false. */
+  readonly readOnly?: boolean
+  /**
+   * 32 bytes that seal all values with AES-256-GCM. Names of keys, sizes and times stay readable.
+   * Must be given each time, from the first on. Default: values are not sealed.
+   */
+  readonly encryptionKey?: Uint8Array
+  /**
+   * Bytes of key and value up to which a node is kept as one row. Changing it affects new writes
+   * only. From 1 to 65,536. Default: 4,000.
+   */
+  readonly rowMaxBytes?: number
+  /**
+   * Bytes that the data may take on the disk. A write that needs more fails with `ERR_STORE_FULL`;
+   * deletes still work. Default: no limit but the disk's.
+   */
+  readonly maxBytes?: number
+  /** Snapshots and threads that may read at once, in all threads together. Default: 512. */
+  readonly maxReaders?: number
+  /** How much of the change log is kept. */
+  readonly log?: {
+    /** Bytes. Default: 268,435,456. */
+    readonly maxBytes?: number
+    /** Milliseconds. Default: 7 days. */
+    readonly maxAgeMs?: number
+  }
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/**
+ * Opens the tree in a folder, for this thread. Other threads of the process open it for themselves;
+ * other processes are refused.
+ *
+ * @throws {StorageError} `ERR_STORE_LOCKED`, `ERR_FORMAT_UNKNOWN`, `ERR_KEY_REQUIRED`,
+ * `ERR_KEY_WRONG` or `ERR_FOLDER_INVALID`; {@link TreeError} `ERR_STORE_FAILED` when LMDB can't open it.
+ * @throws {RangeError} for an option out of its range.
+ */
+export async function openTree(options: OpenTreeOptions): Promise<Tree> {
+  const { path, encryptionKey: key, readOnly = false } = options
+  const rowMaxBytes = checked('rowMaxBytes', options.rowMaxBytes ?? ROW_MAX_BYTES, 1, 65_536)
+  if (key !== undefined && key.length !== 32) {
+    throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)
+  }
+  // Once before the folder is touched, and again when nobody else can touch it any more.
+  const isThere = readFolder(path, key) !== undefined
+  if (readOnly && !isThere) {
+    throw new StorageError(
+      'ERR_FOLDER_INVALID',
+      `Cannot open "${path}": there is no database in it`,
+    )
+  }
+  makeFolder(path)
+  const lock = await lockFolder(path)
+  try {
+    const { epoch } = readFolder(path, key) ?? createFolder(path, key)
+    const store = new LmdbTreeStore({
+      path,
+      epoch,
+      readOnly,
+      rowMaxBytes,
+      durability: options.durability ?? 'full',
+      maxBytes: checked('maxBytes', options.maxBytes ?? Infinity, 0, Infinity),
+      maxReaders: checked('maxReaders', options.maxReaders ?? 512, 1, 65_536),
+      log: {
+        maxBytes: checked('log.maxBytes', options.log?.maxBytes ?? 256 * 1024 * 1024, 0, Infinity),
+        maxAgeMs: checked('log.maxAgeMs', options.log?.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
+      },
+      sealer: key && new Sealer(key),
+    })
+    return new Tree(store, { path, key, release: async () => lock.release() })
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** See decisions/: the longest row that one page of LMDB holds beside its header. */
+const ROW_MAX_BYTES = 4000
+
+function checked(name: string, value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value
+  throw new RangeError(`Cannot open with ${name} ${value}: it lies between ${least} and ${most}`)
+}

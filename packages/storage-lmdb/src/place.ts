@@ -1,0 +1,88 @@
+import { rootPath } from '@elkyn/tree'
+import type { Path } from '@elkyn/tree'
+import { Head } from './entry.ts'
+import type { Entry } from './entry.ts'
+
+/** The head above all trees: the roots of the namespaces are its children. */
+export const TOP_HEAD = 0
+
+/** The namespace of a store that was opened without a name. */
+export const DEFAULT_NAMESPACE = 'default'
+
+/**
+ * Heads by the path of their node; `''` is the root. True of one snapshot, and of later ones until
+ * a head goes away: a head that came since is only found by looking.
+ */
+export type HeadMap = Map<string, number>
+
+/** Looks one entry up. */
+export type EntryLookup = (head: number, name: string) => Entry | undefined
+
+/** Where the walk to a path ends: at an entry, with the part of the way that lies inside it. */
+export interface Place {
+  readonly head: number
+  readonly name: string
+  /** Keys below the entry that lead to the path, parted by slashes; `''` when the entry is the node. */
+  readonly rest: string
+  /** The entry where the walk had to read it: never a head. `null` is nothing, `undefined` not read. */
+  readonly entry: Exclude<Entry, Head> | null | undefined
+}
+
+/**
+ * Walks from the root to `path`, one lookup a head, from the deepest head that `heads` knows, and
+ * adds those it meets. A path below a known head takes no lookup at all.
+ */
+export function findPlace(path: Path, heads: HeadMap, entryOf: EntryLookup): Place {
+  if (path === rootPath) {
+    return { head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: '', entry: undefined }
+  }
+  const lastSlash = path.lastIndexOf('/')
+  const parent = heads.get(path.slice(0, lastSlash))
+  if (parent !== undefined) {
+    return { head: parent, name: path.slice(lastSlash + 1), rest: '', entry: undefined }
+  }
+  return walk(path, lastSlash, heads, entryOf)
+}
+
+function walk(path: Path, lastSlash: number, heads: HeadMap, entryOf: EntryLookup): Place {
+  let at = lastSlash
+  let head: number | undefined
+  while (head === undefined && at > 0) {
+    at = path.lastIndexOf('/', at - 1)
+    head = heads.get(path.slice(0, at))
+  }
+  if (head === undefined) {
+    const root = entryOf(TOP_HEAD, DEFAULT_NAMESPACE)
+    if (!(root instanceof Head)) {
+      return { head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: path.slice(1), entry: root ?? null }
+    }
+    head = root.number
+    remember(heads, '', head)
+  }
+  for (;;) {
+    const next = path.indexOf('/', at + 1)
+    if (next === -1) return { head, name: path.slice(at + 1), rest: '', entry: undefined }
+    const name = path.slice(at + 1, next)
+    const entry = entryOf(head, name)
+    if (!(entry instanceof Head)) {
+      return { head, name, rest: path.slice(next + 1), entry: entry ?? null }
+    }
+    head = entry.number
+    remember(heads, path.slice(0, next), head)
+    at = next
+  }
+}
+
+/** So many heads a thread remembers; then it begins anew. About 10 MB of paths. */
+const MAX_HEADS = 100_000
+
+function remember(heads: HeadMap, path: string, head: number): void {
+  if (heads.size >= MAX_HEADS) heads.clear()
+  heads.set(path, head)
+}
+
+/** The path of the entry where the walk to `path` ended. */
+export function entryPath(path: Path, place: Place): Path {
+  if (place.rest === '') return path
+  return (path.slice(0, path.length - place.rest.length - 1) || rootPath) as Path
+}

@@ -1,0 +1,134 @@
+import { TreeError, TreeValue } from '@elkyn/tree'
+import type { JsonForm, KeyRange, NodeKind, Path, TreeSnapshot } from '@elkyn/tree'
+import type { ChangeLog } from './change-log.ts'
+import { decodeEntry, Head, Kind } from './entry.ts'
+import type { Entry } from './entry.ts'
+import { EntryView, partOf } from './entry-view.ts'
+import { etagOfBlocks, etagOfValue, NULL_ETAG } from './etag.ts'
+import { jsonBlocks } from './json-blocks.ts'
+import { iterableOf } from './iterable.ts'
+import type { EntrySource } from './layer.ts'
+import { copyOf } from './lmdb.ts'
+import type { Lmdb } from './lmdb.ts'
+import { findPlace } from './place.ts'
+import type { Reader } from './readers.ts'
+
+/** A snapshot of the tree in LMDB, in the thread that opened it. */
+export class ReadSnapshot implements TreeSnapshot {
+  readonly #lmdb: Lmdb
+  readonly #log: ChangeLog
+  readonly #release: (reader: Reader) => void
+  #reader: Reader | undefined
+  #sequence: number | undefined
+
+  constructor(lmdb: Lmdb, log: ChangeLog, reader: Reader, release: (reader: Reader) => void) {
+    this.#lmdb = lmdb
+    this.#log = log
+    this.#reader = reader
+    this.#release = release
+  }
+
+  get sequence(): number {
+    this.#sequence ??= this.#log.position(this.#open().options).sequence
+    return this.#sequence
+  }
+
+  kind(path: Path): NodeKind {
+    return this.#view().kind(path)
+  }
+
+  get(path: Path): TreeValue {
+    return this.#view().get(path)
+  }
+
+  *keys(path: Path, range?: KeyRange): Iterable<string> {
+    yield* this.#view().keys(path, range)
+  }
+
+  json(path: Path, form: JsonForm = 'plain'): Uint8Array | undefined {
+    const found = this.#find(path, form)
+    if (!(found instanceof Head)) return found
+    return joined(this.#blocks(found, form))
+  }
+
+  jsonBlocks(path: Path, form: JsonForm = 'plain'): Iterable<Uint8Array> | undefined {
+    const found = this.#find(path, form)
+    if (found === undefined) return undefined
+    return found instanceof Head ? this.#blocks(found, form) : [found]
+  }
+
+  etag(path: Path): string {
+    const found = this.#view().find(path)
+    if (found === undefined) return NULL_ETAG
+    return found instanceof Head ? etagOfBlocks(this.#blocks(found, 'export')) : etagOfValue(found)
+  }
+
+  close(): void {
+    const reader = this.#reader
+    if (reader === undefined) return
+    this.#reader = undefined
+    this.#release(reader)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** The bytes of a row or of a part of one, or the head that the node is. */
+  #find(path: Path, form: JsonForm): Uint8Array | Head | undefined {
+    const { heads, options } = this.#open()
+    const place = findPlace(path, heads, this.#lookup)
+    let entry: Entry | Uint8Array | null | undefined = place.entry
+    if (entry === undefined) {
+      // The common case: one lookup, and the stored bytes are the answer.
+      const take = form === 'plain' ? plainBytes : decodeEntry
+      entry = this.#lmdb.readRow(place.head, place.name, options, take)
+    }
+    if (!(entry instanceof TreeValue)) return entry ?? undefined
+    const part = partOf(entry, place)
+    return part && encoder.encode(part.toText(form))
+  }
+
+  #blocks(head: Head, form: JsonForm): Iterable<Uint8Array> {
+    return jsonBlocks(this.#lmdb, head, form, this.#open().options)
+  }
+
+  #view(): EntryView {
+    return new EntryView(this.#source, this.#open().heads)
+  }
+
+  readonly #lookup = (head: number, name: string): Entry | undefined =>
+    this.#lmdb.entry(head, name, this.#open().options)
+
+  readonly #source: EntrySource = {
+    entry: this.#lookup,
+    names: (head, range = {}) =>
+      iterableOf(() => this.#lmdb.names(head, range, this.#open().options)),
+  }
+
+  #open(): Reader {
+    if (this.#reader === undefined || this.#reader.isClosed) {
+      throw new TreeError('ERR_STORE_CLOSED', 'Cannot read: the snapshot is closed')
+    }
+    return this.#reader
+  }
+}
+
+const encoder = new TextEncoder()
+
+/** The text of a row as a `GET` answers it, in memory of its own; other entries as they are. */
+function plainBytes(bytes: Uint8Array, size: number): Uint8Array | Entry {
+  return bytes[0] === Kind.plain ? copyOf(bytes, 1, size) : decodeEntry(bytes, size)
+}
+
+function joined(blocks: Iterable<Uint8Array>): Uint8Array {
+  const all = [...blocks]
+  if (all.length === 1) return all[0]!
+  const bytes = new Uint8Array(all.reduce((sum, block) => sum + block.length, 0))
+  let end = 0
+  for (const block of all) {
+    bytes.set(block, end)
+    end += block.length
+  }
+  return bytes
+}

@@ -1,0 +1,106 @@
+import { readCounters } from './counters.ts'
+import { SharedWord } from './lmdb.ts'
+import type { Lmdb, ReadOptions, ReadTxn } from './lmdb.ts'
+import type { HeadMap } from './place.ts'
+
+/** A read transaction with what is known of its snapshot. */
+export interface Reader {
+  readonly txn: ReadTxn
+  readonly options: ReadOptions
+  /** Heads met in this snapshot. */
+  heads: HeadMap
+  headsGone: number
+  /** The commit counter as loaded before the snapshot was taken; `undefined` when it was given up. */
+  commits: number | undefined
+  /** Open snapshots that read with it. */
+  users: number
+  /** Whether the store was closed over it. */
+  isClosed: boolean
+}
+
+/**
+ * The read transactions of one thread. One lives as long as the store and is renewed when something
+ * was committed; others exist only while older snapshots are open. No snapshot is kept while nobody
+ * uses it, since LMDB can't reuse the pages that it sees.
+ */
+export class Readers {
+  readonly #lmdb: Lmdb
+  #current: Reader | undefined
+  /** The current one and older ones that are still in use. */
+  readonly #all = new Set<Reader>()
+  #idle: NodeJS.Immediate | undefined
+
+  constructor(lmdb: Lmdb) {
+    this.#lmdb = lmdb
+  }
+
+  /** A reader of the newest commit, to be given back with {@link release}. */
+  acquire(): Reader {
+    // Loaded first: a commit in between makes the next call renew once too often, never too seldom.
+    const commits = Atomics.load(this.#lmdb.shared, SharedWord.commits)
+    let reader = this.#current
+    if (reader === undefined || reader.commits !== commits) {
+      reader = reader?.users === 0 ? this.#renew(reader) : this.#begin(reader)
+      reader.commits = commits
+      this.#current = reader
+    }
+    reader.users++
+    return reader
+  }
+
+  release(reader: Reader): void {
+    if (--reader.users > 0 || reader.isClosed) return
+    if (reader === this.#current) this.#idle ??= setImmediate(this.#giveUp)
+    else this.#end(reader)
+  }
+
+  close(): void {
+    if (this.#idle !== undefined) clearImmediate(this.#idle)
+    this.#current = undefined
+    for (const reader of this.#all) this.#end(reader)
+  }
+
+  #end(reader: Reader): void {
+    reader.isClosed = true
+    this.#all.delete(reader)
+    reader.txn.done()
+  }
+
+  #renew(reader: Reader): Reader {
+    if (reader.commits !== undefined) this.#lmdb.resetRead(reader.txn)
+    reader.txn.renew()
+    const { headsGone } = readCounters(this.#lmdb, reader.options)
+    if (headsGone !== reader.headsGone) reader.heads.clear()
+    reader.headsGone = headsGone
+    return reader
+  }
+
+  /** Begins a transaction beside one that is still in use. */
+  #begin(older: Reader | undefined): Reader {
+    const txn = this.#lmdb.beginRead()
+    const options = { transaction: txn }
+    const { headsGone } = readCounters(this.#lmdb, options)
+    let heads: HeadMap = new Map()
+    if (older !== undefined && older.headsGone === headsGone) {
+      // What was a head then is one still; the older snapshot must not see what is found from now on.
+      heads = older.heads
+      older.heads = new Map()
+    }
+    const reader = { txn, options, heads, headsGone, commits: undefined, users: 0, isClosed: false }
+    this.#all.add(reader)
+    return reader
+  }
+
+  /**
+   * Runs at the end of the turn. The immediate is not unref'd: then it would wait for the next event,
+   * with the snapshot held.
+   */
+  readonly #giveUp = (): void => {
+    this.#idle = undefined
+    const reader = this.#current
+    // One that is in use again comes back here when it is released.
+    if (reader === undefined || reader.users > 0 || reader.commits === undefined) return
+    this.#lmdb.resetRead(reader.txn)
+    reader.commits = undefined
+  }
+}

@@ -1,0 +1,94 @@
+import { JsonTokenizer, TreeBuilder, TreeError, UpdateBuilder } from '@elkyn/tree'
+import type { BuiltValue, StageOptions, StagedPair, Stager } from '@elkyn/tree'
+import type { BatchState } from './batch.ts'
+import { bury } from './graves.ts'
+import type { Lmdb } from './lmdb.ts'
+import { StagedHead } from './staged-head.ts'
+import { StagingSink } from './staging-sink.ts'
+import type { OpenHead } from './staging-sink.ts'
+
+/** Less than this of a value is held in memory and written like any other. */
+const HELD_MAX_BYTES = 1024 * 1024
+
+type Transact = (work: (state: BatchState) => void) => void
+
+/** Takes JSON of any size in: checks it, cuts it into rows and stores these outside the tree. */
+export class RowStager implements Stager {
+  readonly #lmdb: Lmdb
+  readonly #transact: Transact
+  readonly #sink: StagingSink
+  readonly #tokenizer: JsonTokenizer
+  readonly #result: () => readonly StagedPair[]
+  readonly #staged: StagedHead[] = []
+  #ended = false
+
+  constructor(lmdb: Lmdb, options: StageOptions, rowMaxBytes: number, transact: Transact) {
+    this.#lmdb = lmdb
+    this.#transact = transact
+    this.#sink = new StagingSink(lmdb, rowMaxBytes, transact)
+    const { kind = 'value', depth = 0 } = options
+    const building = { depth, sink: this.#sink, maxPendingBytes: HELD_MAX_BYTES }
+    if (kind === 'value') {
+      const builder = new TreeBuilder<OpenHead>(building)
+      this.#tokenizer = new JsonTokenizer(builder)
+      this.#result = () => [{ key: '', value: this.#valueOf(builder.value) }]
+    } else {
+      const builder = new UpdateBuilder<OpenHead>(building)
+      this.#tokenizer = new JsonTokenizer(builder)
+      this.#result = () => this.#pairsOf(builder)
+    }
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#run(() => {
+      this.#tokenizer.write(chunk)
+    })
+  }
+
+  end(): readonly StagedPair[] {
+    return this.#run(() => {
+      this.#tokenizer.end()
+      this.#sink.flush()
+      this.#ended = true
+      return this.#result()
+    })
+  }
+
+  abort(): void {
+    const unused = this.#ended
+      ? this.#staged.filter(({ used }) => !used).map(({ head }) => head.number)
+      : this.#sink.roots()
+    this.#ended = true
+    this.#staged.length = 0
+    if (unused.length === 0) return
+    this.#transact(() => {
+      for (const head of unused) bury(this.#lmdb, head)
+    })
+  }
+
+  /** Where something throws, nothing stays. */
+  #run<T>(work: () => T): T {
+    if (this.#ended) throw new TypeError('Cannot go on: this stager has ended')
+    try {
+      return work()
+    } catch (error) {
+      this.abort()
+      throw error
+    }
+  }
+
+  #pairsOf(builder: UpdateBuilder<OpenHead>): readonly StagedPair[] {
+    const members = builder.members()
+    if (members === null) {
+      throw new TreeError('ERR_NOT_AN_OBJECT', 'Invalid data: an update is a JSON object')
+    }
+    return members.map(({ key, value }) => ({ key, value: this.#valueOf(value) }))
+  }
+
+  #valueOf({ handle, node }: BuiltValue<OpenHead>): StagedPair['value'] {
+    if (handle === undefined) return node ?? null
+    const staged = new StagedHead(this.#sink.headOf(handle), this.#sink.serverValuesOf(handle))
+    this.#staged.push(staged)
+    return staged
+  }
+}

@@ -1,0 +1,241 @@
+import {
+  Branch,
+  TreeValue,
+  childOf,
+  locate,
+  nodeAt,
+  parentPath,
+  priorityOf,
+  withChild,
+  withPriority,
+} from '@elkyn/tree'
+import type { Path, Priority, TreeNode } from '@elkyn/tree'
+import { Head, HEAD_NUMBER_BYTES } from './entry.ts'
+import type { Entry } from './entry.ts'
+import { EntryView } from './entry-view.ts'
+import { isOddInteger } from './key-encoding.ts'
+import type { Layer } from './layer.ts'
+import { entryPath, findPlace } from './place.ts'
+import type { HeadMap, Place } from './place.ts'
+
+/** What a write needs from the transaction around it. */
+export interface WriteContext {
+  /** Key and value of a longer row make it a head; a leaf stays a row however long it is. */
+  readonly rowMaxBytes: number
+  /** Heads as of this layer; emptied when one goes away. */
+  readonly heads: HeadMap
+  /** A number that no head ever had. */
+  allocateHead(): number
+}
+
+/** Changes the tree by changing entries of a layer. Each method tells whether anything changed. */
+export class RowWriter {
+  readonly #layer: Layer
+  readonly #context: WriteContext
+
+  constructor(layer: Layer, context: WriteContext) {
+    this.#layer = layer
+    this.#context = context
+  }
+
+  /** Replaces the node at `path`; the null value deletes it. */
+  set(path: Path, value: TreeValue): boolean {
+    const place = this.#find(path)
+    const current = this.#current(place)
+    if (place.rest === '') return this.#replace(path, place, current, value)
+    const at = entryPath(path, place)
+    if (current === undefined) {
+      if (value.text === 'null') return false
+      // The row begins at the first name that is missing, so that a record built leaf by leaf is one row.
+      return this.#replace(at, place, undefined, wrap(place.rest, value))
+    }
+    if (current instanceof Head) throw new Error('A walk never ends above a head')
+    const changed = this.#edit(current, place.rest.split('/'), value)
+    return changed !== undefined && this.#replace(at, place, current, changed)
+  }
+
+  /** Sets the priority of the node at `path`, where there is one. */
+  setPriority(path: Path, priority: Priority): boolean {
+    const place = this.#find(path)
+    const current = this.#current(place)
+    if (current === undefined) return false
+    if (current instanceof Head) {
+      if (current.priority === priority) return false
+      this.#layer.set(place.head, place.name, new Head(current.number, priority))
+      return true
+    }
+    const keys = place.rest === '' ? [] : place.rest.split('/')
+    const node = nodeAt(current.node, keys)
+    const ranked = withPriority(node, priority)
+    if (ranked === node) return false
+    const changed = TreeValue.fromNode(withChild(current.node, keys, ranked))
+    return this.#replace(entryPath(path, place), place, current, changed)
+  }
+
+  /** Puts a staged head in the place of the node at `path`. */
+  link(path: Path, staged: Head): boolean {
+    const place = this.#find(path)
+    const current = this.#current(place)
+    if (current instanceof Head) this.#bury(current)
+    const keys = place.rest === '' ? [] : place.rest.split('/')
+    const node = current instanceof TreeValue ? current.node : null
+    this.#linkBelow(place.head, place.name, node, keys, staged)
+    this.#layer.linked.push(staged.number)
+    this.#layer.grown = true
+    return true
+  }
+
+  /** Replaces the child of a head that is no part of the tree yet; `null` takes it away. */
+  replaceUnder(head: number, name: string, entry: Entry | null): void {
+    const current = this.#layer.entry(head, name)
+    if (current instanceof Head && !(entry instanceof Head && entry.number === current.number)) {
+      this.#bury(current)
+    }
+    if (entry instanceof TreeValue) this.#place(head, name, entry)
+    else if (entry === null) this.#layer.set(head, name, null)
+    else this.#put(head, name, entry)
+  }
+
+  /** Makes heads of the nodes on the way down to where the staged one belongs. */
+  #linkBelow(
+    head: number,
+    name: string,
+    node: TreeNode | null,
+    keys: readonly string[],
+    staged: Head,
+  ): void {
+    const [key, ...rest] = keys
+    if (key === undefined) {
+      this.#put(head, name, staged)
+      return
+    }
+    const number = this.#context.allocateHead()
+    if (node instanceof Branch) {
+      for (const [other, child] of node.children) {
+        if (other !== key) this.#place(number, other, TreeValue.fromNode(child))
+      }
+    }
+    this.#linkBelow(number, key, childOf(node, key), rest, staged)
+    this.#put(head, name, new Head(number, storedPriority(node)))
+  }
+
+  /** The row with `value` at the end of `keys`; `undefined` where that changes nothing. */
+  #edit(row: TreeValue, keys: readonly string[], value: TreeValue): TreeValue | undefined {
+    if (row.form === 'plain' && value.form === 'plain' && value.text !== 'null') {
+      const part = locate(row.text, keys)
+      if (part !== undefined) {
+        const { text } = row
+        if (text.slice(part.start, part.end) === value.text) return undefined
+        // The same keys are there as before, so that nothing around the part is rendered differently.
+        const spliced = text.slice(0, part.start) + value.text + text.slice(part.end)
+        return TreeValue.fromCanonical(spliced, 'plain')
+      }
+    }
+    const node = withChild(row.node, keys, value.node)
+    return node === row.node ? undefined : TreeValue.fromNode(node)
+  }
+
+  /** Replaces what the entry at a place holds. `path` is the entry's own. */
+  #replace(path: Path, place: Place, current: Entry | undefined, value: TreeValue): boolean {
+    if (value.text === 'null') {
+      if (current === undefined) return false
+      if (current instanceof Head) this.#bury(current)
+      this.#layer.set(place.head, place.name, null)
+      this.#collapse(path, place.head)
+      return true
+    }
+    if (current instanceof Head) {
+      if (this.#equals(current, value)) return false
+      this.#bury(current)
+    } else if (current !== undefined && sameText(current, value)) return false
+    this.#place(place.head, place.name, value)
+    return true
+  }
+
+  /** Stores a value as a row, or as a head with its children under it when it is too long for one. */
+  #place(head: number, name: string, value: TreeValue): void {
+    if (this.#fits(name, value) || !(value.node instanceof Branch)) {
+      this.#put(head, name, value)
+      return
+    }
+    const number = this.#context.allocateHead()
+    for (const [key, child] of value.node.children) {
+      this.#place(number, key, TreeValue.fromNode(child))
+    }
+    this.#put(head, name, new Head(number, storedPriority(value.node)))
+    this.#layer.grown = true
+  }
+
+  #fits(name: string, value: TreeValue): boolean {
+    const room = this.#context.rowMaxBytes - HEAD_NUMBER_BYTES - Buffer.byteLength(name) - 1
+    const { length } = value.text
+    if (length > room) return false
+    return length * 3 <= room || Buffer.byteLength(value.text) <= room
+  }
+
+  #put(head: number, name: string, entry: Entry): void {
+    this.#layer.set(head, name, entry)
+    if (isOddInteger(name)) this.#layer.odd.push(head)
+  }
+
+  /** Takes heads away that have nothing left under them, upward from the entry at `path`. */
+  #collapse(path: Path, head: number): void {
+    const parent = parentPath(path)
+    if (parent === undefined || this.#hasChildren(head)) return
+    const place = this.#find(parent)
+    this.#layer.set(place.head, place.name, null)
+    // Its mark is all that may be left under it.
+    this.#bury(new Head(head, null))
+    this.#collapse(parent, place.head)
+  }
+
+  #hasChildren(head: number): boolean {
+    for (const _ of this.#layer.names(head, { limit: 1 })) return true
+    return false
+  }
+
+  #bury(head: Head): void {
+    this.#layer.buried.push(head.number)
+    this.#layer.gone++
+    this.#context.heads.clear()
+  }
+
+  /** Whether what lies under a head is what a value says, which only a shrunk head can be. */
+  #equals(head: Head, value: TreeValue): boolean {
+    if (!(value.node instanceof Branch)) return false
+    let names = 0
+    for (const name of this.#layer.names(head.number)) {
+      if (!value.node.children.has(name) || ++names > value.node.children.size) return false
+    }
+    if (names !== value.node.children.size || value.node.priority !== head.priority) return false
+    const view = new EntryView(this.#layer, new Map())
+    return sameText(view.gather(head), value)
+  }
+
+  #find(path: Path): Place {
+    return findPlace(path, this.#context.heads, this.#lookup)
+  }
+
+  readonly #lookup = (head: number, name: string): Entry | undefined =>
+    this.#layer.entry(head, name)
+
+  #current(place: Place): Entry | undefined {
+    return place.entry === undefined
+      ? this.#lookup(place.head, place.name)
+      : (place.entry ?? undefined)
+  }
+}
+
+function wrap(rest: string, value: TreeValue): TreeValue {
+  return TreeValue.fromNode(withChild(null, rest.split('/'), value.node))
+}
+
+function sameText(a: TreeValue, b: TreeValue): boolean {
+  return a.text === b.text && a.form === b.form
+}
+
+/** The priority of a node that is stored: resolved, so never a server value. */
+function storedPriority(node: TreeNode | null): number | string | null {
+  const priority = priorityOf(node)
+  return typeof priority === 'object' ? null : priority
+}

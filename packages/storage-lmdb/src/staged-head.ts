@@ -1,0 +1,38 @@
+import type { ServerValue, StagedValue } from '@elkyn/tree'
+import type { Head } from './entry.ts'
+
+/** A server value in a staged value, which waits for the write to know what it comes to. */
+export interface StagedServerValue {
+  /** Keys from the staged value down to it; the last may be `.priority`. */
+  readonly keys: readonly string[]
+  readonly value: ServerValue
+}
+
+/** A value whose rows are stored already, under a head that stands in no place yet. */
+export class StagedHead implements StagedValue {
+  readonly staged = 'lmdb'
+  readonly head: Head
+  readonly serverValues: readonly StagedServerValue[]
+  #used = false
+
+  constructor(head: Head, serverValues: readonly StagedServerValue[]) {
+    this.head = head
+    this.serverValues = serverValues
+  }
+
+  /** Whether it was written, or is being written. */
+  get used(): boolean {
+    return this.#used
+  }
+
+  /** @throws {TypeError} when it has found its place before: two places can't share rows. */
+  use(): void {
+    if (this.#used) throw new TypeError('A staged value can be written once only')
+    this.#used = true
+  }
+
+  /** Makes it usable again, after a write that was refused. */
+  release(): void {
+    this.#used = false
+  }
+}

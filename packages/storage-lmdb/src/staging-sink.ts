@@ -1,0 +1,182 @@
+import { TreeValue } from '@elkyn/tree'
+import type { Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
+import type { BatchState } from './batch.ts'
+import { Head } from './entry.ts'
+import type { Entry } from './entry.ts'
+import { bury, stage } from './graves.ts'
+import { Layer } from './layer.ts'
+import { storedEntries, storeLayer } from './layer-storage.ts'
+import type { Lmdb } from './lmdb.ts'
+import { RowWriter } from './row-writer.ts'
+import type { StagedServerValue } from './staged-head.ts'
+
+/** Rows of so many bytes go into one transaction, so that nobody waits long for the writer. */
+const FLUSH_BYTES = 2 * 1024 * 1024
+/** Numbers of heads taken at a time. Those not used are lost, of which there are enough. */
+const NUMBERS_A_TIME = 1024
+
+/** A head that takes children in, before the tree has it. */
+export interface OpenHead {
+  readonly number: number
+  readonly parent: OpenHead | undefined
+  readonly key: string
+  priority: number | string | null
+  /** Whether a child was replaced or deleted, so that maybe none is left. */
+  isThinned: boolean
+  isEmpty: boolean
+}
+
+/** What waits to be stored: the child of an open head, or that it has none of this name. */
+interface Pending {
+  readonly head: number
+  readonly key: string
+  readonly entry: Entry | null
+}
+
+type Transact = (work: (state: BatchState) => void) => void
+
+/** Stores containers that are too large to be held, under heads that the tree does not have yet. */
+export class StagingSink implements TreeSink<OpenHead> {
+  readonly #lmdb: Lmdb
+  readonly #rowMaxBytes: number
+  readonly #transact: Transact
+  #pending: Pending[] = []
+  #pendingBytes = 0
+  #nextNumber = 0
+  #numbersEnd = 0
+  readonly #roots: OpenHead[] = []
+  /** Roots whose grave is still to be made; without one, nobody would find their rows again. */
+  #newRoots: number[] = []
+  #discarded: number[] = []
+  #serverValues: (StagedServerValue & { readonly root: OpenHead })[] = []
+
+  constructor(lmdb: Lmdb, rowMaxBytes: number, transact: Transact) {
+    this.#lmdb = lmdb
+    this.#rowMaxBytes = rowMaxBytes
+    this.#transact = transact
+  }
+
+  open(parent: OpenHead | undefined, key: string): OpenHead {
+    if (this.#nextNumber === this.#numbersEnd) this.flush()
+    const number = this.#nextNumber++
+    const head: OpenHead = { number, parent, key, priority: null, isThinned: false, isEmpty: true }
+    if (parent === undefined) {
+      this.#roots.push(head)
+      this.#newRoots.push(number)
+    } else {
+      // At once, so that whoever digs up the parent finds what was stored under this one.
+      this.#set(parent, key, new Head(number, null))
+    }
+    return head
+  }
+
+  put(parent: OpenHead, key: string, node: TreeNode): void {
+    const value = TreeValue.fromNode(node)
+    this.#set(parent, key, value)
+    this.#pendingBytes += key.length + value.text.length
+    if (this.#pendingBytes >= FLUSH_BYTES) this.flush()
+  }
+
+  delete(parent: OpenHead, key: string): void {
+    parent.isThinned = true
+    this.#set(parent, key, null)
+  }
+
+  serverValue(parent: OpenHead, keys: readonly string[], value: ServerValue): void {
+    const { root, path } = placeOf(parent, keys)
+    this.#serverValues.push({ root, keys: path, value })
+  }
+
+  close(handle: OpenHead, priority: Priority): boolean {
+    if (handle.isEmpty || (handle.isThinned && !this.#hasChildren(handle))) {
+      if (handle.parent !== undefined) this.delete(handle.parent, handle.key)
+      return false
+    }
+    handle.priority = priority
+    if (priority !== null && handle.parent !== undefined) {
+      this.#pending.push({
+        head: handle.parent.number,
+        key: handle.key,
+        entry: new Head(handle.number, priority),
+      })
+    }
+    return true
+  }
+
+  discard(handle: OpenHead): void {
+    this.#discarded.push(handle.number)
+    this.#serverValues = this.#serverValues.filter(({ root }) => root !== handle)
+  }
+
+  /** Stores what waits. */
+  flush(): void {
+    this.#transact((state) => {
+      if (this.#nextNumber === this.#numbersEnd) {
+        this.#nextNumber = state.counters.nextHead
+        this.#numbersEnd = state.counters.nextHead += NUMBERS_A_TIME
+      }
+      const layer = new Layer(storedEntries(this.#lmdb))
+      const rows = new RowWriter(layer, {
+        rowMaxBytes: this.#rowMaxBytes,
+        heads: new Map(),
+        allocateHead: () => state.counters.nextHead++,
+      })
+      for (const { head, key, entry } of this.#pending) rows.replaceUnder(head, key, entry)
+      for (const root of this.#newRoots) stage(this.#lmdb, root)
+      for (const root of this.#discarded) bury(this.#lmdb, root)
+      storeLayer(this.#lmdb, layer, state.counters)
+    })
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#newRoots = []
+    this.#discarded = []
+  }
+
+  /** Numbers of the heads whose rows lie in no place of the tree, as far as they are stored. */
+  roots(): number[] {
+    return this.#roots.map(({ number }) => number).filter((root) => !this.#newRoots.includes(root))
+  }
+
+  headOf(handle: OpenHead): Head {
+    return new Head(handle.number, handle.priority)
+  }
+
+  serverValuesOf(handle: OpenHead): StagedServerValue[] {
+    return this.#serverValues.filter(({ root }) => root === handle)
+  }
+
+  #set(parent: OpenHead, key: string, entry: Entry | null): void {
+    this.#forgetServerValues(parent, key)
+    if (entry !== null) parent.isEmpty = false
+    this.#pending.push({ head: parent.number, key, entry })
+  }
+
+  /** What replaces a child replaces the server values in it. */
+  #forgetServerValues(parent: OpenHead, key: string): void {
+    if (this.#serverValues.length === 0) return
+    const { root, path } = placeOf(parent, [key])
+    this.#serverValues = this.#serverValues.filter(
+      (other) => other.root !== root || path.some((name, level) => other.keys[level] !== name),
+    )
+  }
+
+  #hasChildren(handle: OpenHead): boolean {
+    this.flush()
+    let found = false
+    this.#transact(() => {
+      found = this.#lmdb.names(handle.number, { limit: 1 }, undefined).next().done !== true
+    })
+    return found
+  }
+}
+
+/** The root above an open head, and the keys that lead down from it. */
+function placeOf(
+  head: OpenHead,
+  keys: readonly string[],
+): { readonly root: OpenHead; readonly path: string[] } {
+  const path = [...keys]
+  let root = head
+  for (; root.parent !== undefined; root = root.parent) path.unshift(root.key)
+  return { root, path }
+}

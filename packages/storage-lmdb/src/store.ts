@@ -1,0 +1,264 @@
+import { TreeError, TreeValue } from '@elkyn/tree'
+import type {
+  Change,
+  StageOptions,
+  Stager,
+  TreeSnapshot,
+  TreeStore,
+  TreeWrite,
+  WriteOutcome,
+} from '@elkyn/tree'
+import { Batch, releaseStaged } from './batch.ts'
+import type { BatchState } from './batch.ts'
+import { ChangeFeed } from './change-feed.ts'
+import { ChangeLog } from './change-log.ts'
+import type { LogLimits } from './change-log.ts'
+import { readCounters, writeCounters } from './counters.ts'
+import { Lmdb } from './lmdb.ts'
+import type { HeadMap } from './place.ts'
+import { Readers } from './readers.ts'
+import type { Reader } from './readers.ts'
+import { ReadSnapshot } from './read-snapshot.ts'
+import { Reclaimer } from './reclaimer.ts'
+import { RowStager } from './row-stager.ts'
+import type { Sealer } from './sealer.ts'
+import { storeStats } from './store-stats.ts'
+import type { StoreStats } from './store-stats.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export interface LmdbTreeStoreOptions {
+  readonly path: string
+  readonly epoch: string
+  readonly readOnly: boolean
+  readonly durability: 'full' | 'relaxed'
+  readonly rowMaxBytes: number
+  readonly maxReaders: number
+  readonly maxBytes: number
+  readonly log: LogLimits
+  readonly sealer: Sealer | undefined
+}
+
+/** How often `relaxed` commits are brought to the disk, in milliseconds. */
+const SYNC_INTERVAL_MS = 1000
+
+/** A {@link TreeStore} in LMDB. Belongs to the thread that opened it. */
+export class LmdbTreeStore implements TreeStore {
+  readonly #lmdb: Lmdb
+  readonly #options: LmdbTreeStoreOptions
+  readonly #log: ChangeLog
+  readonly #readers: Readers
+  readonly #reclaimer: Reclaimer
+  readonly #feed: ChangeFeed
+  readonly #queue: WriteQueue
+  readonly #syncTimer: NodeJS.Timeout | undefined
+  /** Heads as of the newest commit that this thread knows. */
+  #heads: HeadMap = new Map()
+  /** What the last write transaction of this thread left, and its number among all threads'. */
+  #state: BatchState | undefined
+  #turn = 0
+  readonly #closeListeners: (() => void)[] = []
+  #closed = false
+
+  constructor(options: LmdbTreeStoreOptions) {
+    this.#options = options
+    this.#lmdb = new Lmdb({
+      path: options.path,
+      readOnly: options.readOnly,
+      syncCommits: options.durability === 'full',
+      maxReaders: options.maxReaders,
+      sealer: options.sealer,
+      onCommit: () => {
+        this.#feed.catchUp()
+      },
+    })
+    this.#log = new ChangeLog(this.#lmdb, options.epoch, options.log, options.sealer)
+    this.#readers = new Readers(this.#lmdb)
+    this.#feed = new ChangeFeed(this.#lmdb, this.#log, this.#readers)
+    this.#reclaimer = new Reclaimer(this.#lmdb, (work) => {
+      this.#transact(work)
+    })
+    this.#queue = new WriteQueue((writes) => this.commit(writes))
+    if (options.readOnly) return
+    this.#reclaimer.wake()
+    if (options.durability === 'relaxed') {
+      this.#syncTimer = setInterval(() => {
+        this.#lmdb.sync(() => {})
+      }, SYNC_INTERVAL_MS).unref()
+    }
+  }
+
+  snapshot(): TreeSnapshot {
+    this.#checkOpen('read')
+    const reader = this.#readers.acquire()
+    return new ReadSnapshot(this.#lmdb, this.#log, reader, this.#release)
+  }
+
+  commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
+    this.#checkWritable()
+    const outcomes: WriteOutcome[] = []
+    let changes: readonly Change[] = []
+    let gone = 0
+    try {
+      this.#transact((state) => {
+        const before = state.counters.headsGone
+        const batch = new Batch(
+          this.#lmdb,
+          this.#log,
+          this.#heads,
+          state,
+          this.#options.rowMaxBytes,
+        )
+        const isFull = this.#isFull()
+        for (const write of writes)
+          outcomes.push(isFull && adds(write) ? full() : batch.apply(write))
+        batch.store()
+        changes = batch.changes
+        gone = state.counters.headsGone - before
+      })
+    } catch (error) {
+      for (const write of writes) releaseStaged(write)
+      throw error
+    }
+    if (gone > 0) this.#reclaimer.wake()
+    this.#feed.publish(changes)
+    return outcomes
+  }
+
+  async write(write: TreeWrite): Promise<WriteOutcome> {
+    this.#checkWritable()
+    return this.#queue.add(write)
+  }
+
+  stage(options: StageOptions = {}): Stager {
+    this.#checkWritable()
+    return new RowStager(this.#lmdb, options, this.#options.rowMaxBytes, (work) => {
+      this.#transact(work)
+    })
+  }
+
+  subscribe(listener: (changes: readonly Change[]) => void): () => void {
+    this.#checkOpen('subscribe')
+    return this.#feed.subscribe(listener)
+  }
+
+  /** Calls a function when the store closes. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener)
+  }
+
+  /**
+   * The changes behind the one with this id, oldest first; `undefined` when the log does not have it
+   * any more or it is of another history.
+   */
+  changesSince(id: string): readonly Change[] | undefined {
+    this.#checkOpen('read')
+    const reader = this.#readers.acquire()
+    try {
+      const sequence = this.#log.sequenceOf(id, reader.options)
+      return sequence === undefined
+        ? undefined
+        : [...this.#log.changesAfter(sequence, reader.options)]
+    } finally {
+      this.#readers.release(reader)
+    }
+  }
+
+  /** The id of a change; `undefined` when the log does not have it any more. */
+  idOf(sequence: number): string | undefined {
+    this.#checkOpen('read')
+    const reader = this.#readers.acquire()
+    try {
+      return this.#log.idOf(sequence, reader.options)
+    } finally {
+      this.#readers.release(reader)
+    }
+  }
+
+  /** Copies the environment as of now into an empty folder. */
+  async backup(folder: string): Promise<void> {
+    this.#checkOpen('back up')
+    await this.#lmdb.backup(folder)
+  }
+
+  stats(): StoreStats {
+    this.#checkOpen('read')
+    return storeStats(this.#lmdb)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#queue.flush()
+    this.#closed = true
+    for (const listener of this.#closeListeners) listener()
+    clearInterval(this.#syncTimer)
+    this.#reclaimer.close()
+    this.#feed.close()
+    this.#readers.close()
+    await this.#lmdb.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
+  #transact(work: (state: BatchState) => void): void {
+    try {
+      this.#lmdb.transact((turn) => {
+        const state = this.#stateOf(turn)
+        const { nextHead, headsGone } = state.counters
+        work(state)
+        if (state.counters.nextHead !== nextHead || state.counters.headsGone !== headsGone) {
+          writeCounters(this.#lmdb, state.counters)
+        }
+        this.#state = state
+        this.#turn = turn
+      })
+    } catch (error) {
+      this.#state = undefined
+      this.#heads.clear()
+      throw error
+    }
+  }
+
+  /** Counters and log position at the beginning of a transaction. */
+  #stateOf(turn: number): BatchState {
+    if (this.#state !== undefined && turn === this.#turn + 1) return this.#state
+    const counters = readCounters(this.#lmdb, undefined)
+    // Another thread may have taken heads away.
+    this.#heads.clear()
+    return { counters, log: this.#log.position(undefined) }
+  }
+
+  /** Whether the data has reached its limit. Pages that nothing uses count as room. */
+  #isFull(): boolean {
+    const { maxBytes } = this.#options
+    return this.#lmdb.fileBytes() >= maxBytes && this.#lmdb.usedBytes() >= maxBytes
+  }
+
+  readonly #release = (reader: Reader): void => {
+    this.#readers.release(reader)
+  }
+
+  #checkOpen(doing: string): void {
+    if (this.#closed)
+      throw new TreeError('ERR_STORE_CLOSED', `Cannot ${doing}: the store is closed`)
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen('write')
+    if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
+  }
+}
+
+/** Whether a write may need room: everything but deleting does. */
+function adds({ pairs }: TreeWrite): boolean {
+  return pairs.some(({ value }) => value !== null && !(value instanceof TreeValue && value.isNull))
+}
+
+function full(): WriteOutcome {
+  return {
+    ok: false,
+    error: new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes'),
+  }
+}

@@ -1,0 +1,240 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { TreeError, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
+import type {
+  KeyRange,
+  TreeStore,
+  TreeValue,
+  TreeWrite,
+  WriteAccepted,
+  WriteOutcome,
+} from '@elkyn/tree'
+import { StorageError } from './errors.ts'
+import { createFolder } from './folder.ts'
+import type { LmdbTreeStore } from './store.ts'
+import type { StoreStats } from './store-stats.ts'
+import { callEach, watchPath } from './watch.ts'
+import type { TreeEvent, WatchOptions } from './watch.ts'
+
+/** What a {@link Tree} needs to know of how it was opened. */
+export interface TreeContext {
+  readonly path: string
+  readonly key: Uint8Array | undefined
+  readonly release: () => Promise<void>
+}
+
+/**
+ * A tree database in this process. Values go in and out as plain JSON values: objects, arrays,
+ * strings, numbers, booleans, and `null` for nothing. Paths are text such as `/users/ada`.
+ *
+ * Methods that write return when the write is durable; writes of one turn of the event loop share a
+ * commit. The `…Sync` forms commit before they return, for worker threads and scripts.
+ *
+ * All methods throw or reject with {@link TreeError}: `ERR_INVALID_PATH` and `ERR_PATH_TOO_LONG` for
+ * a path, `ERR_INVALID_KEY`, `ERR_INVALID_VALUE` and their kin for a value that a tree can't hold,
+ * `ERR_STORE_FULL`, `ERR_STORE_FAILED` and `ERR_STORE_CLOSED` for the store.
+ */
+export class Tree implements AsyncDisposable {
+  readonly #store: LmdbTreeStore
+  readonly #context: TreeContext
+
+  constructor(store: LmdbTreeStore, context: TreeContext) {
+    this.#store = store
+    this.#context = context
+  }
+
+  /** The contract beneath: snapshots, conditions, judges, staged values, the feed of changes. */
+  get store(): TreeStore {
+    return this.#store
+  }
+
+  /** The value at a path, `null` where nothing is. */
+  get(path: string): unknown {
+    using snapshot = this.#store.snapshot()
+    const bytes = snapshot.json(parsePath(path, { priority: true }))
+    return bytes === undefined ? null : JSON.parse(decoder.decode(bytes))
+  }
+
+  /** The same as JSON text in UTF-8; `undefined` where nothing is. */
+  getJson(path: string): Uint8Array | undefined {
+    using snapshot = this.#store.snapshot()
+    return snapshot.json(parsePath(path, { priority: true }))
+  }
+
+  /** Whether anything is at a path. */
+  has(path: string): boolean {
+    using snapshot = this.#store.snapshot()
+    return snapshot.kind(parsePath(path)) !== 'none'
+  }
+
+  /**
+   * Names of the children of a path in key order, without reading them. For pages, pass the last
+   * name of one page as `after` of the next, with a `limit`.
+   */
+  keys(path: string, range?: KeyRange): string[] {
+    using snapshot = this.#store.snapshot()
+    return [...snapshot.keys(parsePath(path), range)]
+  }
+
+  /** Replaces the value at a path; `null` deletes it. */
+  async set(path: string, value: unknown): Promise<void> {
+    await this.#write(setWrite(path, value))
+  }
+
+  setSync(path: string, value: unknown): void {
+    this.#commit(setWrite(path, value))
+  }
+
+  /**
+   * Replaces some of the children of a path and leaves the others. Names may be paths
+   * (`{ 'a/b': 1, 'c/d': 2 }`): all of them change in one step or none.
+   */
+  async update(path: string, members: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#write(updateWrite(path, members))
+  }
+
+  updateSync(path: string, members: Readonly<Record<string, unknown>>): void {
+    this.#commit(updateWrite(path, members))
+  }
+
+  /** Adds a child with a new key that sorts behind those made before. @returns the key. */
+  async push(path: string, value: unknown): Promise<string> {
+    const key = pushId()
+    await this.#write(setWrite(joinPath(parsePath(path), key), value))
+    return key
+  }
+
+  pushSync(path: string, value: unknown): string {
+    const key = pushId()
+    this.#commit(setWrite(joinPath(parsePath(path), key), value))
+    return key
+  }
+
+  /** Deletes what is at a path. Deleting nothing is no error. */
+  async delete(path: string): Promise<void> {
+    await this.#write(setWrite(path, null))
+  }
+
+  deleteSync(path: string): void {
+    this.#commit(setWrite(path, null))
+  }
+
+  /**
+   * Computes a new value from the one that is there, with nobody writing in between: `change` is
+   * called once, inside the write, and never again. Where it returns `undefined` nothing is written.
+   *
+   * @returns the value that is there afterwards.
+   */
+  async transaction(path: string, change: (current: unknown) => unknown): Promise<unknown> {
+    const [write, result] = transactionWrite(path, change)
+    return result(await this.#store.write(write))
+  }
+
+  transactionSync(path: string, change: (current: unknown) => unknown): unknown {
+    const [write, result] = transactionWrite(path, change)
+    return result(this.#store.commit([write])[0]!)
+  }
+
+  /**
+   * Follows a path: first its value, then each change at, above or below it, in order and each once.
+   * Ends when `signal` aborts or the loop is left.
+   */
+  watch(path: string, options?: WatchOptions): AsyncIterable<TreeEvent>
+  /** The same with a function. @returns the function that ends it. */
+  watch(path: string, listener: (event: TreeEvent) => void, options?: WatchOptions): () => void
+  watch(
+    path: string,
+    listenerOrOptions?: ((event: TreeEvent) => void) | WatchOptions,
+    options: WatchOptions = {},
+  ): AsyncIterable<TreeEvent> | (() => void) {
+    const parsed = parsePath(path)
+    if (typeof listenerOrOptions !== 'function') {
+      return watchPath(this.#store, parsed, listenerOrOptions ?? {})
+    }
+    return callEach(this.#store, parsed, listenerOrOptions, options)
+  }
+
+  /**
+   * Copies the database as it is now into an empty folder, while it is read and written. The copy is
+   * a database of its own, with a history of its own.
+   *
+   * @throws {StorageError} `ERR_FOLDER_INVALID` when the folder is not empty or can't be made.
+   */
+  async backup(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true })
+    if ((await readdir(folder)).length > 0) {
+      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
+    }
+    await this.#store.backup(folder)
+    createFolder(folder, this.#context.key)
+  }
+
+  /** How much is stored. Counts are exact; takes a moment on a large database. */
+  stats(): StoreStats {
+    return this.#store.stats()
+  }
+
+  /** Waits for writes that were begun, then closes. Closing twice is harmless. */
+  async close(): Promise<void> {
+    await this.#store.close()
+    await this.#context.release()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #write(write: TreeWrite): Promise<WriteAccepted> {
+    return accepted(await this.#store.write(write))
+  }
+
+  #commit(write: TreeWrite): WriteAccepted {
+    return accepted(this.#store.commit([write])[0]!)
+  }
+}
+
+const decoder = new TextDecoder()
+
+function setWrite(path: string, value: unknown): TreeWrite {
+  const parsed = parsePath(path, { priority: true })
+  return { pairs: [{ path: parsed, value: fromJson(value, { depth: pathDepth(parsed) }) }] }
+}
+
+function updateWrite(path: string, members: Readonly<Record<string, unknown>>): TreeWrite {
+  const parent = parsePath(path)
+  return {
+    pairs: Object.entries(members).map(([name, value]) => {
+      const child = joinPath(parent, name)
+      return { path: child, value: fromJson(value, { depth: pathDepth(child) }) }
+    }),
+  }
+}
+
+type Result = (outcome: WriteOutcome) => unknown
+
+/** A write that computes its value, and the function that says what it came to. */
+function transactionWrite(
+  path: string,
+  change: (current: unknown) => unknown,
+): [write: TreeWrite, result: Result] {
+  const parsed = parsePath(path)
+  let before: TreeValue | undefined
+  const value = (current: TreeValue) => {
+    before = current
+    const next = change(current.toJSON())
+    return next === undefined ? undefined : fromJson(next, { depth: pathDepth(parsed) })
+  }
+  const result = (outcome: WriteOutcome) => {
+    const isRefused = !outcome.ok && before !== undefined && isRefusal(outcome.error)
+    return isRefused ? before?.toJSON() : accepted(outcome).values[0]?.toJSON()
+  }
+  return [{ pairs: [{ path: parsed, value }] }, result]
+}
+
+function isRefusal(error: Error): boolean {
+  return error instanceof TreeError && error.code === 'ERR_REFUSED'
+}
+
+function accepted(outcome: WriteOutcome): WriteAccepted {
+  if (outcome.ok) return outcome
+  throw outcome.error
+}

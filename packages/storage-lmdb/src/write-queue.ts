@@ -1,0 +1,75 @@
+import type { TreeWrite, WriteOutcome, WritePair } from '@elkyn/tree'
+import { TreeValue } from '@elkyn/tree'
+
+/** A batch is closed at so many writes, */
+export const BATCH_MAX_WRITES = 512
+/** and at so many characters of text. */
+export const BATCH_MAX_TEXT: number = 4 * 1024 * 1024
+
+interface Waiting {
+  readonly write: TreeWrite
+  readonly resolve: (outcome: WriteOutcome) => void
+  readonly reject: (error: unknown) => void
+}
+
+type Commit = (writes: readonly TreeWrite[]) => readonly WriteOutcome[]
+
+/** Gathers the writes of one turn of the event loop, so that they share a commit. */
+export class WriteQueue {
+  readonly #commit: Commit
+  #waiting: Waiting[] = []
+  #turn: NodeJS.Immediate | undefined
+
+  constructor(commit: Commit) {
+    this.#commit = commit
+  }
+
+  async add(write: TreeWrite): Promise<WriteOutcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ write, resolve, reject })
+      this.#turn ??= setImmediate(this.#run)
+    })
+  }
+
+  /** Commits everything that waits. */
+  flush(): void {
+    if (this.#turn !== undefined) clearImmediate(this.#turn)
+    this.#turn = undefined
+    while (this.#waiting.length > 0) this.#commitBatch()
+  }
+
+  readonly #run = (): void => {
+    this.#turn = undefined
+    this.#commitBatch()
+    // One batch a turn: what came meanwhile joins the rest in the next one.
+    if (this.#waiting.length > 0) this.#turn ??= setImmediate(this.#run)
+  }
+
+  #commitBatch(): void {
+    const batch = this.#waiting.splice(0, this.#batchLength())
+    try {
+      const outcomes = this.#commit(batch.map(({ write }) => write))
+      for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index]!)
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  #batchLength(): number {
+    let length = 0
+    let text = 0
+    for (const { write } of this.#waiting) {
+      text += textLength(write.pairs)
+      if (length > 0 && (length === BATCH_MAX_WRITES || text > BATCH_MAX_TEXT)) break
+      length++
+    }
+    return length
+  }
+}
+
+/** Only values that are text already count: making text to weigh it would cost more than it saves. */
+function textLength(pairs: readonly WritePair[]): number {
+  let length = 0
+  for (const { value } of pairs) if (value instanceof TreeValue) length += value.text.length
+  return length
+}
