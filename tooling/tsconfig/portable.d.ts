@@ -29,3 +29,5 @@ interface AbortSignal {
 }
 
 declare function queueMicrotask(callback: () => void): void
+
+declare function btoa(data: string): string

@@ -158,7 +158,8 @@ export interface Stager {
   /** Takes the next bytes. @throws {TreeError} on bad input; nothing stays stored then. */
   write(chunk: Uint8Array): void
   /**
-   * Ends the input. One pair with an empty key for a value; one for each member for an update.
+   * Ends the input. One pair with an empty key for a value; for an update one for each member, in
+   * an order in which they can be written: deletions behind what is set, priorities last.
    * @throws {TreeError} when the input ends too early.
    */
   end(): readonly StagedPair[]
@@ -167,7 +168,10 @@ export interface Stager {
 }
 
 export interface StagedPair {
-  /** Member name as it stood in the input, for `update`; `''` for `value`. May be a relative path. */
+  /**
+   * For `update` the member name as it stood in the input, which may be a relative path; `''` for
+   * `value`, and for an update that was the word `null`.
+   */
   readonly key: string
   /** A large value is staged; a small one is given as it is. */
   readonly value: TreeNode | null | TreeValue | StagedValue

@@ -1,0 +1,223 @@
+import { TreeError } from './errors.ts'
+import { etagOf } from './etag.ts'
+import { MemoryStager } from './memory-stager.ts'
+import { MemorySnapshot, MemoryView } from './memory-view.ts'
+import { nodeAt, nodesEqual } from './node.ts'
+import type { TreeNode } from './node.ts'
+import { pushId } from './push-id.ts'
+import { resolveServerValues } from './server-value.ts'
+import type {
+  Change,
+  ChangePair,
+  StageOptions,
+  Stager,
+  TreeSnapshot,
+  TreeStore,
+  TreeWrite,
+  WriteOutcome,
+  WritePair,
+  WriteRefused,
+} from './store.ts'
+import { valueAt, withValueAt } from './tree-at.ts'
+import { TreeValue } from './tree-value.ts'
+import { checkConflicts } from './update-path.ts'
+
+export interface MemoryTreeStoreOptions {
+  /** The clock, in milliseconds since 1970. Default: `Date.now`. */
+  readonly now?: () => number
+}
+
+type Listener = (changes: readonly Change[]) => void
+
+interface QueuedWrite {
+  readonly write: TreeWrite
+  readonly resolve: (outcome: WriteOutcome) => void
+}
+
+/**
+ * A {@link TreeStore} in memory: for browsers, for tests, and the plain reference of the contract.
+ * Nothing outlives it. A write copies the branches on its way, so it takes time linear in the
+ * number of their children.
+ */
+export class MemoryTreeStore implements TreeStore {
+  readonly #now: () => number
+  /** Sets the changes of this store apart from those of any other. */
+  readonly #history = pushId()
+  #root: TreeNode | null = null
+  #sequence = 0
+  #isClosed = false
+  #queue: QueuedWrite[] = []
+  readonly #listeners = new Set<Listener>()
+  /** What the listeners have still to hear: more than one commit when a listener writes itself. */
+  readonly #unheard: (readonly Change[])[] = []
+
+  constructor(options: MemoryTreeStoreOptions = {}) {
+    this.#now = options.now ?? Date.now
+  }
+
+  snapshot(): TreeSnapshot {
+    this.#checkOpen()
+    return new MemorySnapshot(this.#root, this.#sequence, () => this.#isClosed)
+  }
+
+  commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
+    this.#checkOpen()
+    const changes: Change[] = []
+    const outcomes = writes.map((write) => this.#apply(write, changes))
+    if (changes.length > 0) this.#publish(changes)
+    return outcomes
+  }
+
+  async write(write: TreeWrite): Promise<WriteOutcome> {
+    this.#checkOpen()
+    return new Promise((resolve) => {
+      this.#queue.push({ write, resolve })
+      if (this.#queue.length === 1) queueMicrotask(() => this.#flush())
+    })
+  }
+
+  stage(options: StageOptions = {}): Stager {
+    this.#checkOpen()
+    return new MemoryStager(options)
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.#checkOpen()
+    // A function of its own, so that one listener may subscribe twice.
+    const entry: Listener = (changes) => listener(changes)
+    this.#listeners.add(entry)
+    return () => {
+      this.#listeners.delete(entry)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#flush()
+    this.#isClosed = true
+    this.#listeners.clear()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed)
+      throw new TreeError('ERR_STORE_CLOSED', 'Cannot use the store: it is closed')
+  }
+
+  #flush(): void {
+    const queue = this.#queue
+    if (queue.length === 0) return
+    this.#queue = []
+    const outcomes = this.commit(queue.map(({ write }) => write))
+    for (const [index, { resolve }] of queue.entries()) resolve(outcomes[index] as WriteOutcome)
+  }
+
+  /** Applies one write, or leaves everything as it was. */
+  #apply(write: TreeWrite, changes: Change[]): WriteOutcome {
+    try {
+      return this.#tryApply(write, changes)
+    } catch (error) {
+      return { ok: false, error: toError(error) }
+    }
+  }
+
+  #tryApply(write: TreeWrite, changes: Change[]): WriteOutcome {
+    checkConflicts(write.pairs.map(({ path }) => path))
+    const time = this.#now()
+    const failed = this.#checkCondition(write)
+    if (failed !== undefined && write.judge === undefined) return failed
+
+    const values: TreeValue[] = []
+    const pairs: ChangePair[] = []
+    let after = this.#root
+    for (const pair of write.pairs) {
+      const node = this.#resolve(pair, time)
+      const value = TreeValue.fromNode(node)
+      const next = withValueAt(after, pair.path, node)
+      if (!nodesEqual(valueAt(after, pair.path), valueAt(next, pair.path))) {
+        pairs.push({ path: pair.path, value })
+        after = next
+      }
+      values.push(value)
+    }
+    const refusal = this.#judge(write, after, time) ?? failed
+    if (refusal !== undefined) return refusal
+    if (pairs.length === 0) return { ok: true, sequence: undefined, time, values }
+
+    this.#root = after
+    const sequence = ++this.#sequence
+    changes.push({ sequence, time, id: `${this.#history}-${sequence}`, pairs })
+    return { ok: true, sequence, time, values }
+  }
+
+  #checkCondition({ precondition }: TreeWrite): WriteRefused | undefined {
+    if (precondition === undefined) return undefined
+    const { path } = precondition
+    const value = TreeValue.fromNode(valueAt(this.#root, path))
+    const etag = etagOf(value)
+    if (etag === precondition.etag) return undefined
+    const text = `Cannot write: ${path} is not what the precondition says`
+    return {
+      ok: false,
+      error: new TreeError('ERR_CONDITION_FAILED', text, { path }),
+      current: { etag, value },
+    }
+  }
+
+  /** The value of a pair with nothing left to compute. */
+  #resolve({ path, value }: WritePair, time: number): TreeNode | null {
+    const before = valueAt(this.#root, path)
+    const given = typeof value === 'function' ? value(TreeValue.fromNode(before)) : value
+    if (given === undefined) {
+      throw new TreeError('ERR_REFUSED', `Cannot write ${path}: the update function refused`, {
+        path,
+      })
+    }
+    const node = given instanceof TreeValue ? given.node : given
+    if (node === null) return null
+    if (typeof node === 'object' && 'staged' in node) {
+      throw new TypeError(`Cannot write ${path}: the value was staged in another store`)
+    }
+    return resolveServerValues(node, time, (keys) => nodeAt(before, keys))
+  }
+
+  #judge({ judge }: TreeWrite, after: TreeNode | null, time: number): WriteRefused | undefined {
+    if (judge === undefined) return undefined
+    let isOver = false
+    const before = new MemoryView(this.#root, () => isOver)
+    try {
+      const error = judge(before, new MemoryView(after, () => isOver), time)
+      return error && { ok: false, error }
+    } finally {
+      isOver = true
+    }
+  }
+
+  #publish(changes: readonly Change[]): void {
+    this.#unheard.push(changes)
+    // A listener that commits comes back here; its changes wait until all have heard these.
+    if (this.#unheard.length > 1) return
+    for (let next = this.#unheard[0]; next !== undefined; next = this.#unheard[0]) {
+      for (const listener of this.#listeners) tell(listener, next)
+      this.#unheard.shift()
+    }
+  }
+}
+
+function tell(listener: Listener, changes: readonly Change[]): void {
+  try {
+    listener(changes)
+  } catch (error) {
+    // The write is done and the other listeners wait: it fails by itself, as an uncaught error.
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('Cannot write: it threw', { cause: error })
+}

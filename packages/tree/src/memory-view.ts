@@ -1,0 +1,93 @@
+import { TreeError } from './errors.ts'
+import { etagOf } from './etag.ts'
+import { compareKeys } from './key-order.ts'
+import { Branch } from './node.ts'
+import type { TreeNode } from './node.ts'
+import type { Path } from './path.ts'
+import type { JsonForm, KeyRange, NodeKind, TreeSnapshot, TreeView } from './store.ts'
+import { valueAt } from './tree-at.ts'
+import { TreeValue } from './tree-value.ts'
+
+const blockSize = 64 * 1024
+
+/** A tree in memory as a {@link TreeView}, until it or its store is closed. */
+export class MemoryView implements TreeView {
+  readonly #root: TreeNode | null
+  readonly #isStoreClosed: () => boolean
+  #isClosed = false
+
+  constructor(root: TreeNode | null, isStoreClosed: () => boolean) {
+    this.#root = root
+    this.#isStoreClosed = isStoreClosed
+  }
+
+  kind(path: Path): NodeKind {
+    const node = this.nodeAt(path)
+    if (node === null) return 'none'
+    return node instanceof Branch ? 'branch' : 'leaf'
+  }
+
+  get(path: Path): TreeValue {
+    return TreeValue.fromNode(this.nodeAt(path))
+  }
+
+  *keys(path: Path, range: KeyRange = {}): Generator<string, void, undefined> {
+    const { after, before, limit = Infinity, reverse = false } = range
+    const node = this.nodeAt(path)
+    if (!(node instanceof Branch)) return
+    const keys = [...node.children.keys()].filter(
+      (key) =>
+        (after === undefined || compareKeys(key, after) > 0) &&
+        (before === undefined || compareKeys(key, before) < 0),
+    )
+    if (reverse) keys.reverse()
+    yield* keys.slice(0, limit)
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  protected nodeAt(path: Path): TreeNode | null {
+    if (this.#isClosed || this.#isStoreClosed()) {
+      throw new TreeError('ERR_STORE_CLOSED', `Cannot read ${path}: the view is closed`)
+    }
+    return valueAt(this.#root, path)
+  }
+}
+
+/** A snapshot of a tree in memory. It costs nothing to keep. */
+export class MemorySnapshot extends MemoryView implements TreeSnapshot {
+  readonly sequence: number
+
+  constructor(root: TreeNode | null, sequence: number, isStoreClosed: () => boolean) {
+    super(root, isStoreClosed)
+    this.sequence = sequence
+  }
+
+  json(path: Path, form: JsonForm = 'plain'): Uint8Array<ArrayBuffer> | undefined {
+    const value = this.get(path)
+    return value.isNull ? undefined : new TextEncoder().encode(value.toText(form))
+  }
+
+  jsonBlocks(path: Path, form?: JsonForm): Iterable<Uint8Array<ArrayBuffer>> | undefined {
+    const bytes = this.json(path, form)
+    return bytes && this.#blocks(path, bytes)
+  }
+
+  *#blocks(path: Path, bytes: Uint8Array<ArrayBuffer>): Generator<Uint8Array<ArrayBuffer>> {
+    for (let start = 0; start < bytes.length; start += blockSize) {
+      // Only to fail where a store that reads while the blocks are taken would.
+      this.nodeAt(path)
+      yield bytes.slice(start, start + blockSize)
+    }
+  }
+
+  etag(path: Path): string {
+    return etagOf(this.get(path))
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
