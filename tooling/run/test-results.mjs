@@ -7,10 +7,16 @@ import { root } from './workspace.mjs'
 const groups = ['packages', 'apps', 'tooling']
 
 /**
+ * The part of vitest's JSON report that is looked at.
+ * @typedef {object} Report
+ * @property {{ status: string, assertionResults: { fullName: string, status: string }[] }[]} testResults
+ */
+
+/**
  * @typedef {object} Totals
  * @property {number} passed
  * @property {number} failed tests that failed, files that did not load, and reports that are missing
- * @property {string[]} skipped the names of tests that did not run
+ * @property {string[]} skipped the tests that did not run, by package and title
  */
 
 /** Removes the reports of an earlier run, so that none of them is counted for this one. */
@@ -20,23 +26,37 @@ export function removeTestResults() {
   }
 }
 
-/** @returns {Totals} */
-export function addUpTestResults() {
+/**
+ * The report of each package that has tests; undefined where there is none.
+ * @returns {Map<string, Report | undefined>}
+ */
+export function readTestResults() {
+  return new Map(
+    testedPackages().map(({ name, directory }) => {
+      const file = join(directory, 'test-results', 'vitest.json')
+      return [name, existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined]
+    }),
+  )
+}
+
+/**
+ * @param {ReadonlyMap<string, Report | undefined>} reports
+ * @returns {Totals}
+ */
+export function addUp(reports) {
   /** @type {Totals} */
   const totals = { passed: 0, failed: 0, skipped: [] }
-  for (const { name, directory } of testedPackages()) {
-    const report = join(directory, 'test-results', 'vitest.json')
-    if (existsSync(report)) addReport(totals, name, JSON.parse(readFileSync(report, 'utf8')))
-    else totals.failed++
+  for (const [name, report] of reports) {
+    if (report === undefined) totals.failed++
+    else addReport(totals, name, report)
   }
   return totals
 }
 
 /**
- * @typedef {{ fullName: string, status: string }} Assertion
  * @param {Totals} totals
  * @param {string} packageName
- * @param {{ testResults: { status: string, assertionResults: Assertion[] }[] }} report
+ * @param {Report} report
  */
 function addReport(totals, packageName, report) {
   for (const file of report.testResults) {

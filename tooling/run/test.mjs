@@ -1,6 +1,6 @@
 // `npm test`: everything that must hold before a change lands.
 import process from 'node:process'
-import { addUpTestResults, removeTestResults } from './test-results.mjs'
+import { addUp, readTestResults, removeTestResults } from './test-results.mjs'
 import { installIfNeeded, run } from './workspace.mjs'
 
 const turbo = ['run', '--continue=always', '--log-order=grouped', '--output-logs=new-only']
@@ -13,7 +13,7 @@ const checked = run('turbo', [...turbo, ...checks])
 // One package at a time: test files already share the cores among them.
 const tested = run('turbo', [...turbo, '--concurrency=1', 'test'])
 
-const { passed, failed, skipped } = addUpTestResults()
+const { passed, failed, skipped } = addUp(readTestResults())
 for (const name of skipped) console.log(`SKIPPED  ${name}`)
 if (!checked) console.log(`FAILED  one of ${checks.join(', ')}: see above`)
 if (!tested && failed === 0) console.log('FAILED  test, outside of any test: see above')
