@@ -46,10 +46,16 @@ export class Batch {
   readonly #heads: HeadMap
   readonly #state: BatchState
   readonly #rowMaxBytes: number
+  /** Where the log stood before this batch. */
+  readonly #begin: LogPosition
+  /** Number of the last change. */
+  #sequence: number
   /** One time for the whole batch, so that it never goes back within it. */
   readonly #now: number = Date.now()
   /** What the writes so far came to. */
   readonly #layer: Layer
+  /** What the write at hand changes on top of it. One layer serves all writes in turn. */
+  readonly #top: Layer
   readonly changes: Change[] = []
 
   constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, rowMaxBytes: number) {
@@ -58,12 +64,16 @@ export class Batch {
     this.#heads = heads
     this.#state = state
     this.#rowMaxBytes = rowMaxBytes
+    this.#begin = state.log
+    this.#sequence = state.log.sequence
+    log.begin()
     this.#layer = new Layer(storedEntries(lmdb))
+    this.#top = new Layer(this.#layer)
   }
 
   /** Applies one write on top of the ones before; what it throws or refuses changes nothing. */
   apply(write: TreeWrite): WriteOutcome {
-    const top = new Layer(this.#layer)
+    const top = this.#top
     try {
       const refused = this.#checkCondition(write)
       if (refused !== undefined) return refused
@@ -71,6 +81,7 @@ export class Batch {
       const objection = write.judge?.(viewOf(this.#layer), viewOf(top), this.#now)
       if (objection !== undefined) return this.#refuse(write, top, objection)
       this.#layer.absorb(top)
+      top.settle()
       return { ok: true, sequence: this.#record(pairs), time: this.#now, values }
     } catch (error) {
       return this.#refuse(write, top, error instanceof Error ? error : new Error(String(error)))
@@ -80,15 +91,15 @@ export class Batch {
   /** Puts everything where it belongs, before the transaction commits. */
   store(): void {
     storeLayer(this.#lmdb, this.#layer, this.#state.counters)
-    if (this.changes.length > 0) {
-      this.#log.trim(this.#state.log, this.#now, 2 * this.changes.length)
-    }
+    this.#state.log = this.#log.flush(this.#state.log)
+    if (this.changes.length > 0) this.#log.trim(this.#begin, this.#state.log, this.#now)
   }
 
   #refuse(write: TreeWrite, top: Layer, error: Error): WriteRefused {
     releaseStaged(write)
     // The map may have met heads that came with the refused write, or lost sight of those that stay.
     if (top.grown || top.gone > 0) this.#heads.clear()
+    top.settle()
     return { ok: false, error }
   }
 
@@ -178,8 +189,8 @@ export class Batch {
   /** Logs a change; one that changed nothing has no number. */
   #record(pairs: readonly ChangePair[]): number | undefined {
     if (pairs.length === 0) return undefined
-    const change = this.#log.append(this.#state.log, this.#now, pairs)
-    this.#state.log = { sequence: change.sequence, bytes: change.bytes }
+    if (this.#log.isFull) this.#state.log = this.#log.flush(this.#state.log)
+    const change = this.#log.append(++this.#sequence, this.#now, pairs)
     this.changes.push(change)
     return change.sequence
   }

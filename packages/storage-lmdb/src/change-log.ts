@@ -8,20 +8,27 @@ import type { Lmdb, ReadOptions } from './lmdb.ts'
 import type { Sealer } from './sealer.ts'
 
 /**
- * The log of changes: one entry each, keyed by namespace (4 bytes) and sequence number (6), both
- * big-endian.
+ * The log of changes. An entry holds the changes of a batch, or of a part of a long one, in order. Its
+ * key is the namespace (4 bytes) and the sequence number of its last change (6), both big-endian, so
+ * that the first key from a number on is that of the entry that holds it.
  *
  * | bytes | what |
  * | --- | --- |
+ * | 6 | bytes of all entries ever logged, this one included |
+ * | 2 | number of changes |
+ * | per change: 4 | bytes of the rest of it |
  * | 6 | time, milliseconds since 1970 |
  * | 4 | mark: random bits that tell this history from another one with the same numbers |
- * | 6 | bytes of all entries ever logged, this one included |
- * | per pair: 2, 1, 4 | length of the path, form of the text (0 a hole, 1 plain, 2 export), its length |
+ * | per pair: 2, 1, 4 | bytes of the path; form of the text (0 a hole, 1 plain, 2 export); its bytes |
  * | | path, text |
  */
-const HEADER_BYTES = 16
+const HEADER_BYTES = 8
+const CHANGE_HEADER_BYTES = 14
 const PAIR_HEADER_BYTES = 7
 const KEY_BYTES = 10
+/** An entry that is so long takes no further change. */
+const ENTRY_BYTES = 16 * 1024
+const ENTRY_MAX_CHANGES = 0xffff
 const NAMESPACE_ID = 1
 
 /** Longer texts are not logged: who needs the value reads it from the tree. */
@@ -42,11 +49,10 @@ export interface LogPosition {
 
 /** An entry as it lies in the log. */
 interface LogEntry {
+  /** Number of its last change. */
   readonly sequence: number
-  readonly time: number
-  readonly mark: number
   readonly bytes: number
-  readonly value: Uint8Array
+  readonly value: Buffer
 }
 
 export class ChangeLog {
@@ -54,9 +60,13 @@ export class ChangeLog {
   readonly #sealer: Sealer | undefined
   readonly #epoch: string
   readonly #limits: LogLimits
-  #scratch: Buffer = Buffer.alloc(64 * 1024)
   readonly #marks: Int32Array = new Int32Array(256)
   #nextMark = 256
+  /** The entry that is being filled. */
+  #entry: Buffer = Buffer.alloc(4 * ENTRY_BYTES)
+  #end = HEADER_BYTES
+  #changes = 0
+  readonly #key: Buffer = Buffer.alloc(KEY_BYTES)
 
   constructor(lmdb: Lmdb, epoch: string, limits: LogLimits, sealer: Sealer | undefined) {
     this.#lmdb = lmdb
@@ -65,36 +75,70 @@ export class ChangeLog {
     this.#sealer = sealer
   }
 
-  /** The newest entry's number and the bytes logged up to it. */
+  /** The newest change's number and the bytes logged up to it. */
   position(options: ReadOptions | undefined): LogPosition {
-    for (const entry of this.#entries({ reverse: true, limit: 1 }, options)) {
-      return { sequence: entry.sequence, bytes: entry.bytes }
+    for (const { sequence, bytes } of this.#entries({ reverse: true, limit: 1 }, options)) {
+      return { sequence, bytes }
     }
     return { sequence: 0, bytes: 0 }
   }
 
-  /** Adds a change behind `last`, inside the open write transaction. */
-  append(last: LogPosition, time: number, pairs: readonly ChangePair[]): Change & LogPosition {
-    const sequence = last.sequence + 1
-    const mark = this.#mark()
-    const end = this.#encode(time, mark, last.bytes, pairs)
-    const bytes = last.bytes + end
-    const key = keyOf(sequence)
-    const value = this.#scratch.subarray(0, end)
-    this.#lmdb.log.put(key, this.#sealer === undefined ? value : this.#sealer.seal(key, value))
-    return { sequence, bytes, time, id: this.#id(sequence, mark), pairs }
+  /** How many changes the log holds. */
+  count(options: ReadOptions | undefined): number {
+    for (const oldest of this.#entries({ limit: 1 }, options)) {
+      const before = oldest.sequence - oldest.value.readUInt16BE(6)
+      return this.position(options).sequence - before
+    }
+    return 0
   }
 
-  /** Drops up to `most` of the oldest entries that are over the limits; never the newest one. */
-  trim(newest: LogPosition, now: number, most: number): void {
+  /** Forgets what an aborted transaction left. */
+  begin(): void {
+    this.#end = HEADER_BYTES
+    this.#changes = 0
+  }
+
+  /** Adds the change with this number, which {@link flush} stores. */
+  append(sequence: number, time: number, pairs: readonly ChangePair[]): Change {
+    const mark = this.#mark()
+    this.#encode(time, mark, pairs)
+    this.#changes++
+    return new LoggedChange(this.#epoch, sequence, time, mark, pairs)
+  }
+
+  /** Whether the changes added since the last flush should be stored before another one comes. */
+  get isFull(): boolean {
+    return this.#end >= ENTRY_BYTES || this.#changes === ENTRY_MAX_CHANGES
+  }
+
+  /** Stores what was added, inside the open write transaction. @returns where the log stands then. */
+  flush(last: LogPosition): LogPosition {
+    if (this.#changes === 0) return last
+    const position = { sequence: last.sequence + this.#changes, bytes: last.bytes + this.#end }
+    writeHeadNumber(position.bytes, this.#entry, 0)
+    this.#entry.writeUInt16BE(this.#changes, 6)
+    const key = writeKey(position.sequence, this.#key)
+    const value = this.#entry.subarray(0, this.#end)
+    this.#lmdb.log.put(key, this.#sealer === undefined ? value : this.#sealer.seal(key, value))
+    this.begin()
+    return position
+  }
+
+  /**
+   * Drops the oldest entries that are over the limits, at most twice the bytes that came since
+   * `before`, so that no batch pays for many others. The newest entry stays.
+   */
+  trim(before: LogPosition, newest: LogPosition, now: number): void {
     const old: Uint8Array[] = []
-    for (const entry of this.#entries({ limit: most }, undefined)) {
-      if (entry.sequence >= newest.sequence) break
+    let kept: number | undefined
+    for (const { sequence, bytes, value } of this.#entries({}, undefined)) {
       const isKept =
-        newest.bytes - entry.bytes < this.#limits.maxBytes &&
-        now - entry.time < this.#limits.maxAgeMs
-      if (isKept) break
-      old.push(keyOf(entry.sequence))
+        newest.bytes - bytes < this.#limits.maxBytes &&
+        now - readHeadNumber(value, HEADER_BYTES + 4) < this.#limits.maxAgeMs
+      if (isKept || sequence >= newest.sequence) break
+      kept ??= bytes
+      old.push(keyOf(sequence))
+      if (bytes - kept > 2 * (newest.bytes - before.bytes)) break
     }
     for (const key of old) this.#lmdb.log.remove(key)
   }
@@ -102,19 +146,15 @@ export class ChangeLog {
   /** The changes after a sequence number, oldest first, as far back as the log reaches. */
   *changesAfter(sequence: number, options: ReadOptions | undefined): Iterable<Change> {
     for (const entry of this.#entries({ start: keyOf(sequence + 1) }, options)) {
-      yield {
-        sequence: entry.sequence,
-        time: entry.time,
-        id: this.#id(entry.sequence, entry.mark),
-        pairs: decodePairs(entry.value),
-      }
+      for (const change of this.#changesOf(entry)) if (change.sequence > sequence) yield change
     }
   }
 
   /** The id of the change with this number, where the log still has it. */
   idOf(sequence: number, options: ReadOptions | undefined): string | undefined {
     for (const entry of this.#entries({ start: keyOf(sequence), limit: 1 }, options)) {
-      if (entry.sequence === sequence) return this.#id(sequence, entry.mark)
+      for (const change of this.#changesOf(entry))
+        if (change.sequence === sequence) return change.id
     }
     return undefined
   }
@@ -126,10 +166,6 @@ export class ChangeLog {
     return this.idOf(sequence, options) === id ? sequence : undefined
   }
 
-  #id(sequence: number, mark: number): string {
-    return `${this.#epoch}-${sequence}-${(mark >>> 0).toString(16)}`
-  }
-
   *#entries(range: object, options: ReadOptions | undefined): Iterable<LogEntry> {
     const bounds =
       'reverse' in range
@@ -138,31 +174,45 @@ export class ChangeLog {
     const rows = () => this.#lmdb.log.getRange({ ...bounds, ...range, ...options }).iterate()
     for (const { key, value: stored } of iterableOf(rows)) {
       const sealed = stored as Uint8Array
-      const value = this.#sealer === undefined ? sealed : this.#sealer.open(key, sealed)
-      yield {
-        sequence: readHeadNumber(key, 4),
-        time: readHeadNumber(value, 0),
-        mark: readInt32(value, 6),
-        bytes: readHeadNumber(value, 10),
-        value,
-      }
+      const value = this.#sealer === undefined ? bufferOf(sealed) : this.#sealer.open(key, sealed)
+      yield { sequence: readHeadNumber(key, 4), bytes: readHeadNumber(value, 0), value }
     }
   }
 
-  #encode(time: number, mark: number, bytesBefore: number, pairs: readonly ChangePair[]): number {
-    let most = HEADER_BYTES
+  *#changesOf({ sequence, value }: LogEntry): Iterable<Change> {
+    let number = sequence - value.readUInt16BE(6)
+    for (let at = HEADER_BYTES; at < value.length;) {
+      const end = at + 4 + value.readUInt32BE(at)
+      const time = readHeadNumber(value, at + 4)
+      const mark = value.readInt32BE(at + 10)
+      const pairs = decodePairs(value, at + CHANGE_HEADER_BYTES, end)
+      yield new LoggedChange(this.#epoch, ++number, time, mark, pairs)
+      at = end
+    }
+  }
+
+  #encode(time: number, mark: number, pairs: readonly ChangePair[]): void {
+    const start = this.#end
+    this.#reserve(pairs)
+    const target = this.#entry
+    let end = start + CHANGE_HEADER_BYTES
+    for (const pair of pairs) end = encodePair(pair, target, end)
+    target.writeUInt32BE(end - start - 4, start)
+    writeHeadNumber(time, target, start + 4)
+    target.writeInt32BE(mark, start + 10)
+    this.#end = end
+  }
+
+  #reserve(pairs: readonly ChangePair[]): void {
+    let most = this.#end + CHANGE_HEADER_BYTES
     for (const { path, value } of pairs) {
       most +=
         PAIR_HEADER_BYTES + path.length * 3 + (value === undefined ? 0 : value.text.length * 3)
     }
-    if (most > this.#scratch.length) this.#scratch = Buffer.alloc(most)
-    const target = this.#scratch
-    let end = HEADER_BYTES
-    for (const pair of pairs) end = encodePair(pair, target, end)
-    writeHeadNumber(time, target, 0)
-    target.writeInt32BE(mark, 6)
-    writeHeadNumber(bytesBefore + end, target, 10)
-    return end
+    if (most <= this.#entry.length) return
+    const larger = Buffer.alloc(most)
+    this.#entry.copy(larger, 0, 0, this.#end)
+    this.#entry = larger
   }
 
   #mark(): number {
@@ -171,6 +221,33 @@ export class ChangeLog {
       this.#nextMark = 0
     }
     return this.#marks[this.#nextMark++]!
+  }
+}
+
+/** A change whose id is made when somebody asks: most changes are only logged. */
+class LoggedChange implements Change {
+  readonly #epoch: string
+  readonly #mark: number
+  readonly sequence: number
+  readonly time: number
+  readonly pairs: readonly ChangePair[]
+
+  constructor(
+    epoch: string,
+    sequence: number,
+    time: number,
+    mark: number,
+    pairs: readonly ChangePair[],
+  ) {
+    this.#epoch = epoch
+    this.#mark = mark
+    this.sequence = sequence
+    this.time = time
+    this.pairs = pairs
+  }
+
+  get id(): string {
+    return `${this.#epoch}-${this.sequence}-${(this.#mark >>> 0).toString(16)}`
   }
 }
 
@@ -188,7 +265,10 @@ export function loggedPair(path: Path, value: TreeValue | undefined): ChangePair
 const MAX_SEQUENCE = 2 ** 48 - 1
 
 function keyOf(sequence: number): Buffer {
-  const key = Buffer.alloc(KEY_BYTES)
+  return writeKey(sequence, Buffer.alloc(KEY_BYTES))
+}
+
+function writeKey(sequence: number, key: Buffer): Buffer {
   key.writeUInt32BE(NAMESPACE_ID, 0)
   writeHeadNumber(sequence, key, 4)
   return key
@@ -203,24 +283,21 @@ function encodePair({ path, value }: ChangePair, target: Buffer, start: number):
   return end
 }
 
-function decodePairs(entry: Uint8Array): ChangePair[] {
+function decodePairs(bytes: Buffer, start: number, end: number): ChangePair[] {
   const pairs: ChangePair[] = []
-  const bytes = Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength)
-  for (let at = HEADER_BYTES; at < bytes.length;) {
+  for (let at = start; at < end;) {
     const pathEnd = at + PAIR_HEADER_BYTES + bytes.readUInt16BE(at)
     const kind = bytes[at + 2]!
-    const end = pathEnd + bytes.readUInt32BE(at + 3)
+    const textEnd = pathEnd + bytes.readUInt32BE(at + 3)
     const path = textAt(bytes, at + PAIR_HEADER_BYTES, pathEnd) as Path
-    const text = textAt(bytes, pathEnd, end)
+    const text = textAt(bytes, pathEnd, textEnd)
     const value = kind === 0 ? undefined : TreeValue.fromCanonical(text, formOfKind(kind))
     pairs.push({ path, value })
-    at = end
+    at = textEnd
   }
   return pairs
 }
 
-function readInt32(bytes: Uint8Array, start: number): number {
-  return (
-    (bytes[start]! << 24) | (bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!
-  )
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

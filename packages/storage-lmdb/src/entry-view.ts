@@ -37,9 +37,9 @@ export class EntryView implements TreeView {
 
   /** The entry or the part of one that is the node at `path`. */
   find(path: Path): Entry | undefined {
-    const lookup = (head: number, name: string) => this.#source.entry(head, name)
-    const place = findPlace(path, this.#heads, lookup)
-    const entry = place.entry === undefined ? lookup(place.head, place.name) : place.entry
+    const place = findPlace(path, this.#heads, this.#source)
+    const entry =
+      place.entry === undefined ? this.#source.entry(place.head, place.name) : place.entry
     if (entry === null || entry === undefined || entry instanceof Head) return entry ?? undefined
     return partOf(entry, place)
   }

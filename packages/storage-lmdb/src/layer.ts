@@ -68,9 +68,9 @@ export class Layer implements EntrySource {
       if (own === undefined) this.#changed.set(head, names)
       else for (const [name, entry] of names) own.set(name, entry)
     }
-    this.buried.push(...top.buried)
-    this.linked.push(...top.linked)
-    this.odd.push(...top.odd)
+    if (top.buried.length > 0) this.buried.push(...top.buried)
+    if (top.linked.length > 0) this.linked.push(...top.linked)
+    if (top.odd.length > 0) this.odd.push(...top.odd)
     this.gone += top.gone
   }
 
@@ -87,6 +87,7 @@ export class Layer implements EntrySource {
     this.linked.length = 0
     this.odd.length = 0
     this.gone = 0
+    this.grown = false
   }
 }
 

@@ -15,8 +15,10 @@ export const DEFAULT_NAMESPACE = 'default'
  */
 export type HeadMap = Map<string, number>
 
-/** Looks one entry up. */
-export type EntryLookup = (head: number, name: string) => Entry | undefined
+/** Where entries are looked up. */
+export interface EntryLookup {
+  entry(head: number, name: string): Entry | undefined
+}
 
 /** Where the walk to a path ends: at an entry, with the part of the way that lies inside it. */
 export interface Place {
@@ -32,7 +34,7 @@ export interface Place {
  * Walks from the root to `path`, one lookup a head, from the deepest head that `heads` knows, and
  * adds those it meets. A path below a known head takes no lookup at all.
  */
-export function findPlace(path: Path, heads: HeadMap, entryOf: EntryLookup): Place {
+export function findPlace(path: Path, heads: HeadMap, entries: EntryLookup): Place {
   if (path === rootPath) {
     return { head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: '', entry: undefined }
   }
@@ -41,10 +43,10 @@ export function findPlace(path: Path, heads: HeadMap, entryOf: EntryLookup): Pla
   if (parent !== undefined) {
     return { head: parent, name: path.slice(lastSlash + 1), rest: '', entry: undefined }
   }
-  return walk(path, lastSlash, heads, entryOf)
+  return walk(path, lastSlash, heads, entries)
 }
 
-function walk(path: Path, lastSlash: number, heads: HeadMap, entryOf: EntryLookup): Place {
+function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLookup): Place {
   let at = lastSlash
   let head: number | undefined
   while (head === undefined && at > 0) {
@@ -52,7 +54,7 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entryOf: EntryLooku
     head = heads.get(path.slice(0, at))
   }
   if (head === undefined) {
-    const root = entryOf(TOP_HEAD, DEFAULT_NAMESPACE)
+    const root = entries.entry(TOP_HEAD, DEFAULT_NAMESPACE)
     if (!(root instanceof Head)) {
       return { head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: path.slice(1), entry: root ?? null }
     }
@@ -63,7 +65,7 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entryOf: EntryLooku
     const next = path.indexOf('/', at + 1)
     if (next === -1) return { head, name: path.slice(at + 1), rest: '', entry: undefined }
     const name = path.slice(at + 1, next)
-    const entry = entryOf(head, name)
+    const entry = entries.entry(head, name)
     if (!(entry instanceof Head)) {
       return { head, name, rest: path.slice(next + 1), entry: entry ?? null }
     }

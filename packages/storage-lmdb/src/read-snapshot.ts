@@ -6,8 +6,6 @@ import type { Entry } from './entry.ts'
 import { EntryView, partOf } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue, NULL_ETAG } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
-import { iterableOf } from './iterable.ts'
-import type { EntrySource } from './layer.ts'
 import { copyOf } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 import { findPlace } from './place.ts'
@@ -76,13 +74,13 @@ export class ReadSnapshot implements TreeSnapshot {
 
   /** The bytes of a row or of a part of one, or the head that the node is. */
   #find(path: Path, form: JsonForm): Uint8Array | Head | undefined {
-    const { heads, options } = this.#open()
-    const place = findPlace(path, heads, this.#lookup)
+    const reader = this.#open()
+    const place = findPlace(path, reader.heads, reader)
     let entry: Entry | Uint8Array | null | undefined = place.entry
     if (entry === undefined) {
       // The common case: one lookup, and the stored bytes are the answer.
       const take = form === 'plain' ? plainBytes : decodeEntry
-      entry = this.#lmdb.readRow(place.head, place.name, options, take)
+      entry = this.#lmdb.readRow(place.head, place.name, reader.options, take)
     }
     if (!(entry instanceof TreeValue)) return entry ?? undefined
     const part = partOf(entry, place)
@@ -94,16 +92,8 @@ export class ReadSnapshot implements TreeSnapshot {
   }
 
   #view(): EntryView {
-    return new EntryView(this.#source, this.#open().heads)
-  }
-
-  readonly #lookup = (head: number, name: string): Entry | undefined =>
-    this.#lmdb.entry(head, name, this.#open().options)
-
-  readonly #source: EntrySource = {
-    entry: this.#lookup,
-    names: (head, range = {}) =>
-      iterableOf(() => this.#lmdb.names(head, range, this.#open().options)),
+    const reader = this.#open()
+    return new EntryView(reader, reader.heads)
   }
 
   #open(): Reader {

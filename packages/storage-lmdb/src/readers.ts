@@ -1,10 +1,15 @@
+import type { KeyRange } from '@elkyn/tree'
 import { readCounters } from './counters.ts'
+import type { Entry } from './entry.ts'
+import { iterableOf } from './iterable.ts'
+import type { EntrySource } from './layer.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb, ReadOptions, ReadTxn } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
 
 /** A read transaction with what is known of its snapshot. */
-export interface Reader {
+export class Reader implements EntrySource {
+  readonly #lmdb: Lmdb
   readonly txn: ReadTxn
   readonly options: ReadOptions
   /** Heads met in this snapshot. */
@@ -13,9 +18,38 @@ export interface Reader {
   /** The commit counter as loaded before the snapshot was taken; `undefined` when it was given up. */
   commits: number | undefined
   /** Open snapshots that read with it. */
-  users: number
+  users = 0
   /** Whether the store was closed over it. */
-  isClosed: boolean
+  isClosed = false
+
+  constructor(lmdb: Lmdb, txn: ReadTxn, older: Reader | undefined) {
+    this.#lmdb = lmdb
+    this.txn = txn
+    this.options = { transaction: txn }
+    this.headsGone = readCounters(lmdb, this.options).headsGone
+    this.heads = new Map()
+    if (older === undefined || older.headsGone !== this.headsGone) return
+    // What was a head then is one still; the older snapshot must not see what is found from now on.
+    this.heads = older.heads
+    older.heads = new Map()
+  }
+
+  /** Takes the snapshot of the newest commit. */
+  renew(): void {
+    if (this.commits !== undefined) this.#lmdb.resetRead(this.txn)
+    this.txn.renew()
+    const { headsGone } = readCounters(this.#lmdb, this.options)
+    if (headsGone !== this.headsGone) this.heads.clear()
+    this.headsGone = headsGone
+  }
+
+  entry(head: number, name: string): Entry | undefined {
+    return this.#lmdb.entry(head, name, this.options)
+  }
+
+  names(head: number, range: KeyRange = {}): Iterable<string> {
+    return iterableOf(() => this.#lmdb.names(head, range, this.options))
+  }
 }
 
 /**
@@ -40,7 +74,8 @@ export class Readers {
     const commits = Atomics.load(this.#lmdb.shared, SharedWord.commits)
     let reader = this.#current
     if (reader === undefined || reader.commits !== commits) {
-      reader = reader?.users === 0 ? this.#renew(reader) : this.#begin(reader)
+      if (reader?.users === 0) reader.renew()
+      else reader = this.#begin(reader)
       reader.commits = commits
       this.#current = reader
     }
@@ -66,27 +101,8 @@ export class Readers {
     reader.txn.done()
   }
 
-  #renew(reader: Reader): Reader {
-    if (reader.commits !== undefined) this.#lmdb.resetRead(reader.txn)
-    reader.txn.renew()
-    const { headsGone } = readCounters(this.#lmdb, reader.options)
-    if (headsGone !== reader.headsGone) reader.heads.clear()
-    reader.headsGone = headsGone
-    return reader
-  }
-
-  /** Begins a transaction beside one that is still in use. */
   #begin(older: Reader | undefined): Reader {
-    const txn = this.#lmdb.beginRead()
-    const options = { transaction: txn }
-    const { headsGone } = readCounters(this.#lmdb, options)
-    let heads: HeadMap = new Map()
-    if (older !== undefined && older.headsGone === headsGone) {
-      // What was a head then is one still; the older snapshot must not see what is found from now on.
-      heads = older.heads
-      older.heads = new Map()
-    }
-    const reader = { txn, options, heads, headsGone, commits: undefined, users: 0, isClosed: false }
+    const reader = new Reader(this.#lmdb, this.#lmdb.beginRead(), older)
     this.#all.add(reader)
     return reader
   }

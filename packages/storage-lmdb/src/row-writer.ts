@@ -213,15 +213,12 @@ export class RowWriter {
   }
 
   #find(path: Path): Place {
-    return findPlace(path, this.#context.heads, this.#lookup)
+    return findPlace(path, this.#context.heads, this.#layer)
   }
-
-  readonly #lookup = (head: number, name: string): Entry | undefined =>
-    this.#layer.entry(head, name)
 
   #current(place: Place): Entry | undefined {
     return place.entry === undefined
-      ? this.#lookup(place.head, place.name)
+      ? this.#layer.entry(place.head, place.name)
       : (place.entry ?? undefined)
   }
 }

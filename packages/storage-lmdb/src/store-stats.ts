@@ -16,12 +16,12 @@ export interface StoreStats {
   readonly freeBytes: number
 }
 
-export function storeStats(lmdb: Lmdb): StoreStats {
+export function storeStats(lmdb: Lmdb, changes: number): StoreStats {
   const rows = lmdb.tableStats('rows')
   const fileBytes = lmdb.fileBytes()
   return {
     rows: rows.entries,
-    changes: lmdb.tableStats('log').entries,
+    changes,
     graves: lmdb.tableStats('graves').entries,
     depth: rows.depth,
     fileBytes,

@@ -56,7 +56,7 @@ export class LmdbTreeStore implements TreeStore {
   /** What the last write transaction of this thread left, and its number among all threads'. */
   #state: BatchState | undefined
   #turn = 0
-  readonly #closeListeners: (() => void)[] = []
+  readonly #closeListeners = new Set<() => void>()
   #closed = false
 
   constructor(options: LmdbTreeStoreOptions) {
@@ -141,9 +141,12 @@ export class LmdbTreeStore implements TreeStore {
     return this.#feed.subscribe(listener)
   }
 
-  /** Calls a function when the store closes. */
-  onClose(listener: () => void): void {
-    this.#closeListeners.push(listener)
+  /** Calls a function when the store closes. @returns the way to stop that. */
+  onClose(listener: () => void): () => void {
+    this.#closeListeners.add(listener)
+    return () => {
+      this.#closeListeners.delete(listener)
+    }
   }
 
   /**
@@ -182,7 +185,12 @@ export class LmdbTreeStore implements TreeStore {
 
   stats(): StoreStats {
     this.#checkOpen('read')
-    return storeStats(this.#lmdb)
+    const reader = this.#readers.acquire()
+    try {
+      return storeStats(this.#lmdb, this.#log.count(reader.options))
+    } finally {
+      this.#readers.release(reader)
+    }
   }
 
   async close(): Promise<void> {

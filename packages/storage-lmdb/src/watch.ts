@@ -71,7 +71,7 @@ class PathWatch {
   #isStale = false
   /** Everything up to here the reader has, or will get with the value. */
   #sequence = 0
-  #unsubscribe = (): void => {}
+  #detach = (): void => {}
   #wake = (): void => {}
   ended = false
 
@@ -82,13 +82,17 @@ class PathWatch {
 
   start(since: string | undefined): void {
     // Before the first value is read, so that no change falls between the two.
-    this.#unsubscribe = this.#store.subscribe((changes) => {
+    const unsubscribe = this.#store.subscribe((changes) => {
       for (const change of changes) this.#take(change)
       this.#wake()
     })
-    this.#store.onClose(() => {
+    const unlisten = this.#store.onClose(() => {
       this.end()
     })
+    this.#detach = () => {
+      unsubscribe()
+      unlisten()
+    }
     const missed = since === undefined ? undefined : this.#store.changesSince(since)
     if (missed === undefined) this.#isStale = true
     else for (const change of missed) this.#take(change)
@@ -114,7 +118,7 @@ class PathWatch {
   }
 
   stop(): void {
-    this.#unsubscribe()
+    this.#detach()
   }
 
   #fresh(): TreeEvent {
