@@ -166,6 +166,21 @@ export class ChangeLog {
     return this.idOf(sequence, options) === id ? sequence : undefined
   }
 
+  /** Removes all entries, inside the open write transaction. */
+  clear(): void {
+    const keys = [...iterableOf(() => this.#lmdb.log.getKeys({ start: keyOf(0) }).iterate())]
+    for (const key of keys) this.#lmdb.log.remove(key)
+  }
+
+  /** Copies each entry as it is into the open write transaction of another log with the same key. */
+  *copyTo(other: ChangeLog, options: ReadOptions | undefined): Generator<void, void, void> {
+    const rows = () => this.#lmdb.log.getRange({ start: keyOf(0), ...options }).iterate()
+    for (const { key, value } of iterableOf(rows)) {
+      other.#lmdb.log.put(key, value as Uint8Array)
+      yield
+    }
+  }
+
   *#entries(range: object, options: ReadOptions | undefined): Iterable<LogEntry> {
     const bounds =
       'reverse' in range

@@ -25,6 +25,8 @@ let opened = 0
 
 /** Holds a folder for this process until released. */
 export interface FolderLock {
+  /** Whether this process has the folder open elsewhere too. */
+  isShared(): boolean
   release(): Promise<void>
 }
 
@@ -45,6 +47,7 @@ export async function lockFolder(path: string): Promise<FolderLock> {
       throw error
     }
     return {
+      isShared: () => readdirSync(path).some((other) => SOCKET_NAME.test(other) && other !== name),
       release: async () => {
         await close(server)
         folder.close()

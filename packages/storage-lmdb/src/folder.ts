@@ -147,6 +147,11 @@ function writeInfo(path: string, info: FolderInfo): void {
     closeSync(file)
   }
   renameSync(temporary, join(path, INFO_FILE))
+  syncFolder(path)
+}
+
+/** Has the names in a folder on the disk. */
+export function syncFolder(path: string): void {
   // Windows has no handle of a folder to sync.
   if (process.platform === 'win32') return
   const folder = openSync(path, 'r')

@@ -1,3 +1,4 @@
+export { compactTree } from './compact-tree.ts'
 export { openTree } from './open-tree.ts'
 export type { OpenTreeOptions } from './open-tree.ts'
 export type { Tree } from './tree.ts'

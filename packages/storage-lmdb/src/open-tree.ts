@@ -3,6 +3,7 @@ import { lockFolder } from './folder-lock.ts'
 import { createFolder, makeFolder, readFolder } from './folder.ts'
 import { Sealer } from './sealer.ts'
 import { LmdbTreeStore } from './store.ts'
+import type { LmdbTreeStoreOptions } from './store.ts'
 import { Tree } from './tree.ts'
 
 export interface OpenTreeOptions {
@@ -54,10 +55,8 @@ const DAY_MS = 24 * 60 * 60 * 1000
  */
 export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   const { path, encryptionKey: key, readOnly = false } = options
-  const rowMaxBytes = checked('rowMaxBytes', options.rowMaxBytes ?? ROW_MAX_BYTES, 1, 65_536)
-  if (key !== undefined && key.length !== 32) {
-    throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)
-  }
+  // Before anything is touched.
+  storeOptions(options, '')
   // Once before the folder is touched, and again when nobody else can touch it any more.
   const isThere = readFolder(path, key) !== undefined
   if (readOnly && !isThere) {
@@ -70,24 +69,33 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   const lock = await lockFolder(path)
   try {
     const { epoch } = readFolder(path, key) ?? createFolder(path, key)
-    const store = new LmdbTreeStore({
-      path,
-      epoch,
-      readOnly,
-      rowMaxBytes,
-      durability: options.durability ?? 'full',
-      maxBytes: checked('maxBytes', options.maxBytes ?? Infinity, 0, Infinity),
-      maxReaders: checked('maxReaders', options.maxReaders ?? 512, 1, 65_536),
-      log: {
-        maxBytes: checked('log.maxBytes', options.log?.maxBytes ?? 256 * 1024 * 1024, 0, Infinity),
-        maxAgeMs: checked('log.maxAgeMs', options.log?.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
-      },
-      sealer: key && new Sealer(key),
-    })
+    const store = new LmdbTreeStore(storeOptions(options, epoch))
     return new Tree(store, { path, key, release: async () => lock.release() })
   } catch (error) {
     await lock.release()
     throw error
+  }
+}
+
+/** Checks the options and fills in what they leave out. @throws {RangeError} */
+export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeStoreOptions {
+  const { path, encryptionKey: key, log = {} } = options
+  if (key !== undefined && key.length !== 32) {
+    throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)
+  }
+  return {
+    path,
+    epoch,
+    readOnly: options.readOnly ?? false,
+    durability: options.durability ?? 'full',
+    rowMaxBytes: checked('rowMaxBytes', options.rowMaxBytes ?? ROW_MAX_BYTES, 1, 65_536),
+    maxBytes: checked('maxBytes', options.maxBytes ?? Infinity, 0, Infinity),
+    maxReaders: checked('maxReaders', options.maxReaders ?? 512, 1, 65_536),
+    log: {
+      maxBytes: checked('log.maxBytes', log.maxBytes ?? 256 * 1024 * 1024, 0, Infinity),
+      maxAgeMs: checked('log.maxAgeMs', log.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
+    },
+    sealer: key && new Sealer(key),
   }
 }
 

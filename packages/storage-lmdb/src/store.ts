@@ -177,6 +177,27 @@ export class LmdbTreeStore implements TreeStore {
     }
   }
 
+  /** Replaces the change log by that of another store, `most` entries a commit. */
+  copyLog(from: LmdbTreeStore, most: number): void {
+    this.#transact(() => {
+      this.#log.clear()
+    })
+    const reader = from.#readers.acquire()
+    try {
+      const entries = from.#log.copyTo(this.#log, reader.options)
+      let isLeft = true
+      const copySome = () => {
+        for (let count = 0; count < most && isLeft; count++) isLeft = entries.next().done !== true
+      }
+      do this.#transact(copySome)
+      while (isLeft)
+    } finally {
+      from.#readers.release(reader)
+    }
+    // The next transaction reads where the log stands.
+    this.#state = undefined
+  }
+
   /** Copies the environment as of now into an empty folder. */
   async backup(folder: string): Promise<void> {
     this.#checkOpen('back up')

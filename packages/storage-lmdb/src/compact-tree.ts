@@ -1,0 +1,75 @@
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { rootPath } from '@elkyn/tree'
+import { StorageError } from './errors.ts'
+import { lockFolder } from './folder-lock.ts'
+import { readFolder, syncFolder } from './folder.ts'
+import { storeOptions } from './open-tree.ts'
+import type { OpenTreeOptions } from './open-tree.ts'
+import { LmdbTreeStore } from './store.ts'
+
+/** Where the new data file is made, inside the folder, so that it can take the old one's place. */
+const WORK_FOLDER = 'compacting'
+
+/** Parts of the change log that are copied in one transaction. */
+const LOG_ENTRIES_A_COMMIT = 256
+
+/**
+ * Writes the data of a folder anew, while nobody has it open: values that shrank become single rows
+ * again, and pages that nothing uses are given back to the disk. Needs as much room again meanwhile.
+ * The old data stays until the new is complete; after a crash the folder is as it was.
+ *
+ * @param options As for `openTree`, with the same encryption key.
+ * @throws {StorageError} as `openTree`; `ERR_STORE_LOCKED` while somebody has it open.
+ */
+export async function compactTree(options: OpenTreeOptions): Promise<void> {
+  const { path, encryptionKey } = options
+  const info = readFolder(path, encryptionKey)
+  if (info === undefined) {
+    throw new StorageError(
+      'ERR_FOLDER_INVALID',
+      `Cannot compact "${path}": there is no database in it`,
+    )
+  }
+  const lock = await lockFolder(path)
+  const work = join(path, WORK_FOLDER)
+  try {
+    if (lock.isShared()) {
+      throw new StorageError(
+        'ERR_STORE_LOCKED',
+        `Cannot compact "${path}": this process has it open`,
+      )
+    }
+    rmSync(work, { recursive: true, force: true })
+    mkdirSync(work)
+    await copy(
+      new LmdbTreeStore({ ...storeOptions(options, info.epoch), durability: 'full' }),
+      new LmdbTreeStore({ ...storeOptions(options, info.epoch), path: work, durability: 'full' }),
+    )
+    renameSync(join(work, 'data.mdb'), join(path, 'data.mdb'))
+    // The readers' table belongs to the old file.
+    rmSync(join(path, 'lock.mdb'), { force: true })
+    syncFolder(path)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+    await lock.release()
+  }
+}
+
+async function copy(from: LmdbTreeStore, to: LmdbTreeStore): Promise<void> {
+  try {
+    using snapshot = from.snapshot()
+    const stager = to.stage()
+    // In export form, so that priorities come along.
+    for (const block of snapshot.jsonBlocks(rootPath, 'export') ?? [nothing]) stager.write(block)
+    const [root] = stager.end()
+    const [outcome] = to.commit([{ pairs: [{ path: rootPath, value: root!.value }] }])
+    if (outcome?.ok === false) throw outcome.error
+    to.copyLog(from, LOG_ENTRIES_A_COMMIT)
+  } finally {
+    await from.close()
+    await to.close()
+  }
+}
+
+const nothing = Buffer.from('null')
