@@ -3,13 +3,10 @@ import { StorageError } from './errors.ts'
 
 /** Numbers that lmdb and the system give: LMDB's own, then those of errno. */
 const MDB_MAP_FULL = -30792
-const MDB_PANIC = -30795
 const ENOSPC = 28
 const EDQUOT = 122
-const EIO = 5
 
 const fullCodes = new Set([MDB_MAP_FULL, ENOSPC, EDQUOT])
-const fatalCodes = new Set([MDB_PANIC, EIO])
 
 /** lmdb's errors carry a number as `code`, or only words. */
 function numberOf(error: unknown): number | undefined {
@@ -18,9 +15,7 @@ function numberOf(error: unknown): number | undefined {
   if (typeof code === 'number') return code
   if (/no space left/i.test(error.message)) return ENOSPC
   if (/disk quota/i.test(error.message)) return EDQUOT
-  if (/input\/output error/i.test(error.message)) return EIO
   if (/MDB_MAP_FULL/.test(error.message)) return MDB_MAP_FULL
-  if (/MDB_PANIC/.test(error.message)) return MDB_PANIC
   return undefined
 }
 
@@ -37,11 +32,4 @@ export function storeError(error: unknown, doing: string): Error {
   }
   const words = error instanceof Error ? error.message : String(error)
   return new TreeError('ERR_STORE_FAILED', `${doing}: ${words}`, { cause: error })
-}
-
-/** Whether the store cannot go on in this process: the environment is poisoned or the disk fails. */
-export function isFatal(error: unknown): boolean {
-  const cause = error instanceof TreeError ? error.cause : error
-  const number = numberOf(cause)
-  return number !== undefined && fatalCodes.has(number)
 }

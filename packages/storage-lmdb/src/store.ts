@@ -57,6 +57,8 @@ export class LmdbTreeStore implements TreeStore {
   #state: BatchState | undefined
   #turn = 0
   readonly #closeListeners = new Set<() => void>()
+  /** Whether a write transaction of this thread is open. */
+  #isWriting = false
   #closed = false
 
   constructor(options: LmdbTreeStoreOptions) {
@@ -89,6 +91,10 @@ export class LmdbTreeStore implements TreeStore {
 
   snapshot(): TreeSnapshot {
     this.#checkOpen('read')
+    // lmdb would read from the open write transaction instead.
+    if (this.#isWriting) {
+      throw new TypeError('Cannot read here: a write is being applied. Use what it was given')
+    }
     const reader = this.#readers.acquire()
     return new ReadSnapshot(this.#lmdb, this.#log, reader, this.#release)
   }
@@ -232,6 +238,7 @@ export class LmdbTreeStore implements TreeStore {
 
   /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
   #transact(work: (state: BatchState) => void): void {
+    this.#isWriting = true
     try {
       this.#lmdb.transact((turn) => {
         const state = this.#stateOf(turn)
@@ -247,6 +254,8 @@ export class LmdbTreeStore implements TreeStore {
       this.#state = undefined
       this.#heads.clear()
       throw error
+    } finally {
+      this.#isWriting = false
     }
   }
 
@@ -276,6 +285,7 @@ export class LmdbTreeStore implements TreeStore {
 
   #checkWritable(): void {
     this.#checkOpen('write')
+    if (this.#isWriting) throw new TypeError('Cannot write here: another write is being applied')
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
 }
