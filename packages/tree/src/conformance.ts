@@ -1,4 +1,46 @@
+import { describeServerValues } from './conformance/computing.ts'
+import type { Suite, TestApi } from './conformance/fixture.ts'
+import { describeJudging } from './conformance/judging.ts'
+import { describeLife } from './conformance/life.ts'
+import { describePriorities } from './conformance/priorities.ts'
+import { describeReading } from './conformance/reading.ts'
+import { describeStaging } from './conformance/staging.ts'
+import { describeWriting } from './conformance/writing.ts'
 import type { TreeStore } from './store.ts'
 
-/** Opens an empty store. */
-export type OpenStore = () => Promise<TreeStore>
+export { runModel } from './conformance/model.ts'
+export type { ModelOptions } from './conformance/model.ts'
+export type { Expectation, TestApi } from './conformance/fixture.ts'
+
+/**
+ * Defines tests that every {@link TreeStore} has to pass, one for each sentence of the contract.
+ *
+ * @param name What the tests stand under.
+ * @param open Opens an empty store for one test, which closes it.
+ * @param api The functions of the test runner; those of Vitest and Jest fit.
+ */
+export function describeTreeStore(
+  name: string,
+  open: () => Promise<TreeStore>,
+  api: TestApi,
+): void {
+  const suite: Suite = {
+    describe: api.describe,
+    expect: api.expect,
+    test(title, body) {
+      api.test(title, async () => {
+        await using store = await open()
+        await body(store)
+      })
+    },
+  }
+  api.describe(name, () => {
+    describeReading(suite)
+    describeWriting(suite)
+    describeServerValues(suite)
+    describePriorities(suite)
+    describeJudging(suite)
+    describeStaging(suite)
+    describeLife(suite)
+  })
+}

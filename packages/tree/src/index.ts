@@ -71,6 +71,7 @@ export type {
 } from './store.ts'
 
 // Reading JSON of any size in pieces.
+export { isReservedName } from './open-container.ts'
 export { JsonTokenizer } from './tokenizer.ts'
 export type { JsonHandler, TextPlace } from './tokenizer.ts'
 export { TreeBuilder } from './tree-builder.ts'

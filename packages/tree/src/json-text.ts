@@ -1,6 +1,6 @@
 import { joinChildren, quote } from './canonical.ts'
 import { compareKeys } from './key-order.ts'
-import { keyFault } from './key.ts'
+import { isPlainKey, keyFault } from './key.ts'
 import { maxDepth, maxStringBytes } from './limits.ts'
 import { exceedsUtf8Length } from './utf8.ts'
 
@@ -94,18 +94,8 @@ function sortKeys(keys: string[]): void {
   }
 }
 
-// 1 for the ASCII characters that stand for themselves in a key and in JSON.
-const plain = new Uint8Array(0x80).fill(1, 0x20, 0x7f)
-for (const character of '.$#[]/"\\') plain[character.charCodeAt(0)] = 0
-
-// So short a key has at most 768 bytes.
-const safeLength = 256
-
 /** The key as a JSON string; `undefined` when it is not a valid key. */
 function nameText(key: string): string | undefined {
-  const { length } = key
-  let index = length <= safeLength ? 0 : length
-  while (index < length && plain[key.charCodeAt(index)] === 1) index++
-  if (index === length && length > 0 && length <= safeLength) return `"${key}"`
+  if (isPlainKey(key)) return `"${key}"`
   return keyFault(key) === undefined ? quote(key) : undefined
 }

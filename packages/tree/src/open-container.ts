@@ -16,6 +16,8 @@ export function isReservedName(name: string): name is ReservedName {
   return name === '.priority' || name === '.value' || name === '.sv'
 }
 
+const start: TextPlace = { line: 1, column: 1 }
+
 /** An object or array of which the end was not yet read. */
 export class OpenContainer<Handle> {
   /** A child of the tree, or what a reserved member of that name holds. */
@@ -40,7 +42,7 @@ export class OpenContainer<Handle> {
   /** Name of the member that is being read, or index of the item. */
   key = ''
   /** Where a reserved name stands that is being read. */
-  reservedAt: TextPlace = { line: 1, column: 1 }
+  reservedAt: TextPlace = start
   #nextIndex = 0
 
   constructor(role: 'child' | ReservedName, isArray: boolean, depth: number) {
