@@ -1,6 +1,7 @@
 import {
   TreeError,
   TreeValue,
+  checkConflicts,
   childPath,
   nodeAt,
   priorityOf,
@@ -75,16 +76,19 @@ export class Batch {
   apply(write: TreeWrite): WriteOutcome {
     const top = this.#top
     try {
-      const refused = this.#checkCondition(write)
-      if (refused !== undefined) return refused
+      checkConflicts(write.pairs.map(({ path }) => path))
+      const failed = this.#checkCondition(write)
+      // A judge has its say first: who may not know what is there does not learn it from the condition.
+      if (failed !== undefined && write.judge === undefined) return this.#refuse(write, failed)
       const { values, pairs } = this.#writePairs(write, top)
-      const objection = write.judge?.(viewOf(this.#layer), viewOf(top), this.#now)
-      if (objection !== undefined) return this.#refuse(write, top, objection)
+      const refused = this.#judge(write, top) ?? failed
+      if (refused !== undefined) return this.#refuse(write, refused)
+      const sequence = this.#record(pairs)
       this.#layer.absorb(top)
       top.settle()
-      return { ok: true, sequence: this.#record(pairs), time: this.#now, values }
+      return { ok: true, sequence, time: this.#now, values }
     } catch (error) {
-      return this.#refuse(write, top, error instanceof Error ? error : new Error(String(error)))
+      return this.#refuse(write, { ok: false, error: asError(error) })
     }
   }
 
@@ -95,24 +99,39 @@ export class Batch {
     if (this.changes.length > 0) this.#log.trim(this.#begin, this.#state.log, this.#now)
   }
 
-  #refuse(write: TreeWrite, top: Layer, error: Error): WriteRefused {
+  #refuse(write: TreeWrite, refused: WriteRefused): WriteRefused {
+    const top = this.#top
     releaseStaged(write)
     // The map may have met heads that came with the refused write, or lost sight of those that stay.
     if (top.grown || top.gone > 0) this.#heads.clear()
     top.settle()
-    return { ok: false, error }
+    return refused
   }
 
   #checkCondition({ precondition }: TreeWrite): WriteRefused | undefined {
     if (precondition === undefined) return undefined
-    const { path, etag } = precondition
+    const { path } = precondition
     const view = new EntryView(this.#layer, this.#heads)
     const found = view.find(path)
-    if (found === undefined ? etag === NULL_ETAG : etag === this.#etag(found)) return undefined
+    const etag = found === undefined ? NULL_ETAG : this.#etag(found)
+    if (etag === precondition.etag) return undefined
     return {
       ok: false,
       error: new TreeError('ERR_CONDITION_FAILED', `Cannot write: ${path} has changed`, { path }),
-      current: { etag: found === undefined ? NULL_ETAG : this.#etag(found), value: view.get(path) },
+      current: { etag, value: view.get(path) },
+    }
+  }
+
+  #judge({ judge }: TreeWrite, top: Layer): WriteRefused | undefined {
+    if (judge === undefined) return undefined
+    const before = viewOf(this.#layer)
+    const after = viewOf(top)
+    try {
+      const error = judge(before, after, this.#now)
+      return error && { ok: false, error }
+    } finally {
+      before.close()
+      after.close()
     }
   }
 
@@ -242,4 +261,8 @@ function descendantPath(path: Path, keys: readonly string[]): Path {
 function viewOf(layer: Layer): EntryView {
   // A map of its own: the writer's may hold heads that are not in this layer yet, or not any more.
   return new EntryView(layer, new Map())
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('Cannot write: it threw', { cause: error })
 }

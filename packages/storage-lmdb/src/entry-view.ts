@@ -1,4 +1,15 @@
-import { Branch, TreeValue, branchOf, compareKeys, locate, nodeAt } from '@elkyn/tree'
+import {
+  Branch,
+  TreeError,
+  TreeValue,
+  branchOf,
+  compareKeys,
+  isPriorityPath,
+  locate,
+  nodeAt,
+  priorityOf,
+  splitPriorityPath,
+} from '@elkyn/tree'
 import type { KeyRange, NodeKind, Path, TreeNode, TreeView } from '@elkyn/tree'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
@@ -8,7 +19,7 @@ import type { HeadMap, Place } from './place.ts'
 
 /** The tree that entries make up, for whoever looks at it path by path. */
 export class EntryView implements TreeView {
-  readonly #source: EntrySource
+  #source: EntrySource
   readonly #heads: HeadMap
 
   constructor(source: EntrySource, heads: HeadMap) {
@@ -35,8 +46,9 @@ export class EntryView implements TreeView {
     else if (found?.node instanceof Branch) yield* keysWithin(found.node, range)
   }
 
-  /** The entry or the part of one that is the node at `path`. */
+  /** The entry or the part of one that is the node at `path`, or the priority that it stands for. */
   find(path: Path): Entry | undefined {
+    if (isPriorityPath(path)) return this.#priority(path)
     const place = findPlace(path, this.#heads, this.#source)
     const entry =
       place.entry === undefined ? this.#source.entry(place.head, place.name) : place.entry
@@ -44,9 +56,20 @@ export class EntryView implements TreeView {
     return partOf(entry, place)
   }
 
+  /** Ends the view: reading from it fails from now on. */
+  close(): void {
+    this.#source = closedSource
+  }
+
   /** Reads everything under a head into memory. */
   gather(head: Head): TreeValue {
     return TreeValue.fromNode(this.#node(head))
+  }
+
+  #priority(path: Path): TreeValue | undefined {
+    const found = this.find(splitPriorityPath(path).path)
+    const priority = found instanceof Head ? found.priority : storedPriority(found?.node ?? null)
+    return priority === null ? undefined : TreeValue.fromNode(priority)
   }
 
   #node(head: Head): TreeNode | null {
@@ -60,6 +83,14 @@ export class EntryView implements TreeView {
   }
 }
 
+/** What a view that has ended reads from. Every walk asks for an entry first. */
+const closedSource: EntrySource = {
+  entry() {
+    throw new TreeError('ERR_STORE_CLOSED', 'Cannot read: the view is closed')
+  },
+  names: () => [],
+}
+
 /** The part of a row that a place points into; `undefined` where the row has nothing there. */
 export function partOf(row: TreeValue, place: Place): TreeValue | undefined {
   if (place.rest === '') return row
@@ -70,6 +101,12 @@ export function partOf(row: TreeValue, place: Place): TreeValue | undefined {
   }
   const node = nodeAt(row.node, keys)
   return node === null ? undefined : TreeValue.fromNode(node)
+}
+
+/** The priority of a node that is stored: resolved, so never a server value. */
+export function storedPriority(node: TreeNode | null): number | string | null {
+  const priority = priorityOf(node)
+  return typeof priority === 'object' ? null : priority
 }
 
 function kindOf(node: TreeNode | null): NodeKind {

@@ -1,4 +1,4 @@
-import { TreeError, TreeValue } from '@elkyn/tree'
+import { TreeError, TreeValue, isPriorityPath } from '@elkyn/tree'
 import type { JsonForm, KeyRange, NodeKind, Path, TreeSnapshot } from '@elkyn/tree'
 import type { ChangeLog } from './change-log.ts'
 import { decodeEntry, Head, Kind } from './entry.ts'
@@ -40,7 +40,10 @@ export class ReadSnapshot implements TreeSnapshot {
   }
 
   *keys(path: Path, range?: KeyRange): Iterable<string> {
-    yield* this.#view().keys(path, range)
+    for (const key of this.#view().keys(path, range)) {
+      yield key
+      this.#open()
+    }
   }
 
   json(path: Path, form: JsonForm = 'plain'): Uint8Array | undefined {
@@ -75,6 +78,7 @@ export class ReadSnapshot implements TreeSnapshot {
   /** The bytes of a row or of a part of one, or the head that the node is. */
   #find(path: Path, form: JsonForm): Uint8Array | Head | undefined {
     const reader = this.#open()
+    if (isPriorityPath(path)) return this.#priority(path, form)
     const place = findPlace(path, reader.heads, reader)
     let entry: Entry | Uint8Array | null | undefined = place.entry
     if (entry === undefined) {
@@ -87,8 +91,17 @@ export class ReadSnapshot implements TreeSnapshot {
     return part && encoder.encode(part.toText(form))
   }
 
-  #blocks(head: Head, form: JsonForm): Iterable<Uint8Array> {
-    return jsonBlocks(this.#lmdb, head, form, this.#open().options)
+  #priority(path: Path, form: JsonForm): Uint8Array | undefined {
+    const found = this.#view().find(path)
+    return found instanceof TreeValue ? encoder.encode(found.toText(form)) : undefined
+  }
+
+  *#blocks(head: Head, form: JsonForm): Generator<Uint8Array, void, void> {
+    for (const block of jsonBlocks(this.#lmdb, head, form, this.#open().options)) {
+      yield block
+      // Its transaction may have another snapshot by now.
+      this.#open()
+    }
   }
 
   #view(): EntryView {

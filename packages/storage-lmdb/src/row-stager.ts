@@ -1,4 +1,4 @@
-import { JsonTokenizer, TreeBuilder, TreeError, UpdateBuilder } from '@elkyn/tree'
+import { JsonTokenizer, TreeBuilder, UpdateBuilder } from '@elkyn/tree'
 import type { BuiltValue, StageOptions, StagedPair, Stager } from '@elkyn/tree'
 import type { BatchState } from './batch.ts'
 import { bury } from './graves.ts'
@@ -79,9 +79,8 @@ export class RowStager implements Stager {
 
   #pairsOf(builder: UpdateBuilder<OpenHead>): readonly StagedPair[] {
     const members = builder.members()
-    if (members === null) {
-      throw new TreeError('ERR_NOT_AN_OBJECT', 'Invalid data: an update is a JSON object')
-    }
+    // An update that is `null` stands for the value itself.
+    if (members === null) return [{ key: '', value: null }]
     return members.map(({ key, value }) => ({ key, value: this.#valueOf(value) }))
   }
 

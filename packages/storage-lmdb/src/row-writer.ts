@@ -5,14 +5,13 @@ import {
   locate,
   nodeAt,
   parentPath,
-  priorityOf,
   withChild,
   withPriority,
 } from '@elkyn/tree'
 import type { Path, Priority, TreeNode } from '@elkyn/tree'
 import { Head, HEAD_NUMBER_BYTES } from './entry.ts'
 import type { Entry } from './entry.ts'
-import { EntryView } from './entry-view.ts'
+import { EntryView, storedPriority } from './entry-view.ts'
 import { isOddInteger } from './key-encoding.ts'
 import type { Layer } from './layer.ts'
 import { entryPath, findPlace } from './place.ts'
@@ -229,10 +228,4 @@ function wrap(rest: string, value: TreeValue): TreeValue {
 
 function sameText(a: TreeValue, b: TreeValue): boolean {
   return a.text === b.text && a.form === b.form
-}
-
-/** The priority of a node that is stored: resolved, so never a server value. */
-function storedPriority(node: TreeNode | null): number | string | null {
-  const priority = priorityOf(node)
-  return typeof priority === 'object' ? null : priority
 }
