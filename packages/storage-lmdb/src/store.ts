@@ -191,12 +191,12 @@ export class LmdbTreeStore implements TreeStore {
     const reader = from.#readers.acquire()
     try {
       const entries = from.#log.copyTo(this.#log, reader.options)
-      let isLeft = true
-      const copySome = () => {
-        for (let count = 0; count < most && isLeft; count++) isLeft = entries.next().done !== true
+      // oxlint-disable-next-line no-unmodified-loop-condition -- changed inside the transaction
+      for (let isLeft = true; isLeft; ) {
+        this.#transact(() => {
+          for (let count = 0; count < most && isLeft; count++) isLeft = entries.next().done !== true
+        })
       }
-      do this.#transact(copySome)
-      while (isLeft)
     } finally {
       from.#readers.release(reader)
     }
