@@ -7,6 +7,7 @@ import {
   priorityOf,
   resolveServerValues,
   splitPriorityPath,
+  withPriority,
 } from '@elkyn/tree'
 import type {
   Change,
@@ -23,7 +24,7 @@ import { loggedPair } from './change-log.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { Counters } from './counters.ts'
 import type { Head } from './entry.ts'
-import { EntryView } from './entry-view.ts'
+import { EntryView, storedPriority } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue, NULL_ETAG } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
@@ -161,7 +162,8 @@ export class Batch {
         values.push(value)
       } else {
         rows.link(path, value.head)
-        for (const [below, sum] of value.sums) setValue(rows, below, sum)
+        const view = new EntryView(top, this.#heads)
+        for (const [below, sum] of value.sums) setValue(rows, below, ranked(sum, view.get(below)))
         pairs.push({ path, value: undefined })
         values.push(undefined)
       }
@@ -244,6 +246,12 @@ function setValue(rows: RowWriter, path: Path, value: TreeValue): boolean {
     )
   }
   return rows.setPriority(nodePath, node)
+}
+
+/** A value with the priority of the one that stood in for it. */
+function ranked(value: TreeValue, standIn: TreeValue): TreeValue {
+  const priority = storedPriority(standIn.node)
+  return priority === null ? value : TreeValue.fromNode(withPriority(value.node, priority))
 }
 
 function asTreeValue(value: TreeNode | TreeValue | null): TreeValue {

@@ -7,27 +7,31 @@ import { StagedHead } from './staged-head.ts'
 import { StagingSink } from './staging-sink.ts'
 import type { OpenHead } from './staging-sink.ts'
 
-/** Less than this of a value is held in memory and written like any other. */
-const HELD_MAX_BYTES = 1024 * 1024
-
-type Transact = (work: (state: BatchState) => void) => void
+/** What staging needs of the store. */
+export interface StagingContext {
+  readonly lmdb: Lmdb
+  readonly rowMaxBytes: number
+  /** Less than so many bytes of a value are held in memory and written like any other. */
+  readonly heldMaxBytes: number
+  /** Runs `work` in a write transaction. */
+  transact(work: (state: BatchState) => void): void
+  /** @throws {TreeError} `ERR_STORE_FULL` when the store has reached its limit. */
+  checkRoom(): void
+}
 
 /** Takes JSON of any size in: checks it, cuts it into rows and stores these outside the tree. */
 export class RowStager implements Stager {
-  readonly #lmdb: Lmdb
-  readonly #transact: Transact
+  readonly #context: StagingContext
   readonly #sink: StagingSink
   readonly #tokenizer: JsonTokenizer
   readonly #result: () => readonly StagedPair[]
   readonly #staged: StagedHead[] = []
   #ended = false
 
-  constructor(lmdb: Lmdb, options: StageOptions, rowMaxBytes: number, transact: Transact) {
-    this.#lmdb = lmdb
-    this.#transact = transact
-    this.#sink = new StagingSink(lmdb, rowMaxBytes, transact)
-    const { kind = 'value', depth = 0 } = options
-    const building = { depth, sink: this.#sink, maxPendingBytes: HELD_MAX_BYTES }
+  constructor(context: StagingContext, { kind = 'value', depth = 0 }: StageOptions) {
+    this.#context = context
+    this.#sink = new StagingSink(context)
+    const building = { depth, sink: this.#sink, maxPendingBytes: context.heldMaxBytes }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
       this.#tokenizer = new JsonTokenizer(builder)
@@ -61,8 +65,8 @@ export class RowStager implements Stager {
     this.#ended = true
     this.#staged.length = 0
     if (unused.length === 0) return
-    this.#transact(() => {
-      for (const head of unused) bury(this.#lmdb, head)
+    this.#context.transact(() => {
+      for (const head of unused) bury(this.#context.lmdb, head)
     })
   }
 

@@ -1,12 +1,11 @@
 import { TreeValue } from '@elkyn/tree'
 import type { Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
-import type { BatchState } from './batch.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
-import type { Lmdb } from './lmdb.ts'
+import type { StagingContext } from './row-stager.ts'
 import { RowWriter } from './row-writer.ts'
 import type { StagedServerValue } from './staged-head.ts'
 
@@ -33,13 +32,9 @@ interface Pending {
   readonly entry: Entry | null
 }
 
-type Transact = (work: (state: BatchState) => void) => void
-
 /** Stores containers that are too large to be held, under heads that the tree does not have yet. */
 export class StagingSink implements TreeSink<OpenHead> {
-  readonly #lmdb: Lmdb
-  readonly #rowMaxBytes: number
-  readonly #transact: Transact
+  readonly #context: StagingContext
   #pending: Pending[] = []
   #pendingBytes = 0
   #nextNumber = 0
@@ -50,10 +45,8 @@ export class StagingSink implements TreeSink<OpenHead> {
   #discarded: number[] = []
   #serverValues: (StagedServerValue & { readonly root: OpenHead })[] = []
 
-  constructor(lmdb: Lmdb, rowMaxBytes: number, transact: Transact) {
-    this.#lmdb = lmdb
-    this.#rowMaxBytes = rowMaxBytes
-    this.#transact = transact
+  constructor(context: StagingContext) {
+    this.#context = context
   }
 
   open(parent: OpenHead | undefined, key: string): OpenHead {
@@ -90,6 +83,7 @@ export class StagingSink implements TreeSink<OpenHead> {
   close(handle: OpenHead, priority: Priority): boolean {
     if (handle.isEmpty || (handle.isThinned && !this.#hasChildren(handle))) {
       if (handle.parent !== undefined) this.delete(handle.parent, handle.key)
+      else this.discard(handle)
       return false
     }
     handle.priority = priority
@@ -110,21 +104,23 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   /** Stores what waits. */
   flush(): void {
-    this.#transact((state) => {
+    const { lmdb, rowMaxBytes } = this.#context
+    this.#context.transact((state) => {
+      this.#context.checkRoom()
       if (this.#nextNumber === this.#numbersEnd) {
         this.#nextNumber = state.counters.nextHead
         this.#numbersEnd = state.counters.nextHead += NUMBERS_A_TIME
       }
-      const layer = new Layer(storedEntries(this.#lmdb))
+      const layer = new Layer(storedEntries(lmdb))
       const rows = new RowWriter(layer, {
-        rowMaxBytes: this.#rowMaxBytes,
+        rowMaxBytes,
         heads: new Map(),
         allocateHead: () => state.counters.nextHead++,
       })
       for (const { head, key, entry } of this.#pending) rows.replaceUnder(head, key, entry)
-      for (const root of this.#newRoots) stage(this.#lmdb, root)
-      for (const root of this.#discarded) bury(this.#lmdb, root)
-      storeLayer(this.#lmdb, layer, state.counters)
+      for (const root of this.#newRoots) stage(lmdb, root)
+      for (const root of this.#discarded) bury(lmdb, root)
+      storeLayer(lmdb, layer, state.counters)
     })
     this.#pending = []
     this.#pendingBytes = 0
@@ -162,9 +158,10 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   #hasChildren(handle: OpenHead): boolean {
     this.flush()
+    const { lmdb } = this.#context
     let found = false
-    this.#transact(() => {
-      found = this.#lmdb.names(handle.number, { limit: 1 }, undefined).next().done !== true
+    this.#context.transact(() => {
+      found = lmdb.names(handle.number, { limit: 1 }, undefined).next().done !== true
     })
     return found
   }

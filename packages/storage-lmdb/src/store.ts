@@ -192,7 +192,7 @@ export class LmdbTreeStore implements TreeStore {
     try {
       const entries = from.#log.copyTo(this.#log, reader.options)
       // oxlint-disable-next-line no-unmodified-loop-condition -- changed inside the transaction
-      for (let isLeft = true; isLeft; ) {
+      for (let isLeft = true; isLeft;) {
         this.#transact(() => {
           for (let count = 0; count < most && isLeft; count++) isLeft = entries.next().done !== true
         })

@@ -2,6 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { TreeError, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
 import type {
   KeyRange,
+  TreeSnapshot,
   TreeStore,
   TreeValue,
   TreeWrite,
