@@ -1,0 +1,22 @@
+import { parsePath, TreeError } from '@elkyn/tree'
+import type { Path } from '@elkyn/tree'
+import { InvalidArgumentError } from 'commander'
+
+/** Reads a path in the tree from the command line. The slash in front may be missing. */
+export function pathArgument(text: string): Path {
+  try {
+    return parsePath(text, { priority: true })
+  } catch (error) {
+    if (error instanceof TreeError) throw new InvalidArgumentError(error.message)
+    throw error
+  }
+}
+
+/** Reads a whole number in a range. */
+export function integerArgument(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value
+    throw new InvalidArgumentError(`It has to be a whole number from ${minimum} to ${maximum}.`)
+  }
+}

@@ -1,0 +1,21 @@
+import { styleText } from 'node:util'
+
+export interface BannerFacts {
+  readonly version: string
+  readonly url: string
+  readonly folder: string
+  readonly durability: string
+}
+
+/** What a person at a terminal wants to know about a server that has just started. */
+export function banner({ version, url, folder, durability }: BannerFacts): string {
+  const rows = [
+    ['Data', `${folder} (durability: ${durability})`],
+    ['Tree', `${url}/.json`],
+    ['Write', `curl -X PUT -d '"world"' ${url}/hello.json`],
+    ['Read', `curl ${url}/hello.json`],
+    ['Stop', 'Ctrl-C'],
+  ] as const
+  const lines = rows.map(([name, text]) => `  ${styleText('dim', name.padEnd(6))} ${text}`)
+  return `\n  ${styleText('bold', `Elkyn DB ${version}`)}\n\n${lines.join('\n')}\n\n`
+}

@@ -1,0 +1,43 @@
+/**
+ * What the process ends with. Part of the contract of the command: the README lists them, scripts
+ * rely on them. A command that a signal ended gives 128 and the number of the signal, as shells do.
+ */
+export const exitCodes = {
+  ok: 0,
+  /** The work was tried and failed, or was refused. */
+  failed: 1,
+  /** The command line or the environment asks for something that does not exist. */
+  usage: 2,
+  /** The server, the port or the data folder cannot be had. */
+  unavailable: 3,
+} as const
+
+export type FailureKind = Exclude<keyof typeof exitCodes, 'ok'>
+
+export interface CommandErrorOptions extends ErrorOptions {
+  /** The way out, shown on lines of its own. */
+  readonly hint?: string | undefined
+  /** Default: that of the kind. */
+  readonly exitCode?: number
+}
+
+/** A failure that is shown to the user as a message, without a stack trace. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+  /** What the process ends with. */
+  readonly exitCode: number
+  readonly hint: string | undefined
+
+  constructor(kind: FailureKind, message: string, options: CommandErrorOptions = {}) {
+    super(message, options)
+    this.exitCode = options.exitCode ?? exitCodes[kind]
+    this.hint = options.hint
+  }
+}
+
+/** The code of a failed system call, such as `ENOENT`; also when `fetch` hides it in the cause. */
+export function systemErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ('syscall' in error && 'code' in error) return String(error.code)
+  return systemErrorCode(error.cause)
+}

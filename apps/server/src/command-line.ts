@@ -1,0 +1,64 @@
+import process from 'node:process'
+import { styleText } from 'node:util'
+import { Command, CommanderError } from 'commander'
+import { CommandError, exitCodes } from './command-error.ts'
+import { addDeleteCommand } from './commands/delete.ts'
+import { addExportCommand } from './commands/export.ts'
+import { addGetCommand } from './commands/get.ts'
+import { addImportCommand } from './commands/import.ts'
+import { addPushCommand } from './commands/push.ts'
+import { addServeCommand } from './commands/serve.ts'
+import { addSetCommand } from './commands/set.ts'
+import { addUpdateCommand } from './commands/update.ts'
+import { version } from './version.ts'
+
+/**
+ * Runs the command that `argv` names, and says on standard error why it failed.
+ * @param argv as in `process.argv`
+ * @returns the exit code
+ */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(argv)
+    return exitCodes.ok
+  } catch (error) {
+    return report(error)
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('elkyn')
+    .description('A real-time tree database: serve it, and work with its data.')
+    .version(version, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .showHelpAfterError('Add --help to see what there is.')
+    // Commander takes the style away again where the output shows no colors.
+    .configureHelp({ styleTitle: (title) => styleText('bold', title, { validateStream: false }) })
+    .exitOverride()
+
+  program.commandsGroup('Server:')
+  addServeCommand(program)
+  program.commandsGroup('Data:')
+  addGetCommand(program)
+  addSetCommand(program)
+  addUpdateCommand(program)
+  addPushCommand(program)
+  addDeleteCommand(program)
+  program.commandsGroup('Files:')
+  addImportCommand(program)
+  addExportCommand(program)
+  program.commandsGroup('Help:')
+  program.helpCommand('help [command]', 'show the help of a command')
+  return program
+}
+
+function report(error: unknown): number {
+  // Commander has said what is wrong already; help and the version are no failure.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  if (error instanceof CommandError) {
+    const hint = error.hint === undefined ? '' : `${error.hint}\n`
+    process.stderr.write(`error: ${error.message}\n${hint}`)
+    return error.exitCode
+  }
+  throw error
+}

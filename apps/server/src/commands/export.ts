@@ -1,0 +1,59 @@
+import process from 'node:process'
+import { rootPath, unescapeKey } from '@elkyn/tree'
+import type { Path } from '@elkyn/tree'
+import type { Command } from 'commander'
+import { pathArgument } from '../arguments.ts'
+import { formatBytes } from '../format-bytes.ts'
+import { writeFile, writeOutput } from '../output.ts'
+import { Progress } from '../progress.ts'
+import { renameKeys } from '../rename-keys.ts'
+import { addTargetOptions, openTarget } from '../target-options.ts'
+import type { TargetOptions } from '../target-options.ts'
+
+interface ExportOptions extends TargetOptions {
+  readonly path: Path
+  readonly out?: string
+  readonly plain?: true
+  readonly unescapeKeys?: true
+}
+
+export function addExportCommand(program: Command): void {
+  const command = program
+    .command('export')
+    .summary('write a part of the tree to a JSON file')
+    .description(
+      `Writes what is at a path, of any size, to a JSON file or to standard output.
+
+The JSON has all that "elkyn import" needs to make the same tree again: the
+priorities, and lists as objects with the keys "0", "1" and so on. With --plain
+lists are arrays, and there are no priorities.`,
+    )
+    .option('--path <path>', 'what to write', pathArgument, rootPath)
+    .option('--out <file>', 'the file to write; it appears when it is complete')
+    .option('--plain', 'lists as arrays, and no priorities')
+    .option('--unescape-keys', 'undo what "elkyn import --escape-keys" did to the keys')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  elkyn export --out backup.json
+  elkyn export --path /cities --plain | gzip > cities.json.gz
+  elkyn export --data ./data --out backup.json`,
+    )
+    .action(exportFile)
+  addTargetOptions(command)
+}
+
+async function exportFile(options: ExportOptions): Promise<void> {
+  await using target = await openTarget(options, 'read')
+  const form = options.plain === true ? 'plain' : 'export'
+  const stored = await target.read(options.path, { form })
+  const blocks = options.unescapeKeys === true ? renameKeys(stored, unescapeKey) : stored
+  if (options.out === undefined) return writeOutput(blocks)
+
+  const progress = new Progress(process.stderr, { label: 'Exporting' })
+  await writeFile(options.out, progress.watch(blocks))
+  const seconds = (progress.elapsedMs / 1000).toFixed(1)
+  const what = `${formatBytes(progress.bytes)} from ${options.path} of ${target.label}`
+  process.stderr.write(`Exported ${what} in ${seconds} s\n`)
+}

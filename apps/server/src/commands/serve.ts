@@ -1,0 +1,53 @@
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import { integerArgument } from '../arguments.ts'
+import { durabilities, logLevels } from '../serve-options.ts'
+import type { ServeOptions } from '../serve-options.ts'
+
+export function addServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .summary('serve the tree in a data folder')
+    .description(
+      `Serves the tree in a data folder over HTTP until Ctrl-C, and makes the folder
+if there is none. A second Ctrl-C ends it at once.`,
+    )
+    .addOption(
+      new Option('--host <address>', 'the address to listen on')
+        .default('127.0.0.1')
+        .env('ELKYN_HOST'),
+    )
+    .addOption(
+      new Option('--port <number>', 'the port to listen on; 0 for any that is free')
+        .default(8080)
+        .env('ELKYN_PORT')
+        .argParser(integerArgument(0, 65_535)),
+    )
+    .addOption(
+      new Option('--data <folder>', 'where the data lies').default('./data').env('ELKYN_DATA_DIR'),
+    )
+    .addOption(
+      new Option('--durability <kind>', 'full: synced before the answer; relaxed: once a second')
+        .choices(durabilities)
+        .default('full'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'the least level that is logged on standard error')
+        .choices(logLevels)
+        .default('info')
+        .env('ELKYN_LOG_LEVEL'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  elkyn serve
+  elkyn serve --port 9000 --data /var/lib/elkyn
+  ELKYN_LOG_LEVEL=warn elkyn serve --host 0.0.0.0`,
+    )
+    .action(async (options: ServeOptions) => {
+      // Loaded only here: the other commands need neither a server nor a log.
+      const { serve } = await import('../serve.ts')
+      await serve(options)
+    })
+}

@@ -1,0 +1,112 @@
+import { JsonTokenizer } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import { DocumentCutter } from './document-cutter.ts'
+import type { DocumentCutterOptions } from './document-cutter.ts'
+
+/** The texts of all parts of a document, and where each part but the first begins. */
+function cut(
+  document: string,
+  options: DocumentCutterOptions,
+): { parts: string[]; next: string[] } {
+  const cutter = new DocumentCutter(options)
+  const tokenizer = new JsonTokenizer(cutter)
+  tokenizer.write(document)
+  tokenizer.end()
+  cutter.end()
+  const parts: string[] = []
+  const next: string[] = []
+  for (;;) {
+    const { text, end } = cutter.take()
+    parts.push(text)
+    if (end?.next === undefined) return { parts, next }
+    next.push(end.next)
+  }
+}
+
+test('DocumentCutter writes the document without white space when a part may have any length', () => {
+  expect(cut('{ "a" : [1, {"b": null}, "\\u00e9\\n"], "c" : {} }', {}).parts).toEqual([
+    '{"a":[1,{"b":null},"é\\n"],"c":{}}',
+  ])
+})
+
+test('DocumentCutter names by path what is left of open containers', () => {
+  const document = '{"a": {"x": 1, "y": [2, {"q": 3, "r": 4}, 5], "z": 6}, "b": 7}'
+  expect(cut(document, { partLength: 1 })).toEqual({
+    parts: [
+      '{"a":{"x":1}}',
+      '{"a/y":[2]}',
+      '{"a/y/1":{"q":3}}',
+      '{"a/y/1/r":4}',
+      '{"a/y/2":5}',
+      '{"a/z":6}',
+      '{"b":7}',
+    ],
+    next: ['/a/y', '/a/y/1', '/a/y/1/r', '/a/y/2', '/a/z', '/b'],
+  })
+})
+
+test('DocumentCutter puts members of several open containers into one part', () => {
+  expect(
+    cut('{"a": {"x": "0123456789", "y": 1}, "b": {"c": 2}, "d": 3}', { partLength: 10 }).parts,
+  ).toEqual(['{"a":{"x":"0123456789"}}', '{"a/y":1,"b":{"c":2}}', '{"d":3}'])
+})
+
+test('DocumentCutter does not cut behind what may come to nothing', () => {
+  expect(
+    cut('{"a": {".priority": 1, "x": null, "y": [], "z": 2, "w": 3}}', { partLength: 1 }).parts,
+  ).toEqual(['{"a":{".priority":1,"x":null,"y":[],"z":2}}', '{"a/w":3}'])
+})
+
+test('DocumentCutter keeps a priority and a server value in one piece', () => {
+  const document = '[1, {".value": 2, ".priority": 3}, {".sv": {"increment": 4}}, 5]'
+  expect(cut(document, { partLength: 1 }).parts).toEqual([
+    '[1]',
+    '{"1":{".value":2,".priority":3}}',
+    '{"2":{".sv":{"increment":4}}}',
+    '{"3":5}',
+  ])
+})
+
+test('DocumentCutter begins a part with a member that repeats a name', () => {
+  expect(cut('{"a": {"x": 1, "y": 2}, "a": 3, "a": 4}', { partLength: 12 }).parts).toEqual([
+    '{"a":{"x":1,"y":2}}',
+    '{"a":3}',
+    '{"a":4}',
+  ])
+  expect(cut('{"a": {"x": 1, "y": 2}, "a": 3}', { partLength: 10 }).parts).toEqual([
+    '{"a":{"x":1}}',
+    '{"a/y":2}',
+    '{"a":3}',
+  ])
+})
+
+test('DocumentCutter writes an update from the first part on when it is to merge', () => {
+  expect(cut('{"a": {"x": 1, "y": 2}, "b": 3}', { merge: true }).parts).toEqual([
+    '{"a":{"x":1,"y":2},"b":3}',
+  ])
+  expect(cut('{"a": {"x": 1, "y": 2}, "b": 3}', { merge: true, partLength: 1 }).parts).toEqual([
+    '{"a":{"x":1}}',
+    '{"a/y":2}',
+    '{"b":3}',
+  ])
+})
+
+test('DocumentCutter begins with the member to resume from', () => {
+  const document = '{"a": {"x": 1, "y": [1, 2], "z": 3}, "b": 4}'
+  expect(cut(document, { resumeFrom: ['a', 'y', '1'] }).parts).toEqual([
+    '{"a/y/1":2,"a/z":3,"b":4}',
+  ])
+  expect(cut(document, { resumeFrom: ['b'] }).parts).toEqual(['{"b":4}'])
+})
+
+test('DocumentCutter makes keys of names, but leaves reserved ones alone', () => {
+  const toKey = (name: string): string => name.replaceAll('.', '%2E')
+  expect(cut('{"4.4": {".priority": 1, "x": 2}, "y": 3}', { toKey, partLength: 1 })).toEqual({
+    parts: ['{"4%2E4":{".priority":1,"x":2}}', '{"y":3}'],
+    next: ['/y'],
+  })
+})
+
+test('DocumentCutter takes a document that is a leaf', () => {
+  expect(cut('"text"', { partLength: 1 }).parts).toEqual(['"text"'])
+})

@@ -1,0 +1,237 @@
+import { isReservedName, quote, TreeError } from '@elkyn/tree'
+import type { JsonHandler, TextPlace } from '@elkyn/tree'
+
+/** Text of the current part that was not taken yet. */
+export interface PartText {
+  readonly text: string
+  /** Set when the part ends with the text: where the next one begins, `undefined` for nowhere. */
+  readonly end?: { readonly next: string | undefined }
+}
+
+export interface DocumentCutterOptions {
+  /** A part ends where it has this many characters and a cut is possible. Default: it never ends. */
+  readonly partLength?: number
+  /** Makes the first part an update too, so that members which the document lacks stay. Default: false. */
+  readonly merge?: boolean
+  /** Keys that lead to the member with which the first part begins. Default: the whole document. */
+  readonly resumeFrom?: readonly string[]
+  /** Makes the key of a member name. Default: the name as it is. */
+  readonly toKey?: (name: string) => string
+}
+
+/** An object or array of which the end was not yet read. */
+interface Frame {
+  readonly isArray: boolean
+  /** Path in the document; '' for its root. */
+  readonly path: string
+  /** Name of the member, or index of the item, that is being read. */
+  key: string
+  items: number
+  /** Members and items in the text of the current part. */
+  written: number
+  /** Whether something in it exists for certain once the part is stored: a leaf that is not null. */
+  isSolid: boolean
+}
+
+/**
+ * Writes the tokens of a JSON document as text again, in parts that are valid JSON each. Done in
+ * order, the writes come to the whole document:
+ *
+ *     {"a": {"x": 1, "y": 2, "z": 3}, "b": 4}
+ *     set     {"a":{"x":1}}
+ *     update  {"a/y":2,"a/z":3,"b":4}
+ *
+ * A container that is open at a cut is closed in the text; the next part names what is left of its
+ * members by path. So nothing is ever read twice or held longer than the part takes.
+ *
+ * - C1: a cut is in front of a member or item whose containers all are solid. So they exist in the
+ *   tree when the next part comes, and a `.priority` on either side of the cut finds its node.
+ * - C2: no cut is inside a member with a reserved name, such as `.sv`, which is one value.
+ * - C3: no name in an update is equal to, or above, another one: stores refuse that. Only members
+ *   that repeat a name could do it, and then the later one begins a new part.
+ */
+export class DocumentCutter implements JsonHandler {
+  readonly #partLength: number
+  readonly #merge: boolean
+  readonly #toKey: ((name: string) => string) | undefined
+  /** Set until the member to begin with is found. */
+  #resumeFrom: readonly string[] | undefined
+  readonly #frames: Frame[] = []
+  /** So many frames were opened before the current part, which names their members by path. */
+  #kept = 0
+  #isUpdate = false
+  #text = ''
+  #takenLength = 0
+  /** In an update: how many names it has, and those that must not come again (C3). */
+  #names = 0
+  readonly #taken = new Set<string>()
+  readonly #ended: Required<PartText>[] = []
+
+  constructor(options: DocumentCutterOptions = {}) {
+    this.#partLength = options.partLength ?? Infinity
+    this.#merge = options.merge ?? false
+    this.#toKey = options.toKey
+    this.#resumeFrom = options.resumeFrom
+  }
+
+  /** Whether the member to begin with was not met yet. */
+  get isSkipping(): boolean {
+    return this.#resumeFrom !== undefined
+  }
+
+  /** Takes what there is of the first part that was not taken to its end. */
+  take(): PartText {
+    const ended = this.#ended.shift()
+    if (ended !== undefined) return ended
+    const text = this.#text
+    this.#text = ''
+    this.#takenLength += text.length
+    return { text }
+  }
+
+  /** Ends the last part. To be called behind the last token. */
+  end(): void {
+    this.#endPart(undefined)
+  }
+
+  startObject(): void {
+    this.#startContainer(false)
+  }
+
+  endObject(): void {
+    this.#endContainer('}')
+  }
+
+  startArray(at: TextPlace): void {
+    this.#checkMergeable(at)
+    this.#startContainer(true)
+  }
+
+  endArray(): void {
+    this.#endContainer(']')
+  }
+
+  key(name: string): void {
+    const frame = this.#frames.at(-1) as Frame
+    frame.key = this.#toKey === undefined || isReservedName(name) ? name : this.#toKey(name)
+  }
+
+  string(value: string, at: TextPlace): void {
+    this.#checkMergeable(at)
+    this.#leaf(quote(value))
+  }
+
+  number(literal: string, at: TextPlace): void {
+    this.#checkMergeable(at)
+    this.#leaf(literal)
+  }
+
+  word(value: boolean | null, at: TextPlace): void {
+    this.#checkMergeable(at)
+    this.#leaf(String(value))
+  }
+
+  /** For a value that is no object: it has no members to merge when it is the whole document. */
+  #checkMergeable({ line, column }: TextPlace): void {
+    if (!this.#merge || this.#frames.length > 0) return
+    const message = `Cannot merge at ${line}:${column}: the document is not an object`
+    throw new TreeError('ERR_NOT_AN_OBJECT', message, { line, column })
+  }
+
+  #leaf(text: string): void {
+    this.#startValue()
+    if (this.isSkipping) return
+    this.#text += text
+    const frame = this.#frames.at(-1)
+    if (frame !== undefined && text !== 'null' && !isReservedName(frame.key)) frame.isSolid = true
+  }
+
+  #startContainer(isArray: boolean): void {
+    this.#startValue()
+    const parent = this.#frames.at(-1)
+    const path = parent === undefined ? '' : `${parent.path}/${parent.key}`
+    this.#frames.push({ isArray, path, key: '', items: 0, written: 0, isSolid: false })
+    if (this.isSkipping) return
+    if (parent === undefined && this.#merge) this.#startUpdate()
+    else this.#text += isArray ? '[' : '{'
+  }
+
+  #endContainer(bracket: string): void {
+    const frame = this.#frames.pop()
+    const parent = this.#frames.at(-1)
+    if (frame?.isSolid === true && parent !== undefined) parent.isSolid = true
+    if (this.isSkipping) return
+    if (this.#frames.length < this.#kept) this.#kept = this.#frames.length
+    else this.#text += bracket
+  }
+
+  /** Does what comes in front of every value: counts items, cuts, and writes the name. */
+  #startValue(): void {
+    const frame = this.#frames.at(-1)
+    if (frame === undefined) return
+    if (frame.isArray) frame.key = String(frame.items++)
+    if (this.#resumeFrom !== undefined) {
+      if (!this.#isAt(this.#resumeFrom)) return
+      this.#resumeFrom = undefined
+      // They were stored with the parts before.
+      for (const open of this.#frames) open.isSolid = true
+      this.#startUpdate()
+    } else if (this.#mustCut(frame) || (this.#isLong() && this.#mayCut(frame))) {
+      this.#endPart(`${frame.path}/${frame.key}`)
+      this.#startUpdate()
+    }
+    this.#writeName(frame)
+  }
+
+  #isAt(keys: readonly string[]): boolean {
+    return (
+      keys.length === this.#frames.length &&
+      this.#frames.every((frame, level) => frame.key === keys[level])
+    )
+  }
+
+  /** C3. */
+  #mustCut(frame: Frame): boolean {
+    if (frame.isArray || this.#frames.length > this.#kept) return false
+    return this.#taken.has(`${frame.path}/${frame.key}`)
+  }
+
+  #isLong(): boolean {
+    return this.#takenLength + this.#text.length >= this.#partLength
+  }
+
+  /** C1: containers around a solid one are solid. C2. */
+  #mayCut(innermost: Frame): boolean {
+    return innermost.isSolid && !this.#frames.some(({ key }) => isReservedName(key))
+  }
+
+  #endPart(next: string | undefined): void {
+    for (const { isArray } of this.#frames.slice(this.#kept).toReversed()) {
+      this.#text += isArray ? ']' : '}'
+    }
+    if (this.#isUpdate) this.#text += '}'
+    this.#ended.push({ text: this.#text, end: { next } })
+    this.#text = ''
+    this.#takenLength = 0
+  }
+
+  #startUpdate(): void {
+    this.#isUpdate = true
+    this.#text = '{'
+    this.#kept = this.#frames.length
+    this.#names = 0
+    this.#taken.clear()
+    for (const { path } of this.#frames) this.#taken.add(path)
+  }
+
+  #writeName(frame: Frame): void {
+    if (this.#frames.length <= this.#kept) {
+      const path = `${frame.path}/${frame.key}`
+      if (!frame.isArray) this.#taken.add(path)
+      this.#text += `${this.#names++ === 0 ? '' : ','}${quote(path.slice(1))}:`
+      return
+    }
+    if (frame.written++ > 0) this.#text += ','
+    if (!frame.isArray) this.#text += `${quote(frame.key)}:`
+  }
+}

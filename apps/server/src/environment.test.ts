@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { CommandError, exitCodes } from './command-error.ts'
+import { refuseAuthVariables, unusedVariableNotices } from './environment.ts'
+
+test('refuseAuthVariables() refuses a secret that nothing would check', () => {
+  expect(() => refuseAuthVariables({ ELKYN_AUTH_SECRET: 's3cret' })).toThrow(
+    expect.objectContaining({ name: CommandError.name, exitCode: exitCodes.usage }),
+  )
+})
+
+test('refuseAuthVariables() refuses to require authentication', () => {
+  expect(() => refuseAuthVariables({ ELKYN_REQUIRE_AUTH: 'true' })).toThrow(/ELKYN_REQUIRE_AUTH/)
+})
+
+test('refuseAuthVariables() allows variables that ask for no protection', () => {
+  const environment = { ELKYN_AUTH_SECRET: '', ELKYN_REQUIRE_AUTH: 'false' }
+  expect(() => refuseAuthVariables(environment)).not.toThrow()
+})
+
+test('unusedVariableNotices() says that threads have no effect', () => {
+  expect(unusedVariableNotices({ ELKYN_THREADS: '4' })).toEqual([
+    'ELKYN_THREADS=4 has no effect: this version serves with one thread',
+  ])
+  expect(unusedVariableNotices({ ELKYN_THREADS: '1' })).toEqual([])
+})

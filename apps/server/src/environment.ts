@@ -1,0 +1,30 @@
+import { CommandError } from './command-error.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Refuses to serve when the environment asks for a protection that this version does not have: to
+ * ignore the variable would leave the data open to everybody.
+ * @throws {CommandError} `usage`
+ */
+export function refuseAuthVariables(environment: Environment): void {
+  for (const name of ['ELKYN_AUTH_SECRET', 'ELKYN_REQUIRE_AUTH']) {
+    const value = environment[name] ?? ''
+    if (['', '0', 'false', 'no', 'off'].includes(value.toLowerCase())) continue
+    throw new CommandError(
+      'usage',
+      `Cannot serve with ${name}: this version has no authentication`,
+      {
+        hint: `Everybody who reaches the server could read and write. Unset ${name} if that is meant.`,
+      },
+    )
+  }
+}
+
+/** What to say about variables that change nothing yet, and protect nothing. */
+export function unusedVariableNotices(environment: Environment): string[] {
+  const threads = environment['ELKYN_THREADS'] ?? ''
+  return threads === '' || threads === '1'
+    ? []
+    : [`ELKYN_THREADS=${threads} has no effect: this version serves with one thread`]
+}

@@ -1,0 +1,57 @@
+import { TreeError } from '@elkyn/tree'
+import { byteOffset } from './byte-offset.ts'
+import { CommandError, exitCodes } from './command-error.ts'
+import type { ImportState } from './import-document.ts'
+import { readInput } from './json-input.ts'
+import { signalExitCode } from './signals.ts'
+import type { StopSignal } from './signals.ts'
+
+export interface FailedImport {
+  readonly file: string
+  readonly state: ImportState
+  /** Aborted by the signal that stopped the import, if one did. */
+  readonly stop: AbortSignal
+}
+
+/** What to tell the user about an import that failed: why, and how far it came. */
+export async function importFailure(error: unknown, failed: FailedImport): Promise<unknown> {
+  const { file, stop } = failed
+  const outcome = outcomeOf(error, failed)
+  if (stop.aborted) {
+    const signal = stop.reason as StopSignal
+    const exitCode = signalExitCode(signal)
+    return new CommandError('failed', `Import stopped by ${signal}`, { exitCode, hint: outcome })
+  }
+  if (error instanceof TreeError) {
+    const message = `Cannot import ${file}: ${error.message}${await bytePlace(file, error)}`
+    const hint = error.code === 'ERR_INVALID_KEY' ? `${escapeHint}\n${outcome}` : outcome
+    return new CommandError('failed', message, { cause: error, hint })
+  }
+  if (!(error instanceof CommandError)) return error
+  const hint = error.hint === undefined ? outcome : `${error.hint}\n${outcome}`
+  return new CommandError('failed', error.message, { cause: error, exitCode: error.exitCode, hint })
+}
+
+const escapeHint = 'With --escape-keys, keys that a tree cannot hold are percent-encoded.'
+
+function outcomeOf(error: unknown, { state }: FailedImport): string {
+  if (state.next !== undefined) {
+    const next = shellWord(state.next)
+    return `Stored is all before ${state.next}. To go on, repeat the command with --resume-from ${next}`
+  }
+  // A connection that broke off leaves open what became of the request.
+  return error instanceof CommandError && error.exitCode === exitCodes.unavailable
+    ? 'Nothing is known to be stored: repeat the command.'
+    : 'Nothing was stored.'
+}
+
+/** The place as a number of bytes, for tools that find those; '' where it cannot be known. */
+async function bytePlace(file: string, { line, column }: TreeError): Promise<string> {
+  if (file === '-' || line === undefined || column === undefined) return ''
+  const offset = await byteOffset(readInput(file), { line, column })
+  return offset === undefined ? '' : ` (byte ${offset})`
+}
+
+function shellWord(text: string): string {
+  return /^[\w/@%+=:,.-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}

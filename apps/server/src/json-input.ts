@@ -1,0 +1,64 @@
+import { createReadStream } from 'node:fs'
+import process from 'node:process'
+import { addAbortSignal } from 'node:stream'
+import { CommandError, systemErrorCode } from './command-error.ts'
+import type { JsonBody } from './transport.ts'
+
+/** How the commands describe their JSON argument. */
+export const jsonArgument = 'JSON text, @FILE for a file, or - for standard input'
+
+/**
+ * The JSON that an argument stands for: itself, or what a file or standard input holds.
+ * @throws {CommandError} when the argument is meant as JSON and is not.
+ */
+export function openJsonArgument(argument: string): JsonBody {
+  if (argument === '-') return readInput('-')
+  if (argument.startsWith('@')) return readInput(argument.slice(1))
+  if (!isJson(argument)) {
+    throw new CommandError('usage', `Not JSON: ${argument}`, { hint: wayOut(argument) })
+  }
+  return new TextEncoder().encode(argument)
+}
+
+/**
+ * Reads a file, or standard input for `-`, until its end or until the signal aborts.
+ * @throws {CommandError} when the file cannot be read.
+ */
+export async function* readInput(
+  file: string,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): AsyncGenerator<Uint8Array> {
+  const stream =
+    file === '-' ? process.stdin : createReadStream(file, { highWaterMark: blockBytes })
+  if (signal !== undefined) addAbortSignal(signal, stream)
+  try {
+    yield* stream
+  } catch (error) {
+    throw readError(file, error)
+  }
+}
+
+const blockBytes = 256 * 1024
+
+/** The error to show when a file cannot be read; anything else is returned as it is. */
+export function readError(file: string, error: unknown): unknown {
+  const code = systemErrorCode(error)
+  if (code === undefined) return error
+  const reason = code === 'ENOENT' ? 'there is no such file' : code
+  return new CommandError('failed', `Cannot read ${file}: ${reason}`, { cause: error })
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function wayOut(argument: string): string {
+  return /^[[{"]/.test(argument.trim())
+    ? 'Put the JSON in single quotes, so that the shell leaves it alone.'
+    : `A string needs its quotes: '${JSON.stringify(argument)}'`
+}

@@ -1,0 +1,24 @@
+import { openTree, StorageError } from '@elkyn/storage-lmdb'
+import type { OpenTreeOptions, StorageErrorCode, Tree } from '@elkyn/storage-lmdb'
+import { CommandError } from './command-error.ts'
+
+/** What to do about a folder that cannot be opened. */
+const hints: Partial<Record<StorageErrorCode, string>> = {
+  ERR_STORE_LOCKED: 'Stop that process first. If it is a server, commands reach it with --url.',
+  ERR_FORMAT_UNKNOWN: 'Open it with the version of Elkyn DB that made it; nothing was changed.',
+  ERR_FOLDER_INVALID: 'Choose another folder with --data, or see that this user may write there.',
+}
+
+/**
+ * Opens the tree in a data folder.
+ * @throws {CommandError} `unavailable`, with the way out.
+ */
+export async function openFolder(options: OpenTreeOptions): Promise<Tree> {
+  try {
+    return await openTree(options)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    const hint = error instanceof StorageError ? hints[error.code] : undefined
+    throw new CommandError('unavailable', message, { cause: error, hint })
+  }
+}

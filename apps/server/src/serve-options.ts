@@ -1,0 +1,17 @@
+export const durabilities = ['full', 'relaxed'] as const
+
+export type Durability = (typeof durabilities)[number]
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+export type LogLevel = (typeof logLevels)[number]
+
+export interface ServeOptions {
+  readonly host: string
+  /** 0 for any that is free. */
+  readonly port: number
+  /** The data folder. */
+  readonly data: string
+  readonly durability: Durability
+  readonly logLevel: LogLevel
+}

@@ -1,0 +1,100 @@
+import { isIPv6 } from 'node:net'
+import { resolve as resolvePath } from 'node:path'
+import process from 'node:process'
+import { SimpleHttpServer } from '@elkyn/http-server'
+import type { Logger } from 'pino'
+import { banner } from './banner.ts'
+import { CommandError, systemErrorCode } from './command-error.ts'
+import { refuseAuthVariables, unusedVariableNotices } from './environment.ts'
+import { createLog } from './log.ts'
+import { openFolder } from './open-folder.ts'
+import type { ServeOptions } from './serve-options.ts'
+import { listenForStop } from './signals.ts'
+import { version } from './version.ts'
+
+/** How long requests may take to end after the signal to stop. */
+const closeTimeoutMs = 10_000
+
+/**
+ * Serves until a signal asks it to stop, then ends what runs and closes.
+ * @throws {CommandError} `usage` for variables that cannot be honoured; `unavailable` when the port
+ * or the data folder cannot be had.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  refuseAuthVariables(process.env)
+  using stop = listenForStop()
+  const log = createLog(options.logLevel, process.stderr)
+  await using tree = await openFolder({ path: options.data, durability: options.durability })
+  const server = new SimpleHttpServer({
+    store: tree.store,
+    host: options.host,
+    port: options.port,
+    log,
+  })
+  const url = await listen(server, options)
+  announce(log, url, options)
+
+  const signal = await firstSignal(stop.signal)
+  log.info({ signal }, 'stopping')
+  await server.close({ timeoutMs: closeTimeoutMs })
+  await tree.close()
+  log.info('stopped')
+}
+
+async function listen(server: SimpleHttpServer, { host, port }: ServeOptions): Promise<string> {
+  try {
+    await server.start()
+  } catch (error) {
+    throw listenError(error, urlOf(host, port))
+  }
+  return server.address().url
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+function listenError(error: unknown, url: string): unknown {
+  const code = systemErrorCode(error)
+  if (code === undefined) return error
+  const [reason, hint] = listenReasons[code] ?? [code, undefined]
+  return new CommandError('unavailable', `Cannot listen on ${url}: ${reason}`, {
+    cause: error,
+    hint,
+  })
+}
+
+const listenReasons: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
+  EADDRINUSE: [
+    'the port is in use by another program',
+    'Choose another one with --port, or 0 for any that is free.',
+  ],
+  EACCES: ['this user may not use the port', 'Choose one from 1024 on with --port.'],
+  EADDRNOTAVAIL: ['this machine does not have the address', 'Choose another one with --host.'],
+  ENOTFOUND: ['there is no such host name', 'Choose another one with --host.'],
+}
+
+function announce(log: Logger, url: string, options: ServeOptions): void {
+  const folder = resolvePath(options.data)
+  if (process.stderr.isTTY) {
+    process.stderr.write(banner({ version, url, folder, durability: options.durability }))
+  }
+  // The one line on standard output. Programs that start a server wait for it.
+  process.stdout.write(`Elkyn DB listening on ${url}\n`)
+  log.info({ version, url, data: folder, durability: options.durability }, 'listening')
+  for (const notice of unusedVariableNotices(process.env)) log.warn(notice)
+  if (!isLoopback(options.host)) {
+    log.warn({ host: options.host }, 'everybody who reaches this address can read and write')
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+function firstSignal(stop: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (stop.aborted) resolve(stop.reason)
+    stop.addEventListener('abort', () => resolve(stop.reason), { once: true })
+  })
+}

@@ -1,0 +1,36 @@
+import { constants } from 'node:os'
+import process from 'node:process'
+
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+export type StopSignal = (typeof stopSignals)[number]
+
+/** The exit code of a process that a signal ended, as shells give it. */
+export function signalExitCode(signal: StopSignal): number {
+  return 128 + constants.signals[signal]
+}
+
+/** The request to stop that a terminal or a supervisor sends. */
+export interface StopRequest extends Disposable {
+  /** Aborted by the first signal, whose name is the reason. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Turns the first signal to stop into an abort, so that the work can end cleanly. A second one
+ * ends the process at once. Disposing gives the signals their usual meaning back.
+ */
+export function listenForStop(): StopRequest {
+  const controller = new AbortController()
+  const onSignal = (signal: StopSignal): void => {
+    if (controller.signal.aborted) process.exit(signalExitCode(signal))
+    controller.abort(signal)
+  }
+  for (const name of stopSignals) process.on(name, onSignal)
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const name of stopSignals) process.off(name, onSignal)
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import { createRequestHandler } from '@elkyn/http-server'
+import type { RequestHandler } from '@elkyn/http-server'
+import type { TreeStore } from '@elkyn/tree'
+import type { RestRequest, RestResponse, Transport } from './transport.ts'
+import { WatchedBody } from './watched-body.ts'
+
+/**
+ * Answers requests from a store in this process, with the request handler of the server but no
+ * socket: a command does the same in a folder as through a server, down to the error messages.
+ */
+export class StoreTransport implements Transport {
+  readonly label: string
+  readonly takesAnySize = true
+  readonly #handle: RequestHandler
+  readonly #close: () => Promise<void>
+
+  /** @param close called once, when no more requests come */
+  constructor(label: string, store: TreeStore, close: () => Promise<void>) {
+    this.label = label
+    this.#handle = createRequestHandler({ store, maxBodyBytes: Number.MAX_SAFE_INTEGER })
+    this.#close = close
+  }
+
+  async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
+    const source = body === undefined ? undefined : new WatchedBody(body)
+    const response = await this.#handle({
+      method,
+      url: `${pathname}?${new URLSearchParams(query).toString()}`,
+      headers: {},
+      body: source?.body,
+      signal: new AbortController().signal,
+    })
+    if (source?.failure !== undefined) throw source.failure
+    return { status: response.status, body: blocksOf(response.body) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close()
+  }
+}
+
+async function* blocksOf(body: Uint8Array | Iterable<Uint8Array> = []): AsyncGenerator<Uint8Array> {
+  if (body instanceof Uint8Array) yield body
+  else yield* body
+}

@@ -1,0 +1,42 @@
+import process from 'node:process'
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import { Target } from './target.ts'
+
+/** Which tree a command works on; see {@link addTargetOptions}. */
+export interface TargetOptions {
+  readonly url?: string
+  readonly data?: string
+}
+
+const defaultUrl = 'http://127.0.0.1:8080'
+
+/** Adds the options that say which tree a command works on. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--url <url>', `the server to ask (default: $ELKYN_URL or ${defaultUrl})`),
+    )
+    .addOption(
+      new Option(
+        '--data <folder>',
+        'a data folder to open instead, while no server uses it',
+      ).conflicts('url'),
+    )
+}
+
+/** Opens the tree that the options name, for reading only or also for writing. */
+export async function openTarget(
+  options: TargetOptions,
+  access: 'read' | 'write',
+): Promise<Target> {
+  if (options.data === undefined) {
+    const { UrlTransport } = await import('./url-transport.ts')
+    return new Target(new UrlTransport(options.url ?? process.env['ELKYN_URL'] ?? defaultUrl))
+  }
+  // Loaded only here: who talks to a server has no use for a database engine.
+  const { openFolder } = await import('./open-folder.ts')
+  const { StoreTransport } = await import('./store-transport.ts')
+  const tree = await openFolder({ path: options.data, readOnly: access === 'read' })
+  return new Target(new StoreTransport(options.data, tree.store, () => tree.close()))
+}

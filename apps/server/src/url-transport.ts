@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { pipeline } from 'node:stream/promises'
+import { CommandError, systemErrorCode } from './command-error.ts'
+import type { JsonBody, RestRequest, RestResponse, Transport } from './transport.ts'
+import { WatchedBody } from './watched-body.ts'
+
+/**
+ * Sends requests to a server: this one, or any that speaks the Firebase REST surface. Not through
+ * `fetch`, which refuses some ports, ends a request that takes five minutes, and hides why a body
+ * failed.
+ */
+export class UrlTransport implements Transport {
+  readonly label: string
+  readonly takesAnySize = false
+  readonly #base: URL
+
+  /**
+   * @param base where the root of the tree is; its query (`?ns=name`) goes with every request
+   * @throws {CommandError} `usage`
+   */
+  constructor(base: string) {
+    const url = URL.parse(base)
+    if (url === null || !/^https?:$/.test(url.protocol)) {
+      throw new CommandError(
+        'usage',
+        `Invalid URL "${base}": it has to begin with http:// or https://`,
+      )
+    }
+    url.hash = ''
+    this.#base = url
+    this.label = url.href.replace(/\/$/, '')
+  }
+
+  async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
+    const begin = this.#base.protocol === 'https:' ? httpsRequest : httpRequest
+    const request = begin(this.#url(pathname, query), { method })
+    const source = body === undefined ? undefined : new WatchedBody(body)
+    try {
+      const answered = once(request, 'response') as Promise<[IncomingMessage]>
+      sendBody(request, source?.body)
+      const [response] = await answered
+      return { status: response.statusCode ?? 0, body: this.#take(response, request) }
+    } catch (error) {
+      // What stopped the input says more than the connection that broke off because of it.
+      throw source?.failure ?? this.#unreachable(error)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Idle connections keep no process alive.
+  }
+
+  #url(pathname: string, query: RestRequest['query']): URL {
+    const url = new URL(this.#base)
+    url.pathname = url.pathname.replace(/\/+$/, '') + pathname
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+    return url
+  }
+
+  async *#take(response: IncomingMessage, request: ClientRequest): AsyncGenerator<Uint8Array> {
+    try {
+      yield* response
+    } catch (cause) {
+      throw new CommandError('failed', `${this.label} broke off in the middle of its answer`, {
+        cause,
+      })
+    } finally {
+      // Whoever answers before it has the whole body does not want the rest.
+      if (!request.writableFinished) request.destroy()
+    }
+  }
+
+  #unreachable(cause: unknown): CommandError {
+    const code = systemErrorCode(cause)
+    const reason = code ?? (cause instanceof Error ? cause.message : String(cause))
+    return new CommandError('unavailable', `Cannot reach ${this.label}: ${reason}`, {
+      cause,
+      ...(code === 'ECONNREFUSED' && {
+        hint: 'Start a server with "elkyn serve", or name another one with --url, or a folder with --data.',
+      }),
+    })
+  }
+}
+
+function sendBody(request: ClientRequest, body: JsonBody | undefined): void {
+  if (body === undefined || body instanceof Uint8Array) {
+    request.end(body)
+    return
+  }
+  // Whether it worked is seen by the answer, or by its absence.
+  pipeline(body, request).catch(() => {})
+}

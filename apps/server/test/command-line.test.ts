@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { elkyn } from './elkyn.ts'
+
+const commands = ['serve', 'get', 'set', 'update', 'push', 'delete', 'import', 'export']
+
+test('elkyn --help names every command', async () => {
+  const { code, stdout } = await elkyn(['--help'])
+  expect(code).toBe(0)
+  expect(stdout.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual([...commands, 'help'])
+})
+
+test('elkyn without a command shows the help on standard error and fails', async () => {
+  const { code, stdout, stderr } = await elkyn([])
+  expect(code).toBe(2)
+  expect(stdout).toBe('')
+  expect(stderr).toContain('Usage: elkyn [options] [command]')
+})
+
+test('elkyn --version prints the version of the package', async () => {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const { version } = JSON.parse(manifest) as { version: string }
+  expect(await elkyn(['--version'])).toMatchObject({ code: 0, stdout: `${version}\n` })
+})
+
+test.each(commands)('elkyn %s --help shows examples', async (command) => {
+  const { code, stdout } = await elkyn([command, '--help'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(new RegExp(`Examples:\\n(.*\\n)*? {2}(.*\\| )?elkyn ${command}`))
+  // Wider lines would break in a terminal of the usual width.
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
+})
+
+test('a misspelt command gets a suggestion', async () => {
+  const { code, stderr } = await elkyn(['improt', 'file.json'])
+  expect(code).toBe(2)
+  expect(stderr).toContain("error: unknown command 'improt'\n(Did you mean import?)")
+})
+
+test('a misspelt option gets a suggestion', async () => {
+  const { code, stderr } = await elkyn(['serve', '--prot', '1'])
+  expect(code).toBe(2)
+  expect(stderr).toContain("error: unknown option '--prot'\n(Did you mean --port?)")
+})
+
+test('a path that no tree can have is refused', async () => {
+  const { code, stderr } = await elkyn(['get', '/a.b'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('Invalid path: a key cannot hold "."')
+})
+
+test('a URL and a folder cannot both be given', async () => {
+  const { code, stderr } = await elkyn(['get', '/', '--url', 'http://[::1]', '--data', 'folder'])
+  expect(code).toBe(2)
+  expect(stderr).toContain("'--data <folder>' cannot be used with option '--url <url>'")
+})
+
+test('a URL of another kind is refused', async () => {
+  const { code, stderr } = await elkyn(['get', '/', '--url', 'ftp://localhost'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('it has to begin with http:// or https://')
+})
+
+test('a string without its quotes gets them suggested', async () => {
+  const { code, stderr } = await elkyn(['set', '/name', 'Ada'])
+  expect(code).toBe(2)
+  expect(stderr).toBe(`error: Not JSON: Ada\nA string needs its quotes: '"Ada"'\n`)
+})
+
+test('a server that does not answer is unavailable', async () => {
+  const url = `http://127.0.0.1:${await unusedPort()}`
+  const { code, stderr } = await elkyn(['get', '/'], { env: { ELKYN_URL: url } })
+  expect(code).toBe(3)
+  expect(stderr).toContain(`error: Cannot reach ${url}: ECONNREFUSED\nStart a server`)
+})
+
+/** A port that the system has just given away and taken back. */
+async function unusedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

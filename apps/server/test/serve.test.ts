@@ -1,0 +1,170 @@
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RunningServer, elkyn, spawnElkyn, closed } from './elkyn.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import type { TemporaryFolder } from './temporary-folder.ts'
+
+let folder: TemporaryFolder
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(() => folder[Symbol.asyncDispose]())
+
+test('serve makes the folder, answers on both surfaces, and logs JSON lines', async () => {
+  await using server = await RunningServer.start(folder.file('data'))
+  const put = await fetch(`${server.url}/users/ada.json`, { method: 'PUT', body: '{"born":1815}' })
+  expect(await put.json()).toEqual({ born: 1815 })
+  expect(await (await fetch(`${server.url}/users`)).json()).toEqual({ ada: { born: 1815 } })
+
+  const { stderr } = await server.stop()
+  const messages = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { msg: string })
+  expect(messages.map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped'])
+  expect(messages[0]).toMatchObject({ level: 'info', url: server.url, durability: 'full' })
+})
+
+test('serve keeps what was written for the next start', async () => {
+  for (const expected of [null, 1]) {
+    await using server = await RunningServer.start(folder.path)
+    expect(await (await fetch(`${server.url}/a.json`)).json()).toBe(expected)
+    await fetch(`${server.url}/a.json`, { method: 'PUT', body: '1' })
+    expect(await server.stop('SIGINT')).toMatchObject({ code: 0 })
+  }
+})
+
+test('serve answers what is running when SIGTERM comes, then ends with 0', async () => {
+  await using server = await RunningServer.start(folder.path)
+  const put = await beginPut(`${server.url}/a.json`)
+  server.child.kill('SIGTERM')
+  await server.logged('stopping')
+  const answered = once(put, 'response') as Promise<[IncomingMessage]>
+  put.end('"in time"')
+  const [response] = await answered
+  expect(await json(response)).toBe('in time')
+  await closed(server.child)
+  expect(server.child.exitCode).toBe(0)
+})
+
+test('serve ends at once on a second signal', async () => {
+  await using server = await RunningServer.start(folder.path)
+  // A request that never ends keeps a clean stop from being done.
+  const put = await beginPut(`${server.url}/a.json`)
+  const failed = once(put, 'error')
+  server.child.kill('SIGTERM')
+  await server.logged('stopping')
+  expect(await server.stop('SIGINT')).toMatchObject({ code: 130 })
+  await failed
+})
+
+/** Sends the head of a PUT, and waits until the server asks for the body. */
+async function beginPut(url: string): Promise<ClientRequest> {
+  const put = request(url, { method: 'PUT', headers: { expect: '100-continue' } })
+  put.flushHeaders()
+  await once(put, 'continue')
+  return put
+}
+
+test('serve takes its settings from the environment', async () => {
+  const env = {
+    ELKYN_HOST: 'localhost',
+    ELKYN_PORT: '0',
+    ELKYN_DATA_DIR: folder.file('from-variable'),
+    ELKYN_LOG_LEVEL: 'warn',
+  }
+  const child = spawnElkyn(['serve'], { env })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  expect(line.toString()).toMatch(/^Elkyn DB listening on http:\/\/\S+:\d+\n$/)
+  expect(existsSync(folder.file('from-variable'))).toBe(true)
+  child.kill()
+  await closed(child)
+  expect(child.stderr.read()).toBe(null)
+})
+
+test('serve prefers an option to a variable', async () => {
+  const env = { ELKYN_LOG_LEVEL: 'silent', ELKYN_DATA_DIR: folder.file('from-variable') }
+  await using server = await RunningServer.start(folder.path, ['--log-level', 'info'], { env })
+  expect((await server.stop()).stderr).toContain('"msg":"listening"')
+  expect(existsSync(folder.file('from-variable'))).toBe(false)
+})
+
+test('serve refuses a secret that this version would not check', async () => {
+  const env = { ELKYN_AUTH_SECRET: 'secret' }
+  const { code, stdout, stderr } = await elkyn(['serve', '--data', folder.file('data')], { env })
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+  expect(stderr).toContain('error: Cannot serve with ELKYN_AUTH_SECRET: ')
+  expect(existsSync(folder.file('data'))).toBe(false)
+})
+
+test('serve warns of threads it does not have, and of an address that others reach', async () => {
+  const env = { ELKYN_THREADS: '4' }
+  await using server = await RunningServer.start(folder.path, ['--host', '0.0.0.0'], { env })
+  const { stderr } = await server.stop()
+  expect(stderr).toContain('ELKYN_THREADS=4 has no effect')
+  expect(stderr).toContain('everybody who reaches this address can read and write')
+})
+
+test('serve says which port is in use', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  try {
+    const { code, stderr } = await elkyn(['serve', '--port', `${port}`, '--data', folder.path])
+    expect(code).toBe(3)
+    expect(stderr).toBe(
+      `error: Cannot listen on http://127.0.0.1:${port}: the port is in use by another program\n` +
+        'Choose another one with --port, or 0 for any that is free.\n',
+    )
+  } finally {
+    other.close()
+  }
+})
+
+test('serve says when the address is not of this machine', async () => {
+  // 192.0.2.0/24 is set aside for documentation: https://www.rfc-editor.org/rfc/rfc5737
+  const { code, stderr } = await elkyn(['serve', '--host', '192.0.2.1', '--data', folder.path])
+  expect(code).toBe(3)
+  expect(stderr).toContain('this machine does not have the address')
+})
+
+test('serve says when the data folder cannot be made', async () => {
+  await writeFile(folder.file('file'), '')
+  const { code, stderr } = await elkyn(['serve', '--port', '0', '--data', folder.file('file/data')])
+  expect(code).toBe(3)
+  expect(stderr).toMatch(/^error: Cannot \w+ .*ENOTDIR.*\nChoose another folder with --data/)
+})
+
+test('serve leaves a folder alone that another process has open', async () => {
+  await using server = await RunningServer.start(folder.path)
+  const { code, stderr } = await elkyn(['serve', '--port', '0', '--data', folder.path])
+  expect(code).toBe(3)
+  expect(stderr).toContain(`process ${server.child.pid} has it open`)
+})
+
+test('serve leaves a folder alone that another version made', async () => {
+  await writeFile(folder.file('elkyn.json'), '{"formatVersion": 99}')
+  const { code, stderr } = await elkyn(['serve', '--port', '0', '--data', folder.path])
+  expect(code).toBe(3)
+  expect(stderr).toContain('format 99')
+  expect(existsSync(folder.file('data.mdb'))).toBe(false)
+})
+
+test.each([
+  ['--port', '65536', 'from 0 to 65535'],
+  ['--port', '80x', 'from 0 to 65535'],
+  ['--durability', 'none', 'full, relaxed'],
+  ['--log-level', 'loud', 'trace, debug, info'],
+])('serve refuses %s %s', async (option, value, reason) => {
+  const { code, stderr } = await elkyn(['serve', option, value])
+  expect(code).toBe(2)
+  expect(stderr).toContain(reason)
+})
