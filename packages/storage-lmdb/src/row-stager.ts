@@ -1,23 +1,9 @@
 import { JsonTokenizer, TreeBuilder, UpdateBuilder } from '@elkyn/tree'
 import type { BuiltValue, StageOptions, StagedPair, Stager } from '@elkyn/tree'
-import type { BatchState } from './batch.ts'
 import { bury } from './graves.ts'
-import type { Lmdb } from './lmdb.ts'
 import { StagedHead } from './staged-head.ts'
 import { StagingSink } from './staging-sink.ts'
-import type { OpenHead } from './staging-sink.ts'
-
-/** What staging needs of the store. */
-export interface StagingContext {
-  readonly lmdb: Lmdb
-  readonly rowMaxBytes: number
-  /** Less than so many bytes of a value are held in memory and written like any other. */
-  readonly heldMaxBytes: number
-  /** Runs `work` in a write transaction. */
-  transact(work: (state: BatchState) => void): void
-  /** @throws {TreeError} `ERR_STORE_FULL` when the store has reached its limit. */
-  checkRoom(): void
-}
+import type { OpenHead, StagingContext } from './staging-sink.ts'
 
 /** Takes JSON of any size in: checks it, cuts it into rows and stores these outside the tree. */
 export class RowStager implements Stager {

@@ -1,11 +1,13 @@
 import { TreeValue } from '@elkyn/tree'
 import type { Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
+import type { BatchState } from './batch.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
+import { iterableOf } from './iterable.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
-import type { StagingContext } from './row-stager.ts'
+import type { Lmdb } from './lmdb.ts'
 import { RowWriter } from './row-writer.ts'
 import type { StagedServerValue } from './staged-head.ts'
 
@@ -13,6 +15,18 @@ import type { StagedServerValue } from './staged-head.ts'
 const FLUSH_BYTES = 2 * 1024 * 1024
 /** Numbers of heads taken at a time. Those not used are lost, of which there are enough. */
 const NUMBERS_A_TIME = 1024
+
+/** What staging needs of the store. */
+export interface StagingContext {
+  readonly lmdb: Lmdb
+  readonly rowMaxBytes: number
+  /** Less than so many bytes of a value are held in memory and written like any other. */
+  readonly heldMaxBytes: number
+  /** Runs `work` in a write transaction. */
+  transact(work: (state: BatchState) => void): void
+  /** @throws {TreeError} `ERR_STORE_FULL` when the store has reached its limit. */
+  checkRoom(): void
+}
 
 /** A head that takes children in, before the tree has it. */
 export interface OpenHead {
@@ -161,7 +175,9 @@ export class StagingSink implements TreeSink<OpenHead> {
     const { lmdb } = this.#context
     let found = false
     this.#context.transact(() => {
-      found = lmdb.names(handle.number, { limit: 1 }, undefined).next().done !== true
+      for (const _ of iterableOf(() => lmdb.names(handle.number, { limit: 1 }, undefined))) {
+        found = true
+      }
     })
     return found
   }

@@ -36,7 +36,11 @@ export interface LmdbTreeStoreOptions {
   readonly maxBytes: number
   readonly log: LogLimits
   readonly sealer: Sealer | undefined
+  /** Bytes from which on a staged value goes to the disk. Default: 1 MiB. */
+  readonly heldMaxBytes?: number
 }
+
+const HELD_MAX_BYTES = 1024 * 1024
 
 /** How often `relaxed` commits are brought to the disk, in milliseconds. */
 const SYNC_INTERVAL_MS = 1000
@@ -116,7 +120,7 @@ export class LmdbTreeStore implements TreeStore {
         )
         const isFull = this.#isFull()
         for (const write of writes)
-          outcomes.push(isFull && adds(write) ? full() : batch.apply(write))
+          outcomes.push(isFull && adds(write) ? { ok: false, error: full() } : batch.apply(write))
         batch.store()
         changes = batch.changes
         gone = state.counters.headsGone - before
@@ -137,9 +141,22 @@ export class LmdbTreeStore implements TreeStore {
 
   stage(options: StageOptions = {}): Stager {
     this.#checkWritable()
-    return new RowStager(this.#lmdb, options, this.#options.rowMaxBytes, (work) => {
-      this.#transact(work)
-    })
+    const { rowMaxBytes, heldMaxBytes = HELD_MAX_BYTES } = this.#options
+    const context = {
+      lmdb: this.#lmdb,
+      rowMaxBytes,
+      heldMaxBytes,
+      transact: (work: (state: BatchState) => void) => {
+        this.#checkWritable()
+        this.#transact(work)
+        // What was replaced or thrown away lies buried now.
+        this.#reclaimer.wake()
+      },
+      checkRoom: () => {
+        if (this.#isFull()) throw full()
+      },
+    }
+    return new RowStager(context, options)
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): () => void {
@@ -295,9 +312,6 @@ function adds({ pairs }: TreeWrite): boolean {
   return pairs.some(({ value }) => value !== null && !(value instanceof TreeValue && value.isNull))
 }
 
-function full(): WriteOutcome {
-  return {
-    ok: false,
-    error: new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes'),
-  }
+function full(): TreeError {
+  return new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes')
 }

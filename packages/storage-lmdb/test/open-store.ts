@@ -1,0 +1,13 @@
+import { storeOptions } from '../src/open-tree.ts'
+import type { OpenTreeOptions } from '../src/index.ts'
+import { LmdbTreeStore } from '../src/store.ts'
+
+interface StoreSettings extends OpenTreeOptions {
+  readonly heldMaxBytes?: number
+}
+
+/** A store without the lock and `elkyn.json` of its folder, which does not sync and stages early. */
+export function openStore({ heldMaxBytes = 64, ...options }: StoreSettings): LmdbTreeStore {
+  const resolved = storeOptions({ durability: 'relaxed', ...options }, 'epoch')
+  return new LmdbTreeStore({ ...resolved, heldMaxBytes })
+}
