@@ -1,12 +1,22 @@
+import { parseNativeJson } from './native-json.ts'
 import { branchOf } from './node-edit.ts'
 import { RankedLeaf, ServerValue } from './node.ts'
 import type { Leaf, TreeNode } from './node.ts'
+import { JsonTokenizer } from './tokenizer.ts'
+import { TreeBuilder } from './tree-builder.ts'
 
 type Json = Leaf | null | readonly Json[] | { readonly [key: string]: Json }
 
-/** The node that canonical text in either form stands for. Checks nothing: the text is our own. */
+/** The node that canonical text in either form stands for. */
 export function nodeFromCanonical(text: string): TreeNode | null {
-  return nodeFromJson(JSON.parse(text) as Json)
+  const json = parseNativeJson(text)
+  // Nothing is checked: the text is our own.
+  if (json !== undefined) return nodeFromJson(json.value as Json)
+  const builder = new TreeBuilder()
+  const tokenizer = new JsonTokenizer(builder)
+  tokenizer.write(text)
+  tokenizer.end()
+  return builder.value.node ?? null
 }
 
 function nodeFromJson(json: Json): TreeNode | null {

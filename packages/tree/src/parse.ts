@@ -1,6 +1,7 @@
 import { TreeError } from './errors.ts'
 import { canonicalOfJson } from './json-text.ts'
 import { maxDepth } from './limits.ts'
+import { parseNativeJson } from './native-json.ts'
 import { isPriorityPath, pathDepth } from './path.ts'
 import type { Path } from './path.ts'
 import { JsonTokenizer } from './tokenizer.ts'
@@ -92,13 +93,12 @@ function refuseNonFinite(key: string, value: unknown): unknown {
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * What `JSON.parse` makes of the input; `undefined` when it is no JSON or not UTF-8. It is many
- * times faster than our own reading, but says too little about what is wrong, and rounds numbers.
+ * What `JSON.parse` makes of the input; `undefined` when that is not to be had. It is several times
+ * faster than our own reading, but says too little about what is wrong, and rounds numbers.
  */
 function parseNatively(input: string | Uint8Array): { readonly value: unknown } | undefined {
   try {
-    const value: unknown = JSON.parse(typeof input === 'string' ? input : decoder.decode(input))
-    return { value }
+    return parseNativeJson(typeof input === 'string' ? input : decoder.decode(input))
   } catch {
     return undefined
   }

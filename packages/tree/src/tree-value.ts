@@ -1,6 +1,7 @@
-import { toCanonical } from './canonical.ts'
+import { isArrayLike, toCanonical } from './canonical.ts'
 import { nodeFromCanonical } from './canonical-node.ts'
-import { hasPriority, hasServerValue } from './node.ts'
+import { parseNativeJson } from './native-json.ts'
+import { Branch, RankedLeaf, ServerValue, hasPriority, hasServerValue } from './node.ts'
 import type { TreeNode } from './node.ts'
 import type { JsonForm } from './store.ts'
 
@@ -73,8 +74,24 @@ export class TreeValue {
     return toCanonical(this.node, form)
   }
 
-  /** The value as `JSON.parse` of its text in plain form gives it, for `JSON.stringify`. */
+  /** The value in plain form as a JavaScript value, as `JSON.parse` makes it. */
   toJSON(): unknown {
-    return JSON.parse(this.toText('plain'))
+    const json = parseNativeJson(this.toText('plain'))
+    return json === undefined ? jsonOf(this.node) : json.value
   }
+}
+
+/** What `JSON.parse` would make of the plain text. */
+function jsonOf(node: TreeNode | null): unknown {
+  if (node instanceof RankedLeaf) return jsonOf(node.value)
+  if (node instanceof ServerValue) return JSON.parse(toCanonical(node, 'plain'))
+  if (!(node instanceof Branch)) return node
+  const members = [...node.children].map(([key, child]) => [key, jsonOf(child)] as const)
+  if (!isArrayLike(node.children)) return Object.fromEntries(members)
+  const items: unknown[] = []
+  for (const [key, item] of members) {
+    while (items.length < Number(key)) items.push(null)
+    items.push(item)
+  }
+  return items
 }
