@@ -84,3 +84,22 @@ export function naiveText(node: NaiveNode | null, form: 'plain' | 'export'): str
   )
   return `{${[...(rank === undefined ? [] : [`".priority":${rank}`]), ...members].join()}}`
 }
+
+/** The export form laid out in lines, as `print=pretty` is specified. */
+export function naiveLines(node: NaiveNode, indent = ''): string {
+  const inner = `${indent}  `
+  const rank: string[] =
+    node.priority === null ? [] : [`".priority" : ${JSON.stringify(node.priority)}`]
+  if ('leaf' in node) {
+    const leaf = JSON.stringify(node.leaf)
+    return rank.length === 0 ? leaf : lines([`".value" : ${leaf}`, ...rank], indent)
+  }
+  const members = node.children.map(
+    ([key, child]) => `${JSON.stringify(key)} : ${naiveLines(child, inner)}`,
+  )
+  return lines([...rank, ...members], indent)
+}
+
+function lines(members: readonly string[], indent: string): string {
+  return `{\n${members.map((member) => `${indent}  ${member}`).join(',\n')}\n${indent}}`
+}
