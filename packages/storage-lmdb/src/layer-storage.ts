@@ -19,8 +19,9 @@ export function storeLayer(lmdb: Lmdb, layer: Layer, counters: Counters): void {
     else lmdb.putRow(head, name, entry)
   }
   for (const head of layer.odd) lmdb.markHead(head)
-  for (const head of layer.buried) bury(lmdb, head)
+  // A head may have been linked and, by a later write, buried: in this order.
   for (const head of layer.linked) unbury(lmdb, head)
+  for (const head of layer.buried) bury(lmdb, head)
   counters.headsGone += layer.gone
   layer.settle()
 }

@@ -1,0 +1,213 @@
+import { setImmediate } from 'node:timers/promises'
+import { MemoryTreeStore, applyChange, childPath, parentPath, rootPath } from '@elkyn/tree'
+import type { Change, KeyRange, Path, TreeNode, TreeSnapshot, WriteOutcome } from '@elkyn/tree'
+import { runModel } from '@elkyn/tree/conformance'
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { LmdbTreeStore } from '../src/store.ts'
+import { keyRange, path as anyPath, rowMaxBytes } from './arbitraries.ts'
+import { modelWrite } from './model-writes.ts'
+import type { ModelWrite, Seen } from './model-writes.ts'
+import { openStore } from './open-store.ts'
+import { reclaimed } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const encryptionKey = Buffer.alloc(32, 'key')
+
+// Both stores ask what time it is; it passes only between commits.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** Steps between commits that change nothing. */
+type Pause = 'none' | 'turn' | 'reopen'
+
+interface Step {
+  readonly writes: readonly ModelWrite[]
+  readonly pause: Pause
+  readonly rowMaxBytes: number
+  readonly asked: Path
+  readonly range: KeyRange
+}
+
+const anyStep: fc.Arbitrary<Step> = fc.record({
+  writes: fc.array(modelWrite, { minLength: 1, maxLength: 4 }),
+  pause: fc.constantFrom<Pause>('none', 'none', 'none', 'turn', 'turn', 'reopen'),
+  rowMaxBytes,
+  asked: anyPath,
+  range: keyRange,
+})
+
+async function runSteps(steps: readonly Step[], isSealed: boolean): Promise<void> {
+  using folder = temporaryFolder()
+  const open = (limit: number) =>
+    openStore({
+      path: folder.path,
+      rowMaxBytes: limit,
+      ...(isSealed ? { encryptionKey } : {}),
+    })
+  await using model = new MemoryTreeStore()
+  let store = open(steps[0]?.rowMaxBytes ?? 1)
+  const changes: Change[] = []
+  const record = () => store.subscribe((more) => changes.push(...more))
+  record()
+  try {
+    for (const current of steps) {
+      const wanted: Change[] = []
+      const stop = model.subscribe((more) => wanted.push(...more))
+      changes.length = 0
+      vi.setSystemTime(Date.now() + 1)
+      compareCommit(store, model, current.writes)
+      stop()
+      compareChanges(changes, wanted)
+      comparePaths(store, model, current)
+      if (current.pause === 'turn') await setImmediate()
+      if (current.pause === 'reopen') {
+        await store.close()
+        store = open(current.rowMaxBytes)
+        record()
+        comparePaths(store, model, current)
+      }
+    }
+    await store.close()
+    store = open(1)
+    compareEverything(store, model)
+    await store.close()
+    store = open(1)
+    await expectNothingBehind(store)
+  } finally {
+    await store.close()
+  }
+}
+
+/** When the tree is deleted nothing is left, not even of what was staged and never written. */
+async function expectNothingBehind(store: LmdbTreeStore): Promise<void> {
+  store.commit([{ pairs: [{ path: rootPath, value: null }] }])
+  expect(await reclaimed(store)).toMatchObject({ rows: 0, graves: 0 })
+}
+
+function compareCommit(
+  store: LmdbTreeStore,
+  model: MemoryTreeStore,
+  writes: readonly ModelWrite[],
+): void {
+  using before = model.snapshot()
+  const seen: Seen = []
+  const wantedSeen: Seen = []
+  const actual = store.commit(writes.map((write) => write.make(store, before, seen)))
+  const wanted = model.commit(writes.map((write) => write.make(model, before, wantedSeen)))
+  for (const [index, outcome] of actual.entries()) compareOutcome(outcome, wanted[index]!)
+  expect(seen).toEqual(wantedSeen)
+}
+
+function compareOutcome(actual: WriteOutcome, wanted: WriteOutcome): void {
+  expect(actual.ok).toBe(wanted.ok)
+  if (!wanted.ok || !actual.ok) {
+    if (actual.ok || wanted.ok) return
+    expect(codeOf(actual.error)).toBe(codeOf(wanted.error))
+    expect(actual.current?.etag).toBe(wanted.current?.etag)
+    expect(actual.current?.value.toText('export')).toBe(wanted.current?.value.toText('export'))
+    return
+  }
+  for (const [index, value] of actual.values.entries()) {
+    if (value !== undefined) {
+      expect(value.toText('export')).toBe(wanted.values[index]?.toText('export'))
+    }
+  }
+}
+
+function codeOf(error: Error): unknown {
+  return 'code' in error ? error.code : error.message
+}
+
+/** What was heard leads from the old tree to the new one, as the model's does. */
+function compareChanges(actual: readonly Change[], wanted: readonly Change[]): void {
+  const numbers = actual.map(({ sequence }) => sequence)
+  expect(numbers).toEqual(numbers.map((_, index) => (numbers[0] ?? 0) + index))
+  let tree: TreeNode | null = null
+  for (const change of actual) {
+    const known = change.pairs.filter(({ value }) => value !== undefined)
+    tree = applyChange(tree, { ...change, pairs: known })
+  }
+  // A staged value counts as a change even where it is what was there before.
+  expect(actual.length).toBeGreaterThanOrEqual(wanted.length)
+}
+
+function comparePaths(store: LmdbTreeStore, model: MemoryTreeStore, step: Step): void {
+  using actual = store.snapshot()
+  using wanted = model.snapshot()
+  const paths = new Set<Path>()
+  for (const path of [...step.writes.flatMap((write) => write.paths), step.asked]) {
+    for (let up: Path | undefined = path; up !== undefined; up = parentPath(up)) paths.add(up)
+    for (const name of [...wanted.keys(path)].slice(0, 3)) paths.add(childPath(path, name))
+    paths.add(childPath(path, 'none'))
+  }
+  for (const path of paths) comparePath(actual, wanted, path, step.range)
+}
+
+function compareEverything(store: LmdbTreeStore, model: MemoryTreeStore): void {
+  using actual = store.snapshot()
+  using wanted = model.snapshot()
+  const paths: Path[] = [rootPath]
+  for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
+    comparePath(actual, wanted, path, {})
+    comparePath(actual, wanted, path, { reverse: true })
+    for (const name of wanted.keys(path)) paths.push(childPath(path, name))
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+function comparePath(
+  actual: TreeSnapshot,
+  wanted: TreeSnapshot,
+  path: Path,
+  range: KeyRange,
+): void {
+  expect([path, actual.kind(path)]).toEqual([path, wanted.kind(path)])
+  for (const form of ['plain', 'export'] as const) {
+    const bytes = wanted.json(path, form)
+    const text = bytes && decoder.decode(bytes)
+    const own = actual.json(path, form)
+    expect(own && decoder.decode(own)).toBe(text)
+    const blocks = actual.jsonBlocks(path, form)
+    expect(blocks && decoder.decode(Buffer.concat([...blocks]))).toBe(text)
+  }
+  expect(actual.get(path).toText('export')).toBe(wanted.get(path).toText('export'))
+  expect(actual.etag(path)).toBe(wanted.etag(path))
+  expect([...actual.keys(path, range)]).toEqual([...wanted.keys(path, range)])
+}
+
+test('any writes at any row limit give the bytes of the model', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 12 }), async (steps) =>
+      runSteps(steps, false),
+    ),
+  )
+})
+
+test('any writes give the bytes of the model where values are sealed', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 8 }), async (steps) =>
+      runSteps(steps, true),
+    ),
+    { numRuns: 30 },
+  )
+})
+
+test('the model run of the contract holds at each row limit', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), rowMaxBytes, async (seed, limit) => {
+      using folder = temporaryFolder()
+      const store = openStore({ path: folder.path, rowMaxBytes: limit })
+      await runModel(store, { seed, steps: 25 })
+      await store.close()
+      await using reopened = openStore({ path: folder.path })
+      await expectNothingBehind(reopened)
+    }),
+    { numRuns: 20 },
+  )
+})
