@@ -51,6 +51,16 @@ test('DocumentCutter puts members of several open containers into one part', () 
   ).toEqual(['{"a":{"x":"0123456789"}}', '{"a/y":1,"b":{"c":2}}', '{"d":3}'])
 })
 
+test('DocumentCutter does not cut a value that is shorter than a part', () => {
+  const record = '{"x":"0123456789","y":{"z":1}}'
+  const document = `{"a":[${record},${record},${record},${record}],"b":${record}}`
+  expect(cut(document, { partLength: 40 }).parts).toEqual([
+    `{"a":[${record},${record}]}`,
+    `{"a/2":${record},"a/3":${record}}`,
+    `{"b":${record}}`,
+  ])
+})
+
 test('DocumentCutter does not cut behind what may come to nothing', () => {
   expect(
     cut('{"a": {".priority": 1, "x": null, "y": [], "z": 2, "w": 3}}', { partLength: 1 }).parts,
@@ -73,8 +83,8 @@ test('DocumentCutter begins a part with a member that repeats a name', () => {
     '{"a":3}',
     '{"a":4}',
   ])
-  expect(cut('{"a": {"x": 1, "y": 2}, "a": 3}', { partLength: 10 }).parts).toEqual([
-    '{"a":{"x":1}}',
+  expect(cut('{"a": {"x": "01234", "y": 2}, "a": 3}', { partLength: 10 }).parts).toEqual([
+    '{"a":{"x":"01234"}}',
     '{"a/y":2}',
     '{"a":3}',
   ])

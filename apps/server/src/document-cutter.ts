@@ -9,7 +9,10 @@ export interface PartText {
 }
 
 export interface DocumentCutterOptions {
-  /** A part ends where it has this many characters and a cut is possible. Default: it never ends. */
+  /**
+   * A part ends where it has this many characters and a cut is possible, with twice as many at the
+   * latest as a rule. A value that is shorter than this is never cut. Default: a part never ends.
+   */
   readonly partLength?: number
   /** Makes the first part an update too, so that members which the document lacks stay. Default: false. */
   readonly merge?: boolean
@@ -29,6 +32,8 @@ interface Frame {
   items: number
   /** Members and items in the text of the current part. */
   written: number
+  /** How much of the current part was written when it was opened. */
+  readonly start: number
   /** Whether something in it exists for certain once the part is stored: a leaf that is not null. */
   isSolid: boolean
 }
@@ -47,7 +52,8 @@ interface Frame {
  * - C1: a cut is in front of a member or item whose containers all are solid. So they exist in the
  *   tree when the next part comes, and a `.priority` on either side of the cut finds its node.
  * - C2: no cut is inside a member with a reserved name, such as `.sv`, which is one value.
- * - C3: no name in an update is equal to, or above, another one: stores refuse that. Only members
+ * - C3: no cut is inside a value of less than `partLength`, so that nobody sees half of a small record.
+ * - C4: no name in an update is equal to, or above, another one: stores refuse that. Only members
  *   that repeat a name could do it, and then the later one begins a new part.
  */
 export class DocumentCutter implements JsonHandler {
@@ -62,7 +68,7 @@ export class DocumentCutter implements JsonHandler {
   #isUpdate = false
   #text = ''
   #takenLength = 0
-  /** In an update: how many names it has, and those that must not come again (C3). */
+  /** In an update: how many names it has, and those that must not come again (C4). */
   #names = 0
   readonly #taken = new Set<string>()
   readonly #ended: Required<PartText>[] = []
@@ -150,7 +156,15 @@ export class DocumentCutter implements JsonHandler {
     this.#startValue()
     const parent = this.#frames.at(-1)
     const path = parent === undefined ? '' : `${parent.path}/${parent.key}`
-    this.#frames.push({ isArray, path, key: '', items: 0, written: 0, isSolid: false })
+    this.#frames.push({
+      isArray,
+      path,
+      key: '',
+      items: 0,
+      written: 0,
+      start: this.#length,
+      isSolid: false,
+    })
     if (this.isSkipping) return
     if (parent === undefined && this.#merge) this.#startUpdate()
     else this.#text += isArray ? '[' : '{'
@@ -176,7 +190,7 @@ export class DocumentCutter implements JsonHandler {
       // They were stored with the parts before.
       for (const open of this.#frames) open.isSolid = true
       this.#startUpdate()
-    } else if (this.#mustCut(frame) || (this.#isLong() && this.#mayCut(frame))) {
+    } else if (this.#mustCut(frame) || (this.#length >= this.#partLength && this.#mayCut(frame))) {
       this.#endPart(`${frame.path}/${frame.key}`)
       this.#startUpdate()
     }
@@ -190,19 +204,24 @@ export class DocumentCutter implements JsonHandler {
     )
   }
 
-  /** C3. */
+  /** C4. */
   #mustCut(frame: Frame): boolean {
     if (frame.isArray || this.#frames.length > this.#kept) return false
     return this.#taken.has(`${frame.path}/${frame.key}`)
   }
 
-  #isLong(): boolean {
-    return this.#takenLength + this.#text.length >= this.#partLength
+  /** How much of the current part is written. */
+  get #length(): number {
+    return this.#takenLength + this.#text.length
   }
 
-  /** C1: containers around a solid one are solid. C2. */
   #mayCut(innermost: Frame): boolean {
-    return innermost.isSolid && !this.#frames.some(({ key }) => isReservedName(key))
+    // C1: the containers around a solid one are solid.
+    if (!innermost.isSolid) return false
+    // C2.
+    if (this.#frames.some(({ key }) => isReservedName(key))) return false
+    // C3: one that was opened in an earlier part has been cut already.
+    return this.#frames.length <= this.#kept || this.#length - innermost.start >= this.#partLength
   }
 
   #endPart(next: string | undefined): void {

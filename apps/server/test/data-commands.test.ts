@@ -1,0 +1,122 @@
+import { writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RunningServer, closed, elkyn, spawnElkyn } from './elkyn.ts'
+import type { RunOptions, RunResult } from './elkyn.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import type { TemporaryFolder } from './temporary-folder.ts'
+
+let folder: TemporaryFolder
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(() => folder[Symbol.asyncDispose]())
+
+describe.each(['a data folder', 'a server'])('against %s,', (kind) => {
+  let server: RunningServer | undefined
+  let target: string[]
+
+  beforeEach(async () => {
+    server = kind === 'a server' ? await RunningServer.start(folder.file('data')) : undefined
+    target = server === undefined ? ['--data', folder.file('data')] : ['--url', server.url]
+  })
+  afterEach(() => server?.[Symbol.asyncDispose]())
+
+  function run(args: string[], options?: RunOptions): Promise<RunResult> {
+    return elkyn([...args, ...target], options)
+  }
+
+  test('set, update, push, delete and get do what they say', async () => {
+    const done = { code: 0, stdout: '', stderr: '' }
+    expect(await run(['set', '/users', '{"ada":{"born":1815},"bob":{}}'])).toEqual(done)
+    expect(await run(['update', '/', '{"users/ada/died":1852,"stats/users":1}'])).toEqual(done)
+    const push = await run(['push', 'log', '"begun"'])
+    expect(push).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^-[\w-]{19}\n$/) as string,
+    })
+    expect(await run(['delete', '/stats'])).toEqual(done)
+    expect(await run(['get', '/'])).toMatchObject({
+      code: 0,
+      stdout: `{"log":{"${push.stdout.trim()}":"begun"},"users":{"ada":{"born":1815,"died":1852}}}\n`,
+    })
+  })
+
+  test('get shows a value in the form that is asked for', async () => {
+    await run(['set', '/a', '{"list":[1,2],"ranked":{".value":true,".priority":3}}'])
+    expect(await run(['get', '/a'])).toMatchObject({ stdout: '{"list":[1,2],"ranked":true}\n' })
+    expect(await run(['get', '/a', '--export'])).toMatchObject({
+      stdout: '{"list":{"0":1,"1":2},"ranked":{".value":true,".priority":3}}\n',
+    })
+    expect(await run(['get', '/a', '--shallow'])).toMatchObject({
+      stdout: '{"list":true,"ranked":true}\n',
+    })
+    expect(await run(['get', '/a/list', '--pretty'])).toMatchObject({ stdout: '[\n  1,\n  2\n]\n' })
+    expect(await run(['get', '/nothing/here'])).toMatchObject({ code: 0, stdout: 'null\n' })
+  })
+
+  test('JSON comes from an argument, a file or standard input', async () => {
+    await writeFile(folder.file('value.json'), '"from the file"')
+    await run(['set', '/a b/é/%2F', `@${folder.file('value.json')}`])
+    await run(['set', '/a b/stdin', '-'], { input: '"from standard input"' })
+    expect(await run(['get', '/a b'])).toMatchObject({
+      stdout: '{"stdin":"from standard input","é":{"%2F":"from the file"}}\n',
+    })
+  })
+
+  test('a refused value is shown with the reason, and nothing is stored', async () => {
+    const { code, stderr } = await run(['set', '/a', '{"b": 1, "c.d": 2}'])
+    expect(code).toBe(1)
+    expect(stderr).toContain("PUT /a: Invalid data; couldn't parse key beginning at 1:10.")
+    const update = await run(['update', '/a', '[1]'])
+    expect(update).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('PATCH /a: ') as string,
+    })
+    expect(await run(['get', '/'])).toMatchObject({ stdout: 'null\n' })
+  })
+
+  test('a priority has a path of its own', async () => {
+    await run(['set', '/a', '1'])
+    await run(['set', '/a/.priority', '"high"'])
+    expect(await run(['get', '/a/.priority'])).toMatchObject({ stdout: '"high"\n' })
+  })
+})
+
+test('get opens no database where there is none', async () => {
+  const { code, stderr } = await elkyn(['get', '/', '--data', folder.file('data')])
+  expect(code).toBe(3)
+  expect(stderr).toContain('there is no database')
+})
+
+test('a folder that a server has open is refused, with the way to the server', async () => {
+  await using server = await RunningServer.start(folder.path)
+  const { code, stderr } = await elkyn(['get', '/', '--data', folder.path])
+  expect(code).toBe(3)
+  expect(stderr).toContain(`process ${server.child.pid} has it open`)
+  expect(stderr).toContain('--url')
+})
+
+test('a file that is not there is refused', async () => {
+  const args = ['set', '/a', `@${folder.file('none.json')}`, '--data', folder.file('data')]
+  const { code, stderr } = await elkyn(args)
+  expect(code).toBe(1)
+  expect(stderr).toBe(`error: Cannot read ${folder.file('none.json')}: there is no such file\n`)
+})
+
+test('$ELKYN_URL names the server, and its path and query stay', async () => {
+  await using server = await RunningServer.start(folder.path)
+  const env = { ELKYN_URL: `${server.url}/below?ns=demo` }
+  expect(await elkyn(['set', '/a', '1'], { env })).toMatchObject({ code: 0 })
+  expect(await (await fetch(`${server.url}/.json`)).json()).toEqual({ below: { a: 1 } })
+})
+
+test('who reads standard output may close it early', async () => {
+  const args = ['--data', folder.file('data')]
+  const input = JSON.stringify('x'.repeat(5_000_000))
+  await elkyn(['set', '/a', '-', ...args], { input })
+  const child = spawnElkyn(['get', '/a', ...args])
+  child.stdout.once('data', () => child.stdout.destroy())
+  await closed(child)
+  expect(child.exitCode).toBe(0)
+})

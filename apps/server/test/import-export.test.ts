@@ -1,0 +1,188 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RunningServer, closed, elkyn, spawnElkyn } from './elkyn.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import type { TemporaryFolder } from './temporary-folder.ts'
+
+let folder: TemporaryFolder
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+})
+afterEach(() => folder[Symbol.asyncDispose]())
+
+/** Items that differ, for a document of many parts. */
+const items = Array.from({ length: 2000 }, (_, index) => ({ index, text: `é-${index}` }))
+const document = JSON.stringify({ first: { items }, second: 2 })
+
+async function get(server: RunningServer, path: string): Promise<unknown> {
+  return await (await fetch(`${server.url}${path}.json`)).json()
+}
+
+test('export writes all that import needs to make the same tree again', async () => {
+  const text = '{"list":{"0":1,"1":2},"ranked":{".priority":1.5,"x":"é😀"},"zero":0}\n'
+  await writeFile(folder.file('in.json'), text)
+  const [first, second] = [folder.file('first'), folder.file('second')]
+  expect(await elkyn(['import', folder.file('in.json'), '--data', first])).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: expect.stringMatching(/^Imported 72 B into \/ of \S+first in [\d.]+ s\n$/) as string,
+  })
+  await elkyn(['export', '--data', first, '--out', folder.file('out.json')])
+  expect(await readFile(folder.file('out.json'), 'utf8')).toBe(text)
+
+  await elkyn(['import', '-', '--data', second], { input: text })
+  expect(await elkyn(['export', '--data', second])).toMatchObject({ code: 0, stdout: text })
+})
+
+test('export --plain shows lists as arrays', async () => {
+  await elkyn(['import', '-', '--path', '/a/b', '--data', folder.path], { input: '[1,{"c":[2]}]' })
+  const args = ['export', '--plain', '--path', '/a', '--data', folder.path]
+  expect(await elkyn(args)).toMatchObject({ stdout: '{"b":[1,{"c":[2]}]}\n' })
+})
+
+test('keys are escaped on the way in and unescaped on the way out', async () => {
+  const input = '{"":{"4.4":1,"a/b":2,"50%":3,"\\n":4}}'
+  const data = ['--data', folder.path]
+  expect(await elkyn(['import', '-', '--escape-keys', ...data], { input })).toMatchObject({
+    code: 0,
+  })
+  expect(await elkyn(['get', '/', ...data])).toMatchObject({
+    stdout: '{"%":{"%0A":4,"4%2E4":1,"50%25":3,"a%2Fb":2}}\n',
+  })
+  const { stdout } = await elkyn(['export', '--unescape-keys', ...data])
+  expect(JSON.parse(stdout)).toEqual(JSON.parse(input))
+})
+
+test('import says where a key is that no tree can hold, and stores nothing', async () => {
+  await using server = await RunningServer.start(folder.file('data'))
+  await elkyn(['set', '/old', '1', '--url', server.url])
+  const file = folder.file('in.json')
+  const lines = document.slice(0, -1) + ',\n "é": {"4.4": 1}}'
+  await writeFile(file, lines)
+  const byte = Buffer.from(lines).indexOf('"4.4"')
+  for (const target of [
+    ['--url', server.url, '--part-size', '1'],
+    ['--data', folder.file('other')],
+  ]) {
+    expect(await elkyn(['import', file, ...target])).toMatchObject({
+      code: 1,
+      stderr:
+        `error: Cannot import ${file}: Invalid key "4.4": it cannot hold ".", at 2:8 (byte ${byte})\n` +
+        'With --escape-keys, keys that a tree cannot hold are percent-encoded.\n' +
+        'Nothing was stored.\n',
+    })
+  }
+  expect(await get(server, '/')).toEqual({ old: 1 })
+})
+
+test.each([
+  ['{"a": 1', '1:8', 7],
+  ['{"a": [1, 1e400]}', '1:11', 10],
+  ['{"a": "\\ud800"}', '1:8', 7],
+])('import says what is wrong with %s, and where', async (text, place, byte) => {
+  await writeFile(folder.file('in.json'), text)
+  const args = ['import', folder.file('in.json'), '--data', folder.file('data')]
+  const { code, stderr } = await elkyn(args)
+  expect(code).toBe(1)
+  expect(stderr).toContain(` at ${place}: `)
+  expect(stderr).toContain(` (byte ${byte})\nNothing was stored.\n`)
+})
+
+test('import --merge keeps what the document does not name', async () => {
+  const data = ['--data', folder.path]
+  await elkyn(['set', '/', '{"a":{"x":1},"b":2}', ...data])
+  await elkyn(['import', '-', '--merge', ...data], { input: '{"a":{"y":3},"c":4}' })
+  expect(await elkyn(['get', '/', ...data])).toMatchObject({
+    stdout: '{"a":{"y":3},"b":2,"c":4}\n',
+  })
+})
+
+test('an import that a signal stops says from where it can be resumed', async () => {
+  await using server = await RunningServer.start(folder.file('data'))
+  const args = ['import', '-', '--part-size', '1', '--path', '/in', '--url', server.url]
+  const child = spawnElkyn(args)
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdin.write(document.slice(0, document.length / 2))
+  while ((await get(server, '/in/first/items/100')) === null);
+  child.kill('SIGINT')
+  await closed(child)
+  expect(child.exitCode).toBe(130)
+  expect(stderr).toContain('error: Import stopped by SIGINT\nStored is all before /first/items/')
+
+  const [, resumeFrom = ''] = /--resume-from (\S+)\n$/.exec(stderr) ?? []
+  const resumed = await elkyn([...args, '--resume-from', resumeFrom], { input: document })
+  expect(resumed).toMatchObject({ code: 0 })
+  expect(await get(server, '/in')).toEqual(JSON.parse(document))
+})
+
+test('an import that lost its server says from where it can be resumed', async () => {
+  const data = folder.file('data')
+  const server = await RunningServer.start(data)
+  const args = ['import', '-', '--part-size', '1']
+  const child = spawnElkyn([...args, '--url', server.url])
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdin.on('error', () => {})
+  child.stdin.write(document.slice(0, document.length / 2))
+  while ((await get(server, '/first/items/100')) === null);
+  await server.stop('SIGKILL')
+  child.stdin.end(document.slice(document.length / 2))
+  await closed(child)
+  expect(child.exitCode).toBe(3)
+  expect(stderr).toMatch(/^error: Cannot reach \S+: E/)
+
+  await using again = await RunningServer.start(data)
+  const [, resumeFrom = ''] = /--resume-from (\S+)\n$/.exec(stderr) ?? []
+  const rest = [...args, '--resume-from', resumeFrom, '--url', again.url]
+  expect(await elkyn(rest, { input: document })).toMatchObject({ code: 0 })
+  expect(await get(again, '/')).toEqual(JSON.parse(document))
+})
+
+test('an import that was killed leaves whole items, and can be repeated', async () => {
+  await using server = await RunningServer.start(folder.file('data'))
+  const args = ['import', '-', '--part-size', '1', '--url', server.url]
+  const child = spawnElkyn(args)
+  child.stdin.write(document.slice(0, document.length / 2))
+  while ((await get(server, '/first/items/100')) === null);
+  child.kill('SIGKILL')
+  await closed(child)
+  const { first } = (await get(server, '/')) as { first: { items: unknown[] } }
+  expect(first.items).toEqual(items.slice(0, first.items.length))
+  expect(await elkyn(args, { input: document })).toMatchObject({ code: 0 })
+  expect(await get(server, '/')).toEqual(JSON.parse(document))
+})
+
+test('an import into a folder that was killed leaves what was there', async () => {
+  const data = ['--data', folder.file('data')]
+  await elkyn(['set', '/old', '1', ...data])
+  const child = spawnElkyn(['import', '-', ...data])
+  // Far more than the pipe and all buffers hold, so that most of it has been taken in.
+  const large = JSON.stringify({ text: Array(40).fill('x'.repeat(100_000)) })
+  await new Promise((resolve) => child.stdin.write(large.slice(0, -10), resolve))
+  child.stdin.on('error', () => {})
+  child.kill('SIGKILL')
+  await closed(child)
+  expect(await elkyn(['get', '/', ...data])).toMatchObject({ stdout: '{"old":1}\n' })
+})
+
+test('an export that fails leaves the file as it was', async () => {
+  await writeFile(folder.file('out.json'), 'old')
+  const { code } = await elkyn([
+    'export',
+    '--out',
+    folder.file('out.json'),
+    '--data',
+    folder.file('none'),
+  ])
+  expect(code).toBe(3)
+  expect(await readFile(folder.file('out.json'), 'utf8')).toBe('old')
+  const args = ['export', '--out', folder.file('none/out.json'), '--data', folder.file('data')]
+  await elkyn(['set', '/a', '1', '--data', folder.file('data')])
+  expect(await elkyn(args)).toMatchObject({
+    code: 1,
+    stderr: `error: Cannot write ${folder.file('none/out.json')}: ENOENT\n`,
+  })
+  expect(await readdir(folder.path)).toEqual(['data', 'out.json'])
+})
