@@ -27,7 +27,7 @@ export function parseIntegerKey(key: string): number | undefined {
 }
 
 /** Orders strings by code point, which is the order of their UTF-8 bytes. */
-export function compareCodePoints(a: string, b: string): number {
+function compareCodePoints(a: string, b: string): number {
   const common = Math.min(a.length, b.length)
   for (let index = 0; index < common; index++) {
     const left = a.charCodeAt(index)

@@ -1,6 +1,10 @@
+import process from 'node:process'
 import { describe, expect, test } from 'vitest'
-import { runModel, describeTreeStore } from './conformance.ts'
+import { describeTreeStore, runModel } from './conformance.ts'
 import { MemoryTreeStore } from './memory-store.ts'
+import { ServerValue } from './node.ts'
+import { parsePath, rootPath } from './path.ts'
+import type { Change, TreeStore } from './store.ts'
 
 describeTreeStore('MemoryTreeStore', async () => new MemoryTreeStore(), { describe, test, expect })
 
@@ -9,4 +13,55 @@ test('MemoryTreeStore agrees with itself under random writes', async () => {
     await using store = new MemoryTreeStore()
     await runModel(store, { seed })
   }
+})
+
+test('runModel() names the seed and the difference', async () => {
+  const model = new MemoryTreeStore()
+  const forgetful = new Proxy(model, {
+    get(target, name) {
+      const commit: TreeStore['commit'] = (writes) =>
+        target.commit(writes.map((write) => ({ ...write, pairs: write.pairs.slice(0, 1) })))
+      const member: unknown = name === 'commit' ? commit : Reflect.get(target, name)
+      return typeof member === 'function' ? (member as () => unknown).bind(target) : member
+    },
+  })
+  await expect(runModel(forgetful, { seed: 4 })).rejects.toThrow(/^Step \d+ of seed 4: /)
+})
+
+test('MemoryTreeStore takes its time from the clock it is given', () => {
+  const store = new MemoryTreeStore({ now: () => 1234 })
+  const [outcome] = store.commit([{ pairs: [{ path: rootPath, value: new ServerValue() }] }])
+  expect(outcome).toMatchObject({ ok: true, time: 1234 })
+  expect(store.snapshot().get(rootPath).node).toBe(1234)
+})
+
+test('changes of two stores have different ids', () => {
+  const ids = [new MemoryTreeStore(), new MemoryTreeStore()].map((store) => {
+    const heard: Change[] = []
+    store.subscribe((changes) => heard.push(...changes))
+    store.commit([{ pairs: [{ path: parsePath('a'), value: 1 }] }])
+    return heard[0]?.id
+  })
+  expect(new Set(ids).size).toBe(2)
+})
+
+test('a value that another store staged is refused', () => {
+  const store = new MemoryTreeStore()
+  const [outcome] = store.commit([{ pairs: [{ path: rootPath, value: { staged: 'elsewhere' } }] }])
+  expect(outcome).toMatchObject({ ok: false, error: { name: 'TypeError' } })
+})
+
+test('what a listener throws is not lost, and harms nobody', async () => {
+  const store = new MemoryTreeStore()
+  const error = new Error('a listener failed')
+  store.subscribe(() => {
+    throw error
+  })
+  const heard: number[] = []
+  store.subscribe((changes) => heard.push(...changes.map(({ sequence }) => sequence)))
+  const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve))
+  const [outcome] = store.commit([{ pairs: [{ path: rootPath, value: 1 }] }])
+  expect(outcome?.ok).toBe(true)
+  expect(heard).toEqual([1])
+  expect(await uncaught).toBe(error)
 })

@@ -1,5 +1,5 @@
 /** Number of bytes that `text` has in UTF-8. A lone surrogate counts 3, as its replacement does. */
-export function utf8Length(text: string): number {
+function utf8Length(text: string): number {
   let bytes = text.length
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index)
