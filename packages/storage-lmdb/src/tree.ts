@@ -1,10 +1,9 @@
 import { mkdir, readdir } from 'node:fs/promises'
-import { TreeError, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
+import { TreeError, TreeValue, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
 import type {
   KeyRange,
   TreeSnapshot,
   TreeStore,
-  TreeValue,
   TreeWrite,
   WriteAccepted,
   WriteOutcome,
@@ -51,7 +50,9 @@ export class Tree implements AsyncDisposable {
   /** The value at a path, `null` where nothing is. */
   get(path: string): unknown {
     const bytes = this.getJson(path)
-    return bytes === undefined ? null : JSON.parse(decoder.decode(bytes))
+    if (bytes === undefined) return null
+    // Not by `JSON.parse`: V8 reads some keys with escapes wrong, and `toJSON` knows which.
+    return TreeValue.fromCanonical(decoder.decode(bytes), 'plain').toJSON()
   }
 
   /** The same as JSON text in UTF-8; `undefined` where nothing is. */
