@@ -129,6 +129,13 @@ describe('JsonTokenizer', () => {
     }
   })
 
+  test('it finds half of a surrogate pair wherever it is cut', () => {
+    const bytes = encoder.encode(String.raw`["a", "xy\ud83dz"]`)
+    for (const size of [1, 2, 3, 5, 100]) {
+      expect(events(cut(bytes, [size])).at(-1)).toBe('1:10 ERR_INVALID_STRING')
+    }
+  })
+
   test('an error before bad bytes comes first', () => {
     expect(events([Uint8Array.from([0x5b, 0x5d, 0x5d, 0xff])]).at(-1)).toBe('1:3 ERR_JSON_SYNTAX')
   })
