@@ -1,7 +1,15 @@
-import { compareKeys } from '@elkyn/tree'
+import { compareKeys, parseIntegerKey } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isOddInteger, readName, writeName } from './key-encoding.ts'
+import {
+  integerAt,
+  isCanonicalIndexAt,
+  isIntegerAt,
+  isOddInteger,
+  readName,
+  writeBound,
+  writeName,
+} from './key-encoding.ts'
 
 const hostile = [
   '-0',
@@ -84,4 +92,50 @@ test('writeName() tells all hostile names apart', () => {
 test('isOddInteger() knows the spellings that arrays never have', () => {
   expect(['-0', '00', '01', '-1', '-2147483648'].every(isOddInteger)).toBe(true)
   expect(['0', '7', '10', 'a', '-', '3000000000'].some(isOddInteger)).toBe(false)
+})
+
+test('isCanonicalIndexAt() tells the spellings of arrays from others', () => {
+  fc.assert(
+    fc.property(key, (name) => {
+      const bytes = encode(name)
+      const integer = parseIntegerKey(name)
+      expect(isIntegerAt(bytes, 0)).toBe(integer !== undefined)
+      if (integer === undefined) return
+      expect(integerAt(bytes, 0)).toBe(integer)
+      expect(isCanonicalIndexAt(bytes, 0)).toBe(integer >= 0 && String(integer) === name)
+      expect(isOddInteger(name)).toBe(!isCanonicalIndexAt(bytes, 0))
+    }),
+  )
+})
+
+const bound = fc.oneof(
+  key,
+  fc.constantFrom('', '\u0000', '\u0005', '\u0010\u0001', '\u001f', '\u007f', '.', '/', '$#[]'),
+  fc.constantFrom(
+    '0'.repeat(5000),
+    `${'0'.repeat(70_000)}7`,
+    '9'.repeat(5000),
+    `-${'0'.repeat(900)}`,
+  ),
+  fc.constantFrom('x'.repeat(5000), `${'x'.repeat(768)}y`, 'é'.repeat(4000), '😀'.repeat(4000)),
+  fc.constantFrom(`x${'😀'.repeat(1000)}`, `${'x'.repeat(767)}😀`, '日'.repeat(257)),
+)
+
+test('writeBound() puts any text where it stands among names', () => {
+  fc.assert(
+    fc.property(key, bound, (name, text) => {
+      const target = Buffer.alloc(4096)
+      const encoded = target.subarray(0, writeBound(text, target, 0))
+      expect(encoded.length).toBeLessThan(1000)
+      expect(Math.sign(Buffer.compare(encode(name), encoded))).toBe(
+        Math.sign(compareKeys(name, text)),
+      )
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('writeBound() asks for more room where there is too little', () => {
+  expect(() => writeBound('x'.repeat(700), new Uint8Array(500), 0)).toThrow(RangeError)
+  expect(() => writeName('é'.repeat(300), new Uint8Array(500), 0)).toThrow(RangeError)
 })

@@ -1,4 +1,4 @@
-import { parseIntegerKey } from '@elkyn/tree'
+import { maxKeyBytes, parseIntegerKey } from '@elkyn/tree'
 import { textAt } from './buffer-text.ts'
 
 /**
@@ -43,6 +43,32 @@ export function writeName(name: string, target: Uint8Array, start: number): numb
   return at
 }
 
+/** Behind all integers and before all other names, none of which has a byte below 0x20. */
+const AFTER_INTEGERS = 0x1f
+/** Units of a bound that count: one more than the bytes that a name has at most. */
+const BOUND_LENGTH = maxKeyBytes + 1
+const BOUND_MAX_BYTES = BOUND_LENGTH + 3
+const bound = new Uint8Array(3 * BOUND_LENGTH)
+
+/**
+ * Writes the bound of a range, which need not be a name: any text stands where it would stand among
+ * names, and is cut where that makes no difference, since lmdb is lost after a key that is too long.
+ * @returns the position after it.
+ */
+export function writeBound(text: string, target: Uint8Array, start: number): number {
+  const integer = parseIntegerKey(text)
+  if (integer !== undefined) return writeInteger(text, integer, target, start)
+  if (!(text.charCodeAt(0) >= 0x20)) {
+    target[start] = AFTER_INTEGERS
+    return start + 1
+  }
+  const { written } = encoder.encodeInto(text.slice(0, BOUND_LENGTH), bound)
+  const end = Math.min(written, BOUND_MAX_BYTES)
+  // Throws a RangeError where it does not fit, after which lmdb comes again with more room.
+  target.set(bound.subarray(0, end), start)
+  return start + end
+}
+
 const encoder = new TextEncoder()
 
 function writeUtf8(name: string, target: Uint8Array, start: number): number {
@@ -59,8 +85,10 @@ function writeInteger(name: string, value: number, target: Uint8Array, start: nu
   target[start + 2] = ordered >>> 16
   target[start + 3] = ordered >>> 8
   target[start + 4] = ordered
-  target[start + 5] = name.length >>> 8
-  target[start + 6] = name.length
+  // Longer ones are bounds only, which sort behind all names of the same number anyway.
+  const length = Math.min(name.length, 0xffff)
+  target[start + 5] = length >>> 8
+  target[start + 6] = length
   target[start + 7] = value === 0 && name.charCodeAt(0) === 0x2d ? 0 : 1
   return start + INTEGER_BYTES
 }

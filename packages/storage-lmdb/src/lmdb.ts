@@ -17,7 +17,7 @@ import {
 } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { storeError } from './failures.ts'
-import { readName, writeName } from './key-encoding.ts'
+import { readName, writeBound, writeName } from './key-encoding.ts'
 import type { Sealer } from './sealer.ts'
 
 /** A read transaction of lmdb, as far as we use it. */
@@ -73,7 +73,7 @@ interface Root {
 /** Where a range of rows begins and ends: everything under a head, or after one of its names. */
 interface RowBound {
   readonly head: number
-  readonly name: string | typeof NAME_END
+  readonly name: string | typeof NAME_BEGIN | typeof NAME_END
 }
 
 /** Size of one table. */
@@ -259,7 +259,7 @@ export class Lmdb {
 
   /** Names under a head in key order. */
   names(head: number, range: NameRange, options: ReadOptions | undefined): Iterator<string> {
-    const low = { head, name: range.after ?? '' }
+    const low = { head, name: range.after ?? NAME_BEGIN }
     const high = { head, name: range.before ?? NAME_END }
     // Both bounds are exclusive: the row without a name, which is the head's mark, is none of its children.
     const bounds = range.reverse
@@ -276,7 +276,7 @@ export class Lmdb {
 
   /** Number of names under a head. */
   countNames(head: number, options: ReadOptions | undefined): number {
-    const start = { head, name: '' }
+    const start = { head, name: NAME_BEGIN }
     return this.#rows.getKeysCount({
       start,
       end: { head, name: NAME_END },
@@ -289,7 +289,7 @@ export class Lmdb {
   scan(head: number, options: ReadOptions | undefined): RowCursor {
     const rows = this.#scanned
       .getRange({
-        start: { head, name: '' },
+        start: { head, name: NAME_BEGIN },
         end: { head, name: NAME_END },
         exclusiveStart: true,
         ...options,
@@ -367,7 +367,8 @@ export class Lmdb {
       return start + HEAD_NUMBER_BYTES
     }
     writeHeadNumber(key.head, target, start)
-    return writeName(key.name, target, start + HEAD_NUMBER_BYTES)
+    const end = start + HEAD_NUMBER_BYTES
+    return key.name === NAME_BEGIN ? end : writeBound(key.name, target, end)
   }
 
   readonly #encode = (entry: Entry): Uint8Array => {
@@ -424,7 +425,10 @@ export interface RowCursor {
   close(): void
 }
 
-/** Stands for "after every name" as a bound. No name is this symbol. */
+/** Stands for "before every name" as a bound. */
+const NAME_BEGIN: unique symbol = Symbol('before every name')
+
+/** Stands for "after every name". */
 const NAME_END: unique symbol = Symbol('after every name')
 
 /** Pages at the beginning of the file that say which commit is the last. */
