@@ -32,7 +32,6 @@ import { storedEntries, storeLayer } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
 import { RowWriter } from './row-writer.ts'
-import type { WriteContext } from './row-writer.ts'
 import { StagedHead } from './staged-head.ts'
 
 /** What a batch finds when its transaction begins, and leaves changed when it is stored. */
@@ -47,7 +46,6 @@ export class Batch {
   readonly #log: ChangeLog
   readonly #heads: HeadMap
   readonly #state: BatchState
-  readonly #rowMaxBytes: number
   /** Where the log stood before this batch. */
   readonly #begin: LogPosition
   /** Number of the last change. */
@@ -58,6 +56,8 @@ export class Batch {
   readonly #layer: Layer
   /** What the write at hand changes on top of it. One layer serves all writes in turn. */
   readonly #top: Layer
+  /** Writes into that layer. */
+  readonly #rows: RowWriter
   readonly changes: Change[] = []
 
   constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, rowMaxBytes: number) {
@@ -65,19 +65,23 @@ export class Batch {
     this.#log = log
     this.#heads = heads
     this.#state = state
-    this.#rowMaxBytes = rowMaxBytes
     this.#begin = state.log
     this.#sequence = state.log.sequence
     log.begin()
     this.#layer = new Layer(storedEntries(lmdb))
     this.#top = new Layer(this.#layer)
+    this.#rows = new RowWriter(this.#top, {
+      rowMaxBytes,
+      heads,
+      allocateHead: () => state.counters.nextHead++,
+    })
   }
 
   /** Applies one write on top of the ones before; what it throws or refuses changes nothing. */
   apply(write: TreeWrite): WriteOutcome {
     const top = this.#top
     try {
-      checkConflicts(write.pairs.map(({ path }) => path))
+      if (write.pairs.length > 1) checkConflicts(write.pairs.map(({ path }) => path))
       const failed = this.#checkCondition(write)
       // A judge has its say first: who may not know what is there does not learn it from the condition.
       if (failed !== undefined && write.judge === undefined) return this.#refuse(write, failed)
@@ -145,12 +149,7 @@ export class Batch {
 
   /** Writes the pairs into a layer and says what they came to. */
   #writePairs(write: TreeWrite, top: Layer): Written {
-    const context: WriteContext = {
-      rowMaxBytes: this.#rowMaxBytes,
-      heads: this.#heads,
-      allocateHead: () => this.#state.counters.nextHead++,
-    }
-    const rows = new RowWriter(top, context)
+    const rows = this.#rows
     // Everything is computed from the tree before the write, so all of it before the first change.
     const resolved = write.pairs.map((pair) => this.#resolve(pair.path, pair.value))
     const values: (TreeValue | undefined)[] = []

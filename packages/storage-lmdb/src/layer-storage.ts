@@ -14,10 +14,10 @@ export function storedEntries(lmdb: Lmdb): EntrySource {
 
 /** Moves what a layer changed into the open write transaction and leaves the layer empty. */
 export function storeLayer(lmdb: Lmdb, layer: Layer, counters: Counters): void {
-  for (const [head, name, entry] of layer.changes()) {
+  layer.forEach((head, name, entry) => {
     if (entry === null) lmdb.removeRow(head, name)
     else lmdb.putRow(head, name, entry)
-  }
+  })
   for (const head of layer.odd) lmdb.markHead(head)
   // A head may have been linked and, by a later write, buried: in this order.
   for (const head of layer.linked) unbury(lmdb, head)

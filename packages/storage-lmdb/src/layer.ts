@@ -15,8 +15,10 @@ export interface EntrySource {
  */
 export class Layer implements EntrySource {
   readonly #below: EntrySource
-  /** `null` stands for an entry that was removed. */
+  /** What changed by head and name; `null` stands for an entry that was removed. */
   readonly #changed = new Map<number, Map<string, Entry | null>>()
+  /** The one change that most writes make, kept without maps until there is another. */
+  #sole: { head: number; name: string; entry: Entry | null } | undefined
   /** Heads that went away with everything under them. */
   readonly buried: number[] = []
   /** Staged heads that found their place. */
@@ -33,12 +35,29 @@ export class Layer implements EntrySource {
   }
 
   entry(head: number, name: string): Entry | undefined {
+    const sole = this.#sole
+    if (sole !== undefined && sole.head === head && sole.name === name) {
+      return sole.entry ?? undefined
+    }
     const changed = this.#changed.get(head)?.get(name)
     if (changed !== undefined) return changed ?? undefined
     return this.#below.entry(head, name)
   }
 
   set(head: number, name: string, entry: Entry | null): void {
+    const sole = this.#sole
+    if (sole === undefined && this.#changed.size === 0) {
+      this.#sole = { head, name, entry }
+      return
+    }
+    if (sole !== undefined) {
+      this.#sole = undefined
+      this.#change(sole.head, sole.name, sole.entry)
+    }
+    this.#change(head, name, entry)
+  }
+
+  #change(head: number, name: string, entry: Entry | null): void {
     let names = this.#changed.get(head)
     if (names === undefined) {
       names = new Map()
@@ -48,7 +67,7 @@ export class Layer implements EntrySource {
   }
 
   *names(head: number, range: KeyRange = {}): Iterable<string> {
-    const changed = this.#changed.get(head)
+    const changed = this.#changedUnder(head)
     if (changed === undefined) {
       yield* this.#below.names(head, range)
       return
@@ -61,28 +80,35 @@ export class Layer implements EntrySource {
     }
   }
 
+  #changedUnder(head: number): ReadonlyMap<string, Entry | null> | undefined {
+    const sole = this.#sole
+    return sole?.head === head ? new Map([[sole.name, sole.entry]]) : this.#changed.get(head)
+  }
+
   /** Takes over what a layer on top of this one changed. */
   absorb(top: Layer): void {
-    for (const [head, names] of top.#changed) {
-      const own = this.#changed.get(head)
-      if (own === undefined) this.#changed.set(head, names)
-      else for (const [name, entry] of names) own.set(name, entry)
-    }
+    top.forEach((head, name, entry) => {
+      this.set(head, name, entry)
+    })
     if (top.buried.length > 0) this.buried.push(...top.buried)
     if (top.linked.length > 0) this.linked.push(...top.linked)
     if (top.odd.length > 0) this.odd.push(...top.odd)
     this.gone += top.gone
   }
 
-  *changes(): Iterable<readonly [head: number, name: string, entry: Entry | null]> {
+  /** Calls a function with each change. */
+  forEach(visit: (head: number, name: string, entry: Entry | null) => void): void {
+    const sole = this.#sole
+    if (sole !== undefined) visit(sole.head, sole.name, sole.entry)
     for (const [head, names] of this.#changed) {
-      for (const [name, entry] of names) yield [head, name, entry]
+      for (const [name, entry] of names) visit(head, name, entry)
     }
   }
 
   /** Forgets everything, once the source below has it. */
   settle(): void {
-    this.#changed.clear()
+    this.#sole = undefined
+    if (this.#changed.size > 0) this.#changed.clear()
     this.buried.length = 0
     this.linked.length = 0
     this.odd.length = 0
@@ -100,7 +126,6 @@ function* merged(
   const sign = range.reverse === true ? -1 : 1
   const added = [...changed.keys()]
     .filter((name) => changed.get(name) !== null && isWithin(name, range))
-
     .toSorted((a, b) => sign * compareKeys(a, b))
   let next = 0
   for (const name of source) {
