@@ -173,17 +173,15 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   /**
-   * The changes behind the one with this id, oldest first; `undefined` when the log does not have it
-   * any more or it is of another history.
+   * The change with this id and those behind it, oldest first; none when the log does not have it
+   * any more or it is of another history. To be taken in one turn.
    */
-  changesSince(id: string): readonly Change[] | undefined {
+  *changesFrom(id: string): Generator<Change, void, void> {
     this.#checkOpen('read')
     const reader = this.#readers.acquire()
     try {
       const sequence = this.#log.sequenceOf(id, reader.options)
-      return sequence === undefined
-        ? undefined
-        : [...this.#log.changesAfter(sequence, reader.options)]
+      if (sequence !== undefined) yield* this.#log.changesAfter(sequence - 1, reader.options)
     } finally {
       this.#readers.release(reader)
     }

@@ -7,7 +7,7 @@ import {
   relativePath,
   rootPath,
 } from '@elkyn/tree'
-import type { Change, ChangePair, Path } from '@elkyn/tree'
+import type { Change, Path } from '@elkyn/tree'
 import type { LmdbTreeStore } from './store.ts'
 
 /** Something that happened at or below a watched path, or the value there as it is now. */
@@ -44,14 +44,19 @@ export async function* watchPath(
   path: Path,
   { since, signal }: WatchOptions,
 ): AsyncGenerator<TreeEvent, void, void> {
-  const watch = new PathWatch(store, path)
+  if (signal?.aborted === true) return
+  yield* follow(new PathWatch(store, path, since), signal)
+}
+
+async function* follow(
+  watch: PathWatch,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TreeEvent, void, void> {
   const end = () => {
     watch.end()
   }
   signal?.addEventListener('abort', end, { once: true })
   try {
-    if (signal?.aborted === true) return
-    watch.start(since)
     while (!watch.ended) {
       const event = watch.next()
       if (event === undefined) await watch.arrival()
@@ -71,31 +76,32 @@ class PathWatch {
   #isStale = false
   /** Everything up to here the reader has, or will get with the value. */
   #sequence = 0
-  #detach = (): void => {}
+  readonly #detach: () => void
   #wake = (): void => {}
   ended = false
 
-  constructor(store: LmdbTreeStore, path: Path) {
+  /** @throws {TreeError} `ERR_STORE_CLOSED` */
+  constructor(store: LmdbTreeStore, path: Path, since: string | undefined) {
     this.#store = store
     this.#path = path
-  }
-
-  start(since: string | undefined): void {
     // Before the first value is read, so that no change falls between the two.
-    const unsubscribe = this.#store.subscribe((changes) => {
-      for (const change of changes) this.#take(change)
+    const unsubscribe = store.subscribe((changes) => {
+      for (const change of changes) this.#take(change, 0)
       this.#wake()
     })
-    const unlisten = this.#store.onClose(() => {
+    const unlisten = store.onClose(() => {
       this.end()
     })
     this.#detach = () => {
       unsubscribe()
       unlisten()
     }
-    const missed = since === undefined ? undefined : this.#store.changesSince(since)
-    if (missed === undefined) this.#isStale = true
-    else for (const change of missed) this.#take(change)
+    try {
+      if (since === undefined || !this.#resume(since)) this.#isStale = true
+    } catch (error) {
+      this.#detach()
+      throw error
+    }
   }
 
   next(): TreeEvent | undefined {
@@ -134,15 +140,29 @@ class PathWatch {
     }
   }
 
-  #take(change: Change): void {
-    if (this.#isStale || change.sequence <= this.#sequence) return
-    this.#sequence = change.sequence
-    for (const pair of change.pairs) this.#takePair(change, pair)
+  /** Takes what was missed since an event. @returns false when the log does not say. */
+  #resume(since: string): boolean {
+    const { id, pairs } = readPlace(since)
+    let isFound = false
+    for (const change of this.#store.changesFrom(id)) {
+      this.#take(change, isFound ? 0 : pairs)
+      isFound = true
+      if (this.#isStale) break
+    }
+    return isFound
   }
 
-  #takePair({ sequence, id }: Change, { path, value }: ChangePair): void {
+  /** @param from How many pairs of the change the reader has already. */
+  #take(change: Change, from: number): void {
+    if (this.#isStale || change.sequence <= this.#sequence) return
+    this.#sequence = change.sequence
+    for (let index = from; index < change.pairs.length; index++) this.#takePair(change, index)
+  }
+
+  #takePair({ sequence, id, pairs }: Change, index: number): void {
+    const { path, value } = pairs[index]!
     // Priorities do not show in the plain value.
-    if (isPriorityPath(path)) return
+    if (this.#isStale || isPriorityPath(path)) return
     const below = relativePath(this.#path, path)
     const isAbove = below === undefined && isAncestor(path, this.#path)
     if (below === undefined && !isAbove) return
@@ -152,15 +172,32 @@ class PathWatch {
       return
     }
     const part = isAbove ? partOf(value, relativePath(path, this.#path)!) : value
-    this.#events.push({ path: below ?? rootPath, value: part.toJSON(), sequence, id })
+    const place = index === pairs.length - 1 ? id : placeInside(id, index + 1)
+    this.#events.push({ path: below ?? rootPath, value: part.toJSON(), sequence, id: place })
   }
+}
+
+/** The id of an event in the middle of a change: that of the change, with the number of pairs up to there. */
+function placeInside(id: string, pairs: number): string {
+  return id.replace(/-[^-]*$/, `.${pairs}$&`)
+}
+
+/** The id of the change that an event came from, and how many of its pairs its reader has. */
+function readPlace(place: string): { readonly id: string; readonly pairs: number } {
+  const { before, pairs, mark } =
+    /^(?<before>.*-\d+)\.(?<pairs>\d+)(?<mark>-[^-]*)$/.exec(place)?.groups ?? {}
+  if (before === undefined) return { id: place, pairs: Infinity }
+  return { id: `${before}${mark}`, pairs: Number(pairs) }
 }
 
 function partOf(value: TreeValue, path: Path): TreeValue {
   return TreeValue.fromNode(nodeAt(value.node, pathKeys(path)))
 }
 
-/** Calls a function with each event. @returns the function that ends it. */
+/**
+ * Calls a function with each event. @returns the function that ends it.
+ * @throws {TreeError} `ERR_STORE_CLOSED`
+ */
 export function callEach(
   store: LmdbTreeStore,
   path: Path,
@@ -168,11 +205,11 @@ export function callEach(
   options: WatchOptions,
 ): () => void {
   const stop = new AbortController()
-  const { signal } = stop
-  const events = watchPath(store, path, {
-    ...options,
-    signal: options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]),
-  })
+  if (options.signal?.aborted === true) return () => {}
+  const signal =
+    options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal])
+  // Here and not in the function below, so that a closed store is the caller's error.
+  const events = follow(new PathWatch(store, path, options.since), signal)
   void (async () => {
     for await (const event of events) listener(event)
   })()

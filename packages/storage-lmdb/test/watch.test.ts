@@ -1,0 +1,301 @@
+import { setImmediate } from 'node:timers/promises'
+import { parseJson } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import { openTree } from '../src/index.ts'
+import type { Tree, TreeEvent } from '../src/index.ts'
+import { at } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+/** Takes so many events. */
+async function take(events: AsyncIterable<TreeEvent>, count: number): Promise<TreeEvent[]> {
+  const taken: TreeEvent[] = []
+  for await (const event of events) {
+    taken.push(event)
+    if (taken.length === count) break
+  }
+  return taken
+}
+
+function shown(events: readonly TreeEvent[]): [path: string, value: unknown][] {
+  return events.map(({ path, value }) => [path, value])
+}
+
+async function openWatched(folder: { readonly path: string }): Promise<Tree> {
+  return openTree({ path: folder.path, durability: 'relaxed', rowMaxBytes: 60 })
+}
+
+test('watch() gives the value and then each change at, above and below the path', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  tree.setSync('/', { a: { b: { c: 1 } }, x: 1 })
+  const events = tree.watch('/a/b')[Symbol.asyncIterator]()
+  const first = await events.next()
+  tree.setSync('/a/b/c', 2)
+  tree.setSync('/x', 2)
+  tree.setSync('/a', { b: { d: [true] }, q: 1 })
+  tree.setSync('/a/b/.priority', 5)
+  tree.updateSync('/', { 'a/b/e': 'e', x: 3, 'a/b/f/g': 'f' })
+  tree.deleteSync('/a')
+  const later = await take({ [Symbol.asyncIterator]: () => events }, 5)
+  expect(shown([first.value as TreeEvent, ...later])).toEqual([
+    ['/', { c: 1 }],
+    ['/c', 2],
+    ['/', { d: [true] }],
+    ['/e', 'e'],
+    ['/f/g', 'f'],
+    ['/', null],
+  ])
+  expect([first.value as TreeEvent, ...later].map(({ sequence }) => sequence)).toEqual([
+    1, 2, 4, 6, 6, 7,
+  ])
+})
+
+test('watch() calls a function with each event until it is stopped', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const seen: unknown[] = []
+  const stop = tree.watch('/a', ({ value }) => {
+    seen.push(value)
+  })
+  while (seen.length < 1) await setImmediate()
+  for (let value = 1; value <= 3; value++) {
+    tree.setSync('/a', value)
+    while (seen.length <= value) await setImmediate()
+  }
+  stop()
+  stop()
+  tree.setSync('/a', 4)
+  const after = await take(tree.watch('/a'), 1)
+  await setImmediate()
+  expect(seen).toEqual([null, 1, 2, 3])
+  expect(shown(after)).toEqual([['/', 4]])
+})
+
+test('watch() continues behind an event, also after a restart', async () => {
+  using folder = temporaryFolder()
+  const ids: string[] = []
+  {
+    await using tree = await openWatched(folder)
+    tree.setSync('/a/first', 1)
+    const events = tree.watch('/a')[Symbol.asyncIterator]()
+    await events.next()
+    for (let value = 2; value <= 6; value++) {
+      tree.setSync(`/a/n${value}`, value)
+      const { value: event } = await events.next()
+      ids.push((event as TreeEvent).id!)
+    }
+    await events.return?.()
+  }
+  await using tree = await openWatched(folder)
+  tree.setSync('/a/last', 7)
+  for (const [index, since] of ids.entries()) {
+    const missed = await take(tree.watch('/a', { since }), ids.length - index)
+    expect(shown(missed)).toEqual([
+      ...[3, 4, 5, 6].slice(index).map((value) => [`/n${value}`, value]),
+      ['/last', 7],
+    ])
+  }
+})
+
+test('watch() continues in the middle of a change', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const [before] = await take(tree.watch('/'), 1)
+  expect(before?.id).toBe(undefined)
+  const following = tree.watch('/l')[Symbol.asyncIterator]()
+  await following.next()
+  tree.updateSync('/', { 'l/a': 1, x: 1, 'l/b': 2, 'l/c': 3, y: 1 })
+  const live = await take({ [Symbol.asyncIterator]: () => following }, 3)
+  expect(shown(live)).toEqual([
+    ['/a', 1],
+    ['/b', 2],
+    ['/c', 3],
+  ])
+  tree.setSync('/l/d', 4)
+  for (const [index, { id }] of live.entries()) {
+    const missed = await take(tree.watch('/l', { since: id! }), 3 - index)
+    expect(shown(missed)).toEqual([...shown(live.slice(index + 1)), ['/d', 4]])
+  }
+})
+
+test('watch() gives the value where the log does not know the event', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({
+    path: folder.path,
+    durability: 'relaxed',
+    log: { maxBytes: 0 },
+  })
+  tree.setSync('/a', 1)
+  const [event] = await take(tree.watch('/a'), 1)
+  const since = event!.id!
+  tree.setSync('/a', 2)
+  for (const unknown of [
+    since,
+    '',
+    'x',
+    '---',
+    `${since}x`,
+    since.replace(/^./, '~'),
+    'e-99-1',
+    'e--1-1',
+  ]) {
+    expect(shown(await take(tree.watch('/a', { since: unknown }), 1))).toEqual([['/', 2]])
+  }
+})
+
+test('watch() of a folder that was copied and continued starts over', async () => {
+  using folder = temporaryFolder()
+  using copy = temporaryFolder()
+  const { cpSync } = await import('node:fs')
+  const origin = await openWatched(folder)
+  origin.setSync('/a', 1)
+  const [common] = await take(origin.watch('/a'), 1)
+  await origin.close()
+  cpSync(folder.path, copy.path, { recursive: true })
+  await using one = await openWatched(folder)
+  await using other = await openWatched(copy)
+  one.setSync('/a', 'one')
+  other.setSync('/a', 'other')
+  const [ofOne] = await take(one.watch('/a'), 1)
+  const [ofOther] = await take(other.watch('/a'), 1)
+  expect(ofOne!.sequence).toBe(ofOther!.sequence)
+  expect(shown(await take(one.watch('/a', { since: common!.id! }), 1))).toEqual([['/', 'one']])
+  one.setSync('/a/x', 1)
+  other.setSync('/a/x', 2)
+  expect(shown(await take(one.watch('/a', { since: ofOne!.id! }), 1))).toEqual([['/x', 1]])
+  expect(shown(await take(other.watch('/a', { since: ofOne!.id! }), 1))).toEqual([['/', { x: 2 }]])
+})
+
+test('a reader that falls behind gets the value as it is', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const events = tree.watch('/')[Symbol.asyncIterator]()
+  await events.next()
+  tree.store.commit(
+    Array.from({ length: 1500 }, (_, index) => ({ pairs: [{ path: at('/n'), value: index }] })),
+  )
+  const { value: event } = await events.next()
+  expect(event).toMatchObject({ path: '/', value: { n: 1499 }, sequence: 1500 })
+  tree.setSync('/n', 'next')
+  expect((await events.next()).value).toMatchObject({ path: '/n', value: 'next' })
+  await events.return?.()
+})
+
+test('a change too large for the log gives way to the value as it is', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const above = tree.watch('/')[Symbol.asyncIterator]()
+  const below = tree.watch('/big/small')[Symbol.asyncIterator]()
+  const beside = tree.watch('/beside')[Symbol.asyncIterator]()
+  for (const events of [above, below, beside]) await events.next()
+  tree.setSync('/big', { small: 1, large: 'x'.repeat(1_200_000) })
+  tree.setSync('/beside', 2)
+  expect((await below.next()).value).toMatchObject({ path: '/', value: 1 })
+  expect((await beside.next()).value).toMatchObject({ path: '/', value: 2 })
+  expect((await above.next()).value).toMatchObject({ path: '/', sequence: 2 })
+  for (const events of [above, below, beside]) await events.return?.()
+})
+
+test('an aborted watch ends, waiting or not', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const stop = new AbortController()
+  const seen: TreeEvent[] = []
+  const waiting = (async () => {
+    for await (const event of tree.watch('/', { signal: stop.signal })) seen.push(event)
+  })()
+  while (seen.length === 0) await setImmediate()
+  stop.abort()
+  await waiting
+  expect(await take(tree.watch('/', { signal: stop.signal }), 1)).toEqual([])
+  tree.watch('/', () => seen.push(...seen), { signal: stop.signal })
+  tree.setSync('/a', 1)
+  await setImmediate()
+  expect(seen.length).toBe(1)
+})
+
+test('close() ends what watches', async () => {
+  using folder = temporaryFolder()
+  const tree = await openWatched(folder)
+  const seen: TreeEvent[] = []
+  const waiting = (async () => {
+    for await (const event of tree.watch('/')) seen.push(event)
+  })()
+  tree.watch('/a', (event) => seen.push(event))
+  while (seen.length < 2) await setImmediate()
+  await tree.close()
+  await waiting
+  expect(seen.length).toBe(2)
+})
+
+test('a closed tree can not be watched', async () => {
+  using folder = temporaryFolder()
+  const tree = await openWatched(folder)
+  await tree.close()
+  const closed: unknown = expect.objectContaining({ code: 'ERR_STORE_CLOSED' })
+  await expect(take(tree.watch('/'), 1)).rejects.toThrow(closed)
+  expect(() => tree.watch('/', () => {})).toThrow(closed)
+})
+
+test('a listener that throws fails alone, and the write stays', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const errors: unknown[] = []
+  const heard: number[] = []
+  const listeners = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.once('uncaughtException', (error) => errors.push(error))
+  try {
+    tree.store.subscribe(() => {
+      throw new Error('listener')
+    })
+    tree.store.subscribe((changes) => heard.push(changes.length))
+    tree.setSync('/a', 1)
+    while (errors.length === 0) await setImmediate()
+  } finally {
+    for (const listener of listeners) process.on('uncaughtException', listener)
+  }
+  expect(errors).toEqual([new Error('listener')])
+  expect(heard).toEqual([1])
+  expect(tree.get('/a')).toBe(1)
+})
+
+test('what subscribe() says is what the log says', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const heard: unknown[] = []
+  tree.store.subscribe((changes) => {
+    for (const { id, sequence, pairs } of changes) {
+      heard.push([id, sequence, pairs.map(({ path, value }) => [path, value?.text])])
+    }
+  })
+  tree.setSync('/start', 1)
+  tree.store.commit([
+    { pairs: [{ path: at('/a'), value: parseJson('{"b":[1,{"c":"é"}],".priority":3}') }] },
+    { pairs: [{ path: at('/a'), value: parseJson('{"b":[1,{"c":"é"}],".priority":3}') }] },
+    { pairs: [{ path: at('/a/.priority'), value: 'p' }] },
+    {
+      pairs: [
+        { path: at('/start'), value: 1 },
+        { path: at('/x'), value: null },
+      ],
+    },
+    {
+      pairs: [
+        { path: at('/start'), value: 2 },
+        { path: at('/x'), value: null },
+      ],
+    },
+    { pairs: [{ path: at('/long'), value: 'x'.repeat(1_200_000) }] },
+  ])
+  const events = tree.watch('/', { since: (heard[0] as [string])[0] })[Symbol.asyncIterator]()
+  expect(heard.map((change) => (change as unknown[]).slice(1))).toEqual([
+    [1, [['/start', '1']]],
+    [2, [['/a', '{".priority":3,"b":{"0":1,"1":{"c":"é"}}}']]],
+    [3, [['/a/.priority', '"p"']]],
+    [4, [['/start', '2']]],
+    [5, [['/long', undefined]]],
+  ])
+  expect((await events.next()).value).toMatchObject({ path: '/', sequence: 5 })
+  await events.return?.()
+})
