@@ -23,7 +23,7 @@ export type TreeErrorCode =
 export interface TreeErrorDetails {
   /** Line of the input where the problem begins, from 1. */
   readonly line?: number
-  /** Column of the input where the problem begins, from 1, in characters. */
+  /** Column of the input where the problem begins, from 1, in UTF-16 units as in a string. */
   readonly column?: number
   /** Where in the tree the problem is, in canonical form. */
   readonly path?: string

@@ -26,7 +26,7 @@ export interface UpdateMember {
 /**
  * Reads JSON from outside as a value to be written: `null`, `{}` and `[]` inside it go, arrays
  * become branches, `.value`, `.priority` and `.sv` become what they stand for. Of two members of
- * one name the last one holds. Bytes have to be UTF-8.
+ * one name the last one holds, and the other may go unchecked. Bytes have to be UTF-8.
  *
  * @throws {TreeError} with line and column: `ERR_JSON_SYNTAX`, `ERR_INVALID_KEY`, `ERR_TOO_DEEP`,
  * `ERR_INVALID_NUMBER` (not finite, or an integer that would be rounded), `ERR_INVALID_STRING`

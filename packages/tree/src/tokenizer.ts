@@ -71,7 +71,7 @@ const escapes = new Map(
 /**
  * Reads JSON (RFC 8259, nothing more) that comes in chunks of any size, cut anywhere, and reports
  * its tokens. It never recurses and holds nothing but the token that a chunk ended in; the depth
- * of the text is for the handler to limit.
+ * of the text is for the handler to limit. After an error it can't go on.
  *
  * Chunks are decoded whole before they are read: `slice` of a decoded chunk is many times faster
  * than decoding each string by itself.

@@ -101,7 +101,6 @@ describe('TreeBuilder', () => {
           parseJson(text).toText('export'),
         )
       }),
-      { numRuns: 500 },
     )
   })
 
