@@ -1,0 +1,81 @@
+import type { StagedPair, StageOptions, Stager, TreeStore } from '@elkyn/tree'
+import type { HttpRequest } from './message.ts'
+import { maxParsedBytes } from './plan.ts'
+import { Refusal } from './refusal.ts'
+
+/** Takes the body of a request: in memory while it is small, into the store when it gets large. */
+export class BodySink implements Disposable {
+  readonly #store: TreeStore
+  readonly #options: StageOptions
+  readonly #maxBytes: number
+  readonly #chunks: Uint8Array[] = []
+  #length = 0
+  #stager: Stager | undefined
+
+  constructor(store: TreeStore, options: StageOptions, maxBytes: number) {
+    this.#store = store
+    this.#options = options
+    this.#maxBytes = maxBytes
+  }
+
+  /** Whether the body is so large that it goes into the store. */
+  get isStaging(): boolean {
+    return this.#stager !== undefined
+  }
+
+  /**
+   * @throws {Refusal} 413 when it has become too large.
+   * @throws {TreeError} what is wrong with a large body, as soon as it is seen.
+   */
+  write(chunk: Uint8Array): void {
+    this.#length += chunk.length
+    checkLength(this.#length, this.#maxBytes)
+    if (this.#stager === undefined && this.#length > maxParsedBytes) {
+      this.#stager = this.#store.stage(this.#options)
+      for (const early of this.#chunks.splice(0)) this.#stager.write(early)
+    }
+    if (this.#stager === undefined) this.#chunks.push(chunk)
+    else this.#stager.write(chunk)
+  }
+
+  /** The bytes of a small body, or what a large one was staged as. */
+  end(): Uint8Array | readonly StagedPair[] {
+    if (this.#stager !== undefined) return this.#stager.end()
+    return this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks)
+  }
+
+  /** Throws away what was staged, unless it was written meanwhile. */
+  [Symbol.dispose](): void {
+    this.#stager?.abort()
+  }
+}
+
+/**
+ * Refuses a body by what the head of its request says about it.
+ * @throws {Refusal} 413, 415
+ */
+export function checkBodyHead({ headers }: HttpRequest, maxBytes: number): void {
+  checkLength(Number(headers['content-length'] ?? 0), maxBytes)
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new Refusal(415, `Content-Encoding '${String(encoding)}' is not supported`)
+  }
+}
+
+function checkLength(length: number, maxBytes: number): void {
+  if (length > maxBytes) throw new Refusal(413, 'Payload is too large')
+}
+
+const pieceBytes = 64 * 1024
+
+/** A body in pieces small enough to be parsed one at a time. */
+export async function* piecesOf(body: HttpRequest['body']): AsyncGenerator<Uint8Array> {
+  if (body === undefined) return
+  if (!(body instanceof Uint8Array)) {
+    yield* body
+    return
+  }
+  for (let start = 0; start < body.length; start += pieceBytes) {
+    yield body.subarray(start, start + pieceBytes)
+  }
+}

@@ -1,0 +1,60 @@
+import { TreeError } from '@elkyn/tree'
+import type { TreeErrorCode } from '@elkyn/tree'
+import { HttpServerError } from './errors.ts'
+import type { Log } from './log.ts'
+import type { HttpResponse } from './message.ts'
+import { Refusal } from './refusal.ts'
+import { errorResponse } from './response.ts'
+
+type Text = string | ((error: TreeError) => string)
+
+// Messages about a request say nothing but what was in it, so they may be sent as they are.
+const ownMessage: Text = (error) => error.message
+
+const syntax =
+  "Invalid data; couldn't parse JSON object, array, or value. Perhaps you're using invalid " +
+  'characters in your key names.'
+const notAnObject =
+  "Invalid data; couldn't parse JSON object. Are you sending a JSON object with valid key names?"
+
+const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Text]>> = {
+  ERR_INVALID_PATH: [400, 'Invalid path: Invalid token in path'],
+  ERR_PATH_TOO_LONG: [400, 'Invalid path: Path is too long'],
+  ERR_JSON_SYNTAX: [400, syntax],
+  ERR_INVALID_KEY: [400, ownMessage],
+  ERR_INVALID_NUMBER: [400, ownMessage],
+  ERR_INVALID_STRING: [400, ownMessage],
+  ERR_STRING_TOO_LARGE: [400, ownMessage],
+  ERR_TOO_DEEP: [400, ownMessage],
+  ERR_INVALID_PRIORITY: [400, ownMessage],
+  ERR_INVALID_SERVER_VALUE: [400, 'Invalid data; unrecognized server value'],
+  ERR_INVALID_VALUE: [400, ownMessage],
+  ERR_NOT_AN_OBJECT: [400, notAnObject],
+  ERR_PATH_CONFLICT: [400, ownMessage],
+  ERR_CONDITION_FAILED: [412, ownMessage],
+  ERR_REFUSED: [401, 'Permission denied'],
+  ERR_STORE_CLOSED: [503, 'The database is closed'],
+  ERR_STORE_FULL: [507, 'The database is full: Nothing was written'],
+  ERR_STORE_FAILED: [503, 'The database failed: Nothing was written'],
+}
+
+/** The answer to a request that led to `error`. What is not the client's doing goes into the log. */
+export function failureResponse(error: unknown, log: Log): HttpResponse {
+  if (error instanceof Refusal) return errorResponse(error.status, error.message, error.headers)
+  if (error instanceof HttpServerError && error.code === 'ERR_REQUEST_ABORTED') {
+    return errorResponse(400, error.message)
+  }
+  if (error instanceof TreeError) {
+    const [status, text] = answers[error.code]
+    if (status >= 500) log.error({ err: error }, 'The store could not do what a request asked')
+    return errorResponse(status, typeof text === 'string' ? text : text(error))
+  }
+  log.error({ err: error }, 'A request failed')
+  return errorResponse(500, 'An internal error occurred')
+}
+
+/** What went wrong with the body of an update: what is no JSON at all is no object either. */
+export function updateFailure(error: unknown): unknown {
+  if (!(error instanceof TreeError) || error.code !== 'ERR_JSON_SYNTAX') return error
+  return new TreeError('ERR_NOT_AN_OBJECT', error.message, { cause: error })
+}

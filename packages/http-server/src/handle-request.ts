@@ -1,0 +1,84 @@
+import type { TreeStore } from '@elkyn/tree'
+import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
+import { requestAborted } from './errors.ts'
+import { failureResponse, updateFailure } from './failure.ts'
+import type { Log } from './log.ts'
+import type { HttpRequest, HttpResponse } from './message.ts'
+import { planRequest } from './plan-request.ts'
+import type { PlanOptions } from './plan-request.ts'
+import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
+import { SnapshotBody } from './snapshot-body.ts'
+
+export interface HandlerContext extends PlanOptions {
+  readonly store: TreeStore
+  readonly maxBodyBytes: number
+  readonly log: Log
+}
+
+/** Plans a request and carries the plan out in the calling thread; reads at once. */
+export function handleRequest(
+  request: HttpRequest,
+  context: HandlerContext,
+): HttpResponse | Promise<HttpResponse> {
+  try {
+    const plan = planRequest(request, context)
+    return plan.kind === 'respond' || plan.kind === 'read'
+      ? answer(plan, context.store)
+      : change(plan, request, context)
+  } catch (error) {
+    return failureResponse(error, context.log)
+  }
+}
+
+function answer(plan: RespondPlan | ReadPlan, store: TreeStore): HttpResponse {
+  if (plan.kind === 'respond') return plan.response
+  const snapshot = store.snapshot()
+  try {
+    const response = plan.run(snapshot)
+    const { body } = response
+    if (body !== undefined && !(body instanceof Uint8Array)) {
+      return { ...response, body: new SnapshotBody(body, snapshot) }
+    }
+    snapshot.close()
+    return response
+  } catch (error) {
+    snapshot.close()
+    throw error
+  }
+}
+
+async function change(
+  plan: WritePlan | BodyPlan,
+  request: HttpRequest,
+  context: HandlerContext,
+): Promise<HttpResponse> {
+  try {
+    return await (plan.kind === 'body'
+      ? takeBody(plan, request, context)
+      : write(plan, context.store))
+  } catch (error) {
+    const isUpdate = plan.kind === 'body' && plan.stageOptions.kind === 'update'
+    return failureResponse(isUpdate ? updateFailure(error) : error, context.log)
+  }
+}
+
+async function takeBody(
+  plan: BodyPlan,
+  request: HttpRequest,
+  { store, maxBodyBytes }: HandlerContext,
+): Promise<HttpResponse> {
+  checkBodyHead(request, maxBodyBytes)
+  using sink = new BodySink(store, plan.stageOptions, maxBodyBytes)
+  for await (const piece of piecesOf(request.body)) {
+    sink.write(piece)
+    if (sink.isStaging && request.signal.aborted) throw requestAborted()
+  }
+  const body = sink.end()
+  const next = body instanceof Uint8Array ? plan.parse(body) : plan.staged(body)
+  return next.kind === 'respond' ? next.response : await write(next, store)
+}
+
+async function write(plan: WritePlan, store: TreeStore): Promise<HttpResponse> {
+  const outcome = await store.write(plan.write)
+  return answer(plan.answer(outcome), store)
+}

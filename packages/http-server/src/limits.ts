@@ -1,0 +1,65 @@
+/** What clients may take of the server. Each limit has a default; none can be turned off. */
+export interface HttpLimits {
+  /**
+   * Largest request body, in bytes. A larger one is answered 413, before it is read where it says
+   * its length. Default: 268435456 (256 MiB).
+   */
+  readonly maxBodyBytes?: number
+  /**
+   * Longest path and query of a request, in bytes as they were sent. Longer ones are answered 414.
+   * Default: 81920, enough for every path that a tree can have.
+   */
+  readonly maxUrlBytes?: number
+  /**
+   * Largest head of a request, with URL and all header fields, in bytes. A larger one is answered
+   * 431. Default: 98304.
+   */
+  readonly maxHeaderBytes?: number
+  /** Connections at one time. A further one is answered 503 and closed. Default: 10000. */
+  readonly maxConnections?: number
+  /**
+   * How long the head of a request may take, from its first byte or from the beginning of the
+   * connection. Then it is answered 408. Default: 20000.
+   */
+  readonly headersTimeoutMs?: number
+  /** How long a whole request may take to arrive. Then it is answered 408. Default: 300000. */
+  readonly requestTimeoutMs?: number
+  /**
+   * How long a connection may rest between requests before it is closed. A proxy in front should
+   * close its connections earlier. Default: 65000.
+   */
+  readonly keepAliveTimeoutMs?: number
+  /**
+   * How long a client may take in nothing of an answer that waits for it. Then its connection is
+   * destroyed. Default: 30000.
+   */
+  readonly writeTimeoutMs?: number
+}
+
+const defaults: Required<HttpLimits> = {
+  maxBodyBytes: 256 * 1024 * 1024,
+  maxUrlBytes: 80 * 1024,
+  maxHeaderBytes: 96 * 1024,
+  maxConnections: 10_000,
+  headersTimeoutMs: 20_000,
+  requestTimeoutMs: 300_000,
+  keepAliveTimeoutMs: 65_000,
+  writeTimeoutMs: 30_000,
+}
+
+// The longest time that a timer of Node takes.
+const maxMs = 0x7fff_ffff
+
+/** @throws {RangeError} for a limit that is not a positive integer, or no time that a timer takes. */
+export function resolveLimits(given: HttpLimits): Required<HttpLimits> {
+  const limits = { ...defaults }
+  for (const name of Object.keys(defaults) as (keyof HttpLimits)[]) {
+    const value = given[name] ?? defaults[name]
+    const maximum = name.endsWith('Ms') ? maxMs : Number.MAX_SAFE_INTEGER
+    if (!Number.isInteger(value) || value < 1 || value > maximum) {
+      throw new RangeError(`Invalid ${name} ${value}: It has to be an integer from 1 to ${maximum}`)
+    }
+    limits[name] = value
+  }
+  return limits
+}

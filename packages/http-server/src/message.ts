@@ -1,0 +1,33 @@
+/** A request as a handler sees it: no socket, no thread. */
+export interface HttpRequest {
+  /** In capitals, as on the wire. */
+  readonly method: string
+  /** Path and query as they were sent, percent-encoding included. */
+  readonly url: string
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** `undefined` where the request has none. Iterated once at most, and only if it is wanted. */
+  readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}
+
+/** The part of a request that is known before its body. */
+export type HttpRequestHead = Pick<HttpRequest, 'method' | 'url' | 'headers'>
+
+/** Names and values in turn, without those that frame the message, such as `Content-Length`. */
+export type RawHeaders = readonly string[]
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers: RawHeaders
+  /**
+   * The bytes, at once or block by block. Who takes blocks ends the iterator in every case, because
+   * they may come from an open snapshot. The answer to `HEAD` has the body that `GET` would have:
+   * it says what the headers are, and is not sent.
+   */
+  readonly body?: Uint8Array | Iterable<Uint8Array>
+}
+
+/** Answers a request. Never throws and never rejects. */
+export type RequestHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>

@@ -1,0 +1,49 @@
+import type { HttpRequestHead } from './message.ts'
+import type { Parameters } from './parameters.ts'
+import { Refusal } from './refusal.ts'
+
+/** What can be done to a place in the tree. */
+export type Method = 'GET' | 'HEAD' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
+
+const methods: ReadonlySet<string> = new Set<Method>([
+  'GET',
+  'HEAD',
+  'PUT',
+  'PATCH',
+  'POST',
+  'DELETE',
+])
+
+/** The methods that a server answers, as an `Allow` header lists them. */
+export const allowedMethods = 'GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS'
+
+/** Whether a method only reads. Two such requests may be answered in any order. */
+export function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+}
+
+/**
+ * The method that is meant: a `POST` may say another one, for clients that can send no other.
+ * The header counts before the parameter.
+ * @throws {Refusal} 405 for a method that nothing here has, 400 for an override to one.
+ */
+export function effectiveMethod(head: HttpRequestHead, parameters: Parameters): Method {
+  if (head.method === 'POST') {
+    const override =
+      head.headers['x-http-method-override'] ?? parameters.get('x-http-method-override')
+    return override === undefined ? 'POST' : overriding(String(override))
+  }
+  if (isMethod(head.method)) return head.method
+  throw new Refusal(405, 'Method not allowed', ['Allow', allowedMethods])
+}
+
+// [unconfirmed] The status for an unknown name.
+function overriding(name: string): Method {
+  const method = name.toUpperCase()
+  if (isMethod(method)) return method
+  throw new Refusal(400, 'Invalid X-HTTP-Method-Override: Method not allowed')
+}
+
+function isMethod(method: string): method is Method {
+  return methods.has(method)
+}

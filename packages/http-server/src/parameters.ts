@@ -1,0 +1,93 @@
+import type { JsonForm } from '@elkyn/tree'
+import { Refusal } from './refusal.ts'
+
+/** Query parameters by name. Of one given several times the first counts. */
+export type Parameters = ReadonlyMap<string, string>
+
+/** How the body of an answer is laid out; `silent` leaves it out. */
+export type Print = 'compact' | 'pretty' | 'silent'
+
+/** A listing of child names instead of values, in key order. */
+export interface Listing {
+  readonly after?: string
+  readonly limit?: number
+}
+
+const none: Parameters = new Map()
+
+/** @throws {Refusal} 400 for broken percent-encoding. */
+export function parseParameters(query: string): Parameters {
+  if (query === '') return none
+  const parameters = new Map<string, string>()
+  for (const part of query.split('&')) {
+    if (part === '') continue
+    const equals = part.indexOf('=')
+    const name = decode(equals === -1 ? part : part.slice(0, equals))
+    if (!parameters.has(name))
+      parameters.set(name, equals === -1 ? '' : decode(part.slice(equals + 1)))
+  }
+  return parameters
+}
+
+// [unconfirmed] As in forms, a plus sign is a space: clients that build queries from a dictionary
+// write them so. In a path it is a plus sign.
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text.includes('+') ? text.replaceAll('+', ' ') : text)
+  } catch {
+    throw new Refusal(400, 'Invalid query parameter: The percent-encoding is broken or not UTF-8')
+  }
+}
+
+/** [unconfirmed] An unknown value is ignored. */
+export function parsePrint(parameters: Parameters): Print {
+  const print = parameters.get('print')
+  return print === 'pretty' || print === 'silent' ? print : 'compact'
+}
+
+/** [unconfirmed] An unknown value is refused, because the answer would have another shape than asked. */
+export function parseForm(parameters: Parameters): JsonForm {
+  const format = parameters.get('format')
+  if (format === undefined) return 'plain'
+  if (format === 'export') return 'export'
+  throw new Refusal(400, "Invalid format: The only one is 'export'")
+}
+
+/** The parts of a query. */
+export const queryParameters = [
+  'orderBy',
+  'limitToFirst',
+  'limitToLast',
+  'startAt',
+  'startAfter',
+  'endAt',
+  'endBefore',
+  'equalTo',
+] as const
+
+/** Those of them that a listing may carry, without `orderBy`. */
+export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter']
+
+/**
+ * The listing that `shallow=true` asks for. It may be limited and continued, which the command-line
+ * tool of the production service does; no other part of a query mixes with it.
+ */
+export function parseListing(parameters: Parameters): Listing | undefined {
+  if (parameters.get('shallow') !== 'true') return undefined
+  if (queryParameters.some((name) => parameters.has(name) && !listingParameters.includes(name))) {
+    throw new Refusal(400, "Mixing 'shallow' and querying parameters is not supported")
+  }
+  const after = parameters.get('startAfter')
+  const limit = parameters.get('limitToFirst')
+  return {
+    ...(after === undefined || after === '' ? {} : { after }),
+    ...(limit === undefined ? {} : { limit: parseLimit('limitToFirst', limit) }),
+  }
+}
+
+function parseLimit(name: string, text: string): number {
+  if (!/^-?\d+$/.test(text) && text !== '') throw new Refusal(400, `${name} must be an integer`)
+  const limit = Number(text)
+  if (limit <= 0) throw new Refusal(400, `${name} must be positive`)
+  return limit
+}

@@ -1,0 +1,90 @@
+import { parseConditions } from './conditions.ts'
+import { preflightResponse } from './cors.ts'
+import type { HttpRequestHead } from './message.ts'
+import { effectiveMethod, isSafe } from './method.ts'
+import type { Method } from './method.ts'
+import { refuseHeaders, refuseParameters, refusePath } from './not-yet.ts'
+import {
+  listingParameters,
+  parseForm,
+  parseListing,
+  parseParameters,
+  parsePrint,
+} from './parameters.ts'
+import type { Parameters } from './parameters.ts'
+import type { Plan, RespondPlan } from './plan.ts'
+import { nothingResponse, planRead } from './read.ts'
+import type { ReadRequest } from './read.ts'
+import { Refusal } from './refusal.ts'
+import { jsonResponse } from './response.ts'
+import { locate, parseTarget, surfaceOf } from './target.ts'
+import { planDelete, planPatch, planPost, planPut } from './write.ts'
+
+export interface PlanOptions {
+  /** Name of the one database that is served; `undefined` takes any. */
+  readonly namespace: string | undefined
+  /** Gives a new key for a child of a list. */
+  readonly createKey: () => string
+  /** Whether the server is neither starting nor stopping. */
+  readonly isServing: () => boolean
+}
+
+/**
+ * Looks at the head of a request and says what is to be done. The order of the checks is that of
+ * the specification: method, path, parameters, credentials, then what needs the body or the store.
+ *
+ * @throws {Refusal} or {TreeError} for what is wrong with the request.
+ */
+export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
+  if (head.method === 'OPTIONS') return { kind: 'respond', response: preflightResponse(head) }
+  const { pathname, query } = parseTarget(head.url)
+  const parameters = parseParameters(query)
+  const method = effectiveMethod(head, parameters)
+  if (pathname === '/.health') return planHealth(method, options)
+  refusePath(method, pathname)
+  if (pathname.startsWith('/.info')) return planInfo(method, pathname, parameters)
+  const place = locate(pathname)
+  refuseNamespace(parameters, options)
+  const listing = isSafe(method) ? parseListing(parameters) : undefined
+  refuseParameters(method, parameters, listing === undefined ? [] : listingParameters)
+  refuseHeaders(method, head.headers)
+  const request = {
+    ...place,
+    print: parsePrint(parameters),
+    form: parseForm(parameters),
+    listing,
+    conditions: parseConditions(method, head.headers),
+  }
+  return plans[method](request, options)
+}
+
+const plans: Readonly<Record<Method, (request: ReadRequest, options: PlanOptions) => Plan>> = {
+  GET: planRead,
+  HEAD: planRead,
+  PUT: planPut,
+  PATCH: planPatch,
+  POST: (request, { createKey }) => planPost(request, createKey()),
+  DELETE: planDelete,
+}
+
+function planHealth(method: Method, { isServing }: PlanOptions): RespondPlan {
+  if (!isSafe(method)) throw new Refusal(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
+  const response = isServing()
+    ? jsonResponse(200, '{"status":"ok"}')
+    : jsonResponse(503, '{"status":"stopping"}')
+  return { kind: 'respond', response }
+}
+
+// [unconfirmed] What clients read here over other protocols can't be read over this one.
+function planInfo(method: Method, pathname: string, parameters: Parameters): RespondPlan {
+  if (!isSafe(method)) throw new Refusal(400, 'Invalid path: Invalid token in path')
+  const surface = surfaceOf(pathname)
+  const print = parsePrint(parameters)
+  return { kind: 'respond', response: nothingResponse({ surface, path: pathname, print }) }
+}
+
+// Client libraries name a database in every request to a server of one's own.
+function refuseNamespace(parameters: Parameters, { namespace }: PlanOptions): void {
+  if (namespace === undefined) return
+  if ((parameters.get('ns') ?? namespace) !== namespace) throw new Refusal(404, '404 Not Found')
+}

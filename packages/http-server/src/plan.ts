@@ -1,0 +1,44 @@
+import type { StagedPair, StageOptions, TreeSnapshot, TreeWrite, WriteOutcome } from '@elkyn/tree'
+import type { HttpResponse } from './message.ts'
+
+/**
+ * What has to be done to answer a request. Planning touches no store and waits for nothing, so
+ * whoever carries a plan out chooses the thread, and how many writes share a commit.
+ */
+export type Plan = RespondPlan | ReadPlan | WritePlan | BodyPlan
+
+/** The answer is known. */
+export interface RespondPlan {
+  readonly kind: 'respond'
+  readonly response: HttpResponse
+}
+
+/** The answer lies in a snapshot. */
+export interface ReadPlan {
+  readonly kind: 'read'
+  /** A body in blocks reads from the snapshot while it is taken, so that must stay open till its end. */
+  run(snapshot: TreeSnapshot): HttpResponse
+}
+
+/** Something is to be written. */
+export interface WritePlan {
+  readonly kind: 'write'
+  readonly write: TreeWrite
+  /** What to answer; a read where the answer is too large to have come back with the outcome. */
+  answer(outcome: WriteOutcome): RespondPlan | ReadPlan
+}
+
+/**
+ * The rest depends on the body, which nobody has to read before. Up to {@link maxParsedBytes} it is
+ * parsed in one piece, a larger one is staged in the store as it arrives.
+ */
+export interface BodyPlan {
+  readonly kind: 'body'
+  /** @throws {TreeError} what is wrong with it. @throws {Refusal} likewise. */
+  parse(body: Uint8Array): RespondPlan | WritePlan
+  readonly stageOptions: StageOptions
+  staged(pairs: readonly StagedPair[]): RespondPlan | WritePlan
+}
+
+/** Largest body, in bytes, that is held in memory and parsed in one piece. */
+export const maxParsedBytes: number = 64 * 1024

@@ -1,0 +1,55 @@
+import { decodeUrlPath } from '@elkyn/tree'
+import type { Path } from '@elkyn/tree'
+import { Refusal } from './refusal.ts'
+
+/** Which of the two dialects a request speaks: `/users/ada.json` or `/users/ada`. */
+export type Surface = 'firebase' | 'native'
+
+/** The request target in two parts, both as they were sent. */
+export interface Target {
+  readonly pathname: string
+  /** Without the question mark; empty where there is none. */
+  readonly query: string
+}
+
+export interface Location {
+  readonly surface: Surface
+  readonly path: Path
+}
+
+/**
+ * Parts a request target. Done by hand: `new URL()` takes longer than reading a record does, and
+ * resolves `..`, which has to be refused.
+ */
+export function parseTarget(url: string): Target {
+  const target = url.startsWith('/') ? url : originForm(url)
+  const mark = target.indexOf('?')
+  if (mark === -1) return { pathname: target, query: '' }
+  return { pathname: target.slice(0, mark), query: target.slice(mark + 1) }
+}
+
+// A client that takes the server for a proxy sends the whole URL, and has to be understood:
+// https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+function originForm(url: string): string {
+  const [authority] = /^https?:\/\/[^/?#]*/i.exec(url) ?? []
+  if (authority === undefined) throw new Refusal(400, 'Invalid path: It has to begin with a slash')
+  const rest = url.slice(authority.length)
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/** The dialect of a URL path. No key holds a dot, so the suffix can't be part of one. */
+export function surfaceOf(pathname: string): Surface {
+  return pathname.endsWith(suffix) ? 'firebase' : 'native'
+}
+
+/**
+ * The place in the tree that a URL path names, and the dialect.
+ * @throws {TreeError} `ERR_INVALID_PATH`, `ERR_PATH_TOO_LONG`
+ */
+export function locate(pathname: string): Location {
+  const surface = surfaceOf(pathname)
+  const path = surface === 'firebase' ? pathname.slice(0, -suffix.length) : pathname
+  return { surface, path: decodeUrlPath(path) }
+}
+
+const suffix = '.json'

@@ -1,0 +1,145 @@
+import { isPriorityPath, joinPath, nullEtag, parseJson, parseUpdate, pathDepth } from '@elkyn/tree'
+import type {
+  JsonForm,
+  Path,
+  StagedPair,
+  TreeSnapshot,
+  WriteAccepted,
+  WritePair,
+  WriteRefused,
+} from '@elkyn/tree'
+import type { Conditions } from './conditions.ts'
+import type { HttpResponse } from './message.ts'
+import type { Print } from './parameters.ts'
+import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
+import { Refusal } from './refusal.ts'
+import { valueResponse } from './value-response.ts'
+import { answerWritten, writtenBlocks, writtenEtag, writtenMembers } from './written.ts'
+import type { Written } from './written.ts'
+
+/** A request to change what is at a path. */
+export interface WriteRequest {
+  readonly path: Path
+  readonly print: Print
+  readonly form: JsonForm
+  readonly conditions: Conditions
+}
+
+/** Replaces what is at the path, and answers what was written. */
+export function planPut(request: WriteRequest): BodyPlan {
+  return planValue(request, request.path, (written, snapshot) =>
+    writtenBlocks(written, request.form, snapshot),
+  )
+}
+
+/** Adds a child under a new key, and answers the key. */
+export function planPost(request: WriteRequest, key: string): BodyPlan {
+  const name = [Buffer.from(`{"name":${JSON.stringify(key)}}`)]
+  return planValue(request, joinPath(request.path, key), () => name)
+}
+
+type Show = (written: Written, snapshot?: TreeSnapshot) => Iterable<Uint8Array> | undefined
+
+function planValue(request: WriteRequest, path: Path, show: Show): BodyPlan {
+  const depth = pathDepth(path)
+  const plan = (value: WritePair['value'] = null): WritePlan =>
+    planWrite(request, [{ path, value }], ({ values }) => {
+      const written = { path, value: values[0] }
+      return answerWritten([written], (snapshot) => {
+        const etag = request.conditions.wantsEtag ? writtenEtag(written, snapshot) : undefined
+        return valueResponse(show(written, snapshot), request.print, etag)
+      })
+    })
+  return {
+    kind: 'body',
+    parse: (body) => plan(parseJson(supplied(body), { depth })),
+    stageOptions: { kind: 'value', depth },
+    staged: ([pair]) => {
+      if (isPriorityPath(path)) throw new Refusal(400, 'Invalid data: The priority is too large')
+      return plan(pair?.value)
+    },
+  }
+}
+
+function supplied(body: Uint8Array): Uint8Array {
+  if (body.length === 0) throw new Refusal(400, 'Error: No data supplied.')
+  return body
+}
+
+/** Replaces the named descendants of the path, all or none, and answers what was written. */
+export function planPatch(request: WriteRequest): BodyPlan {
+  const depth = pathDepth(request.path)
+  return {
+    kind: 'body',
+    parse: (body) => {
+      const members = parseUpdate(body, { depth })
+      // [unconfirmed] The official command-line tool deletes in this way.
+      if (members === null) return planDelete(request)
+      return planUpdate(
+        request,
+        members.map(({ path, value }) => ({ key: path.slice(1), value })),
+      )
+    },
+    stageOptions: { kind: 'update', depth },
+    staged: (pairs) => planUpdate(request, pairs),
+  }
+}
+
+function planUpdate(
+  request: WriteRequest,
+  members: readonly StagedPair[],
+): WritePlan | RespondPlan {
+  const { path, print, form } = request
+  // [unconfirmed] An update of nothing succeeds.
+  if (members.length === 0) {
+    return { kind: 'respond', response: valueResponse(writtenMembers([], form), print) }
+  }
+  const pairs = members.map(({ key, value }) => ({ path: joinPath(path, key), value }))
+  return planWrite(request, pairs, ({ values }) => {
+    const written = members.map(({ key }, index) => ({
+      name: key,
+      path: joinPath(path, key),
+      value: values[index],
+    }))
+    return answerWritten(written, (snapshot) =>
+      valueResponse(writtenMembers(written, form, snapshot), print),
+    )
+  })
+}
+
+/** Deletes what is at the path, if anything is. */
+export function planDelete(request: WriteRequest): WritePlan {
+  const etag = request.conditions.wantsEtag ? nullEtag : undefined
+  const response = valueResponse(undefined, request.print, etag)
+  return planWrite(request, [{ path: request.path, value: null }], () => ({
+    kind: 'respond',
+    response,
+  }))
+}
+
+function planWrite(
+  request: WriteRequest,
+  pairs: readonly WritePair[],
+  answer: (outcome: WriteAccepted) => RespondPlan | ReadPlan,
+): WritePlan {
+  const { path } = request
+  const etag = request.conditions.ifMatch
+  return {
+    kind: 'write',
+    write: { pairs, ...(etag === undefined ? {} : { precondition: { path, etag } }) },
+    answer: (outcome) => {
+      if (outcome.ok) return answer(outcome)
+      if (outcome.current === undefined) throw outcome.error
+      return { kind: 'respond', response: changedResponse(request, outcome.current) }
+    },
+  }
+}
+
+/** What is there instead, so that the client can decide again. No error object. */
+function changedResponse(
+  { form, print }: WriteRequest,
+  { value, etag }: NonNullable<WriteRefused['current']>,
+): HttpResponse {
+  const blocks = [Buffer.from(value.toText(form))]
+  return { ...valueResponse(blocks, print === 'pretty' ? 'pretty' : 'compact', etag), status: 412 }
+}
