@@ -1,1 +1,10 @@
-export {}
+export { SimpleHttpServer } from './simple-http-server.ts'
+export type { CloseOptions, SimpleHttpServerOptions } from './simple-http-server.ts'
+export type { ListenAddress } from './http-listener.ts'
+export type { HttpLimits } from './limits.ts'
+export type { Log } from './log.ts'
+export { createRequestHandler } from './request-handler.ts'
+export type { RequestHandlerOptions } from './request-handler.ts'
+export type { HttpRequest, HttpResponse, RawHeaders, RequestHandler } from './message.ts'
+export { HttpServerError } from './errors.ts'
+export type { HttpServerErrorCode } from './errors.ts'

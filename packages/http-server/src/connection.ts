@@ -1,0 +1,151 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import process from 'node:process'
+import type { Exchange } from './exchange.ts'
+
+// Most requests that wait behind an unsafe one before no more are read from the socket.
+const maxHeld = 64
+
+/** How long a client may go on to send what nobody wants, so that it gets to read why. */
+export const lingerMs = 2000
+
+/** One client's connection, and what its requests in progress have to know of each other. */
+export class Connection {
+  readonly socket: Socket
+  /** No further request is taken from it. */
+  isFinal = false
+  #last: Exchange | undefined
+  #farewell: Uint8Array | undefined
+  #isClosing = false
+  #unsafe = 0
+  readonly #held: (() => void)[] = []
+  readonly #onGone = new Set<() => void>()
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    socket.once('close', () => this.#gone())
+  }
+
+  get isGone(): boolean {
+    return this.socket.destroyed
+  }
+
+  /** Whether its last bytes are known. */
+  get isEnding(): boolean {
+    return this.#isClosing || this.#farewell !== undefined
+  }
+
+  /**
+   * The newest request, until its answer has left. All others leave before it does, so that nothing
+   * is in progress where there is none.
+   */
+  get last(): Exchange | undefined {
+    return this.#last
+  }
+
+  begun(exchange: Exchange): void {
+    this.#last = exchange
+  }
+
+  finished(response: ServerResponse): void {
+    if (this.#last?.response !== response) return
+    this.#last = undefined
+    if (this.isFinal) this.#close()
+  }
+
+  /** Calls `listener` once when the connection has gone. */
+  onGone(listener: () => void): void {
+    this.#onGone.add(listener)
+  }
+
+  offGone(listener: () => void): void {
+    this.#onGone.delete(listener)
+  }
+
+  /**
+   * Whether the next request has to wait: a `GET` that was sent behind a `PUT`, before the answer,
+   * has to see what the `PUT` wrote.
+   */
+  get isHeld(): boolean {
+    return this.#unsafe > 0 || this.#held.length > 0
+  }
+
+  /** Calls `begin` when no request before it stands in its way. */
+  hold(begin: () => void): void {
+    this.#held.push(begin)
+    // Node resumes the socket at the end of each request, and may have read some more already.
+    if (this.#held.length === maxHeld) process.nextTick(() => this.#pause())
+  }
+
+  /** Holds what comes behind until {@link unsafeAnswered}. */
+  unsafeBegun(): void {
+    this.#unsafe++
+  }
+
+  unsafeAnswered(): void {
+    this.#unsafe--
+    while (this.#unsafe === 0 && !this.isGone) {
+      const begin = this.#held.shift()
+      if (begin === undefined) return
+      if (this.#held.length === maxHeld - 1) this.socket.resume()
+      begin()
+    }
+  }
+
+  #pause(): void {
+    if (this.#held.length >= maxHeld) this.socket.pause()
+  }
+
+  /** Resolves when `response` takes more, or never will. */
+  drained(response: ServerResponse): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // Not the response's own `close`: one that waits behind another has none when its socket goes.
+    const done = (): void => {
+      response.off('drain', done)
+      this.offGone(done)
+      resolve()
+    }
+    if (this.isGone) {
+      resolve()
+    } else {
+      response.on('drain', done)
+      this.onGone(done)
+    }
+    return promise
+  }
+
+  /** Closes the connection when what was asked has been answered. */
+  closeWhenIdle(): void {
+    this.isFinal = true
+    if (this.#last === undefined) this.#close()
+    else if (!this.#last.response.headersSent) this.#last.response.shouldKeepAlive = false
+  }
+
+  /** The same, with these bytes as the last ones. */
+  endWith(farewell: Uint8Array): void {
+    this.isFinal = true
+    this.#farewell = farewell
+    if (this.#last === undefined) this.#close()
+  }
+
+  #close(): void {
+    if (this.#isClosing) return
+    this.#isClosing = true
+    const { socket } = this
+    if (this.#farewell === undefined) {
+      socket.destroySoon()
+      return
+    }
+    socket.end(this.#farewell)
+    // To close while the client still sends would reset the connection, and it might never see the
+    // farewell. What it sends is read and forgotten meanwhile.
+    const timer = setTimeout(() => socket.destroy(), lingerMs)
+    this.onGone(() => clearTimeout(timer))
+  }
+
+  #gone(): void {
+    this.#held.length = 0
+    for (const listener of this.#onGone) listener()
+    this.#onGone.clear()
+  }
+}

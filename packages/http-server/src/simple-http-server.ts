@@ -1,0 +1,72 @@
+import type { TreeStore } from '@elkyn/tree'
+import { HttpListener } from './http-listener.ts'
+import type { ListenAddress } from './http-listener.ts'
+import { resolveLimits } from './limits.ts'
+import type { HttpLimits } from './limits.ts'
+import { silentLog } from './log.ts'
+import { createHandler } from './request-handler.ts'
+import type { RequestHandlerOptions } from './request-handler.ts'
+
+export interface SimpleHttpServerOptions extends RequestHandlerOptions, HttpLimits {
+  /** Name or address of the network interface. Default: `127.0.0.1`, which no other machine reaches. */
+  readonly host?: string
+  /** 0 takes any free one; `address()` tells which. Default: 8080. */
+  readonly port?: number
+  /** Whether `close()` closes the store too. Default: false. */
+  readonly closeStore?: boolean
+}
+
+export interface CloseOptions {
+  /** How long requests in progress may take to end before they are broken off. Default: 10000. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Serves a store over HTTP/1.1 from the calling thread: reads run in it, one after the other, and
+ * writes that wait together share a commit.
+ */
+export class SimpleHttpServer implements AsyncDisposable {
+  readonly #listener: HttpListener
+  readonly #address: { readonly host: string; readonly port: number }
+  readonly #ownStore: TreeStore | undefined
+
+  /** @throws {RangeError} for a limit that is not a positive integer. */
+  constructor(options: SimpleHttpServerOptions) {
+    const { host = '127.0.0.1', port = 8080, log = silentLog, closeStore = false } = options
+    const handle = createHandler(options, () => !this.#listener.isClosing)
+    this.#listener = new HttpListener(handle, resolveLimits(options), log)
+    this.#address = { host, port }
+    this.#ownStore = closeStore ? options.store : undefined
+  }
+
+  /**
+   * Begins to listen. May be tried again when it failed.
+   * @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED`
+   * @throws {Error} what Node says about the address, such as `EADDRINUSE` or `EACCES`.
+   */
+  start(): Promise<void> {
+    return this.#listener.start(this.#address)
+  }
+
+  /**
+   * Where it listens.
+   * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
+   */
+  address(): ListenAddress {
+    return this.#listener.address
+  }
+
+  /**
+   * Takes no more connections, answers what was asked, and then closes; what is not done in time is
+   * broken off. Resolves when the last connection has gone.
+   */
+  async close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
+    await this.#listener.close(timeoutMs)
+    await this.#ownStore?.close()
+  }
+
+  /** Calls {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
