@@ -1,0 +1,194 @@
+import { text } from 'node:stream/consumers'
+import { Readable } from 'node:stream'
+import { TreeError } from '@elkyn/tree'
+import { describe, expect, test } from 'vitest'
+import { ObservedStore } from '../test/observed-store.ts'
+import { createRequestHandler } from './index.ts'
+import type { HttpRequest, HttpResponse, RequestHandlerOptions } from './index.ts'
+
+const large = JSON.stringify(Array.from({ length: 200 }, () => 'x'.repeat(1000)))
+
+class Asker {
+  readonly store = new ObservedStore()
+  readonly logged: unknown[] = []
+  readonly #handle
+
+  constructor(options: Partial<RequestHandlerOptions> = {}) {
+    const write = (fields: object): void => {
+      this.logged.push((fields as { err?: unknown }).err)
+    }
+    this.#handle = createRequestHandler({
+      store: this.store,
+      log: { error: write, warn: write },
+      ...options,
+    })
+  }
+
+  ask(
+    method: string,
+    url: string,
+    body?: string | HttpRequest['body'],
+    rest: Partial<HttpRequest> = {},
+  ): HttpResponse | Promise<HttpResponse> {
+    return this.#handle({
+      method,
+      url,
+      headers: {},
+      body: typeof body === 'string' ? Buffer.from(body) : body,
+      signal: new AbortController().signal,
+      ...rest,
+    })
+  }
+
+  async status(...parameters: Parameters<Asker['ask']>): Promise<number> {
+    return (await this.ask(...parameters)).status
+  }
+}
+
+describe('createRequestHandler()', () => {
+  test('answers reads at once, without a promise', async () => {
+    const asker = new Asker()
+    await asker.ask('PUT', '/a.json', '{"b":1}')
+    const response = asker.ask('GET', '/a.json')
+    expect(response).toMatchObject({ status: 200 })
+  })
+
+  test('gives small bodies as bytes and large ones in blocks', async () => {
+    const asker = new Asker()
+    const put = await asker.ask('PUT', '/a.json', large)
+    expect(await bodyText(put)).toBe(large)
+    const get = await asker.ask('GET', '/a.json')
+    expect(get.body).not.toBeInstanceOf(Uint8Array)
+    expect(await bodyText(get)).toBe(large)
+  })
+
+  test('takes a body at once, in pieces, and none', async () => {
+    const asker = new Asker()
+    expect(await asker.status('PUT', '/a.json', '1')).toBe(200)
+    expect(await asker.status('PUT', '/a.json', pieces('[1', ',2]'))).toBe(200)
+    expect(await bodyText(await asker.ask('GET', '/a.json'))).toBe('[1,2]')
+    expect(await asker.status('PUT', '/a.json')).toBe(400)
+  })
+
+  test('does not touch the body of a request that is refused by its head', async () => {
+    const asker = new Asker()
+    const untouchable = pieces()
+    untouchable.next = () => {
+      throw new Error('touched')
+    }
+    expect(await asker.status('PUT', '/a.b.json', untouchable)).toBe(400)
+    expect(await asker.status('GET', '/a.json', untouchable)).toBe(200)
+    expect(await asker.status('DELETE', '/a.json', untouchable)).toBe(200)
+  })
+
+  test('closes the snapshot in every exit', async () => {
+    const asker = new Asker()
+    await asker.ask('PUT', '/a.json', large)
+    await asker.ask('GET', '/a.json?print=silent')
+    await asker.ask('GET', '/none')
+    await asker.ask('GET', '/a/0.json?print=pretty')
+    expect(asker.store.openSnapshots).toBe(0)
+
+    // Taken to the end.
+    await bodyText(await asker.ask('GET', '/a.json'))
+    expect(asker.store.openSnapshots).toBe(0)
+
+    // Given up before, and behind, the first block.
+    for (const blocksTaken of [0, 1]) {
+      const blocks = blocksOf(await asker.ask('GET', '/a.json?print=pretty'))
+      expect(asker.store.openSnapshots).toBe(1)
+      for (let count = 0; count < blocksTaken; count++) blocks.next()
+      blocks.return?.()
+      expect(asker.store.openSnapshots).toBe(0)
+      expect(blocks.next()).toEqual({ done: true, value: undefined })
+    }
+
+    // Reading fails.
+    asker.store.readFailure = new Error('disk')
+    const blocks = blocksOf(await asker.ask('GET', '/a.json'))
+    expect(() => [...{ [Symbol.iterator]: () => blocks }]).toThrow('disk')
+    expect(asker.store.openSnapshots).toBe(0)
+  })
+
+  test('leaves nothing staged behind, however the request ends', async () => {
+    const asker = new Asker()
+    const signal = AbortSignal.abort()
+    expect(await asker.status('PUT', '/a.json', large)).toBe(200)
+    expect(await asker.status('PUT', '/b.json', large.slice(0, -1))).toBe(400)
+    expect(await asker.status('PUT', '/b.json', large, { headers: { 'if-match': 'x' } })).toBe(412)
+    expect(await asker.status('PUT', '/b/.priority.json', large)).toBe(400)
+    expect(await asker.status('PUT', '/b.json', large, { signal })).toBe(400)
+    expect(await asker.status('PUT', '/b.json', broken(large))).toBe(500)
+    asker.store.failure = new TreeError('ERR_STORE_FULL', 'full')
+    expect(await asker.status('PUT', '/b.json', large)).toBe(507)
+    asker.store.failure = undefined
+    expect(asker.store.openStagers).toBe(0)
+    expect(await asker.status('GET', '/b')).toBe(404)
+  })
+
+  test('says nothing of an error of its own but to the log', async () => {
+    const asker = new Asker()
+    asker.store.failure = new Error('secret')
+    for (const response of [
+      await asker.ask('GET', '/a.json'),
+      await asker.ask('DELETE', '/a.json'),
+    ]) {
+      expect(response.status).toBe(500)
+      expect(await bodyText(response)).toBe('{\n  "error" : "An internal error occurred"\n}\n')
+    }
+    expect(asker.logged).toEqual([asker.store.failure, asker.store.failure])
+  })
+
+  test('answers for a store that is full, closed or broken', async () => {
+    const asker = new Asker()
+    for (const [code, status] of [
+      ['ERR_STORE_FULL', 507],
+      ['ERR_STORE_CLOSED', 503],
+      ['ERR_STORE_FAILED', 503],
+    ] as const) {
+      asker.store.failure = new TreeError(code, 'secret')
+      const response = await asker.ask('PUT', '/a.json', '1')
+      expect(response.status).toBe(status)
+      expect(await bodyText(response)).not.toContain('secret')
+      expect(asker.logged.at(-1)).toBe(asker.store.failure)
+    }
+  })
+
+  test('does not log what clients do wrong', async () => {
+    const asker = new Asker()
+    await asker.ask('PUT', '/a.json', '{')
+    await asker.ask('GET', '/a.b')
+    await asker.ask('BREW', '/a')
+    expect(asker.logged).toEqual([])
+  })
+
+  test('refuses a body over maxBodyBytes, in one piece or many', async () => {
+    const asker = new Asker({ maxBodyBytes: 10 })
+    expect(await asker.status('PUT', '/a.json', '"12345678"')).toBe(200)
+    expect(await asker.status('PUT', '/a.json', '"123456789"')).toBe(413)
+    expect(await asker.status('PUT', '/a.json', pieces('"12345', '6789"'))).toBe(413)
+  })
+
+  test('refuses a limit that is none', () => {
+    for (const maxBodyBytes of [0, -1, 1.5, Number.NaN, Infinity]) {
+      expect(() => new Asker({ maxBodyBytes })).toThrow(RangeError)
+    }
+  })
+})
+
+async function bodyText({ body = [] }: HttpResponse): Promise<string> {
+  return text(Readable.from(body instanceof Uint8Array ? [body] : body))
+}
+
+function blocksOf({ body }: HttpResponse): Iterator<Uint8Array> {
+  return (body as Iterable<Uint8Array>)[Symbol.iterator]()
+}
+
+async function* pieces(...parts: string[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) yield Buffer.from(part)
+}
+
+async function* broken(part: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(part)
+  throw new Error('the source broke off')
+}

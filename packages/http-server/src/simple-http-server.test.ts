@@ -1,0 +1,211 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import { ObservedStore } from '../test/observed-store.ts'
+import { SimpleHttpServer } from './index.ts'
+import type { SimpleHttpServerOptions } from './index.ts'
+
+const large = Array.from({ length: 200 }, () => 'x'.repeat(100_000))
+
+class Running implements AsyncDisposable {
+  readonly store = new ObservedStore()
+  readonly logged: unknown[] = []
+  readonly server: SimpleHttpServer
+
+  static async start(options: Partial<SimpleHttpServerOptions> = {}): Promise<Running> {
+    const running = new Running(options)
+    await running.server.start()
+    return running
+  }
+
+  constructor(options: Partial<SimpleHttpServerOptions>) {
+    const write = (fields: object, message: string): void => {
+      this.logged.push({ message, ...fields })
+    }
+    this.server = new SimpleHttpServer({
+      store: this.store,
+      port: 0,
+      log: { error: write, warn: write },
+      ...options,
+    })
+  }
+
+  get url(): string {
+    return this.server.address().url
+  }
+
+  /** Sends the heads of requests, without bodies. */
+  send(...lines: string[]): Socket {
+    const socket = connect(this.server.address().port, '127.0.0.1')
+    socket.on('error', () => {})
+    for (const line of lines) socket.write(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    return socket
+  }
+
+  async put(path: string, value: unknown): Promise<number> {
+    const body = JSON.stringify(value)
+    return (await fetch(this.url + path, { method: 'PUT', body })).status
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close({ timeoutMs: 0 })
+    await this.store.close()
+  }
+}
+
+describe('SimpleHttpServer', () => {
+  test('start() listens where it was told, and address() says where', async () => {
+    await using running = await Running.start({ host: '127.0.0.1' })
+    const { host, port, url } = running.server.address()
+    expect(host).toBe('127.0.0.1')
+    expect(url).toBe(`http://127.0.0.1:${port}`)
+    expect(await (await fetch(`${url}/a.json`)).json()).toBe(null)
+  })
+
+  test('start() fails where the address is taken, and may be tried again', async () => {
+    await using first = await Running.start()
+    const { port } = first.server.address()
+    await using second = new Running({ port })
+    await expect(second.server.start()).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await first.server.close()
+    await second.server.start()
+    expect(second.server.address().port).toBe(port)
+  })
+
+  test('start() works once, and not after close()', async () => {
+    await using running = await Running.start()
+    await expect(running.server.start()).rejects.toMatchObject({ code: 'ERR_SERVER_STARTED' })
+    await running.server.close()
+    await expect(running.server.start()).rejects.toMatchObject({ code: 'ERR_SERVER_CLOSED' })
+    expect(() => running.server.address()).toThrow(
+      expect.objectContaining({ code: 'ERR_SERVER_NOT_LISTENING' }),
+    )
+  })
+
+  test('refuses limits that are none', () => {
+    for (const limits of [
+      { maxUrlBytes: 0 },
+      { writeTimeoutMs: 2 ** 31 },
+      { maxConnections: 1.5 },
+    ]) {
+      expect(() => new Running(limits)).toThrow(RangeError)
+    }
+  })
+
+  test('close() leaves the store open, unless it is told to close it', async () => {
+    for (const closeStore of [false, true]) {
+      await using running = await Running.start({ closeStore })
+      await running.server.close()
+      expect(running.store.isClosed).toBe(closeStore)
+    }
+  })
+
+  test('close() waits for a write that is under way, and answers it', async () => {
+    await using running = await Running.start()
+    const release = running.store.holdWrites()
+    const socket = running.send('DELETE /a')
+    await running.store.writeBegun()
+    const closed = running.server.close()
+    release()
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n.*Connection: close\r\n/s)
+    await closed
+  })
+
+  test('close() breaks a write off at the deadline', async () => {
+    await using running = await Running.start()
+    const release = running.store.holdWrites()
+    const socket = running.send('DELETE /a')
+    await running.store.writeBegun()
+    await running.server.close({ timeoutMs: 1 })
+    expect(await text(socket)).toBe('')
+    release()
+  })
+
+  test('/.health says that the server stops', async () => {
+    await using running = await Running.start()
+    const release = running.store.holdWrites()
+    const socket = running.send('DELETE /a', 'GET /.health')
+    await running.store.writeBegun()
+    const closed = running.server.close()
+    release()
+    expect(await text(socket)).toMatch(/HTTP\/1.1 503 .*\{"status":"stopping"\}$/s)
+    await closed
+  })
+
+  test('holds a request back behind an unanswered write of its connection only', async () => {
+    await using running = await Running.start()
+    const release = running.store.holdWrites()
+    const socket = running.send('DELETE /a', 'GET /.health')
+    await running.store.writeBegun()
+    expect((await fetch(`${running.url}/.health`)).status).toBe(200)
+    expect(socket.bytesRead).toBe(0)
+    release()
+    socket.end()
+    expect((await text(socket)).match(/200 OK/g)).toHaveLength(2)
+  })
+
+  test('takes no more from a connection that has many requests waiting', async () => {
+    await using running = await Running.start()
+    const release = running.store.holdWrites()
+    const socket = running.send('DELETE /a')
+    await running.store.writeBegun()
+    const padding = 'x'.repeat(8000)
+    const count = 2000
+    // More bytes than the operating system holds for the two ends.
+    socket.write(`GET /a.json HTTP/1.1\r\nHost: x\r\nX: ${padding}\r\n\r\n`.repeat(count))
+    for (let asked = 0; asked < 100; asked++) await (await fetch(`${running.url}/.health`)).text()
+    expect(socket.writableLength).toBeGreaterThan(0)
+    release()
+    socket.end('GET /last HTTP/1.1\r\nHost: x\r\n\r\n')
+    const answers = await text(socket)
+    expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(count + 1)
+    expect(answers).toContain('Nothing at /last')
+  })
+
+  test('closes the snapshot of a client that goes away during the answer', async () => {
+    await using running = await Running.start()
+    await running.put('/a.json', large)
+    const socket = running.send('GET /a.json')
+    await once(socket, 'data')
+    expect(running.store.openSnapshots).toBe(1)
+    const closed = running.store.snapshotsClosed()
+    socket.resetAndDestroy()
+    await closed
+  })
+
+  test('closes the snapshot of a client that never reads, after writeTimeoutMs', async () => {
+    await using running = await Running.start({ writeTimeoutMs: 50 })
+    await running.put('/a.json', large)
+    const socket = running.send('GET /a.json', 'GET /a.json')
+    await running.store.snapshotOpened()
+    await running.store.snapshotsClosed()
+    socket.destroy()
+  })
+
+  test('breaks an answer off when reading fails, so that it does not look whole', async () => {
+    await using running = await Running.start()
+    await running.put('/a.json', large)
+    running.store.readFailure = new Error('disk')
+    const socket = running.send('GET /a.json')
+    const answer = await text(socket)
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+    expect(answer.endsWith('0\r\n\r\n')).toBe(false)
+    expect(running.store.openSnapshots).toBe(0)
+    expect(running.logged).toEqual([
+      { message: 'An answer broke off', err: running.store.readFailure },
+    ])
+  })
+
+  test('logs that it refuses connections', async () => {
+    await using running = await Running.start({ maxConnections: 1 })
+    const first = running.send()
+    await once(first, 'connect')
+    expect(await text(running.send())).toMatch(/^HTTP\/1.1 503 /)
+    expect(running.logged).toEqual([
+      { message: 'A connection was refused, because there are too many', maxConnections: 1 },
+    ])
+    first.destroy()
+  })
+})

@@ -1,0 +1,411 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { buffer, text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import { Fixture, errorText } from './fixture.ts'
+import type { StartServer } from './fixture.ts'
+
+const host = 'Host: x\r\n'
+const close = `${host}Connection: close\r\n`
+
+export function describeConnections(start: StartServer): void {
+  describe('limits', () => {
+    test('a body over maxBodyBytes is refused by its Content-Length, before it is sent', async () => {
+      await using server = await Fixture.open(start, { maxBodyBytes: 100 })
+      const socket = server.connect()
+      socket.write(`PUT /a.json HTTP/1.1\r\n${host}Content-Length: 101\r\n\r\n`)
+      const answer = await readHead(socket)
+      expect(answer).toMatch(/^HTTP\/1.1 413 Payload Too Large\r\n/)
+      expect(answer).toContain(errorText('Payload is too large'))
+      socket.destroy()
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a body that proves to be over maxBodyBytes is refused', async () => {
+      await using server = await Fixture.open(start, { maxBodyBytes: 200_000 })
+      for (const size of [200_001, 10_000_000]) {
+        const answer = await server.ask('PUT', '/a.json', { body: repeated(size) })
+        expect([answer.status, answer.text]).toEqual([413, errorText('Payload is too large')])
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a client that goes on to send a refused body gets to read why', async () => {
+      await using server = await Fixture.open(start, { maxBodyBytes: 100 })
+      const socket = server.connect()
+      socket.write(`PUT /a.json HTTP/1.1\r\n${host}Content-Length: 3000000\r\n\r\n`)
+      socket.end(Buffer.alloc(3_000_000, 0x20))
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 413 .*\r\n\r\n.*Payload is too large/s)
+    })
+
+    test('a URL over maxUrlBytes is 414', async () => {
+      await using server = await Fixture.open(start, { maxUrlBytes: 100 })
+      expect((await server.get(`/${'a'.repeat(94)}.json`)).status).toBe(200)
+      expect((await server.get(`/${'a'.repeat(95)}.json`)).status).toBe(414)
+    })
+
+    test('a head over maxHeaderBytes is 431', async () => {
+      await using server = await Fixture.open(start, { maxHeaderBytes: 2000 })
+      const answer = await server.raw(`GET / HTTP/1.1\r\n${host}X: ${'x'.repeat(3000)}\r\n\r\n`)
+      expect(answer).toMatch(/^HTTP\/1.1 431 /)
+      expect(answer).toContain(errorText('The head of the request is too large'))
+    })
+
+    test('a client that goes on to send an endless head gets to read why', async () => {
+      await using server = await Fixture.open(start)
+      const socket = server.connect()
+      socket.write(`GET / HTTP/1.1\r\nX: ${'x'.repeat(5_000_000)}`)
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 431 .*The head of the request is too large/s)
+    })
+
+    test('no header is dropped because there are many', async () => {
+      await using server = await Fixture.open(start)
+      const many = 'a: b\r\n'.repeat(5000)
+      const answer = await server.raw(
+        `PUT /a.json HTTP/1.1\r\n${close}${many}if-match: old\r\nContent-Length: 1\r\n\r\n1`,
+      )
+      expect(answer).toMatch(/^HTTP\/1.1 412 /)
+    })
+
+    test('a connection over maxConnections is told so', async () => {
+      await using server = await Fixture.open(start, { maxConnections: 1 })
+      const first = server.connect()
+      await once(first, 'connect')
+      expect(await server.raw('')).toMatch(/^HTTP\/1.1 503 .*Too many connections/s)
+      first.write(`GET /.health HTTP/1.1\r\n${close}\r\n`)
+      expect(await text(first)).toMatch(/^HTTP\/1.1 200 /)
+      expect(await server.raw(`GET /.health HTTP/1.1\r\n${close}\r\n`)).toMatch(/^HTTP\/1.1 200 /)
+    })
+
+    test('a head that takes too long is 408', async () => {
+      await using server = await Fixture.open(start, { headersTimeoutMs: 50 })
+      for (const begun of ['', 'GET / HTT', `GET / HTTP/1.1\r\n${host}`]) {
+        const answer = await server.raw(begun)
+        expect(answer).toMatch(/^HTTP\/1.1 408 /)
+        expect(answer).toContain(errorText('The request took too long to arrive'))
+      }
+    })
+
+    test('a body that takes too long is 408, and nothing of it is stored', async () => {
+      await using server = await Fixture.open(start, { requestTimeoutMs: 50 })
+      for (const length of [10, 1_000_000]) {
+        const answer = await server.raw(
+          `PUT /a.json HTTP/1.1\r\n${host}Content-Length: ${length}\r\n\r\n"half`,
+        )
+        expect(answer).toMatch(/^HTTP\/1.1 408 /)
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a connection that rests too long is closed without a word', async () => {
+      await using server = await Fixture.open(start, { keepAliveTimeoutMs: 50 })
+      const answer = await server.raw(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\nnull$/s)
+    })
+
+    test('a client that never reads is cut off, and others are served meanwhile', async () => {
+      await using server = await Fixture.open(start, { writeTimeoutMs: 100 })
+      await server.put(
+        '/big.json',
+        Array.from({ length: 400 }, () => 'x'.repeat(100_000)),
+      )
+      const stalled = server.connect()
+      stalled.pause()
+      stalled.write(`GET /big.json HTTP/1.1\r\n${host}\r\n`)
+      await once(stalled, 'connect')
+      expect((await server.get('/.health')).status).toBe(200)
+      // The server closes as soon as the stalled connection is gone, however long that may take.
+      await server.server.close({ timeoutMs: 60_000 })
+      stalled.destroy()
+    })
+  })
+
+  describe('malformed requests', () => {
+    test('what is no HTTP is 400, in JSON', async () => {
+      await using server = await Fixture.open(start)
+      for (const bytes of [
+        'nonsense\r\n\r\n',
+        '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+        `GET /a b HTTP/1.1\r\n${host}\r\n`,
+        `GET / HTTP/1.1\r\n${host}bad header\r\n\r\n`,
+        `PUT / HTTP/1.1\r\n${host}Content-Length: x\r\n\r\n1`,
+        `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\n1`,
+        `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1`,
+        `PUT /a.json HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      ]) {
+        const answer = await server.raw(bytes)
+        expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
+        expect(answer).toMatch(/\r\n\r\n\{\n {2}"error" : ".*"\n\}\n$/)
+        expect(answer).toContain('Connection: close\r\n')
+        expect(answer).toContain('Access-Control-Allow-Origin: *\r\n')
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a request without Host is 400', async () => {
+      await using server = await Fixture.open(start)
+      const answer = await server.raw('GET / HTTP/1.1\r\nConnection: close\r\n\r\n')
+      expect(answer).toMatch(/^HTTP\/1.1 400 .*A Host header is missing/s)
+    })
+
+    test('a method that HTTP does not know, and CONNECT, are 405', async () => {
+      await using server = await Fixture.open(start)
+      expect(await server.raw(`BREW /a.json HTTP/1.1\r\n${host}\r\n`)).toMatch(/^HTTP\/1.1 405 /)
+      expect(await server.raw(`CONNECT a:80 HTTP/1.1\r\n${host}\r\n`)).toMatch(/^HTTP\/1.1 405 /)
+    })
+
+    test('a truncated body is 400, and nothing of it is stored', async () => {
+      await using server = await Fixture.open(start)
+      for (const [length, sent] of [
+        [10, '"half'],
+        [300_000, `["${'x'.repeat(200_000)}"`],
+      ] as const) {
+        const socket = server.connect()
+        socket.end(`PUT /a.json HTTP/1.1\r\n${host}Content-Length: ${length}\r\n\r\n${sent}`)
+        expect(await text(socket)).toMatch(
+          /^HTTP\/1.1 400 .*The connection ended before the request was complete/s,
+        )
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a connection that breaks off in a body leaves nothing stored', async () => {
+      await using server = await Fixture.open(start)
+      for (const sent of ['"half', `["${'x'.repeat(200_000)}"`]) {
+        const socket = server.connect()
+        socket.write(`PUT /a.json HTTP/1.1\r\n${host}Content-Length: 300000\r\n\r\n${sent}`)
+        await once(socket, 'connect')
+        socket.resetAndDestroy()
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a request whose body is broken is not carried out after it waited', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      const answer = await server.raw(
+        `PUT /b.json HTTP/1.1\r\n${host}Content-Length: 1\r\n\r\n2` +
+          `DELETE /a.json HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+      )
+      expect(statuses(answer)).toEqual([200, 400])
+      expect(await server.read('/.json')).toBe('{"a":1,"b":2}')
+    })
+
+    test('a half-open client that has sent all of its request gets the answer', async () => {
+      await using server = await Fixture.open(start)
+      const socket = server.connect()
+      socket.end(`PUT /a.json HTTP/1.1\r\n${host}Content-Length: 1\r\n\r\n1`)
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\n1$/s)
+    })
+
+    test('garbage behind a request does not take its answer away', async () => {
+      await using server = await Fixture.open(start)
+      const answer = await server.raw(
+        `PUT /a.json HTTP/1.1\r\n${host}Content-Length: 1\r\n\r\n1garbage\r\n\r\n`,
+      )
+      expect(statuses(answer)).toEqual([200, 400])
+    })
+  })
+
+  describe('Expect', () => {
+    test('100-continue is answered when the body is wanted', async () => {
+      await using server = await Fixture.open(start)
+      const socket = server.connect()
+      socket.write(
+        `PUT /a.json HTTP/1.1\r\n${close}Expect: 100-continue\r\nContent-Length: 1\r\n\r\n`,
+      )
+      expect(await readHead(socket)).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+      socket.write('1')
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\n1$/s)
+    })
+
+    test('100-continue is not answered when the request is refused anyway', async () => {
+      await using server = await Fixture.open(start, { maxBodyBytes: 100 })
+      for (const [path, length, status] of [
+        ['/a.b.json', 1, 400],
+        ['/a.json?auth=x', 1, 501],
+        ['/a.json', 101, 413],
+      ] as const) {
+        const socket = server.connect()
+        socket.write(
+          `PUT ${path} HTTP/1.1\r\n${host}Expect: 100-continue\r\nContent-Length: ${length}\r\n\r\n`,
+        )
+        expect(await readHead(socket)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+        socket.destroy()
+      }
+    })
+
+    test('another expectation is 417', async () => {
+      await using server = await Fixture.open(start)
+      const answer = await server.raw(`GET / HTTP/1.1\r\n${close}Expect: miracles\r\n\r\n`)
+      expect(answer).toMatch(/^HTTP\/1.1 417 /)
+    })
+  })
+
+  describe('connections', () => {
+    test('are kept for further requests, with or without an error between', async () => {
+      await using server = await Fixture.open(start)
+      const answer = await server.raw(
+        [
+          `GET /a.b HTTP/1.1\r\n${host}\r\n`,
+          `PUT /a.json HTTP/1.1\r\n${host}Content-Length: 3\r\n\r\n{"a`,
+          `GET /a.json HTTP/1.1\r\n${host}Content-Length: 3\r\n\r\nxyz`,
+          `DELETE /a.json HTTP/1.1\r\n${host}Content-Length: 3\r\n\r\nxyz`,
+          `GET /a.json HTTP/1.1\r\n${close}\r\n`,
+        ].join(''),
+      )
+      expect(statuses(answer)).toEqual([400, 400, 200, 200, 200])
+    })
+
+    test('HTTP/1.0 clients are answered and closed', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 'x'.repeat(300_000))
+      const answer = await server.raw('GET /a.json HTTP/1.0\r\n\r\n')
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+      expect(answer).not.toContain('Transfer-Encoding')
+      expect(answer.slice(answer.indexOf('\r\n\r\n') + 4)).toHaveLength(300_002)
+    })
+
+    test('pipelined requests are answered in order, and see the writes before them', async () => {
+      await using server = await Fixture.open(start)
+      const requests: string[] = []
+      for (let value = 1; value <= 50; value++) {
+        const body = JSON.stringify({ value })
+        requests.push(
+          `PUT /n.json HTTP/1.1\r\n${host}Content-Length: ${body.length}\r\n\r\n${body}`,
+          `GET /n/value.json HTTP/1.1\r\n${host}\r\n`,
+          `PATCH /n.json HTTP/1.1\r\n${host}Content-Length: 11\r\n\r\n{"patch":1}`,
+          `GET /n.json?shallow=true HTTP/1.1\r\n${host}\r\n`,
+        )
+      }
+      requests.push(
+        `DELETE /n.json HTTP/1.1\r\n${host}\r\n`,
+        `GET /n.json HTTP/1.1\r\n${close}\r\n`,
+      )
+      const bodies = (await server.raw(requests.join(''))).split(
+        /HTTP\/1\.1 200 OK\r\n.*?\r\n\r\n/s,
+      )
+      const expected = Array.from({ length: 50 }, (_, index) => [
+        `{"value":${index + 1}}`,
+        String(index + 1),
+        '{"patch":1}',
+        '{"patch":true,"value":true}',
+      ])
+      expect(bodies).toEqual(['', ...expected.flat(), 'null', 'null'])
+    })
+
+    test('thousands of requests pipelined behind a write are answered', async () => {
+      await using server = await Fixture.open(start)
+      const count = 5000
+      const put = `PUT /a.json HTTP/1.1\r\n${host}Content-Length: 1\r\n\r\n7`
+      const gets = `GET /a.json HTTP/1.1\r\n${host}\r\n`.repeat(count)
+      const answer = await server.raw(`${put}${gets}GET /a.json HTTP/1.1\r\n${close}\r\n`)
+      expect(answer.match(/\r\n\r\n7/g)).toHaveLength(count + 2)
+    })
+
+    test('large answers pipelined one behind the other come whole', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 'x'.repeat(1_000_000))
+      const get = `GET /a.json HTTP/1.1\r\n${host}\r\n`
+      const socket = server.connect()
+      socket.write(`${get}${get}GET /a.json HTTP/1.1\r\n${close}\r\n`)
+      const bytes = await buffer(socket)
+      expect(bytes.filter((byte) => byte === 0x78)).toHaveLength(3_000_000)
+    })
+
+    test('a client that goes away during a large answer disturbs nobody', async () => {
+      await using server = await Fixture.open(start)
+      await server.put(
+        '/a.json',
+        Array.from({ length: 200 }, () => 'x'.repeat(100_000)),
+      )
+      for (let round = 0; round < 5; round++) {
+        const socket = server.connect()
+        socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
+        await once(socket, 'data')
+        socket.resetAndDestroy()
+      }
+      expect((await server.get('/.health')).status).toBe(200)
+    })
+  })
+
+  describe('close()', () => {
+    test('closes connections that rest, and takes no further ones', async () => {
+      await using server = await Fixture.open(start)
+      const resting = server.connect()
+      resting.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
+      await readHead(resting)
+      await server.server.close()
+      expect(await text(resting)).toBe('')
+      const refused = server.connect()
+      const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException]
+      expect(error.code).toBe('ECONNREFUSED')
+    })
+
+    test('lets an answer that is on its way arrive whole, and then closes', async () => {
+      await using server = await Fixture.open(start)
+      await server.put(
+        '/a.json',
+        Array.from({ length: 200 }, () => 'x'.repeat(100_000)),
+      )
+      const socket = server.connect()
+      socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
+      const [first] = (await once(socket, 'data')) as [Buffer]
+      const closed = server.server.close()
+      const rest = await buffer(socket)
+      await closed
+      expect(rest.subarray(-5).toString()).toBe('0\r\n\r\n')
+      expect(first.length + rest.length).toBeGreaterThan(20_000_000)
+    })
+
+    test('lets a body that is on its way arrive, and answers it', async () => {
+      await using server = await Fixture.open(start)
+      const socket = server.connect()
+      socket.write(
+        `PUT /a.json HTTP/1.1\r\n${host}Expect: 100-continue\r\nContent-Length: 3\r\n\r\n`,
+      )
+      await readHead(socket)
+      const closed = server.server.close()
+      socket.write('123')
+      const answer = await text(socket)
+      await closed
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n.*Connection: close\r\n\r\n123$/s)
+    })
+
+    test('breaks off what is not done at the deadline', async () => {
+      await using server = await Fixture.open(start)
+      const socket = server.connect()
+      socket.on('error', () => {})
+      socket.write(
+        `PUT /a.json HTTP/1.1\r\n${host}Expect: 100-continue\r\nContent-Length: 3\r\n\r\n`,
+      )
+      await readHead(socket)
+      await server.server.close({ timeoutMs: 1 })
+      expect(await text(socket)).toBe('')
+    })
+
+    test('may be called again', async () => {
+      await using server = await Fixture.open(start)
+      await Promise.all([server.server.close(), server.server.close()])
+      await expect(server.server.close()).resolves.toBeUndefined()
+    })
+  })
+}
+
+/** The statuses of answers that came one behind the other. */
+function statuses(answers: string): number[] {
+  return [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
+}
+
+/** What arrives first: small answers come in one piece. */
+async function readHead(socket: Socket): Promise<string> {
+  const [bytes] = (await once(socket, 'data')) as [Buffer]
+  return bytes.toString()
+}
+
+async function* repeated(size: number): AsyncGenerator<Uint8Array> {
+  const piece = Buffer.alloc(50_000, 0x20)
+  for (let sent = 0; sent < size; sent += piece.length) {
+    yield piece.subarray(0, Math.min(piece.length, size - sent))
+  }
+}

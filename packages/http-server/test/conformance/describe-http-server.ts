@@ -1,0 +1,23 @@
+import { describe } from 'vitest'
+import { describeAddressing } from './addressing.ts'
+import { describeBadInput } from './bad-input.ts'
+import { describeConditions } from './conditions.ts'
+import { describeConnections } from './connections.ts'
+import type { StartServer } from './fixture.ts'
+import { describeReading } from './reading.ts'
+import { describeSurroundings } from './surroundings.ts'
+import { describeWriting } from './writing.ts'
+
+/** What every server does, whatever threads and store it has, seen through its socket. */
+export function describeHttpServer(name: string, start: StartServer): void {
+  // oxlint-disable-next-line vitest/valid-title -- whose name it is, only the caller knows
+  describe(name, () => {
+    describeAddressing(start)
+    describeReading(start)
+    describeWriting(start)
+    describeConditions(start)
+    describeSurroundings(start)
+    describeBadInput(start)
+    describeConnections(start)
+  })
+}

@@ -1,0 +1,22 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openTree } from '@elkyn/storage-lmdb'
+import { SimpleHttpServer } from '../src/index.ts'
+import { describeHttpServer } from './conformance/describe-http-server.ts'
+
+describeHttpServer('SimpleHttpServer over LMDB', async (options) => {
+  const path = await mkdtemp(join(tmpdir(), 'elkyn-http-server-'))
+  const tree = await openTree({ path })
+  const server = new SimpleHttpServer({ ...options, store: tree.store, port: 0 })
+  await server.start()
+  return {
+    port: server.address().port,
+    close: (closeOptions) => server.close(closeOptions),
+    async [Symbol.asyncDispose]() {
+      await server.close({ timeoutMs: 0 })
+      await tree.close()
+      await rm(path, { recursive: true })
+    },
+  }
+})
