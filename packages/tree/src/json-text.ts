@@ -13,11 +13,51 @@ import { exceedsUtf8Length } from './utf8.ts'
  * @param depth Number of keys above the value.
  */
 export function canonicalOfJson(value: unknown, depth: number): string | undefined {
+  // Twice as fast as putting the text together here, and most of what programs send is in order.
+  if (isCanonicalJson(value, depth)) return JSON.stringify(value)
   const text = textOf(value, depth)
   return text === '' ? 'null' : text
 }
 
-/** As above, but `''` for what is to be removed. */
+/** Strings that are not longer need no counting of their bytes. */
+const countedLength = maxStringBytes / 3
+
+/** Whether what `JSON.stringify` makes of a value is its canonical text, with nothing to remove. */
+function isCanonicalJson(value: unknown, depth: number): boolean {
+  if (typeof value === 'string') return value.length <= countedLength && value.isWellFormed()
+  if (typeof value === 'number') return Math.abs(value) <= Number.MAX_SAFE_INTEGER
+  if (typeof value !== 'object') return typeof value === 'boolean'
+  if (value === null || depth >= maxDepth) return false
+  return Array.isArray(value) ? isCanonicalArray(value, depth) : isCanonicalObject(value, depth)
+}
+
+function isCanonicalArray(items: readonly unknown[], depth: number): boolean {
+  for (let index = 0; index < items.length; index++) {
+    if (!isCanonicalJson(items[index], depth + 1)) return false
+  }
+  return items.length > 0
+}
+
+function isCanonicalObject(value: object, depth: number): boolean {
+  if (!isPlainObject(value)) return false
+  const members = value as Readonly<Record<string, unknown>>
+  // Integer keys begin below this; without them key order is that of the strings.
+  let previous = ':'
+  for (const key of Object.keys(value)) {
+    if (key < previous || !isPlainKey(key) || !isCanonicalJson(members[key], depth + 1)) {
+      return false
+    }
+    previous = key
+  }
+  return previous !== ':'
+}
+
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** The canonical text, or `''` for what is to be removed. */
 function textOf(value: unknown, depth: number): string | undefined {
   if (typeof value === 'string') return isStorable(value) ? quote(value) : undefined
   // Beyond 2^53 only the source tells whether a literal was rounded. NaN fails the test as well.
@@ -35,8 +75,7 @@ function isStorable(text: string): boolean {
 }
 
 function objectText(value: object, depth: number): string | undefined {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return undefined
+  if (!isPlainObject(value)) return undefined
   const keys = Object.keys(value)
   if (keys.length > 0 && depth >= maxDepth) return undefined
   sortKeys(keys)
