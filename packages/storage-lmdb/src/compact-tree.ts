@@ -34,7 +34,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
   const lock = await lockFolder(path)
   const work = join(path, WORK_FOLDER)
   try {
-    if (lock.isShared()) {
+    if (await lock.isShared()) {
       throw new StorageError(
         'ERR_STORE_LOCKED',
         `Cannot compact "${path}": this process has it open`,

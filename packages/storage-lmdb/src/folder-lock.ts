@@ -1,8 +1,6 @@
-import { hash } from 'node:crypto'
-import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Server } from 'node:net'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { StorageError } from './errors.ts'
@@ -16,8 +14,8 @@ import { StorageError } from './errors.ts'
  * only the system, so that a busy process is never taken for a dead one.
  */
 
-/** Name of a socket: process number, when it started in seconds, its host; then which of its openings. */
-const SOCKET_NAME = /^open-(?<pid>\d+)-(?<started>\d+)-(?<host>[\da-f]+)-\d+-\d+\.sock$/
+/** Name of a socket: process number, when it started; then the thread and which of its openings. */
+const SOCKET_NAME = /^open-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
 /** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
 const SOCKET_PATH_BYTES = 103
 
@@ -26,14 +24,14 @@ let opened = 0
 /** Holds a folder for this process until released. */
 export interface FolderLock {
   /** Whether this process has the folder open elsewhere too. */
-  isShared(): boolean
+  isShared(): Promise<boolean>
   release(): Promise<void>
 }
 
 /** @throws {StorageError} `ERR_STORE_LOCKED` when another process has the folder open. */
 export async function lockFolder(path: string): Promise<FolderLock> {
-  const name = `open-${process.pid}-${startedSeconds()}-${hostDigest()}-${threadId}-${++opened}.sock`
-  const folder = openSocketFolder(path)
+  const name = `open-${thisProcess}-${threadId}-${++opened}.sock`
+  const folder = openSocketFolder(path, name)
   const file = join(path, name)
   try {
     rmSync(file, { force: true })
@@ -41,13 +39,19 @@ export async function lockFolder(path: string): Promise<FolderLock> {
     try {
       for (const other of readdirSync(path).filter(isForeign)) await knock(path, folder.path, other)
       // Somebody who knocked before this socket listened may have taken it for a dead one's.
-      statSync(file)
+      if (!existsSync(file)) throw locked(path, 'another process is opening it')
     } catch (error) {
       await close(server)
       throw error
     }
     return {
-      isShared: () => readdirSync(path).some((other) => SOCKET_NAME.test(other) && other !== name),
+      isShared: async () => {
+        const others = readdirSync(path).filter(
+          (other) => SOCKET_NAME.test(other) && other !== name,
+        )
+        const answers = others.map(async (other) => isAnswered(join(folder.path, other)))
+        return (await Promise.all(answers)).includes(true)
+      },
       release: async () => {
         await close(server)
         folder.close()
@@ -63,8 +67,8 @@ export async function lockFolder(path: string): Promise<FolderLock> {
  * The folder under a name that is short enough for sockets in it: on Linux, where a path may be
  * long, by its descriptor.
  */
-function openSocketFolder(path: string): { readonly path: string; close(): void } {
-  if (process.platform !== 'linux' || Buffer.byteLength(path) < SOCKET_PATH_BYTES - 40) {
+function openSocketFolder(path: string, name: string): { readonly path: string; close(): void } {
+  if (process.platform !== 'linux' || Buffer.byteLength(join(path, name)) < SOCKET_PATH_BYTES) {
     return { path, close: () => {} }
   }
   const descriptor = openSync(path, 'r')
@@ -95,11 +99,7 @@ async function close(server: Server): Promise<void> {
 /** @throws {StorageError} when somebody listens. */
 async function knock(path: string, folder: string, name: string): Promise<void> {
   if (await isAnswered(join(folder, name))) {
-    const pid = SOCKET_NAME.exec(name)?.groups?.['pid']
-    throw new StorageError(
-      'ERR_STORE_LOCKED',
-      `Cannot open "${path}": process ${pid} has it open. One process at a time can, with all its threads`,
-    )
+    throw locked(path, `process ${SOCKET_NAME.exec(name)?.groups?.['pid']} has it open`)
   }
   rmSync(join(path, name), { force: true })
 }
@@ -117,22 +117,28 @@ async function isAnswered(path: string): Promise<boolean> {
   })
 }
 
-/**
- * Whether a name is that of a socket of another process. The number alone does not tell: in two
- * containers that share the folder it may be the same.
- */
+function locked(path: string, why: string): StorageError {
+  return new StorageError(
+    'ERR_STORE_LOCKED',
+    `Cannot open "${path}": ${why}. One process at a time can, with all its threads`,
+  )
+}
+
+/** Whether a name is that of a socket of another process. */
 function isForeign(name: string): boolean {
-  const { pid, started, host } = SOCKET_NAME.exec(name)?.groups ?? {}
-  if (pid === undefined) return false
-  // The start is computed from two clocks, so that threads may differ by a little.
-  const isSameStart = Math.abs(Number(started) - startedSeconds()) <= 2
-  return Number(pid) !== process.pid || host !== hostDigest() || !isSameStart
+  const owner = SOCKET_NAME.exec(name)?.groups?.['process']
+  return owner !== undefined && owner !== thisProcess
 }
 
-function startedSeconds(): number {
-  return Math.round(Date.now() / 1000 - process.uptime())
-}
+/**
+ * Number and start of this process. The number alone does not tell it from others: in two containers
+ * that share the folder it may be the same. Where there are none, it does.
+ */
+const thisProcess = `${process.pid}-${process.platform === 'linux' ? startTicks() : 0}`
 
-function hostDigest(): string {
-  return hash('sha1', hostname(), 'hex').slice(0, 8)
+/** When this process started, in ticks since the system did: setting the clock does not change it. */
+function startTicks(): string {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  // The second field is a program's name in parentheses, which may hold any character; this is the 22nd.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
 }

@@ -1,0 +1,111 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { compactTree, openTree } from '../src/index.ts'
+import { runProgram } from './program.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const locked: unknown = expect.objectContaining({ code: 'ERR_STORE_LOCKED' })
+
+function sockets(path: string): string[] {
+  return readdirSync(path).filter((name) => name.endsWith('.sock'))
+}
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('a folder that another process has open is refused until that one closes it', async () => {
+  using folder = temporaryFolder()
+  await using holder = runProgram('hold-folder', [folder.path])
+  expect(await holder.line()).toBe('open')
+  await expect(openTree({ path: folder.path })).rejects.toThrow(locked)
+  await expect(openTree({ path: folder.path, readOnly: true })).rejects.toThrow(locked)
+  await expect(compactTree({ path: folder.path })).rejects.toThrow(locked)
+  await expect(openTree({ path: folder.path })).rejects.toThrow(String(holder.process.pid))
+  expect(await holder.finish()).toBe(0)
+  await using tree = await openTree({ path: folder.path })
+  await using other = runProgram('hold-folder', [folder.path])
+  expect(await other.line()).toBe('ERR_STORE_LOCKED')
+  tree.setSync('/a', 1)
+})
+
+test('a process that is stuck still holds its folder', async () => {
+  using folder = temporaryFolder()
+  await using holder = runProgram('hold-folder', [folder.path, 'stuck'])
+  expect(await holder.line()).toBe('open')
+  for (let knock = 0; knock < 3; knock++) {
+    await expect(openTree({ path: folder.path })).rejects.toThrow(locked)
+  }
+})
+
+test('a folder whose process was killed opens, and what it left is removed', async () => {
+  using folder = temporaryFolder()
+  await using holder = runProgram('hold-folder', [folder.path])
+  expect(await holder.line()).toBe('open')
+  expect(sockets(folder.path).length).toBe(1)
+  const [left] = sockets(folder.path)
+  await holder.kill()
+  expect(sockets(folder.path)).toEqual([left])
+  await using tree = await openTree({ path: folder.path })
+  expect(tree.get('/')).toBe(null)
+  expect(sockets(folder.path).length).toBe(1)
+  expect(sockets(folder.path)).not.toContain(left)
+})
+
+test('a process may open its folder more than once', async () => {
+  using folder = temporaryFolder()
+  const first = await openTree({ path: folder.path })
+  const second = await openTree({ path: folder.path })
+  first.setSync('/a', 1)
+  expect(second.get('/a')).toBe(1)
+  second.setSync('/b', 2)
+  expect(first.get('/')).toEqual({ a: 1, b: 2 })
+  await expect(compactTree({ path: folder.path })).rejects.toThrow(locked)
+  await first.close()
+  await first.close()
+  await using other = runProgram('hold-folder', [folder.path])
+  expect(await other.line()).toBe('ERR_STORE_LOCKED')
+  await second.close()
+  expect(sockets(folder.path)).toEqual([])
+  await compactTree({ path: folder.path })
+})
+
+test('a process knows its own openings when the clock was set in between', async () => {
+  using folder = temporaryFolder()
+  await using first = await openTree({ path: folder.path })
+  vi.useFakeTimers({ toFake: ['Date'] })
+  vi.setSystemTime(Date.now() + 3_600_000)
+  await using second = await openTree({ path: folder.path })
+  first.setSync('/a', 1)
+  expect(second.get('/a')).toBe(1)
+})
+
+test.skipIf(process.platform !== 'linux')('a folder may have a long path', async () => {
+  using folder = temporaryFolder()
+  for (const length of [20, 45, 60, 250]) {
+    const path = join(folder.path, 'x'.repeat(length))
+    mkdirSync(path)
+    await using holder = runProgram('hold-folder', [path])
+    expect(await holder.line()).toBe('open')
+    await expect(openTree({ path })).rejects.toThrow(locked)
+    await holder.finish()
+    const tree = await openTree({ path })
+    expect(sockets(path).length).toBe(1)
+    await tree.close()
+    expect(sockets(path)).toEqual([])
+  }
+})
+
+test('an opening that fails lets go of the folder', async () => {
+  using folder = temporaryFolder()
+  const tree = await openTree({ path: folder.path })
+  await tree.close()
+  mkdirSync(join(folder.path, 'other'))
+  await expect(openTree({ path: folder.path, encryptionKey: Buffer.alloc(32) })).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_KEY_WRONG' }),
+  )
+  expect(sockets(folder.path)).toEqual([])
+  await using holder = runProgram('hold-folder', [folder.path])
+  expect(await holder.line()).toBe('open')
+})
