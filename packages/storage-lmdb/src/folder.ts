@@ -5,13 +5,16 @@ import {
   constants,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { StorageError } from './errors.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
 
@@ -64,7 +67,12 @@ export function makeFolder(path: string): void {
   }
 }
 
-/** Makes a new history in an empty folder. @throws {StorageError} `ERR_FOLDER_INVALID`. */
+/**
+ * Makes a new history in an empty folder. Where another thread does the same, all get the history of
+ * the first one.
+ *
+ * @throws {StorageError} `ERR_FOLDER_INVALID`, and as {@link readFolder}.
+ */
 export function createFolder(path: string, key: Uint8Array | undefined): FolderInfo {
   const info = newInfo(key)
   try {
@@ -72,7 +80,7 @@ export function createFolder(path: string, key: Uint8Array | undefined): FolderI
   } catch (cause) {
     throw unusable(path, cause)
   }
-  return info
+  return readFolder(path, key) ?? info
 }
 
 function unusable(path: string, cause: unknown): StorageError {
@@ -107,7 +115,7 @@ function readInfo(path: string): FolderInfo | undefined {
   try {
     text = readFileSync(join(path, INFO_FILE), 'utf8')
   } catch (cause) {
-    if (isMissing(cause)) return undefined
+    if (codeOf(cause) === 'ENOENT') return undefined
     throw new StorageError('ERR_FOLDER_INVALID', `Cannot read "${path}": ${messageOf(cause)}`, {
       cause,
     })
@@ -136,9 +144,10 @@ function parseInfo(text: string): FolderInfo | undefined {
   }
 }
 
-/** Writes the file whole or not at all, and has it on the disk before anything is stored. */
+/** Writes the file, whole or not at all, unless there is one; then it is on the disk. */
 function writeInfo(path: string, info: FolderInfo): void {
-  const temporary = join(path, `${INFO_FILE}.new`)
+  const target = join(path, INFO_FILE)
+  const temporary = `${target}.${process.pid}-${threadId}`
   const file = openSync(temporary, 'w')
   try {
     writeSync(file, `${JSON.stringify(info, undefined, 2)}\n`)
@@ -146,7 +155,14 @@ function writeInfo(path: string, info: FolderInfo): void {
   } finally {
     closeSync(file)
   }
-  renameSync(temporary, join(path, INFO_FILE))
+  try {
+    // Unlike a rename, it never replaces what another thread has begun to use.
+    linkSync(temporary, target)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') renameSync(temporary, target)
+  } finally {
+    rmSync(temporary, { force: true })
+  }
   syncFolder(path)
 }
 
@@ -162,8 +178,8 @@ export function syncFolder(path: string): void {
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,163 @@
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { compactTree, openTree } from '../src/index.ts'
+import type { OpenTreeOptions } from '../src/index.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import { createBarrier } from './threads/barrier.ts'
+import { runThread } from './threads/thread.ts'
+
+const key = Buffer.alloc(32, 'key')
+
+/** Name, bytes and time of each file of a folder. */
+function filesOf(path: string): unknown[] {
+  return readdirSync(path)
+    .toSorted()
+    .map((name) => {
+      const file = join(path, name)
+      return [name, statSync(file, { bigint: true }).mtimeNs, readFileSync(file, 'latin1')]
+    })
+}
+
+async function makeTree(options: OpenTreeOptions): Promise<void> {
+  await using tree = await openTree(options)
+  tree.setSync('/a', { b: 1 })
+}
+
+/** The code that opening fails with, after which every file is as it was. */
+async function codeOfUntouched(options: OpenTreeOptions): Promise<unknown> {
+  const before = filesOf(options.path)
+  const codes: unknown[] = []
+  for (const open of [
+    openTree,
+    compactTree,
+    async () => openTree({ ...options, readOnly: true }),
+  ]) {
+    await expect(
+      open(options).catch((error: { code?: unknown }) => {
+        codes.push(error.code)
+        throw error
+      }),
+    ).rejects.toThrow('Cannot')
+  }
+  expect(filesOf(options.path)).toEqual(before)
+  expect(new Set(codes).size).toBe(1)
+  return codes[0]
+}
+
+test('a folder of an unknown format is refused and nothing in it is touched', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  await makeTree({ path })
+  for (const formatVersion of [0, 2, 1.5, 99]) {
+    writeFileSync(join(path, 'elkyn.json'), JSON.stringify({ formatVersion, whatever: true }))
+    expect(await codeOfUntouched({ path })).toBe('ERR_FORMAT_UNKNOWN')
+  }
+})
+
+test('a folder with a damaged elkyn.json is refused and nothing in it is touched', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  await makeTree({ path })
+  const file = join(path, 'elkyn.json')
+  const whole = readFileSync(file, 'utf8')
+  const damaged = ['', whole.slice(0, -5), 'null', '[]', '{}', '{"formatVersion":"1","epoch":"e"}']
+  for (const text of [...damaged, '{"formatVersion":1}', '{"formatVersion":1,"epoch":5}']) {
+    writeFileSync(file, text)
+    expect(await codeOfUntouched({ path })).toBe('ERR_FOLDER_INVALID')
+  }
+  rmSync(file)
+  expect(await codeOfUntouched({ path })).toBe('ERR_FOLDER_INVALID')
+  mkdirSync(file)
+  await expect(openTree({ path })).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_FOLDER_INVALID' }),
+  )
+  rmSync(file, { recursive: true })
+  writeFileSync(file, whole)
+  await using tree = await openTree({ path })
+  expect(tree.get('/')).toEqual({ a: { b: 1 } })
+})
+
+test('a folder is opened with the key it was made with or not at all', async () => {
+  using sealed = temporaryFolder()
+  using plain = temporaryFolder()
+  await makeTree({ path: sealed.path, encryptionKey: key })
+  await makeTree({ path: plain.path })
+  const wrong = Buffer.alloc(32, 'other')
+  expect(await codeOfUntouched({ path: sealed.path })).toBe('ERR_KEY_REQUIRED')
+  expect(await codeOfUntouched({ path: sealed.path, encryptionKey: wrong })).toBe('ERR_KEY_WRONG')
+  expect(await codeOfUntouched({ path: plain.path, encryptionKey: key })).toBe('ERR_KEY_WRONG')
+  await using tree = await openTree({ path: sealed.path, encryptionKey: key })
+  expect(tree.get('/')).toEqual({ a: { b: 1 } })
+})
+
+test('options out of their range are refused before a folder is made', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'new')
+  const bad: Partial<OpenTreeOptions>[] = [
+    { rowMaxBytes: 0 },
+    { rowMaxBytes: 65_537 },
+    { rowMaxBytes: NaN },
+    { maxBytes: -1 },
+    { maxReaders: 0 },
+    { log: { maxBytes: -1 } },
+    { log: { maxAgeMs: NaN } },
+    { encryptionKey: new Uint8Array(31) },
+    { encryptionKey: new Uint8Array(33) },
+  ]
+  for (const options of bad) {
+    await expect(openTree({ path, ...options })).rejects.toThrow(RangeError)
+  }
+  expect(readdirSync(folder.path)).toEqual([])
+})
+
+test('a folder that can not be one is refused', async () => {
+  using folder = temporaryFolder()
+  const file = join(folder.path, 'file')
+  writeFileSync(file, 'text')
+  const invalid: unknown = expect.objectContaining({ code: 'ERR_FOLDER_INVALID' })
+  await expect(openTree({ path: file })).rejects.toThrow(invalid)
+  await expect(openTree({ path: join(file, 'below') })).rejects.toThrow(invalid)
+  await expect(openTree({ path: join(folder.path, 'missing'), readOnly: true })).rejects.toThrow(
+    invalid,
+  )
+  await expect(compactTree({ path: join(folder.path, 'missing') })).rejects.toThrow(invalid)
+  expect(readdirSync(folder.path)).toEqual(['file'])
+  expect(readFileSync(file, 'utf8')).toBe('text')
+})
+
+test('a new folder is made with all that is above it', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'a', 'b')
+  await makeTree({ path })
+  expect(readdirSync(path).toSorted()).toEqual(['data.mdb', 'elkyn.json', 'lock.mdb'])
+  const info: unknown = JSON.parse(readFileSync(join(path, 'elkyn.json'), 'utf8'))
+  expect(info).toEqual({ formatVersion: 1, epoch: expect.any(String) as string })
+})
+
+test('threads that make a folder at the same moment share one history', async () => {
+  for (let round = 0; round < 5; round++) {
+    using folder = temporaryFolder()
+    const barrier = createBarrier(4)
+    const threads = Array.from({ length: 4 }, (_, index) =>
+      runThread<{ id: string; tree: unknown }>('open-together', {
+        options: {
+          path: folder.path,
+          durability: 'relaxed',
+          ...(round % 2 ? { encryptionKey: key } : {}),
+        },
+        barrier,
+        name: `t${index}`,
+      }),
+    )
+    const messages = await Promise.all(threads.map(async (thread) => thread.message()))
+    await Promise.all(threads.map(async (thread) => thread.ended()))
+    const { epoch } = JSON.parse(readFileSync(join(folder.path, 'elkyn.json'), 'utf8')) as {
+      epoch: string
+    }
+    expect(messages.map(({ id }) => id.split('-')[0])).toEqual(Array(4).fill(epoch))
+    for (const { tree } of messages)
+      expect(tree).toEqual({ t0: 't0', t1: 't1', t2: 't2', t3: 't3' })
+    expect(readdirSync(folder.path).toSorted()).toEqual(['data.mdb', 'elkyn.json', 'lock.mdb'])
+  }
+})
