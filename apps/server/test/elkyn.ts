@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 
 // Each test starts processes, on a machine that may be busy with other things.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
 
