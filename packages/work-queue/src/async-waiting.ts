@@ -1,0 +1,213 @@
+// Sleeping until something may have changed, for threads that go on with other things meanwhile.
+//
+// `Atomics.waitAsync` has three traps. It does not keep the thread alive, so a timer does while anything is
+// pending. It can't be cancelled, and one that nobody needs any more swallows a wake-up that was
+// meant for another thread; so a participant has at most one for each event count, shared by
+// all its pending calls, and when the last of them is aborted, everybody is woken to be rid of it. And whoever is woken
+// and finds no use for it passes it on.
+import { MAX_SLEEP_MS } from './waiting.ts'
+import type { EventCount, Need } from './waiting.ts'
+import type { Wait } from './work-queue.ts'
+
+/** Returned by an attempt that cannot be made now: the line is pumped again when it can. */
+export const HOLD = 'hold'
+
+/** Tries to do a pending call. @returns `undefined` when it is done, or what to wait for */
+export type Attempt = () => Need | typeof HOLD | undefined
+
+interface Pending {
+  attempt: Attempt
+  resolve: (done: boolean) => void
+  reject: (reason: unknown) => void
+}
+
+/** The pending calls of one participant. */
+export class AsyncWaiting {
+  readonly #sleeps = new Map<EventCount, AsyncSleep>()
+  readonly #lines = new Set<Line>()
+  #pending = 0
+  #keepAlive: NodeJS.Timeout | undefined
+
+  /** The sleep on an event count. */
+  sleepOn(events: EventCount): AsyncSleep {
+    let sleep = this.#sleeps.get(events)
+    if (sleep === undefined) this.#sleeps.set(events, (sleep = new AsyncSleep(events)))
+    return sleep
+  }
+
+  /** Tries all pending calls again. */
+  pumpAll(): void {
+    for (const line of this.#lines) line.pump()
+  }
+
+  /** Rejects all pending calls. */
+  end(reason: unknown): void {
+    for (const line of this.#lines) line.end(reason)
+  }
+
+  /** For lines: a call has become pending. */
+  begin(line: Line): void {
+    this.#lines.add(line)
+    // The interval is an insurance as well, see MAX_SLEEP_MS.
+    if (++this.#pending === 1) this.#keepAlive = setInterval(() => this.pumpAll(), MAX_SLEEP_MS)
+  }
+
+  /** For lines: a call is pending no more. */
+  finish(line: Line): void {
+    if (line.isEmpty) this.#lines.delete(line)
+    if (--this.#pending > 0) return
+    clearInterval(this.#keepAlive)
+    this.dropUnused()
+  }
+
+  /** For lines: a call has been given up, and nobody may need its sleep any more. */
+  dropUnused(): void {
+    for (const sleep of this.#sleeps.values()) sleep.dropUnused()
+  }
+}
+
+/** Pending calls that are done in order. */
+export class Line {
+  readonly #waiting: AsyncWaiting
+  readonly #calls: Pending[] = []
+  #pumping = false
+
+  constructor(waiting: AsyncWaiting) {
+    this.#waiting = waiting
+  }
+
+  get isEmpty(): boolean {
+    return this.#calls.length === 0
+  }
+
+  /**
+   * Makes a call when its turn has come and it can be done.
+   * @returns `false` when the time was over before
+   */
+  async add(attempt: Attempt, { timeoutMs, signal }: Wait = {}): Promise<boolean> {
+    signal?.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    const call: Pending = { attempt, resolve, reject }
+    const abort = (): void => this.#giveUp(call, () => reject(signal?.reason))
+    this.#calls.push(call)
+    this.#waiting.begin(this)
+    // A finite time only: setTimeout has no other.
+    const timer =
+      timeoutMs === undefined || timeoutMs > MAX_TIMER_MS
+        ? undefined
+        : setTimeout(() => this.#giveUp(call, () => resolve(false)), timeoutMs)
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      if (this.#calls.length === 1) this.pump()
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Does what can be done. */
+  pump(): void {
+    // A call that is done can wake what pumps this line again.
+    if (this.#pumping) return
+    this.#pumping = true
+    while (this.#pumpFirst()) {
+      // Until one has to wait.
+    }
+    this.#pumping = false
+  }
+
+  /** @returns whether to go on */
+  #pumpFirst(): boolean {
+    const call = this.#calls[0]
+    if (call === undefined) return false
+    try {
+      const need = call.attempt()
+      if (need === HOLD) return false
+      if (need !== undefined) return !this.#waiting.sleepOn(need.events).begin(this, need)
+      call.resolve(true)
+    } catch (error) {
+      call.reject(error)
+    }
+    this.#remove(call)
+    return true
+  }
+
+  /** Rejects all calls. */
+  end(reason: unknown): void {
+    for (let call = this.#calls[0]; call !== undefined; call = this.#calls[0]) {
+      call.reject(reason)
+      this.#remove(call)
+    }
+  }
+
+  #giveUp(call: Pending, settle: () => void): void {
+    const wasFirst = this.#calls[0] === call
+    if (!this.#remove(call)) return
+    settle()
+    // The one behind it may need something else.
+    if (wasFirst) this.pump()
+    this.#waiting.dropUnused()
+  }
+
+  #remove(call: Pending): boolean {
+    const index = this.#calls.indexOf(call)
+    if (index === -1) return false
+    this.#calls.splice(index, 1)
+    this.#waiting.finish(this)
+    return true
+  }
+}
+
+/** What `setTimeout` takes; it fires at once for more. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** The one `waitAsync` of a participant on an event count, and the lines that wait for it. */
+export class AsyncSleep {
+  readonly #events: EventCount
+  #lines = new Set<Line>()
+  #asleep = false
+
+  constructor(events: EventCount) {
+    this.#events = events
+  }
+
+  /** @returns `false` when the line should try again instead of waiting */
+  begin(line: Line, need: Need): boolean {
+    // The bit was there before the attempt that has just failed: what changes since then, wakes.
+    if (this.#asleep) {
+      this.#lines.add(line)
+      return true
+    }
+    const sequence = this.#events.announce()
+    const woken = need.ready() ? undefined : this.#events.sleepAsync(sequence)
+    if (woken === undefined) {
+      this.#events.leave()
+      return false
+    }
+    this.#asleep = true
+    this.#lines.add(line)
+    void woken.then(() => this.#wake(need))
+    return true
+  }
+
+  #wake(need: Need): void {
+    this.#asleep = false
+    this.#events.leave()
+    // Those that have to wait again come into the new set.
+    const lines = this.#lines
+    this.#lines = new Set()
+    for (const line of lines) line.pump()
+    // Somebody else may have a use for what is still there.
+    if (need.ready()) this.#events.wakeOne()
+  }
+
+  /** Gets rid of a sleep that no call waits for, see above. */
+  dropUnused(): void {
+    for (const line of this.#lines) {
+      if (!line.isEmpty) return
+      this.#lines.delete(line)
+    }
+    if (this.#asleep) this.#events.wakeAll()
+  }
+}

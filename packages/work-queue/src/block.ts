@@ -1,0 +1,39 @@
+import { performance } from 'node:perf_hooks'
+import { Spinner } from './spin.ts'
+import { MAX_SLEEP_MS } from './waiting.ts'
+import type { EventCount, Need } from './waiting.ts'
+
+/** Blocks the calling thread, for one participant. */
+export class Blocking {
+  readonly #spinners = new Map<EventCount, Spinner>()
+
+  /**
+   * Tries until it succeeds.
+   * @param attempt returns `undefined` when it has succeeded, or what to wait for
+   * @returns `false` when the time was over before
+   */
+  until(attempt: () => Need | undefined, timeoutMs: number): boolean {
+    const end = timeoutMs === Infinity ? Infinity : performance.now() + timeoutMs
+    for (;;) {
+      const need = attempt()
+      if (need === undefined) return true
+      if (this.#spinner(need.events).spin(need)) continue
+      const sequence = need.events.announce()
+      let left = 0
+      if (!need.ready()) {
+        left = end === Infinity ? MAX_SLEEP_MS : end - performance.now()
+        if (left > 0) need.events.sleep(sequence, Math.min(left, MAX_SLEEP_MS))
+        need.events.leave()
+        if (left <= 0) return false
+      } else {
+        need.events.leave()
+      }
+    }
+  }
+
+  #spinner(events: EventCount): Spinner {
+    let spinner = this.#spinners.get(events)
+    if (spinner === undefined) this.#spinners.set(events, (spinner = new Spinner()))
+    return spinner
+  }
+}

@@ -1,0 +1,635 @@
+import { isMainThread, threadId as ownThreadId } from 'node:worker_threads'
+import { AsyncWaiting, HOLD, Line } from './async-waiting.ts'
+import type { Attempt } from './async-waiting.ts'
+import { Blocking } from './block.ts'
+import { SlotClaim } from './claim.ts'
+import { Consumer } from './consumer.ts'
+import { ArenaDraft } from './draft.ts'
+import { WorkQueueError } from './errors.ts'
+import { BAND, CELL, MAX_BATCH, SLOT, bandAt, format, layoutOf, readSizes } from './layout.ts'
+import type { Layout } from './layout.ts'
+import { readHistogram } from './histogram.ts'
+import { Memory } from './memory.ts'
+import { resolveSizes } from './options.ts'
+import { join, leave, listParticipants, sumTotals } from './participants.ts'
+import { DONE, Producer } from './producer.ts'
+import { Reaper } from './reap.ts'
+import { BUSY, CLOSED, isOutcome } from './ring.ts'
+import { look } from './spin.ts'
+import type { WorkQueueStats } from './stats.ts'
+import type { Need } from './waiting.ts'
+import type {
+  Claim,
+  DequeueManyOptions,
+  Draft,
+  EnqueueOptions,
+  ParticipantInfo,
+  ReapReport,
+  Source,
+  TimedWait,
+  Wait,
+  WorkBatch,
+  WorkItem,
+  WorkQueue,
+  WorkQueueHandle,
+  WorkQueueOptions,
+} from './work-queue.ts'
+
+const HANDLE_TYPE = 'elkyn.work-queue'
+
+/** A `try` form looks so often for a neighbour that has not finished with the next slot. */
+const NEIGHBOUR_LOOKS = 50
+/** Then `tryEnqueue`, which must not say "full" for a busy slot, naps so often and so long. */
+const NAPS = 50
+const NAP_MS = 0.1
+
+/** Makes the memory of a queue and attaches to it. @param firstPosition for tests of the wrap */
+export function createSharedQueue(options: WorkQueueOptions, firstPosition = 0): WorkQueue {
+  const layout = layoutOf(resolveSizes(options))
+  const buffer = new SharedArrayBuffer(layout.totalBytes)
+  format(new Int32Array(buffer, 0, layout.blocks), layout, firstPosition)
+  return new SharedQueue(buffer, layout)
+}
+
+/** Attaches to the memory that a handle carries. */
+export function attachSharedQueue(handle: WorkQueueHandle): WorkQueue {
+  // It came by a message: its type is a hope.
+  const { type, buffer }: Partial<WorkQueueHandle> = handle ?? {}
+  if (type === HANDLE_TYPE && buffer instanceof SharedArrayBuffer && buffer.byteLength > 64) {
+    const sizes = readSizes(new Int32Array(buffer, 0, 16))
+    const layout = sizes && layoutOf(sizes)
+    if (layout !== undefined && layout.totalBytes === buffer.byteLength) {
+      return new SharedQueue(buffer, layout)
+    }
+  }
+  throw new WorkQueueError(
+    'ERR_HANDLE_INVALID',
+    'Cannot attach to a queue: this is not a handle made by this version of the package',
+  )
+}
+
+class SharedQueue implements WorkQueue {
+  readonly handle: WorkQueueHandle
+  readonly participant: number
+  readonly capacity: number
+  readonly slotBytes: number
+  readonly bands: number
+  readonly maxItemBytes: number
+
+  readonly #memory: Memory
+  readonly #producer: Producer
+  readonly #consumer: Consumer
+  readonly #reaper: Reaper
+  readonly #blocking = new Blocking()
+  readonly #waiting = new AsyncWaiting()
+  /** Pending puts, by band; pending takes. */
+  readonly #puts: readonly Line[]
+  readonly #takes: Line
+  #claim: SlotClaim | undefined
+  #detached = false
+
+  constructor(buffer: SharedArrayBuffer, layout: Layout) {
+    const words = new Int32Array(buffer, 0, layout.blocks)
+    this.participant = join(words, layout, ownThreadId)
+    if (this.participant === -1) {
+      throw new WorkQueueError(
+        'ERR_TOO_MANY_PARTICIPANTS',
+        `Cannot attach to a queue: maxParticipants is ${layout.maxParticipants}, detach or reap one`,
+      )
+    }
+    const isDetached = (): boolean => this.#detached
+    this.#memory = new Memory(words, new Uint8Array(buffer), layout, this.participant)
+    this.#producer = new Producer(this.#memory)
+    this.#consumer = new Consumer(this.#memory, isDetached)
+    this.#reaper = new Reaper(this.#memory, isDetached)
+    this.#puts = this.#memory.rings.map(() => new Line(this.#waiting))
+    this.#takes = new Line(this.#waiting)
+    this.handle = { type: HANDLE_TYPE, buffer }
+    this.capacity = layout.capacity
+    this.slotBytes = (layout.slotWords - SLOT.BYTES) * 4
+    this.bands = layout.bands
+    this.maxItemBytes = Math.max(this.slotBytes, this.#memory.arena.maxBytes)
+  }
+
+  tryEnqueue(source: Source, options: EnqueueOptions = {}): boolean {
+    const { band, tag } = this.#check(options)
+    if (this.#claim !== undefined) throw claimOpen()
+    if (this.#producer.fitsSlot(source)) return this.#tryPut(source, band, tag)
+    // Not worth a copy into blocks when there is no slot.
+    if (!this.#awaitSlot(band)) return false
+    const draft = this.#tryDraft(source)
+    if (draft === undefined) return false
+    const done = this.#settle(this.#producer.putDraft(draft, band, tag))
+    if (!done && draft !== source) draft.discard()
+    return done
+  }
+
+  enqueueSync(source: Source, options: EnqueueOptions & TimedWait = {}): boolean {
+    this.#checkMayBlock('enqueueSync')
+    const { band, tag } = this.#check(options)
+    if (this.#claim !== undefined) throw claimOpen()
+    if (this.#producer.fitsSlot(source)) {
+      // The usual case without a closure.
+      if (this.#settle(this.#producer.put(source, band, tag))) return true
+    }
+    const put = this.#putting(source, band, tag)
+    const done = this.#guarded(put, () => this.#blocking.until(put.attempt, timeoutOf(options)))
+    if (!done) put.giveUp()
+    return done
+  }
+
+  async enqueue(source: Source, options: EnqueueOptions & Wait = {}): Promise<boolean> {
+    const { band, tag } = this.#check(options)
+    options.signal?.throwIfAborted()
+    timeoutOf(options)
+    const line = this.#puts[band] as Line
+    if (line.isEmpty && this.#claim === undefined && this.#producer.fitsSlot(source)) {
+      if (this.#settle(this.#producer.put(source, band, tag))) return true
+    }
+    const put = this.#putting(source, band, tag)
+    let done = false
+    try {
+      done = await line.add(this.#unlessClaimed(put.attempt), options)
+    } finally {
+      if (!done) put.giveUp()
+    }
+    return done
+  }
+
+  tryEnqueueMany(sources: readonly Source[], options: EnqueueOptions = {}): number {
+    const { band, tag } = this.#check(options)
+    if (this.#claim !== undefined) throw claimOpen()
+    let done = 0
+    while (done < sources.length) {
+      const source = sources[done] as Source
+      if (this.#producer.fitsSlot(source)) {
+        const count = this.#producer.putMany(sources as Uint8Array[], done, band, tag)
+        if (count > 0) done += count
+        else if (-count === CLOSED && done === 0) throw closed()
+        else if (-count !== BUSY || !this.#awaitSlot(band)) return done
+      } else {
+        if (done > 0 && this.closed) return done
+        if (!this.tryEnqueue(source, options)) return done
+        done++
+      }
+    }
+    return done
+  }
+
+  enqueueManySync(sources: readonly Source[], options: EnqueueOptions & TimedWait = {}): number {
+    this.#checkMayBlock('enqueueManySync')
+    const { band, tag } = this.#check(options)
+    if (this.#claim !== undefined) throw claimOpen()
+    const puts = this.#puttingMany(sources, band, tag)
+    this.#guarded(puts, () => this.#blocking.until(puts.attempt, timeoutOf(options)))
+    puts.giveUp()
+    return puts.done
+  }
+
+  async enqueueMany(
+    sources: readonly Source[],
+    options: EnqueueOptions & Wait = {},
+  ): Promise<number> {
+    const { band, tag } = this.#check(options)
+    timeoutOf(options)
+    const puts = this.#puttingMany(sources, band, tag)
+    try {
+      await (this.#puts[band] as Line).add(this.#unlessClaimed(puts.attempt), options)
+    } catch (error) {
+      // What is in is in: the caller has to know how much.
+      if (puts.done === 0) throw error
+    } finally {
+      puts.giveUp()
+    }
+    return puts.done
+  }
+
+  tryClaim(byteLength: number, options: EnqueueOptions = {}): Claim | undefined {
+    const { band } = this.#check(options)
+    this.#checkClaim(byteLength)
+    let position = this.#producer.claim(band)
+    while (position === BUSY && this.#awaitSlot(band)) position = this.#producer.claim(band)
+    return this.#openClaim(position, byteLength, options)
+  }
+
+  claimSync(byteLength: number, options: EnqueueOptions & TimedWait = {}): Claim | undefined {
+    this.#checkMayBlock('claimSync')
+    const { band } = this.#check(options)
+    this.#checkClaim(byteLength)
+    let position = 0
+    const done = this.#blocking.until(() => {
+      position = this.#producer.claim(band)
+      return isOutcome(position) && position !== CLOSED ? this.#spaceNeed(band) : undefined
+    }, timeoutOf(options))
+    return done ? this.#openClaim(position, byteLength, options) : undefined
+  }
+
+  async claim(byteLength: number, options: EnqueueOptions & Wait = {}): Promise<Claim | undefined> {
+    const { band } = this.#check(options)
+    this.#checkClaim(byteLength)
+    const timeoutMs = timeoutOf(options)
+    const end = performance.now() + timeoutMs
+    for (;;) {
+      const need = this.#spaceNeed(band)
+      const left = { ...options, timeoutMs: end - performance.now() }
+      const done = await (this.#puts[band] as Line).add(
+        this.#unlessClaimed(() => (need.ready() ? undefined : need)),
+        timeoutMs === Infinity ? options : left,
+      )
+      if (!done) return undefined
+      // Between the line and this turn somebody else may have been faster.
+      this.#checkClaim(byteLength)
+      const claim = this.#openClaim(this.#producer.claim(band), byteLength, options)
+      if (claim !== undefined) return claim
+    }
+  }
+
+  draft(): Draft {
+    this.#checkAttached()
+    return this.#newDraft()
+  }
+
+  tryDequeue(): WorkItem | undefined {
+    this.#beginTake()
+    const item = this.#consumer.take()
+    if (item !== undefined || this.#consumer.outcome !== BUSY) return item
+    look(this.#memory.itemsNeed, NEIGHBOUR_LOOKS)
+    return this.#consumer.take()
+  }
+
+  dequeueSync(wait: TimedWait = {}): WorkItem | undefined {
+    this.#checkMayBlock('dequeueSync')
+    this.#beginTake()
+    let item = this.#consumer.take()
+    if (item !== undefined) return item
+    this.#blocking.until(() => {
+      item = this.#consumer.take()
+      return this.#orNeedItems(item)
+    }, timeoutOf(wait))
+    return item
+  }
+
+  async dequeue(wait: Wait = {}): Promise<WorkItem | undefined> {
+    this.#beginTake()
+    wait.signal?.throwIfAborted()
+    timeoutOf(wait)
+    let item: WorkItem | undefined
+    const attempt = (): Need | undefined => {
+      item = this.#consumer.take()
+      return this.#orNeedItems(item)
+    }
+    if (!this.#takes.isEmpty || attempt() !== undefined) await this.#takes.add(attempt, wait)
+    return item
+  }
+
+  tryDequeueMany(options: DequeueManyOptions = {}): WorkBatch | undefined {
+    const max = maxOf(options)
+    this.#beginTake()
+    const batch = this.#consumer.takeMany(max)
+    if (batch !== undefined || this.#consumer.outcome !== BUSY) return batch
+    look(this.#memory.itemsNeed, NEIGHBOUR_LOOKS)
+    return this.#consumer.takeMany(max)
+  }
+
+  dequeueManySync(options: DequeueManyOptions & TimedWait = {}): WorkBatch | undefined {
+    this.#checkMayBlock('dequeueManySync')
+    const max = maxOf(options)
+    this.#beginTake()
+    let batch: WorkBatch | undefined
+    this.#blocking.until(() => {
+      batch = this.#consumer.takeMany(max)
+      return this.#orNeedItems(batch)
+    }, timeoutOf(options))
+    return batch
+  }
+
+  async dequeueMany(options: DequeueManyOptions & Wait = {}): Promise<WorkBatch | undefined> {
+    const max = maxOf(options)
+    this.#beginTake()
+    options.signal?.throwIfAborted()
+    timeoutOf(options)
+    let batch: WorkBatch | undefined
+    const attempt = (): Need | undefined => {
+      batch = this.#consumer.takeMany(max)
+      return this.#orNeedItems(batch)
+    }
+    if (!this.#takes.isEmpty || attempt() !== undefined) await this.#takes.add(attempt, options)
+    return batch
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<WorkItem, undefined> {
+    for (;;) {
+      const item = await this.dequeue()
+      if (item === undefined) return undefined
+      yield item
+    }
+  }
+
+  get depth(): number {
+    return this.#memory.rings.reduce((sum, ring) => sum + ring.depth, 0)
+  }
+
+  get closed(): boolean {
+    return this.#memory.closed
+  }
+
+  get drained(): boolean {
+    return this.#memory.drained
+  }
+
+  stats(): WorkQueueStats {
+    const { words, layout, rings, arena } = this.#memory
+    return {
+      enqueued: sumTotals(words, layout, CELL.ENQUEUED),
+      dequeued: sumTotals(words, layout, CELL.DEQUEUED),
+      bands: rings.map((ring) => ({
+        depth: ring.depth,
+        highWater: ring.highWater,
+        waits: readHistogram(words, bandAt(layout, ring.band) + BAND.WAITS),
+      })),
+      blocks: { total: arena.blockCount, free: arena.countFree() },
+    }
+  }
+
+  close(): void {
+    this.#checkAttached()
+    this.#memory.close()
+  }
+
+  async drain(): Promise<WorkItem[]> {
+    this.close()
+    const rest: WorkItem[] = []
+    for (;;) {
+      const batch = await this.dequeueMany()
+      if (batch === undefined) return rest
+      rest.push(...batch)
+    }
+  }
+
+  detach(): void {
+    if (this.#detached) return
+    this.#claim?.abandon()
+    this.#waiting.end(detached())
+    this.#detached = true
+    this.#memory.arena.freeAllOf(this.participant)
+    leave(this.#memory.words, this.#memory.layout, this.participant)
+  }
+
+  [Symbol.dispose](): void {
+    this.detach()
+  }
+
+  participants(): ParticipantInfo[] {
+    return listParticipants(this.#memory.words, this.#memory.layout)
+  }
+
+  async reap(participant: number): Promise<ReapReport> {
+    this.#checkAttached()
+    const { maxParticipants } = this.#memory.layout
+    if (!Number.isInteger(participant) || participant < 0 || participant >= maxParticipants) {
+      throw new RangeError(`Cannot reap participant ${participant}: there is no such number`)
+    }
+    if (participant === this.participant) {
+      throw new TypeError('Cannot reap the own participant: it is alive, detach it')
+    }
+    const report = this.#reaper.begin(participant)
+    if (report === undefined) {
+      return { participant, threadId: -1, returned: [], inHand: [], abandoned: 0 }
+    }
+    while (!this.#reaper.step(report)) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 1)
+      })
+      this.#checkAttached()
+    }
+    this.#waiting.pumpAll()
+    return report
+  }
+
+  async reapThread(threadId: number): Promise<ReapReport[]> {
+    const dead = this.participants().filter((info) => info.threadId === threadId)
+    return Promise.all(dead.map(({ participant }) => this.reap(participant)))
+  }
+
+  /** The `try` form of a put that fits a slot. */
+  #tryPut(bytes: Uint8Array, band: number, tag: number): boolean {
+    for (;;) {
+      const outcome = this.#producer.put(bytes, band, tag)
+      if (outcome !== BUSY) return this.#settle(outcome)
+      if (!this.#awaitSlot(band)) return false
+    }
+  }
+
+  /** Waits while the next slot is busy, not while the band is full. @returns whether it is free */
+  #awaitSlot(band: number): boolean {
+    const need = this.#spaceNeed(band)
+    if (need.ready() || this.#memory.ring(band).isFull) return need.ready()
+    look(need, NEIGHBOUR_LOOKS)
+    // Naps give way to the thread that has the slot; the word never changes.
+    for (let i = 0; i < NAPS && !need.ready(); i++) Atomics.wait(napping, 0, 0, NAP_MS)
+    return need.ready()
+  }
+
+  #tryDraft(source: Source): ArenaDraft | undefined {
+    if (!(source instanceof Uint8Array)) return this.#ownDraft(source)
+    const draft = this.#newDraft()
+    return draft.tryWrite(source) ? draft : undefined
+  }
+
+  /** A put that may have to wait, first for blocks and then for a slot. */
+  #putting(source: Source, band: number, tag: number): Putting {
+    if (this.#producer.fitsSlot(source)) {
+      return {
+        attempt: () =>
+          this.#settle(this.#producer.put(source, band, tag)) ? undefined : this.#spaceNeed(band),
+        giveUp: () => undefined,
+      }
+    }
+    const bytes = source instanceof Uint8Array ? source : undefined
+    const draft = source instanceof Uint8Array ? this.#newDraft() : this.#ownDraft(source)
+    let written = bytes === undefined
+    return {
+      attempt: () => {
+        if (this.closed) throw closed()
+        if (bytes !== undefined && !written) {
+          const need = draft.attemptWrite(bytes)
+          if (need !== undefined) return need
+          written = true
+        }
+        const done = this.#settle(this.#producer.putDraft(draft, band, tag))
+        return done ? undefined : this.#spaceNeed(band)
+      },
+      // A draft of the caller's stays the caller's.
+      giveUp: () => draft !== source && draft.discard(),
+    }
+  }
+
+  #puttingMany(sources: readonly Source[], band: number, tag: number): Putting & { done: number } {
+    let single: Putting | undefined
+    const putting = {
+      done: 0,
+      attempt: (): Need | undefined => {
+        while (putting.done < sources.length) {
+          const source = sources[putting.done] as Source
+          if (this.#producer.fitsSlot(source)) {
+            const count = this.#producer.putMany(sources as Uint8Array[], putting.done, band, tag)
+            if (count > 0) {
+              putting.done += count
+              continue
+            }
+            if (-count !== CLOSED) return this.#spaceNeed(band)
+            if (putting.done === 0) throw closed()
+            return undefined
+          }
+          if (putting.done > 0 && this.closed) return undefined
+          single ??= this.#putting(source, band, tag)
+          const need = single.attempt()
+          if (need !== undefined) return need
+          single = undefined
+          putting.done++
+        }
+        return undefined
+      },
+      giveUp: () => single?.giveUp(),
+    }
+    return putting
+  }
+
+  /** Gives up what an attempt holds when it throws. */
+  #guarded(put: Putting, run: () => boolean): boolean {
+    try {
+      return run()
+    } catch (error) {
+      put.giveUp()
+      throw error
+    }
+  }
+
+  #unlessClaimed(attempt: () => Need | undefined): Attempt {
+    return () => (this.#claim === undefined ? attempt() : HOLD)
+  }
+
+  #openClaim(
+    position: number,
+    byteLength: number,
+    { band = 0, tag = 0 }: EnqueueOptions,
+  ): Claim | undefined {
+    if (position === CLOSED) throw closed()
+    if (isOutcome(position)) return undefined
+    const ring = this.#memory.ring(band)
+    const at = (ring.slotOf(position) + SLOT.BYTES) * 4
+    const bytes = this.#memory.bytes.subarray(at, at + byteLength)
+    this.#claim = new SlotClaim(bytes, (publishedBytes) => {
+      this.#claim = undefined
+      if (publishedBytes === undefined) this.#producer.abandonClaim(ring, position)
+      else this.#producer.publishClaim(ring, position, publishedBytes, tag)
+      this.#waiting.pumpAll()
+    })
+    return this.#claim
+  }
+
+  #newDraft(): ArenaDraft {
+    return new ArenaDraft(this.#memory, {
+      block: (attempt, wait) => {
+        this.#checkMayBlock('a draft')
+        return this.#blocking.until(attempt, timeoutOf(wait))
+      },
+      wait: (attempt, wait) => {
+        this.#checkAttached()
+        timeoutOf(wait)
+        return new Line(this.#waiting).add(attempt, wait)
+      },
+    })
+  }
+
+  #ownDraft(draft: Draft): ArenaDraft {
+    if (draft instanceof ArenaDraft && draft.belongsTo(this.#memory)) return draft
+    throw new TypeError('Cannot enqueue: neither a Uint8Array nor a draft of this object')
+  }
+
+  #spaceNeed(band: number): Need {
+    return this.#memory.spaceNeeds[band] as Need
+  }
+
+  #orNeedItems(taken: unknown): Need | undefined {
+    if (taken !== undefined || this.#consumer.outcome === CLOSED) return undefined
+    return this.#memory.itemsNeed
+  }
+
+  /** @returns whether an outcome is DONE. @throws for CLOSED */
+  #settle(outcome: number): boolean {
+    if (outcome === CLOSED) throw closed()
+    return outcome === DONE
+  }
+
+  #beginTake(): void {
+    this.#checkAttached()
+    this.#memory.clearHand()
+  }
+
+  #check({ band = 0, tag = 0 }: EnqueueOptions): { band: number; tag: number } {
+    this.#checkAttached()
+    if (!Number.isInteger(band) || band < 0 || band >= this.bands) {
+      throw new RangeError(`Cannot enqueue into band ${band}: there are ${this.bands}, from 0`)
+    }
+    if (tag >>> 0 !== tag) {
+      throw new RangeError(`Cannot enqueue with tag ${tag}: it has to be an integer below 2^32`)
+    }
+    return { band, tag }
+  }
+
+  #checkClaim(byteLength: number): void {
+    if (this.#claim !== undefined) throw claimOpen()
+    if (byteLength <= this.slotBytes && byteLength >= 0) return
+    throw new WorkQueueError(
+      'ERR_ITEM_TOO_LARGE',
+      `Cannot claim ${byteLength} bytes: slotBytes is ${this.slotBytes}, use a draft`,
+    )
+  }
+
+  #checkMayBlock(form: string): void {
+    this.#checkAttached()
+    if (!isMainThread) return
+    throw new WorkQueueError(
+      'ERR_MAIN_THREAD',
+      `Cannot block the main thread with ${form}: use the form that returns a promise, or a try form`,
+    )
+  }
+
+  #checkAttached(): void {
+    if (this.#detached) throw detached()
+  }
+}
+
+/** A put under way. */
+interface Putting {
+  attempt: () => Need | undefined
+  giveUp: () => void
+}
+
+const napping = new Int32Array(new SharedArrayBuffer(4))
+
+function timeoutOf({ timeoutMs = Infinity }: TimedWait = {}): number {
+  if (timeoutMs >= 0) return timeoutMs
+  throw new RangeError(`Cannot wait for ${timeoutMs} ms: timeoutMs has to be 0 or more`)
+}
+
+function maxOf({ max = MAX_BATCH }: DequeueManyOptions): number {
+  if (Number.isInteger(max) && max >= 1 && max <= MAX_BATCH) return max
+  throw new RangeError(`Cannot take ${max} items at once: max has to be from 1 to ${MAX_BATCH}`)
+}
+
+function closed(): WorkQueueError {
+  return new WorkQueueError('ERR_QUEUE_CLOSED', 'Cannot enqueue: the queue is closed')
+}
+
+function detached(): WorkQueueError {
+  return new WorkQueueError('ERR_DETACHED', 'Cannot use the queue: this object was detached')
+}
+
+function claimOpen(): WorkQueueError {
+  return new WorkQueueError(
+    'ERR_CLAIM_OPEN',
+    'Cannot put in another item: publish or abandon the open claim first',
+  )
+}
