@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
 /** A worker thread of `test/threads`, which is waited for at the end of the block that ran it. */
@@ -14,11 +14,14 @@ export function runThread<T>(name: string, workerData: unknown): Thread<T> {
   const worker = new Worker(new URL(`${name}.ts`, import.meta.url), { workerData })
   const exit = once(worker, 'exit')
   exit.catch(() => {})
+  const messages = on(worker, 'message', { close: ['exit'] })
   return {
     worker,
     async message() {
-      const [message] = (await Promise.race([once(worker, 'message'), gone(exit)])) as [T]
-      return message
+      const { value, done } = (await messages.next()) as IteratorResult<[T], undefined>
+      if (done !== true) return value[0]
+      await exit
+      throw new Error('The thread ended without a message')
     },
     async ended() {
       await exit
@@ -27,9 +30,4 @@ export function runThread<T>(name: string, workerData: unknown): Thread<T> {
       await exit
     },
   }
-}
-
-async function gone(exit: Promise<unknown>): Promise<never> {
-  await exit
-  throw new Error('The thread ended without a message')
 }
