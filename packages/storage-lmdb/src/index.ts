@@ -1,4 +1,5 @@
 export { compactTree } from './compact-tree.ts'
+export { lmdbStorage } from './lmdb-storage.ts'
 export { openTree } from './open-tree.ts'
 export type { OpenTreeOptions } from './open-tree.ts'
 export type { Tree } from './tree.ts'

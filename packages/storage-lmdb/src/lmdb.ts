@@ -18,6 +18,7 @@ import {
 import type { Entry } from './entry.ts'
 import { storeError } from './failures.ts'
 import { readName, writeBound, writeName } from './key-encoding.ts'
+import type { OpenCursors } from './open-cursors.ts'
 import type { Sealer } from './sealer.ts'
 
 /** A read transaction of lmdb, as far as we use it. */
@@ -30,6 +31,8 @@ export interface ReadTxn {
 /** How a read says in which transaction it runs; none is the open write transaction. */
 export interface ReadOptions {
   readonly transaction: ReadTxn
+  /** Knows the iterators that the transaction must outlive. */
+  readonly cursors: OpenCursors
 }
 
 /** The part of a database of lmdb that we use, with what its typings leave out. */
@@ -173,9 +176,12 @@ export class Lmdb {
 
   /** A transaction of this thread's own, on the newest commit. */
   beginRead(): ReadTxn {
-    // Makes lmdb give up its current transaction, so that the next one is not shared with its own reads.
+    // lmdb gives its current transaction up before, so that this is a new one, and this one after, so
+    // that its own reads do not share it.
     this.#root.resetReadTxn()
-    return this.#root.useReadTransaction()
+    const txn = this.#root.useReadTransaction()
+    this.#root.resetReadTxn()
+    return txn
   }
 
   /** Gives the snapshot of a transaction up; {@link ReadTxn.renew} takes a new one. */
@@ -265,13 +271,14 @@ export class Lmdb {
     const bounds = range.reverse
       ? { start: high, end: low, reverse: true, exclusiveStart: true }
       : { start: low, end: high, exclusiveStart: true }
-    return this.#rows
+    const names = this.#rows
       .getKeys({
         ...bounds,
         ...options,
         ...(range.limit === undefined ? {} : { limit: range.limit }),
       })
       .iterate() as Iterator<string>
+    return tracked(names, options)
   }
 
   /** Number of names under a head. */
@@ -287,7 +294,7 @@ export class Lmdb {
 
   /** Walks the rows under a head in key order and shows each to the visitor that `next` names. */
   scan(head: number, options: ReadOptions | undefined): RowCursor {
-    const rows = this.#scanned
+    const begun = this.#scanned
       .getRange({
         start: { head, name: NAME_BEGIN },
         end: { head, name: NAME_END },
@@ -295,6 +302,7 @@ export class Lmdb {
         ...options,
       })
       .iterate()
+    const rows = tracked(begun, options)
     return {
       next: (visitor) => {
         this.#visitor = visitor
@@ -308,9 +316,14 @@ export class Lmdb {
     }
   }
 
-  /** Runs `done` when everything committed so far is on the disk. */
-  sync(done: (error: Error | undefined) => void): void {
-    this.#root.sync(done)
+  /** Resolves when everything committed so far is on the disk. */
+  async sync(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#root.sync((error) => {
+        if (error) reject(storeError(error, 'Cannot sync'))
+        else resolve()
+      })
+    })
   }
 
   /** Copies the environment as of now into an existing folder, away from the event loop. */
@@ -440,6 +453,11 @@ function tableStats(stat: LmdbStat): TableStats {
     depth: stat.treeDepth,
     pages: stat.treeBranchPageCount + stat.treeLeafPageCount + stat.overflowPages,
   }
+}
+
+function tracked<T>(iterator: Iterator<T>, options: ReadOptions | undefined): Iterator<T> {
+  // Inside a write transaction they end before it does.
+  return options === undefined ? iterator : options.cursors.track(iterator)
 }
 
 interface NativeExport {

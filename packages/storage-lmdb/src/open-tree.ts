@@ -69,8 +69,9 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   const lock = await lockFolder(path)
   try {
     const { epoch } = readFolder(path, key) ?? createFolder(path, key)
-    const store = new LmdbTreeStore(storeOptions(options, epoch))
-    return new Tree(store, { path, key, release: async () => lock.release() })
+    const released = async () => lock.release()
+    const store = new LmdbTreeStore({ ...storeOptions(options, epoch), released })
+    return new Tree(store, key)
   } catch (error) {
     await lock.release()
     throw error

@@ -5,12 +5,14 @@ import { iterableOf } from './iterable.ts'
 import type { EntrySource } from './layer.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb, ReadOptions, ReadTxn } from './lmdb.ts'
+import { OpenCursors } from './open-cursors.ts'
 import type { HeadMap } from './place.ts'
 
 /** A read transaction with what is known of its snapshot. */
 export class Reader implements EntrySource {
   readonly #lmdb: Lmdb
   readonly txn: ReadTxn
+  readonly cursors: OpenCursors = new OpenCursors()
   readonly options: ReadOptions
   /** Heads met in this snapshot. */
   heads: HeadMap
@@ -25,7 +27,7 @@ export class Reader implements EntrySource {
   constructor(lmdb: Lmdb, txn: ReadTxn, older: Reader | undefined) {
     this.#lmdb = lmdb
     this.txn = txn
-    this.options = { transaction: txn }
+    this.options = { transaction: txn, cursors: this.cursors }
     this.headsGone = readCounters(lmdb, this.options).headsGone
     this.heads = new Map()
     if (older === undefined || older.headsGone !== this.headsGone) return
@@ -85,6 +87,7 @@ export class Readers {
 
   release(reader: Reader): void {
     if (--reader.users > 0 || reader.isClosed) return
+    reader.cursors.closeAll()
     if (reader === this.#current) this.#idle ??= setImmediate(this.#giveUp)
     else this.#end(reader)
   }
@@ -97,6 +100,7 @@ export class Readers {
 
   #end(reader: Reader): void {
     reader.isClosed = true
+    reader.cursors.closeAll()
     this.#all.delete(reader)
     reader.txn.done()
   }

@@ -36,6 +36,8 @@ export interface LmdbTreeStoreOptions {
   readonly maxBytes: number
   readonly log: LogLimits
   readonly sealer: Sealer | undefined
+  /** Called when the store has closed. */
+  readonly released?: () => Promise<void>
   /** Bytes from which on a staged value goes to the disk. Default: 1 MiB. */
   readonly heldMaxBytes?: number
 }
@@ -64,6 +66,7 @@ export class LmdbTreeStore implements TreeStore {
   /** Whether a write transaction of this thread is open. */
   #isWriting = false
   #closed = false
+  #closing: Promise<void> | undefined
 
   constructor(options: LmdbTreeStoreOptions) {
     this.#options = options
@@ -88,7 +91,7 @@ export class LmdbTreeStore implements TreeStore {
     this.#reclaimer.wake()
     if (options.durability === 'relaxed') {
       this.#syncTimer = setInterval(() => {
-        this.#lmdb.sync(() => {})
+        void this.#syncNow()
       }, SYNC_INTERVAL_MS).unref()
     }
   }
@@ -236,7 +239,11 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#queue.flush()
     this.#closed = true
     for (const listener of this.#closeListeners) listener()
@@ -244,11 +251,21 @@ export class LmdbTreeStore implements TreeStore {
     this.#reclaimer.close()
     this.#feed.close()
     this.#readers.close()
+    if (this.#syncTimer !== undefined) await this.#lmdb.sync()
     await this.#lmdb.close()
+    await this.#options.released?.()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #syncNow(): Promise<void> {
+    try {
+      await this.#lmdb.sync()
+    } catch {
+      // The next commit meets the same disk, and tells its writer.
+    }
   }
 
   /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */

@@ -15,13 +15,6 @@ import type { StoreStats } from './store-stats.ts'
 import { callEach, watchPath } from './watch.ts'
 import type { TreeEvent, WatchOptions } from './watch.ts'
 
-/** What a {@link Tree} needs to know of how it was opened. */
-export interface TreeContext {
-  readonly path: string
-  readonly key: Uint8Array | undefined
-  readonly release: () => Promise<void>
-}
-
 /**
  * A tree database in this process. Values go in and out as plain JSON values: objects, arrays,
  * strings, numbers, booleans, and `null` for nothing. Paths are text such as `/users/ada`.
@@ -35,11 +28,11 @@ export interface TreeContext {
  */
 export class Tree implements AsyncDisposable {
   readonly #store: LmdbTreeStore
-  readonly #context: TreeContext
+  readonly #key: Uint8Array | undefined
 
-  constructor(store: LmdbTreeStore, context: TreeContext) {
+  constructor(store: LmdbTreeStore, key: Uint8Array | undefined) {
     this.#store = store
-    this.#context = context
+    this.#key = key
   }
 
   /** The contract beneath: snapshots, conditions, judges, staged values, the feed of changes. */
@@ -163,7 +156,7 @@ export class Tree implements AsyncDisposable {
       throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
     }
     await this.#store.backup(folder)
-    createFolder(folder, this.#context.key)
+    createFolder(folder, this.#key)
   }
 
   /** How much is stored. Counts are exact; takes a moment on a large database. */
@@ -174,7 +167,6 @@ export class Tree implements AsyncDisposable {
   /** Waits for writes that were begun, then closes. Closing twice is harmless. */
   async close(): Promise<void> {
     await this.#store.close()
-    await this.#context.release()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -206,3 +206,28 @@ export interface TreeStore extends AsyncDisposable {
   /** Waits for queued writes, then closes. Everything after it fails with `ERR_STORE_CLOSED`. */
   close(): Promise<void>
 }
+
+/**
+ * How a thread opens a store for itself: transactions belong to one thread, so that a store cannot be
+ * sent to another, but its descriptor can (by `postMessage` or `workerData`).
+ */
+export interface StoreDescriptor {
+  /** URL of a module that exports {@link StoreModule}. */
+  readonly module: string
+  /** What its `openStore` takes; survives structured clone. */
+  readonly options: unknown
+}
+
+/** What a thread asks of a store that it opens by a descriptor. */
+export interface OpenStoreOptions {
+  /**
+   * Opens for reading only. The writer opens first, and readers once it has: only readers may be
+   * terminated. Default: false.
+   */
+  readonly readOnly?: boolean
+}
+
+/** The exports of the module that a {@link StoreDescriptor} names. */
+export interface StoreModule {
+  openStore(options: unknown, how: OpenStoreOptions): Promise<TreeStore>
+}

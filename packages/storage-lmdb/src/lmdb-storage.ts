@@ -1,0 +1,13 @@
+import type { StoreDescriptor } from '@elkyn/tree'
+import type { OpenTreeOptions } from './open-tree.ts'
+
+/**
+ * Says how the threads of a server open a folder, each for itself:
+ *
+ *     new ThreadPoolHttpServer({ store: lmdbStorage({ path: 'data' }), threads: 4 })
+ */
+export function lmdbStorage(options: OpenTreeOptions): StoreDescriptor {
+  // As source or as built, whichever this module is.
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
+  return { module: new URL(`./open-store${extension}`, import.meta.url).href, options }
+}
