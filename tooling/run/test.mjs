@@ -1,4 +1,5 @@
 // `npm test`: everything that must hold before a change lands.
+import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import { addUp, readTestResults, removeTestResults } from './test-results.mjs'
 import { installIfNeeded, run } from './workspace.mjs'
@@ -8,6 +9,9 @@ const checks = ['lint', 'format:check', 'knip', 'typecheck', 'build', 'check:pac
 
 installIfNeeded()
 removeTestResults()
+// Part of turbo's key for `test`: results without the tests that need strace are not for a machine
+// that has it.
+process.env['HAS_STRACE'] = String(spawnSync('strace', ['-V']).status === 0)
 
 const checked = run('turbo', [...turbo, ...checks])
 // One package at a time: test files already share the cores among them.

@@ -15,14 +15,6 @@ const stampFile = join(root, 'node_modules', '.install-stamp')
 /** The pinned Node of the workspace. It runs the TypeScript sources as they are. */
 export const node = join(root, 'node_modules', 'node', 'bin', 'node')
 
-/** The environment in which the pinned Node and the workspace's tools come first on the PATH. */
-const env = {
-  ...process.env,
-  PATH: bin + delimiter + (process.env['PATH'] ?? ''),
-  DO_NOT_TRACK: '1',
-  TURBO_TELEMETRY_DISABLED: '1',
-}
-
 /**
  * Installs the dependencies unless what is installed came from the same lockfile, on the same kind
  * of machine. Says what it does on standard error; ends the process when it fails.
@@ -53,6 +45,13 @@ export function installIfNeeded() {
  * @returns {boolean} whether it ended with exit code 0
  */
 export function run(command, args) {
+  const env = {
+    ...process.env,
+    // The pinned Node and the workspace's tools come first.
+    PATH: bin + delimiter + (process.env['PATH'] ?? ''),
+    DO_NOT_TRACK: '1',
+    TURBO_TELEMETRY_DISABLED: '1',
+  }
   return spawnSync(command, args, { cwd: root, env, stdio: 'inherit' }).status === 0
 }
 
