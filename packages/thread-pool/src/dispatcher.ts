@@ -1,0 +1,213 @@
+// The way of a task into the shared queue: a slot in the table, an item in the queue, or a place in the line while
+// there is no room. Knows nothing of threads.
+import { createWorkQueue } from '@elkyn/work-queue'
+import type { WorkQueue } from '@elkyn/work-queue'
+import { Fifo } from './fifo.ts'
+import { FreeSlots } from './free-slots.ts'
+import { itemHeaderBytes, namedHandler } from './messages.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Task } from './task.ts'
+import { TaskState, TaskTable } from './task-table.ts'
+import { ValueKind, ValueWriter } from './value-codec.ts'
+
+/** Sends tasks to whichever thread takes them. */
+export class Dispatcher {
+  readonly queue: WorkQueue
+  readonly table: TaskTable
+  readonly #free: FreeSlots
+  readonly #tasks: (Task | undefined)[]
+  readonly #lines: Fifo<Task>[]
+  #lined = 0
+  readonly #writer = new ValueWriter()
+  readonly #scratch: Buffer
+  // Views of the scratch by length, so that sending a small task makes no object.
+  readonly #views: Uint8Array[] = []
+  readonly #largestItem: number
+  readonly #enqueueOptions = { band: 0, tag: 0 }
+  /** Index of each handler, once a thread has named them. */
+  #handlers: Map<string, number> | undefined
+
+  constructor(options: ResolvedOptions) {
+    this.queue = createWorkQueue({
+      capacity: options.queueCapacity,
+      slotBytes: options.slotBytes,
+      bands: options.priorities,
+      arenaBytes: options.arenaBytes,
+      maxParticipants: Math.min(options.maxThreads + 33, 1024),
+    })
+    this.table = TaskTable.allocate(options.slots)
+    this.#free = new FreeSlots(options.slots)
+    this.#tasks = Array.from({ length: options.slots })
+    this.#lines = Array.from({ length: options.priorities }, () => new Fifo<Task>())
+    this.#scratch = Buffer.alloc(this.queue.slotBytes)
+    // One item must not fill the arena: beyond a quarter the port is as good.
+    this.#largestItem = Math.min(
+      this.queue.maxItemBytes,
+      Math.max(this.queue.slotBytes, options.arenaBytes >> 2),
+    )
+  }
+
+  /** Names the handlers, so that items carry an index. */
+  set handlers(names: readonly string[]) {
+    this.#handlers = new Map(names.map((name, index) => [name, index]))
+  }
+
+  /** The handlers, once a thread has named them. */
+  get names(): ReadonlyMap<string, number> | undefined {
+    return this.#handlers
+  }
+
+  /** Tasks that no thread has taken; cancelled ones that a thread has to skip count. */
+  get waiting(): number {
+    return this.queue.depth + this.#lined
+  }
+
+  /**
+   * Sends a new task.
+   * @throws what reading the value throws
+   */
+  send(task: Task): void {
+    const item = this.#encode(task)
+    const isScratch = item.buffer === this.#scratch.buffer
+    if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? item.slice() : item
+    const line = this.#lines[task.priority]
+    if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return
+    task.item ??= isScratch ? item.slice() : item
+    this.#line(task)
+  }
+
+  /** Sends again what a thread has died with. It keeps its place in time: it goes first. */
+  resend(task: Task): void {
+    task.port = task.port === 'no' ? 'no' : 'asked for'
+    this.release(task)
+    if (task.item !== undefined && this.#enqueue(task, task.item)) return
+    task.place = 'line'
+    this.#lined++
+    this.#lines[task.priority]?.unshift(task)
+  }
+
+  /** Moves from the line into the queue what has room there. */
+  feed(): void {
+    if (this.#lined === 0) return
+    for (const line of this.#lines) {
+      for (let task = line.peek(); task !== undefined; task = line.peek()) {
+        if (task.place === 'line') {
+          if (task.item === undefined || !this.#enqueue(task, task.item)) break
+          this.#lined--
+          if (task.retriesLeft === 0 && task.port === 'no') task.item = undefined
+        }
+        line.shift()
+      }
+    }
+  }
+
+  /** The unfinished task of a tag. */
+  find(tag: number): Task | undefined {
+    const task = this.#tasks[tag & 0xffff]
+    return task?.tag === tag ? task : undefined
+  }
+
+  /** Takes back a task that has not started. @returns false if it has */
+  cancel(task: Task): boolean {
+    if (task.place === 'line') {
+      this.#lined--
+      task.place = 'none'
+      return true
+    }
+    if (task.place === 'none') return true
+    if (!this.table.cancel(task.tag)) return false
+    this.release(task)
+    return true
+  }
+
+  /** Gives up the slot of a task that nobody has in hand. */
+  release(task: Task): void {
+    if (task.place !== 'slot') return
+    const slot = task.tag & 0xffff
+    this.#tasks[slot] = undefined
+    this.#free.give(slot)
+    task.place = 'none'
+  }
+
+  /** Tasks that have a slot. */
+  *sent(): Generator<Task> {
+    for (const task of this.#tasks) if (task !== undefined) yield task
+  }
+
+  /** All tasks that have not ended, those in the line last. */
+  *all(): Generator<Task> {
+    yield* this.sent()
+    for (const line of this.#lines) {
+      const tasks = line.clear()
+      for (const task of tasks) line.push(task)
+      for (const task of tasks) if (task.place === 'line') yield task
+    }
+  }
+
+  /** Whether the task has a slot and no thread has taken it. */
+  isQueued(task: Task): boolean {
+    return task.place === 'slot' && this.table.state(task.tag) === TaskState.Queued
+  }
+
+  #line(task: Task): void {
+    task.place = 'line'
+    this.#lined++
+    this.#lines[task.priority]?.push(task)
+  }
+
+  #enqueue(task: Task, item: Uint8Array): boolean {
+    const slot = this.#free.take()
+    if (slot === -1) return false
+    const tag = this.table.open(slot, task.since)
+    this.#enqueueOptions.band = task.priority
+    this.#enqueueOptions.tag = tag
+    // In the table before it is in the queue: a thread may answer at once.
+    task.tag = tag
+    task.place = 'slot'
+    this.#tasks[slot] = task
+    if (this.queue.tryEnqueue(item, this.#enqueueOptions)) return true
+    this.table.cancel(tag)
+    this.release(task)
+    return false
+  }
+
+  #encode(task: Task): Uint8Array {
+    const writer = this.#writer
+    let kind: ValueKind = ValueKind.Port
+    let byteLength = 0
+    if (task.transferList === undefined || task.transferList.length === 0) {
+      writer.prepare(task.value)
+      ;({ kind, byteLength } = writer)
+    }
+    const index = this.#handlers?.get(task.name)
+    const nameBytes = index === undefined ? 2 * task.name.length : 0
+    const start = itemHeaderBytes + nameBytes
+    if (kind === ValueKind.Port || start + byteLength > this.#largestItem) {
+      writer.clear()
+      kind = ValueKind.Port
+      byteLength = 0
+      task.port = 'asked for'
+    }
+    const item = this.#itemMemory(start + byteLength)
+    const memory = item === this.#scratch ? this.#scratch : (item as Buffer)
+    memory[0] = kind
+    const handler = index ?? namedHandler + task.name.length
+    memory[2] = handler & 0xff
+    memory[3] = handler >>> 8
+    if (nameBytes > 0) memory.write(task.name, itemHeaderBytes, nameBytes, 'utf16le')
+    if (kind !== ValueKind.Port) writer.write(memory, start)
+    return item.byteLength === start + byteLength ? item : this.#view(start + byteLength)
+  }
+
+  #itemMemory(length: number): Buffer {
+    return length <= this.#scratch.length ? this.#scratch : Buffer.allocUnsafeSlow(length)
+  }
+
+  #view(length: number): Uint8Array {
+    return (this.#views[length] ??= new Uint8Array(
+      this.#scratch.buffer,
+      this.#scratch.byteOffset,
+      length,
+    ))
+  }
+}

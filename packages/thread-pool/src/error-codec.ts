@@ -1,0 +1,145 @@
+// What a handler throws, as a value that any thread can read.
+import { plainJson } from './plain-json.ts'
+import { ThreadPoolError } from './errors.ts'
+
+/** An error as plain data. */
+interface ErrorData {
+  /** The built-in class that it is an instance of. */
+  class: string
+  name: string
+  message: string
+  stack?: string
+  code?: unknown
+  properties?: Record<string, unknown>
+  cause?: Thrown
+  errors?: Thrown[]
+}
+
+/** Whatever was thrown: an error, or any other value that is JSON, or undefined. */
+export type Thrown = { error: ErrorData } | { value?: unknown }
+
+const maxCauses = 8
+
+const classes: Record<string, ErrorConstructor> = {
+  Error,
+  EvalError: EvalError as ErrorConstructor,
+  RangeError: RangeError as ErrorConstructor,
+  ReferenceError: ReferenceError as ErrorConstructor,
+  SyntaxError: SyntaxError as ErrorConstructor,
+  TypeError: TypeError as ErrorConstructor,
+  URIError: URIError as ErrorConstructor,
+}
+
+/** Makes plain data of what was thrown. What cannot be JSON is left out of an error's own properties. */
+export function packThrown(thrown: unknown, depth = 0): Thrown {
+  try {
+    if (isErrorLike(thrown)) return { error: packError(thrown, depth) }
+    if (thrown === undefined) return {}
+    const json = plainJson(thrown)
+    if (json !== undefined) return { value: JSON.parse(json) }
+    return { error: packError(notCloneable('throw', describe(thrown)), depth) }
+  } catch (error) {
+    // A hostile getter: say so rather than leave the task without an answer.
+    return { error: packError(notCloneable('throw', describe(error)), depth) }
+  }
+}
+
+/** The error that stands for a value which cannot leave its thread. */
+export function notCloneable(verb: 'return' | 'throw' | 'send', reason: unknown): ThreadPoolError {
+  const message = reason instanceof Error ? reason.message : String(reason)
+  return new ThreadPoolError('ERR_VALUE_NOT_CLONEABLE', `Cannot ${verb} the value: ${message}`, {
+    cause: reason,
+  })
+}
+
+function isErrorLike(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+}
+
+function packError(error: Error, depth: number): ErrorData {
+  const data: ErrorData = {
+    class: className(error),
+    name: String(error.name),
+    message: String(error.message),
+  }
+  if (typeof error.stack === 'string') data.stack = error.stack
+  const code: unknown = Reflect.get(error, 'code')
+  if (typeof code === 'string' || typeof code === 'number') data.code = code
+  const properties: Record<string, unknown> = {}
+  for (const key of Object.keys(error)) {
+    if (key === 'cause' || key === 'errors' || key === 'stack' || key === 'message') continue
+    const json = plainJson(Reflect.get(error, key))
+    if (json !== undefined) properties[key] = JSON.parse(json)
+  }
+  if (Object.keys(properties).length > 0) data.properties = properties
+  if (depth < maxCauses) {
+    if (error.cause !== undefined) data.cause = packThrown(error.cause, depth + 1)
+    if (error instanceof AggregateError) {
+      data.errors = error.errors.map((inner: unknown) => packThrown(inner, depth + 1))
+    }
+  }
+  return data
+}
+
+function className(error: Error): string {
+  if (error instanceof ThreadPoolError) return 'ThreadPoolError'
+  if (error instanceof DOMException) return 'DOMException'
+  if (error instanceof AggregateError) return 'AggregateError'
+  for (const [name, constructor] of Object.entries(classes)) {
+    if (name !== 'Error' && error instanceof constructor) return name
+  }
+  return 'Error'
+}
+
+function describe(value: unknown): string {
+  try {
+    return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value)
+  } catch {
+    return typeof value
+  }
+}
+
+/** What {@link packThrown} took apart, put together in this thread. */
+export function unpackThrown(thrown: Thrown): unknown {
+  return 'error' in thrown ? unpackError(thrown.error) : thrown.value
+}
+
+function unpackError(data: ErrorData): Error {
+  const error = construct(data)
+  if (data.stack !== undefined) hide(error, 'stack', data.stack)
+  if (error.name !== data.name) hide(error, 'name', data.name)
+  if (data.cause !== undefined) hide(error, 'cause', unpackThrown(data.cause))
+  // Defined, not assigned: DOMException's own `code` can't be set, `__proto__` must not be.
+  for (const [key, value] of Object.entries(data.properties ?? {})) {
+    Object.defineProperty(error, key, {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    })
+  }
+  if (data.code !== undefined && Reflect.get(error, 'code') !== data.code) {
+    hide(error, 'code', data.code)
+  }
+  return error
+}
+
+function construct(data: ErrorData): Error {
+  if (data.class === 'DOMException') return new DOMException(data.message, data.name)
+  if (data.class === 'AggregateError') {
+    return new AggregateError((data.errors ?? []).map(unpackThrown), data.message)
+  }
+  if (data.class === 'ThreadPoolError') {
+    return new ThreadPoolError(data.code as ThreadPoolError['code'], data.message)
+  }
+  return new (classes[data.class] ?? Error)(data.message)
+}
+
+function hide(error: Error, key: string, value: unknown): void {
+  Object.defineProperty(error, key, {
+    value,
+    configurable: true,
+    enumerable: false,
+    writable: true,
+  })
+}

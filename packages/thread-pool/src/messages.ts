@@ -1,0 +1,77 @@
+// What the pool and its threads say to each other. Tasks and small results are not among it: those go through shared memory.
+import type { MessagePort } from 'node:worker_threads'
+import type { WorkQueueHandle } from '@elkyn/work-queue'
+import type { Thrown } from './error-codec.ts'
+
+/**
+ * The first message to a thread. It is not `workerData`, so that `workerData` of `node:worker_threads` is
+ * what the user of the pool has passed.
+ */
+export interface BootMessage {
+  type: 'boot'
+  /** Everything else is said on this port; `parentPort` is left to the worker module. */
+  port: MessagePort
+  /** URL of the worker module. */
+  worker: string
+  thread: number
+  concurrency: number
+  queue: WorkQueueHandle
+  tasks: SharedArrayBuffer
+  completions: SharedArrayBuffer
+  doorbell: SharedArrayBuffer
+  control: SharedArrayBuffer
+}
+
+/** Pool to thread. */
+export type ToThread =
+  /** The value of a task that the thread has asked for. */
+  | { type: 'value'; tag: number; value: unknown }
+  /** It cannot be cloned; the pool has settled the task. */
+  | { type: 'no-value'; tag: number }
+  /** Fire the signal of a running task. The shared table says it already. */
+  | { type: 'cancel'; tag: number }
+  /** Finish what is in hand, tear down, exit. */
+  | { type: 'stop' }
+
+/** Thread to pool. */
+export type ToPool =
+  /** The worker module is about to be imported. */
+  | { type: 'hello' }
+  /** Handlers are there, `setup` has run. */
+  | { type: 'ready'; participant: number; names: string[] }
+  /** The module or `setup` failed. */
+  | { type: 'failed'; step: 'import' | 'setup'; error: Thrown }
+  /** Send the values of these tasks. */
+  | { type: 'ask'; tags: number[] }
+  /** A result that needs a structured clone, or did not fit into the ring. */
+  | { type: 'result'; tag: number; value: unknown; waitUs: number; runUs: number }
+  | { type: 'error'; tag: number; error: Thrown; waitUs: number; runUs: number }
+  /** Torn down. The thread exits next. */
+  | { type: 'bye'; error?: Thrown }
+
+/** How a task ended, in the second byte of a completion. */
+export const Outcome = { Returned: 0, Threw: 1 } as const
+
+/**
+ * The first bytes of an item of the queue; its tag names the slot in the table of tasks.
+ *
+ *   0  1  kind of the value
+ *   1  1  unused
+ *   2  2  index of the handler in `names` of the ready message, or `namedHandler` + length of its name
+ *   4     the name in UTF-16, if it is named; then the value
+ */
+export const itemHeaderBytes = 4
+/** Set before any thread is ready, so that nobody knows the indexes. */
+export const namedHandler = 0x8000
+export const maxNameLength = 0x3fff
+
+/**
+ * Words of a thread's control block, in 32 bits, and of its clock, in 64.
+ *
+ *   0   stop: the thread takes no more tasks
+ *   8   busy time in milliseconds, as a double
+ *   16  since when it has tasks in hand, as a double, or 0
+ */
+export const controlBytes = 64
+export const ControlWord = { Stop: 0 } as const
+export const ControlTime = { Busy: 1, BusySince: 2 } as const

@@ -1,0 +1,827 @@
+import { EventEmitter } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { Caller } from './caller.ts'
+import { now } from './clock.ts'
+import { Crew } from './crew.ts'
+import { Deadlines } from './deadlines.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Doorbell } from './doorbell.ts'
+import { notCloneable, unpackThrown } from './error-codec.ts'
+import type { Thrown } from './error-codec.ts'
+import { ThreadPoolError } from './errors.ts'
+import { Fifo } from './fifo.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { Outcome } from './messages.ts'
+import type { ToPool } from './messages.ts'
+import { duration, integer, resolveOptions } from './options.ts'
+import type { ResolvedOptions, RunOptions, ThreadPoolOptions } from './options.ts'
+import { channels } from './pool-events.ts'
+import type { PoolEvents, TaskDiagnostics } from './pool-events.ts'
+import { PoolMeter } from './pool-meter.ts'
+import type { PoolMetrics } from './pool-metrics.ts'
+import { Quarantine } from './quarantine.ts'
+import { Task } from './task.ts'
+import type { TaskFields } from './task.ts'
+import type { StartWorker, Thread } from './thread.ts'
+import { readValue } from './value-codec.ts'
+import type { TaskName, TaskResult, TaskValue, UntypedWorker } from './worker-types.ts'
+
+/** A task that was accepted and never started, given back by {@link ThreadPool.close}. */
+export interface UnstartedTask {
+  task: unknown
+  name: string
+  priority: number
+}
+
+/** What {@link ThreadPool.close} is fulfilled with. */
+export interface CloseReport {
+  /** In the order in which they were accepted. Their promises reject with `ERR_POOL_CLOSED`. */
+  unstarted: UnstartedTask[]
+}
+
+const defaultCloseMs = 30_000
+// How long a thread may take to end after it was terminated, or asked to end for the last time.
+const lastWaitMs = 5000
+const tickMs = 20
+// Completions that are read from one thread before the others, and the event loop, have a turn.
+const readLimit = 256
+
+const noOptions: RunOptions = {}
+
+const startNodeWorker: StartWorker = (entry, options) => new Worker(entry, options)
+
+/**
+ * Worker threads that take tasks from a queue in shared memory. Made and used in one thread; each promise that
+ * {@link ThreadPool.run} returns settles exactly once, whatever becomes of the threads.
+ *
+ * Pending tasks keep the process alive; an idle pool does not.
+ *
+ * @typeParam W The worker's type: `typeof worker` of what `defineWorker()` returned, or of a module of functions
+ */
+export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
+  readonly #options: ResolvedOptions
+  readonly #dispatcher: Dispatcher
+  readonly #crew: Crew
+  readonly #doorbell: Doorbell
+  readonly #meter = new PoolMeter()
+  readonly #quarantine: Quarantine
+  readonly #deadlines = new Deadlines<{ task: Task; kind: 'timeout' | 'kill' }>()
+  #deadlineTimer: NodeJS.Timeout | undefined
+  readonly #keepAlive: KeepAlive
+  readonly #caller: Caller
+  /** Tasks that wait to be accepted, with `whenFull: 'wait'`. */
+  readonly #callers = new Fifo<Task>()
+  /** The oldest tasks of each priority, with `whenFull: 'drop-oldest'`. */
+  readonly #oldest: Fifo<Task>[]
+  /** Accepted and not settled. */
+  #pending = 0
+  readonly #limit: number
+  #needsDrain = false
+  /** The task whose time in the queue is watched. */
+  #probe: Task | undefined
+  #longestWaitUs = 0
+  #state: 'open' | 'closing' | 'closed' = 'open'
+  #closed: Promise<CloseReport> | undefined
+  #onEmpty: (() => void) | undefined
+  readonly #defaultPriority: number
+  // One listener for all reads, with the thread that is being read beside it.
+  #reading: Thread | undefined
+  readonly #listener: Parameters<Thread['readCompletions']>[1] = (
+    tag,
+    kind,
+    waitUs,
+    runUs,
+    bytes,
+    start,
+    end,
+  ) => {
+    const task = this.#dispatcher.find(tag)
+    if (task === undefined || this.#reading === undefined) return
+    const isError = kind >> 8 === Outcome.Threw
+    if (task.isSettled) return this.#end(this.#reading, task, waitUs, runUs, isError)
+    let value: unknown
+    try {
+      value = readValue(kind & 0xff, bytes, start, end)
+    } catch (error) {
+      this.#end(this.#reading, task, waitUs, runUs, true)
+      return this.#reject(task, notCloneable('return', error), 'failed')
+    }
+    this.#finish(this.#reading, task, value, isError, waitUs, runUs)
+  }
+
+  /**
+   * Starts `minThreads` threads.
+   *
+   * @param startWorker for tests: something else than `new Worker()`
+   * @throws {TypeError | RangeError} for options that cannot be meant
+   */
+  constructor(options: ThreadPoolOptions, startWorker: StartWorker = startNodeWorker) {
+    super()
+    this.#options = resolveOptions(options)
+    const { maxThreads, concurrency, maxQueue, priorities } = this.#options
+    this.#limit = maxQueue + maxThreads * concurrency
+    this.#defaultPriority = priorities >> 1
+    this.#oldest = Array.from({ length: priorities }, () => new Fifo<Task>())
+    this.#dispatcher = new Dispatcher(this.#options)
+    this.#doorbell = new Doorbell(() => this.#drain())
+    this.#quarantine = new Quarantine(this.#options.quarantineAfter)
+    this.#caller = new Caller(this.#options.worker, this.#options.thread.workerData)
+    this.#keepAlive = new KeepAlive(tickMs, () => this.#tick())
+    const shared = {
+      queue: this.#dispatcher.queue.handle,
+      tasks: this.#dispatcher.table.buffer,
+      doorbell: this.#doorbell.buffer,
+      startWorker,
+    }
+    this.#crew = new Crew(this.#options, shared, {
+      onCreate: (thread) => this.#tell('workerCreate', thread, {}),
+      onReady: (thread) => this.#ready(thread),
+      onMessage: (thread, message) => this.#receive(thread, message),
+      onExit: (thread) => this.#lose(thread),
+      onScale: (event) => {
+        this.emit('scale', event)
+        if (channels.scale.hasSubscribers) {
+          channels.scale.publish({ pool: this.#options.name, ...event })
+        }
+      },
+      onBreaker: () => this.#break(),
+    })
+    this.#crew.observe(0, 0)
+    this.#sleep()
+  }
+
+  /** Threads that there are, those that start or end included. */
+  get threads(): number {
+    return this.#crew.threads.size
+  }
+
+  /** Tasks whose promises are pending. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /** Whether the queue is full, or has been and is more than half full. */
+  get needsDrain(): boolean {
+    return this.#needsDrain
+  }
+
+  /**
+   * Runs a task in whichever thread is free first.
+   *
+   * The value is copied before this returns, except what goes by structured clone on a port: instances of classes, values
+   * with a `transferList`, and large ones are copied when a thread takes the task.
+   *
+   * @returns what the handler returned, or rejects with what it threw
+   * @throws {ThreadPoolError} by rejection, never at the call; see the README for each code
+   */
+  run<N extends TaskName<W>>(
+    task: TaskValue<W, N>,
+    options: RunOptions & { name: N },
+  ): Promise<TaskResult<W, N>>
+  run(task: TaskValue<W, 'default'>, options?: RunOptions): Promise<TaskResult<W, 'default'>>
+  run(value: unknown, options: RunOptions = noOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#submit(new Task(this.#fields(value, options), resolve, reject))
+    })
+  }
+
+  /**
+   * Refuses new tasks, finishes those that run and those that wait, then ends all threads. Repeating it gives
+   * the same promise.
+   *
+   * @param options.timeoutMs after which tasks that have not started are given back, those that run are cancelled, and,
+   *   unless the pool is not `terminable`, threads are terminated. Infinity waits as long as it takes. Default: 30,000.
+   */
+  close(options: { timeoutMs?: number } = {}): Promise<CloseReport> {
+    const timeoutMs = duration(options, 'timeoutMs', defaultCloseMs)
+    this.#closed ??= this.#close(timeoutMs)
+    return this.#closed
+  }
+
+  /**
+   * Rejects all tasks with `ERR_POOL_DESTROYED` at once and ends all threads, by force if the pool is `terminable`.
+   * After at most five seconds it is fulfilled even if a thread hangs in native code.
+   */
+  async destroy(): Promise<void> {
+    this.#state = 'closed'
+    this.#closed ??= Promise.resolve({ unstarted: [] })
+    const error = new ThreadPoolError('ERR_POOL_DESTROYED', 'The pool was destroyed')
+    this.#refuseCallers(error)
+    this.#abandon(error)
+    await this.#endThreads(0)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => {})
+  }
+
+  /** Accepts tasks with a quarantined key again. @returns whether it was known */
+  release(key: string): boolean {
+    return this.#quarantine.delete(key)
+  }
+
+  /** Counts and durations since the pool was made. */
+  metrics(): PoolMetrics {
+    return this.#meter.metrics({
+      options: this.#options,
+      crew: this.#crew,
+      waiting: this.#dispatcher.waiting,
+      pending: this.#pending,
+      quarantined: this.#quarantine.keys,
+    })
+  }
+
+  // Accepting tasks.
+
+  #fields(value: unknown, options: RunOptions): TaskFields {
+    const { name = 'default', signal, transferList, key } = options
+    const settings = this.#options
+    const fields: TaskFields = {
+      value,
+      name,
+      signal,
+      transferList,
+      key,
+      priority: options.priority ?? this.#defaultPriority,
+      timeoutMs: options.timeoutMs ?? settings.timeoutMs,
+      retry: options.retry ?? settings.retry,
+      since: now(),
+    }
+    if (options !== noOptions) {
+      integer(fields, 'priority', 0, 0, settings.priorities - 1)
+      integer(fields, 'retry', 0, 0, 1000)
+      duration(fields, 'timeoutMs', Infinity)
+      if (typeof name !== 'string' || name.length > 0x3fff) {
+        throw new TypeError('name must be a string of at most 16,383 characters')
+      }
+      if (fields.retry > 0 && (transferList?.length ?? 0) > 0 && options.retry !== undefined) {
+        throw new TypeError('Cannot retry a task with a transferList: its buffers are gone then')
+      }
+    }
+    if ((transferList?.length ?? 0) > 0) fields.retry = 0
+    return fields
+  }
+
+  #submit(task: Task): void {
+    const refusal = this.#refusal(task)
+    if (refusal !== undefined) {
+      task.reject(refusal)
+      return
+    }
+    if (this.#pending >= this.#limit) return this.#overflow(task)
+    this.#accept(task)
+  }
+
+  #refusal(task: Task): unknown {
+    if (this.#state !== 'open') {
+      return new ThreadPoolError('ERR_POOL_CLOSED', `Cannot run "${task.name}": the pool is closed`)
+    }
+    if (task.signal?.aborted === true) return task.signal.reason
+    if (this.#crew.isBroken) return this.#brokenError()
+    if (task.key !== undefined && this.#quarantine.has(task.key)) {
+      return new ThreadPoolError(
+        'ERR_TASK_QUARANTINED',
+        `Cannot run "${task.name}": tasks with the key "${task.key}" have killed threads before`,
+      )
+    }
+    return this.#unknownHandler(task.name)
+  }
+
+  #unknownHandler(name: string): ThreadPoolError | undefined {
+    const names = this.#dispatcher.names
+    if (names === undefined || names.has(name)) return undefined
+    const known = [...names.keys()].map((handler) => `"${handler}"`).join(', ')
+    return new ThreadPoolError(
+      'ERR_UNKNOWN_HANDLER',
+      `Cannot run "${name}": the worker has ${known}`,
+    )
+  }
+
+  #accept(task: Task): void {
+    try {
+      this.#dispatcher.send(task)
+    } catch (error) {
+      task.reject(error)
+      return
+    }
+    if (++this.#pending === 1) this.#keepAlive.hold()
+    this.#probe ??= task
+    if (task.signal !== undefined) this.#listen(task, task.signal)
+    if (task.timeoutMs !== Infinity) this.#limitTime(task, task.since + task.timeoutMs, 'timeout')
+    if (this.#options.whenFull === 'drop-oldest') this.#oldest[task.priority]?.push(task)
+    if (this.#pending >= this.#limit && !this.#needsDrain) {
+      this.#needsDrain = true
+      this.emit('needsDrain')
+    }
+    if (this.#crew.threads.size === 0) this.#observe()
+  }
+
+  #overflow(task: Task): void {
+    switch (this.#options.whenFull) {
+      case 'reject':
+        this.#meter.rejected++
+        task.reject(this.#fullError(task))
+        break
+      case 'wait':
+        this.#callers.push(task)
+        if (task.signal !== undefined) this.#listen(task, task.signal)
+        break
+      case 'run-in-caller':
+        void this.#runHere(task)
+        break
+      case 'drop-oldest':
+        this.#dropOldest(task)
+        break
+      default:
+        this.#options.whenFull satisfies never
+    }
+  }
+
+  #fullError(task: Task): ThreadPoolError {
+    const { maxQueue } = this.#options
+    return new ThreadPoolError(
+      'ERR_QUEUE_FULL',
+      `Cannot run "${task.name}": ${this.#pending} tasks are pending and maxQueue is ${maxQueue}`,
+    )
+  }
+
+  #dropOldest(task: Task): void {
+    for (const line of this.#oldest.toReversed()) {
+      for (let oldest = line.shift(); oldest !== undefined; oldest = line.shift()) {
+        if (oldest.isSettled || !this.#dispatcher.cancel(oldest)) continue
+        this.#meter.rejected++
+        const dropped = new ThreadPoolError(
+          'ERR_TASK_DROPPED',
+          `"${oldest.name}" was dropped for a newer task: maxQueue is ${this.#options.maxQueue}`,
+        )
+        this.#reject(oldest, dropped, 'lost')
+        return this.#accept(task)
+      }
+    }
+    // Nothing waits: all that is pending runs.
+    this.#meter.rejected++
+    task.reject(this.#fullError(task))
+  }
+
+  async #runHere(task: Task): Promise<void> {
+    const controller = new AbortController()
+    if (++this.#pending === 1) this.#keepAlive.hold()
+    if (task.signal !== undefined) {
+      this.#listen(task, task.signal)
+      task.signal.addEventListener('abort', () => controller.abort(), { signal: controller.signal })
+    }
+    const startedAt = now()
+    try {
+      const value = await this.#caller.run(task, controller.signal)
+      this.#meter.count(undefined, task.name, 0, (now() - startedAt) * 1000, false)
+      this.#resolve(task, value)
+    } catch (error) {
+      this.#meter.count(undefined, task.name, 0, (now() - startedAt) * 1000, true)
+      this.#reject(task, error, 'failed')
+    }
+  }
+
+  /** Room has come: those who wait for it are next. */
+  #admit(): void {
+    while (this.#pending < this.#limit && this.#callers.size > 0) {
+      const task = this.#callers.shift()
+      if (task === undefined || task.isSettled) continue
+      if (task.onAbort !== undefined) task.signal?.removeEventListener('abort', task.onAbort)
+      this.#submit(task)
+    }
+    if (this.#needsDrain && this.#pending <= this.#limit / 2) {
+      this.#needsDrain = false
+      this.emit('drain')
+    }
+  }
+
+  #refuseCallers(error: ThreadPoolError): void {
+    for (const task of this.#callers.clear()) task.reject(error)
+  }
+
+  // Settling tasks. `task.resolve` and `task.reject` decide who is first.
+
+  #resolve(task: Task, value: unknown): void {
+    if (task.resolve(value)) this.#settled()
+  }
+
+  #reject(task: Task, error: unknown, outcome: TaskDiagnostics['outcome']): void {
+    if (!task.reject(error)) return
+    if (outcome !== 'failed') this.#meter.gaveUp(outcome)
+    if (outcome !== 'failed' && channels.task.hasSubscribers) {
+      this.#publish(task, outcome, -1, (now() - task.since) * 1000, 0, error)
+    }
+    this.#settled()
+  }
+
+  #settled(): void {
+    this.#pending--
+    if (this.#callers.size > 0 || this.#needsDrain) this.#admit()
+    if (this.#pending > 0) return
+    this.#keepAlive.release()
+    this.#onEmpty?.()
+  }
+
+  #finish(
+    thread: Thread,
+    task: Task,
+    value: unknown,
+    isError: boolean,
+    waitUs: number,
+    runUs: number,
+  ): void {
+    this.#end(thread, task, waitUs, runUs, isError)
+    const thrown = isError ? unpackThrown(value as Thrown) : undefined
+    if (channels.task.hasSubscribers && !task.isSettled) {
+      const outcome = isError ? 'failed' : 'completed'
+      this.#publish(task, outcome, thread.index, waitUs, runUs, thrown)
+    }
+    if (isError) this.#reject(task, thrown, 'failed')
+    else this.#resolve(task, value)
+  }
+
+  /** A handler has ended: its slot is free, whether anybody still waits for the result or not. */
+  #end(thread: Thread, task: Task, waitUs: number, runUs: number, isError: boolean): void {
+    this.#dispatcher.release(task)
+    this.#meter.count(thread, task.name, waitUs, runUs, isError)
+    if (waitUs > this.#longestWaitUs) this.#longestWaitUs = waitUs
+    if (this.#crew.guard.progressed()) this.emit('breakerClose')
+  }
+
+  #publish(
+    task: Task,
+    outcome: TaskDiagnostics['outcome'],
+    thread: number,
+    waitUs: number,
+    runUs: number,
+    error: unknown,
+  ): void {
+    const message: TaskDiagnostics = {
+      pool: this.#options.name,
+      name: task.name,
+      outcome,
+      thread,
+      waitMs: waitUs / 1000,
+      runMs: runUs / 1000,
+      ...(error === undefined ? {} : { error }),
+    }
+    channels.task.publish(message)
+  }
+
+  // Giving up.
+
+  #listen(task: Task, signal: AbortSignal): void {
+    task.onAbort = () => this.#giveUp(task, signal.reason, 'cancelled')
+    signal.addEventListener('abort', task.onAbort, { once: true })
+  }
+
+  #giveUp(task: Task, error: unknown, outcome: TaskDiagnostics['outcome']): void {
+    if (task.isSettled) return
+    // One that waits to be accepted is not pending.
+    if (task.place === 'none' && task.crashes === 0 && this.#callers.size > 0 && task.tag === 0) {
+      task.reject(error)
+      return
+    }
+    if (!this.#dispatcher.cancel(task)) this.#cancelRun(task)
+    this.#reject(task, error, outcome)
+  }
+
+  #cancelRun(task: Task): void {
+    const { table } = this.#dispatcher
+    table.requestCancel(task.tag)
+    this.#threadOf(task)?.post({ type: 'cancel', tag: task.tag })
+    const { killAfterMs } = this.#options
+    if (killAfterMs !== Infinity) this.#limitTime(task, now() + killAfterMs, 'kill')
+  }
+
+  #threadOf(task: Task): Thread | undefined {
+    const index = this.#dispatcher.table.thread(task.tag)
+    for (const thread of this.#crew.threads) if (thread.index === index) return thread
+    return undefined
+  }
+
+  #limitTime(task: Task, at: number, kind: 'timeout' | 'kill'): void {
+    const isFirst = at < this.#deadlines.next
+    this.#deadlines.add(at, { task, kind })
+    if (isFirst) this.#setDeadlineTimer()
+  }
+
+  #setDeadlineTimer(): void {
+    clearTimeout(this.#deadlineTimer)
+    const delay = this.#deadlines.next - now()
+    if (delay === Infinity) return
+    this.#deadlineTimer = setTimeout(
+      () => this.#checkDeadlines(),
+      Math.min(Math.max(0, Math.ceil(delay)), 0x7fffffff),
+    )
+    // Timeouts of tasks that are settled by now must not hold the process; pending tasks do it themselves.
+    this.#deadlineTimer.unref()
+  }
+
+  #checkDeadlines(): void {
+    // A result that is already there counts.
+    this.#drain()
+    const time = now()
+    for (let due = this.#deadlines.due(time); due !== undefined; due = this.#deadlines.due(time)) {
+      if (due.kind === 'kill') this.#kill(due.task)
+      else this.#checkTimeout(due.task, time)
+    }
+    this.#setDeadlineTimer()
+  }
+
+  #checkTimeout(task: Task, time: number): void {
+    if (task.isSettled) return
+    // The time runs from the start: one that waits now has all of it left.
+    const startedAt = task.place === 'slot' ? this.#dispatcher.table.startedAt(task.tag) : 0
+    const end = (startedAt === 0 ? time : startedAt) + task.timeoutMs
+    if (startedAt === 0 || end > time) {
+      this.#deadlines.add(end, { task, kind: 'timeout' })
+      return
+    }
+    const error = new ThreadPoolError(
+      'ERR_TASK_TIMEOUT',
+      `"${task.name}" has run for more than ${task.timeoutMs} ms`,
+    )
+    this.#giveUp(task, error, 'timed out')
+  }
+
+  #kill(task: Task): void {
+    if (task.place === 'slot') this.#threadOf(task)?.terminate()
+  }
+
+  // Listening to threads.
+
+  #ready(thread: Thread): void {
+    this.#dispatcher.handlers = thread.names
+    this.#tell('workerReady', thread, {})
+  }
+
+  #receive(thread: Thread, message: ToPool): void {
+    switch (message.type) {
+      case 'ask':
+        for (const tag of message.tags) this.#sendValue(thread, tag)
+        break
+      case 'result':
+      case 'error': {
+        const task = this.#dispatcher.find(message.tag)
+        if (task === undefined) break
+        const isError = message.type === 'error'
+        const value: unknown = isError ? message.error : message.value
+        this.#finish(thread, task, value, isError, message.waitUs, message.runUs)
+        this.#dispatcher.feed()
+        break
+      }
+      case 'hello':
+      case 'ready':
+      case 'failed':
+      case 'bye':
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  #sendValue(thread: Thread, tag: number): void {
+    const task = this.#dispatcher.find(tag)
+    if (task === undefined || task.isSettled || thread.state === 'exited') {
+      if (thread.state !== 'exited') thread.post({ type: 'no-value', tag })
+      return
+    }
+    try {
+      thread.post({ type: 'value', tag, value: task.value }, task.transferList)
+      task.port = 'sent'
+    } catch (error) {
+      this.#dispatcher.cancel(task)
+      thread.post({ type: 'no-value', tag })
+      this.#reject(task, notCloneable('send', error), 'failed')
+    }
+  }
+
+  #sleep(): void {
+    if (!this.#doorbell.sleep(() => !this.#hasCompletions())) setImmediate(() => this.#drain())
+  }
+
+  #hasCompletions(): boolean {
+    for (const thread of this.#crew.threads) if (thread.hasCompletions) return true
+    return false
+  }
+
+  #drain(): void {
+    for (const thread of this.#crew.threads) this.#read(thread, readLimit)
+    this.#dispatcher.feed()
+    if (this.#state !== 'closed' || this.#crew.threads.size > 0) this.#sleep()
+  }
+
+  #read(thread: Thread, limit: number): number {
+    this.#reading = thread
+    const count = thread.readCompletions(limit, this.#listener)
+    this.#reading = undefined
+    return count
+  }
+
+  // Watching over the threads.
+
+  #tick(): void {
+    // Also the insurance against a wake-up that never came.
+    this.#drain()
+    this.#observe()
+  }
+
+  #observe(): void {
+    let waitMs = this.#longestWaitUs / 1000
+    this.#longestWaitUs = 0
+    const probe = this.#probe
+    if (probe !== undefined) {
+      if (!probe.isSettled && (probe.place === 'line' || this.#dispatcher.isQueued(probe))) {
+        waitMs = Math.max(waitMs, now() - probe.since)
+      } else {
+        this.#probe = undefined
+      }
+    }
+    this.#crew.observe(this.#dispatcher.waiting, waitMs)
+    const isQuiet = this.#pending === 0
+    const canShrink = this.#crew.threads.size > this.#options.minThreads
+    this.#keepAlive.rest(isQuiet, canShrink ? this.#options.idleTimeoutMs : Infinity)
+  }
+
+  /** A thread has ended. What it had in hand is found, and settled or sent again. */
+  async #lose(thread: Thread): Promise<void> {
+    while (this.#read(thread, readLimit) > 0) {
+      // All that it has published.
+    }
+    // Only now may anything else be said about its tasks: what it has answered is answered.
+    const reports = await this.#dispatcher.queue.reapThread(thread.threadId)
+    for (const report of reports) {
+      for (const item of report.returned) {
+        const task = this.#dispatcher.find(item.tag)
+        if (task === undefined) item.release()
+        else this.#sendAgain(task, new Uint8Array(item.bytes))
+      }
+      for (const tag of report.inHand) {
+        const task = this.#dispatcher.find(tag)
+        // Taken out, and the thread died before it could say so in the table.
+        if (task !== undefined && this.#dispatcher.isQueued(task)) this.#loseTask(task, thread)
+      }
+    }
+    for (const task of this.#dispatcher.sent()) {
+      if (this.#dispatcher.table.thread(task.tag) === thread.index) this.#loseTask(task, thread)
+    }
+    this.#tellExit(thread)
+    this.#dispatcher.feed()
+    this.#observe()
+  }
+
+  #loseTask(task: Task, thread: Thread): void {
+    if (task.isSettled) {
+      this.#dispatcher.release(task)
+      return
+    }
+    // Its value never arrived there, or nothing was moved: it has not begun.
+    const hasBegun = this.#dispatcher.table.startedAt(task.tag) !== 0
+    const isMoved = task.port === 'sent' && (task.transferList?.length ?? 0) > 0
+    if (!hasBegun && task.item !== undefined && !isMoved) return this.#sendAgain(task, task.item)
+    task.crashes++
+    const deaths = task.key === undefined ? task.crashes : this.#quarantine.add(task.key)
+    const isPoison = deaths >= this.#options.quarantineAfter
+    if (task.retriesLeft > 0 && task.item !== undefined && !isPoison) {
+      task.retriesLeft--
+      this.#meter.retried++
+      return this.#sendAgain(task, task.item)
+    }
+    if (isPoison) {
+      this.emit('taskQuarantined', { name: task.name, key: task.key, crashes: deaths })
+    }
+    this.#dispatcher.release(task)
+    this.#reject(task, lostError(task, thread, isPoison), 'lost')
+  }
+
+  #sendAgain(task: Task, item: Uint8Array): void {
+    if (task.isSettled) return this.#dispatcher.release(task)
+    task.item = item
+    this.#dispatcher.resend(task)
+  }
+
+  #tellExit(thread: Thread): void {
+    const { exitCode, error, wasAsked: expected } = thread
+    this.#tell('workerDestroy', thread, { exitCode, expected, error })
+    if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
+  }
+
+  #tell<E extends 'workerCreate' | 'workerReady' | 'workerDestroy'>(
+    event: E,
+    thread: Thread,
+    facts: object,
+  ): void {
+    const { index, threadId } = thread
+    const message = { thread: index, threadId, ...facts }
+    // The compiler does not see that the facts belong to the event.
+    ;(this as EventEmitter).emit(event, message)
+    if (channels.thread.hasSubscribers) {
+      channels.thread.publish({ pool: this.#options.name, event, ...message })
+    }
+  }
+
+  #break(): void {
+    const { deaths, lastError } = this.#crew.guard
+    this.emit('breakerOpen', { deaths, error: lastError })
+    if (this.#crew.isBroken) this.#abandon(this.#brokenError())
+  }
+
+  #brokenError(): ThreadPoolError {
+    const { lastError, deaths } = this.#crew.guard
+    // The first start has failed: that is the news, not the loop.
+    if (lastError instanceof ThreadPoolError && deaths <= this.#options.minThreads) return lastError
+    return new ThreadPoolError(
+      'ERR_CRASH_LOOP',
+      `Threads have died ${deaths} times in a row: none is started for ${this.#options.crashLoopPauseMs} ms`,
+      { cause: lastError },
+    )
+  }
+
+  // Ending.
+
+  async #close(timeoutMs: number): Promise<CloseReport> {
+    if (this.#state === 'open') this.#state = 'closing'
+    this.#keepAlive.hold()
+    const deadline = now() + timeoutMs
+    const error = new ThreadPoolError(
+      'ERR_POOL_CLOSED',
+      'The pool was closed before the task began',
+    )
+    this.#refuseCallers(error)
+    const isEmpty = await this.#empty(timeoutMs)
+    const unstarted = isEmpty ? [] : this.#abandon(error)
+    this.#state = 'closed'
+    await this.#endThreads(Math.max(0, deadline - now()))
+    await this.#caller.close()
+    return { unstarted }
+  }
+
+  /** Waits until nothing is pending. @returns false if the time is over before */
+  async #empty(timeoutMs: number): Promise<boolean> {
+    if (this.#pending === 0) return true
+    return new Promise((resolve) => {
+      const timer = timeoutMs > 0x7fffffff ? undefined : setTimeout(() => resolve(false), timeoutMs)
+      this.#onEmpty = () => {
+        clearTimeout(timer)
+        resolve(true)
+      }
+    })
+  }
+
+  /** Rejects all that is pending. @returns what had not started */
+  #abandon(error: ThreadPoolError): UnstartedTask[] {
+    const unstarted: Task[] = []
+    for (const task of [...this.#dispatcher.all()]) {
+      if (task.isSettled) continue
+      if (this.#dispatcher.cancel(task)) unstarted.push(task)
+      else this.#cancelRun(task)
+      this.#reject(task, error, 'lost')
+    }
+    return unstarted
+      .toSorted((a, b) => a.since - b.since)
+      .map(({ value, name, priority }) => ({ task: value, name, priority }))
+  }
+
+  /** Lets threads end by themselves for a while, then by force, then goes on without them. */
+  async #endThreads(timeoutMs: number): Promise<void> {
+    this.#keepAlive.hold()
+    this.#crew.close()
+    const threads = [...this.#crew.threads]
+    for (const thread of threads) thread.stop()
+    this.#dispatcher.queue.close()
+    const all = Promise.all(threads.map((thread) => thread.exited))
+    const hasEnded = await isDoneWithin(all, timeoutMs)
+    if (!hasEnded && this.#options.terminable) for (const thread of threads) thread.terminate()
+    if (!hasEnded) await isDoneWithin(all, lastWaitMs)
+    clearTimeout(this.#deadlineTimer)
+    this.#doorbell.ring()
+    this.#keepAlive.stop()
+  }
+}
+
+function lostError(task: Task, thread: Thread, isPoison: boolean): ThreadPoolError {
+  const reason = thread.error instanceof Error ? `: ${thread.error.message}` : ''
+  const message = `Thread ${thread.index} exited with code ${thread.exitCode} while it had "${task.name}" in hand${reason}`
+  return new ThreadPoolError(
+    isPoison && task.crashes > 1 ? 'ERR_TASK_QUARANTINED' : 'ERR_WORKER_EXITED',
+    message,
+    {
+      exitCode: thread.exitCode,
+      crashes: task.crashes,
+      ...(thread.error === undefined ? {} : { cause: thread.error }),
+    },
+  )
+}
+
+async function isDoneWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<boolean>((resolve) => {
+    if (timeoutMs <= 0x7fffffff) timer = setTimeout(() => resolve(false), timeoutMs)
+  })
+  try {
+    return await Promise.race([work.then(() => true), timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,85 @@
+import type { TransferListItem } from 'node:worker_threads'
+
+/** Where the pool has a task. */
+export type TaskPlace =
+  /** It waits in this thread, for room in the shared queue. */
+  | 'line'
+  /** It has a slot: it is in the shared queue, or a thread has it. */
+  | 'slot'
+  /** Nobody has it any more. */
+  | 'none'
+
+/** What the pool knows of a task. */
+export class Task {
+  readonly value: unknown
+  readonly name: string
+  readonly priority: number
+  readonly timeoutMs: number
+  readonly transferList: readonly TransferListItem[] | undefined
+  readonly key: string | undefined
+  readonly signal: AbortSignal | undefined
+  /** How often it may still run again. */
+  retriesLeft: number
+  /** Threads that have died with it. */
+  crashes = 0
+  place: TaskPlace = 'none'
+  tag = 0
+  /** When it was accepted. */
+  readonly since: number
+  /** The item, kept where it may have to be sent again or later. */
+  item: Uint8Array | undefined
+  /** Whether the value goes by the port, and whether it has gone. */
+  port: 'no' | 'asked for' | 'sent' = 'no'
+  isSettled = false
+  onAbort: (() => void) | undefined
+  readonly #resolve: (value: unknown) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(fields: TaskFields, resolve: (value: unknown) => void, reject: (e: unknown) => void) {
+    this.value = fields.value
+    this.name = fields.name
+    this.priority = fields.priority
+    this.timeoutMs = fields.timeoutMs
+    this.transferList = fields.transferList
+    this.key = fields.key
+    this.signal = fields.signal
+    this.retriesLeft = fields.retry
+    this.since = fields.since
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** The only way to settle. @returns false if it was settled before */
+  resolve(value: unknown): boolean {
+    if (!this.#settle()) return false
+    this.#resolve(value)
+    return true
+  }
+
+  /** As {@link Task.resolve}. */
+  reject(error: unknown): boolean {
+    if (!this.#settle()) return false
+    this.#reject(error)
+    return true
+  }
+
+  #settle(): boolean {
+    if (this.isSettled) return false
+    this.isSettled = true
+    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort)
+    return true
+  }
+}
+
+/** What a task is made of. */
+export interface TaskFields {
+  value: unknown
+  name: string
+  priority: number
+  timeoutMs: number
+  transferList: readonly TransferListItem[] | undefined
+  key: string | undefined
+  signal: AbortSignal | undefined
+  retry: number
+  since: number
+}

@@ -1,0 +1,255 @@
+// One worker thread as the pool sees it: started, ready, stopping, gone.
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort, TransferListItem, WorkerOptions } from 'node:worker_threads'
+import type { WorkQueueHandle } from '@elkyn/work-queue'
+import { now } from './clock.ts'
+import { CompletionReader } from './completion-ring.ts'
+import type { CompletionListener } from './completion-ring.ts'
+import { unpackThrown } from './error-codec.ts'
+import { ThreadPoolError } from './errors.ts'
+import { Histogram } from './histogram.ts'
+import { controlBytes, ControlTime, ControlWord } from './messages.ts'
+import type { BootMessage, ToPool, ToThread } from './messages.ts'
+import type { ResolvedOptions } from './options.ts'
+
+/** The part of `Worker` that a pool uses. Tests bring their own. */
+export interface WorkerLike {
+  readonly threadId: number
+  postMessage(message: BootMessage, transferList: readonly TransferListItem[]): void
+  terminate(): Promise<unknown>
+  unref(): void
+  on(event: 'error', listener: (error: unknown) => void): unknown
+  on(event: 'exit', listener: (exitCode: number) => void): unknown
+}
+
+/** Starts a thread. */
+export type StartWorker = (entry: URL, options: WorkerOptions) => WorkerLike
+
+/** What all threads of a pool share. */
+export interface ThreadSurroundings {
+  readonly options: ResolvedOptions
+  readonly queue: WorkQueueHandle
+  readonly tasks: SharedArrayBuffer
+  readonly doorbell: SharedArrayBuffer
+  readonly startWorker: StartWorker
+  onReady(thread: Thread): void
+  onMessage(thread: Thread, message: ToPool): void
+  onExit(thread: Thread): void
+}
+
+/** `starting`, then `ready`, then `stopping` if it was asked to, then `exited`. */
+export type ThreadState = 'starting' | 'ready' | 'stopping' | 'exited'
+
+/** A thread of a pool. */
+export class Thread {
+  readonly index: number
+  readonly threadId: number
+  readonly waits: Histogram = new Histogram()
+  readonly runs: Histogram = new Histogram()
+  /** When it was, on the clock that threads share; 0 before. */
+  readyAt = 0
+  completed = 0
+  failed = 0
+  state: ThreadState = 'starting'
+  /** Names of the handlers. */
+  names: string[] = []
+  exitCode = 0
+  /** Why it died or did not start. */
+  error: unknown
+  /** Its number in the queue, from the moment it is ready. */
+  participant = -1
+  /** Whether the pool has terminated it on purpose. */
+  isKilled = false
+  /** Whether it ended because the pool wanted it to. */
+  wasAsked = false
+  readonly #completions: CompletionReader
+  readonly #control = new SharedArrayBuffer(controlBytes)
+  readonly #words = new Int32Array(this.#control)
+  readonly #times = new Float64Array(this.#control)
+  readonly #worker: WorkerLike
+  readonly #port: MessagePort
+  readonly #around: ThreadSurroundings
+  readonly #timer: NodeJS.Timeout | undefined
+  #hasSaidHello = false
+  readonly #exited: Promise<void>
+  #setExited: () => void = () => {}
+
+  constructor(index: number, around: ThreadSurroundings) {
+    const { options } = around
+    this.index = index
+    this.#around = around
+    this.#completions = new CompletionReader(options.completionBytes)
+    this.#exited = new Promise((resolve) => {
+      this.#setExited = resolve
+    })
+    this.#worker = around.startWorker(options.entry, {
+      ...options.thread,
+      name: `${options.name}-${index}`,
+    })
+    this.threadId = this.#worker.threadId
+    this.#worker.on('error', (error) => {
+      this.error ??= error
+    })
+    this.#worker.on('exit', (exitCode) => this.#exit(exitCode))
+    // Tasks hold the process, not threads.
+    this.#worker.unref()
+    const { port1, port2 } = new MessageChannel()
+    this.#port = port1
+    port1.on('message', (message: ToPool) => this.#receive(message))
+    port1.unref()
+    this.#boot(port2)
+    this.#timer = this.#limitStart(options.startTimeoutMs)
+  }
+
+  #boot(port: MessagePort): void {
+    const { options, queue, tasks, doorbell } = this.#around
+    const boot: BootMessage = {
+      type: 'boot',
+      port,
+      worker: options.worker,
+      thread: this.index,
+      concurrency: options.concurrency,
+      queue,
+      tasks,
+      doorbell,
+      completions: this.#completions.buffer,
+      control: this.#control,
+    }
+    this.#worker.postMessage(boot, [port])
+  }
+
+  #limitStart(timeoutMs: number): NodeJS.Timeout | undefined {
+    if (timeoutMs > 0x7fffffff) return undefined
+    const timer = setTimeout(() => {
+      const { options } = this.#around
+      const what = this.#hasSaidHello
+        ? `${options.worker} has not finished loading and setting up`
+        : `${options.entry.href} has not said hello`
+      this.fail(new ThreadPoolError('ERR_WORKER_START', `${what} within ${timeoutMs} ms`))
+    }, timeoutMs)
+    timer.unref()
+    return timer
+  }
+
+  /** Time with tasks in hand so far, in milliseconds; `now` is the clock that threads share. */
+  busyMs(now: number): number {
+    const since = this.#times[ControlTime.BusySince] ?? 0
+    const current = since > 0 && this.state !== 'exited' ? Math.max(0, now - since) : 0
+    return (this.#times[ControlTime.Busy] ?? 0) + current
+  }
+
+  get isBusy(): boolean {
+    return (this.#times[ControlTime.BusySince] ?? 0) > 0
+  }
+
+  get hasCompletions(): boolean {
+    return !this.#completions.isEmpty
+  }
+
+  readCompletions(limit: number, listener: CompletionListener): number {
+    return this.#completions.read(limit, listener)
+  }
+
+  /** @throws what cannot be cloned */
+  post(message: ToThread, transferList: readonly TransferListItem[] = []): void {
+    this.#port.postMessage(message, transferList)
+  }
+
+  /** Asks it to finish what is in hand and to end. */
+  stop(): void {
+    if (this.state === 'exited') return
+    this.state = 'stopping'
+    Atomics.store(this.#words, ControlWord.Stop, 1)
+    this.post({ type: 'stop' })
+  }
+
+  /** Ends it without its help. Its `exit` may be late, or never come if native code hangs. */
+  terminate(): void {
+    if (this.state === 'exited') return
+    this.isKilled = true
+    void this.#worker.terminate()
+  }
+
+  /** Ends it because it is of no use. */
+  fail(error: unknown): void {
+    this.error ??= error
+    void this.#worker.terminate()
+  }
+
+  /** When it has exited. */
+  get exited(): Promise<void> {
+    return this.#exited
+  }
+
+  #receive(message: ToPool): void {
+    switch (message.type) {
+      case 'hello':
+        this.#hasSaidHello = true
+        break
+      case 'ready':
+        clearTimeout(this.#timer)
+        this.names = message.names
+        this.readyAt = now()
+        this.participant = message.participant
+        if (this.state === 'starting') this.state = 'ready'
+        this.#around.onReady(this)
+        break
+      case 'failed': {
+        const cause = unpackThrown(message.error)
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        const step = message.step === 'import' ? 'import' : 'set up'
+        this.error = new ThreadPoolError(
+          'ERR_WORKER_START',
+          `Cannot ${step} ${this.#around.options.worker}: ${reason}`,
+          { cause },
+        )
+        break
+      }
+      case 'bye':
+        if (message.error !== undefined) this.error ??= unpackThrown(message.error)
+        break
+      case 'ask':
+      case 'result':
+      case 'error':
+        this.#around.onMessage(this, message)
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  #exit(exitCode: number): void {
+    if (this.state === 'exited') return
+    clearTimeout(this.#timer)
+    // What it has said before its end is still to be heard.
+    for (;;) {
+      const received: { message: ToPool } | undefined = receiveMessageOnPort(this.#port)
+      if (received === undefined) break
+      this.#receive(received.message)
+    }
+    this.#port.close()
+    this.exitCode = exitCode
+    if (this.participant === -1) this.error = this.#startError()
+    const wasStopping = this.state === 'stopping'
+    this.state = 'exited'
+    this.wasAsked = wasStopping || this.isKilled
+    this.#around.onExit(this)
+    this.#setExited()
+  }
+
+  #startError(): unknown {
+    const { error } = this
+    if (error instanceof ThreadPoolError) return error
+    const { options } = this.#around
+    const where = this.#hasSaidHello ? options.worker : options.entry.href
+    const reason = error instanceof Error ? error.message : `it exited with code ${this.exitCode}`
+    return new ThreadPoolError(
+      'ERR_WORKER_START',
+      `Cannot start a thread from ${where}: ${reason}`,
+      {
+        exitCode: this.exitCode,
+        ...(error === undefined ? {} : { cause: error }),
+      },
+    )
+  }
+}

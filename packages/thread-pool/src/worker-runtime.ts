@@ -1,0 +1,361 @@
+// The loop of a thread: take a task, run it, publish its result, until told to stop.
+import type { MessagePort, TransferListItem } from 'node:worker_threads'
+import { attachWorkQueue } from '@elkyn/work-queue'
+import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
+import { now } from './clock.ts'
+import { CompletionWriter } from './completion-ring.ts'
+import { isMoved } from './define-worker.ts'
+import type { Handler, WorkerDefinition } from './define-worker.ts'
+import { ringDoorbell } from './doorbell.ts'
+import { notCloneable, packThrown } from './error-codec.ts'
+import { ThreadPoolError } from './errors.ts'
+import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
+import type { BootMessage, ToPool, ToThread } from './messages.ts'
+import { TaskRun } from './task-run.ts'
+import type { ThreadScope } from './task-run.ts'
+import { TaskTable } from './task-table.ts'
+import { readValue, ValueKind, ValueWriter } from './value-codec.ts'
+
+// A loop that never turns runs no timers, flushes no logs and finalises nothing.
+const tasksPerTurn = 256
+const msPerTurn = 5
+// Values on their way from the pool, so that asking costs no round trip a task.
+const maxAsked = 16
+
+/** A task that was taken and waits for its value, or for a free hand. */
+interface Taken {
+  tag: number
+  name: string
+}
+
+/** Runs the tasks of one thread. */
+export class WorkerRuntime {
+  readonly #boot: BootMessage
+  readonly #port: MessagePort
+  readonly #queue: WorkQueue
+  readonly #tasks: TaskTable
+  readonly #completions: CompletionWriter
+  readonly #doorbell: Int32Array
+  readonly #control: Int32Array
+  readonly #times: Float64Array
+  readonly #writer = new ValueWriter()
+  readonly #scope: ThreadScope
+  #definition: WorkerDefinition = { handlers: {} }
+  #names: string[] = []
+  /** Asynchronous runs that have not ended. */
+  readonly #running = new Map<number, TaskRun>()
+  readonly #asked = new Map<number, Taken>()
+  readonly #arrived: { taken: Taken; value: unknown }[] = []
+  #askNow: number[] = []
+  /** Interrupts the wait for the next item. */
+  #interruption = new AbortController()
+  #waiting = false
+  #wakeIdle: (() => void) | undefined
+  /** When the last run ended, if nothing was waited for since. */
+  #clock = 0
+
+  constructor(boot: BootMessage, workerData: unknown) {
+    this.#boot = boot
+    this.#port = boot.port
+    this.#queue = attachWorkQueue(boot.queue)
+    this.#tasks = new TaskTable(boot.tasks)
+    this.#completions = new CompletionWriter(boot.completions)
+    this.#doorbell = new Int32Array(boot.doorbell)
+    this.#control = new Int32Array(boot.control)
+    this.#times = new Float64Array(boot.control)
+    this.#scope = { thread: boot.thread, workerData, tasks: this.#tasks, state: undefined }
+  }
+
+  /**
+   * Runs tasks until the pool says stop or the queue is closed and drained.
+   * @param definition the worker module @param state what its `setup` returned
+   */
+  async run(definition: WorkerDefinition, state: unknown): Promise<void> {
+    this.#definition = definition
+    this.#scope.state = state
+    this.#names = Object.keys(definition.handlers)
+    this.#port.on('message', (message: ToThread) => this.#receive(message))
+    this.#post({ type: 'ready', participant: this.#queue.participant, names: this.#names })
+    await this.#loop()
+    while (this.#running.size + this.#asked.size + this.#arrived.length > 0) await this.#idle()
+    this.#queue.detach()
+    let error: unknown
+    try {
+      await definition.teardown?.(state as never)
+    } catch (thrown) {
+      error = thrown
+    }
+    this.#post(error === undefined ? { type: 'bye' } : { type: 'bye', error: packThrown(error) })
+    this.#port.removeAllListeners('message')
+  }
+
+  async #loop(): Promise<void> {
+    let tasks = 0
+    let turnedAt = now()
+    while (!this.#isStopped()) {
+      if (!this.#hasFreeHand()) {
+        await this.#idle()
+        continue
+      }
+      let item = this.#queue.tryDequeue()
+      if (item === undefined) {
+        this.#sendAsks()
+        item = await this.#wait()
+        tasks = 0
+        turnedAt = this.#clock = now()
+        if (item === undefined) {
+          if (this.#queue.drained) return
+          continue
+        }
+      }
+      this.#accept(item)
+      if (++tasks >= tasksPerTurn || this.#clock - turnedAt > msPerTurn) {
+        this.#sendAsks()
+        await new Promise(setImmediate)
+        tasks = 0
+        turnedAt = this.#clock = now()
+      }
+    }
+  }
+
+  /** Waits for an item. Undefined when interrupted, or when the queue is drained. */
+  async #wait(): Promise<WorkItem | undefined> {
+    if (this.#interruption.signal.aborted) this.#interruption = new AbortController()
+    const { signal } = this.#interruption
+    this.#waiting = true
+    try {
+      return await this.#queue.dequeue({ signal })
+    } catch (error) {
+      if (signal.aborted) return undefined
+      throw error
+    } finally {
+      this.#waiting = false
+    }
+  }
+
+  /** Ends the wait for an item that could not be run now. */
+  #interrupt(): void {
+    if (this.#waiting && (!this.#hasFreeHand() || this.#isStopped())) this.#interruption.abort()
+    this.#wakeIdle?.()
+  }
+
+  #isStopped(): boolean {
+    return Atomics.load(this.#control, ControlWord.Stop) !== 0
+  }
+
+  #hasFreeHand(): boolean {
+    if (this.#running.size + this.#arrived.length >= this.#boot.concurrency) return false
+    return this.#asked.size < maxAsked
+  }
+
+  /** Waits until a run ends or a value arrives. */
+  async #idle(): Promise<void> {
+    this.#sendAsks()
+    await new Promise<void>((resolve) => {
+      this.#wakeIdle = resolve
+    })
+    this.#wakeIdle = undefined
+  }
+
+  #accept(item: WorkItem): void {
+    const { tag, bytes } = item
+    const kind = bytes[0] ?? 0
+    const handler = (bytes[2] ?? 0) | ((bytes[3] ?? 0) << 8)
+    const nameBytes = handler >= namedHandler ? 2 * (handler - namedHandler) : 0
+    const memory = asBuffer(bytes)
+    const start = itemHeaderBytes + nameBytes
+    const name =
+      nameBytes > 0
+        ? memory.toString('utf16le', itemHeaderBytes, start)
+        : (this.#names[handler] ?? '')
+    if (kind === ValueKind.Port) return this.#ask({ tag, name })
+    if (!this.#tasks.takeAndStart(tag, this.#boot.thread, this.#startTime())) return
+    const value =
+      kind === ValueKind.Bytes
+        ? bytes.subarray(start)
+        : readValue(kind, memory, start, bytes.length)
+    this.#start({ tag, name }, value)
+  }
+
+  #ask(taken: Taken): void {
+    if (!this.#tasks.take(taken.tag, this.#boot.thread)) return
+    this.#asked.set(taken.tag, taken)
+    this.#askNow.push(taken.tag)
+  }
+
+  #sendAsks(): void {
+    if (this.#askNow.length === 0) return
+    this.#post({ type: 'ask', tags: this.#askNow })
+    this.#askNow = []
+  }
+
+  #startTime(): number {
+    return this.#clock === 0 ? (this.#clock = now()) : this.#clock
+  }
+
+  #start(taken: Taken, value: unknown): void {
+    const { tag, name } = taken
+    const startedAt = this.#startTime()
+    const waitUs = microseconds(startedAt - this.#tasks.queuedAt(tag))
+    const run = new TaskRun(this.#scope, tag, name, waitUs, startedAt)
+    if (this.#running.size === 0) this.#times[ControlTime.BusySince] = startedAt
+    try {
+      const handlers: Record<string, Handler> = this.#definition.handlers
+      if (!Object.hasOwn(handlers, name)) throw this.#unknownHandler(name)
+      const result = handlers[name]?.(value as never, run)
+      if (isThenable(result)) return this.#follow(run, result)
+      this.#return(run, result)
+    } catch (error) {
+      this.#throw(run, error)
+    }
+    this.#ended()
+  }
+
+  #follow(run: TaskRun, result: PromiseLike<unknown>): void {
+    this.#running.set(run.tag, run)
+    const end = (): void => {
+      this.#running.delete(run.tag)
+      this.#ended()
+      // What arrived meanwhile waits for this hand.
+      this.#startArrived()
+      this.#wakeIdle?.()
+    }
+    result.then(
+      (value) => {
+        this.#clock = 0
+        this.#return(run, value)
+        end()
+      },
+      (error: unknown) => {
+        this.#clock = 0
+        this.#throw(run, error)
+        end()
+      },
+    )
+  }
+
+  #ended(): void {
+    if (this.#running.size > 0) return
+    const since = this.#times[ControlTime.BusySince] ?? 0
+    this.#times[ControlTime.BusySince] = 0
+    this.#times[ControlTime.Busy] = (this.#times[ControlTime.Busy] ?? 0) + this.#clock - since
+  }
+
+  #unknownHandler(name: string): ThreadPoolError {
+    const known = this.#names.map((known) => `"${known}"`).join(', ')
+    return new ThreadPoolError(
+      'ERR_UNKNOWN_HANDLER',
+      `Cannot run "${name}": the worker has ${known || 'no handlers'}`,
+    )
+  }
+
+  #return(run: TaskRun, result: unknown): void {
+    this.#clock = now()
+    if (isMoved(result)) return this.#postResult(run, result.value, result.transferList)
+    const writer = this.#writer
+    writer.prepare(result)
+    if (writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Returned)) {
+      writer.clear()
+      this.#postResult(run, result, [])
+    }
+  }
+
+  #throw(run: TaskRun, thrown: unknown): void {
+    this.#clock = now()
+    const error = packThrown(thrown)
+    this.#writer.prepare(error)
+    if (this.#writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Threw)) {
+      this.#writer.clear()
+      const { tag, waitUs } = run
+      this.#post({ type: 'error', tag, error, waitUs, runUs: this.#runUs(run) })
+    }
+  }
+
+  /** Writes what the writer has prepared into the ring. @returns false if it has no room for it */
+  #publish(run: TaskRun, outcome: number): boolean {
+    const writer = this.#writer
+    const { kind, byteLength } = writer
+    if (byteLength > this.#completions.maxPayloadBytes) return false
+    const offset = this.#completions.claim(byteLength)
+    if (offset === -1) return false
+    writer.write(this.#completions.bytes, offset)
+    this.#completions.publish(
+      byteLength,
+      run.tag,
+      (outcome << 8) | kind,
+      run.waitUs,
+      this.#runUs(run),
+    )
+    ringDoorbell(this.#doorbell)
+    return true
+  }
+
+  #postResult(run: TaskRun, value: unknown, transferList: readonly TransferListItem[]): void {
+    const { tag, waitUs } = run
+    const message: ToPool = { type: 'result', tag, value, waitUs, runUs: this.#runUs(run) }
+    try {
+      this.#port.postMessage(message, transferList)
+    } catch (error) {
+      this.#throw(run, notCloneable('return', error))
+    }
+  }
+
+  #runUs(run: TaskRun): number {
+    return microseconds(this.#clock - run.startedAt)
+  }
+
+  #receive(message: ToThread): void {
+    switch (message.type) {
+      case 'value': {
+        const taken = this.#asked.get(message.tag)
+        this.#asked.delete(message.tag)
+        if (taken !== undefined) this.#arrived.push({ taken, value: message.value })
+        this.#startArrived()
+        break
+      }
+      case 'no-value':
+        this.#asked.delete(message.tag)
+        break
+      case 'cancel':
+        this.#running.get(message.tag)?.abort()
+        break
+      case 'stop':
+        break
+      default:
+        message satisfies never
+    }
+    this.#interrupt()
+  }
+
+  #startArrived(): void {
+    while (this.#arrived.length > 0 && this.#running.size < this.#boot.concurrency) {
+      const next = this.#arrived.shift()
+      if (next === undefined) return
+      this.#clock = now()
+      if (this.#tasks.start(next.taken.tag, this.#boot.thread, this.#clock)) {
+        this.#start(next.taken, next.value)
+      }
+    }
+  }
+
+  #post(message: ToPool): void {
+    this.#port.postMessage(message)
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'then' in value &&
+    typeof value.then === 'function'
+  )
+}
+
+function microseconds(ms: number): number {
+  return ms <= 0 ? 0 : Math.min(Math.round(ms * 1000), 0xffffffff)
+}
