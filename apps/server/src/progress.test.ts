@@ -25,7 +25,7 @@ test('Progress shows the share, the rate and the time left', async () => {
   const progress = new Progress(stream, { label: 'Importing', totalBytes: 4 * 1024 * 1024, now })
   await drain(progress.watch(blocksOf(1024 * 1024)))
   expect(written[0]).toBe(
-    '\r\u001b[KImporting  ██████░░░░░░░░░░░░░░░░░░  25%  1.0 MiB of 4.0 MiB  1.0 MiB/s  3 s left',
+    '\r\u001b[KImporting  ████░░░░░░░░░░░░  25%  1.0 MiB of 4.0 MiB  1.0 MiB/s  3 s left',
   )
 })
 

@@ -17,7 +17,7 @@ export interface ProgressOptions {
 }
 
 const redrawMs = 100
-const barWidth = 24
+const barWidth = 16
 const eraseLine = '\r\u001b[K'
 
 /** One line on a terminal that says how far a transfer is. Writes nothing to anything else. */
@@ -61,8 +61,9 @@ export class Progress {
     const now = this.#now()
     if (now - this.#drawn < redrawMs) return
     this.#drawn = now
-    const line = this.#line().slice(0, (this.#stream.columns ?? 80) - 1)
-    this.#stream.write(eraseLine + line)
+    // Some terminals say that they have no columns.
+    const columns = this.#stream.columns || 80
+    this.#stream.write(eraseLine + this.#line().slice(0, columns - 1))
   }
 
   #clear(): void {

@@ -36,7 +36,8 @@ export class UrlTransport implements Transport {
 
   async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
     const begin = this.#base.protocol === 'https:' ? httpsRequest : httpRequest
-    const request = begin(this.#url(pathname, query), { method })
+    // A connection of its own: one that was idle may be closed by the other side at any moment.
+    const request = begin(this.#url(pathname, query), { method, agent: false })
     const source = body === undefined ? undefined : new WatchedBody(body)
     try {
       const answered = once(request, 'response') as Promise<[IncomingMessage]>
@@ -50,7 +51,7 @@ export class UrlTransport implements Transport {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Idle connections keep no process alive.
+    // Connections end with their requests.
   }
 
   #url(pathname: string, query: RestRequest['query']): URL {

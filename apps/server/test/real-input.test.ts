@@ -235,7 +235,7 @@ test('random edits leave the same as in memory, after every step', async () => {
       await expectEqual()
     }),
     // Steps of one history: what failed cannot be tried again from its beginning.
-    { numRuns: 25, endOnFailure: true },
+    { numRuns: 20, endOnFailure: true },
   )
 })
 
