@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { codeBlocks } from './code-blocks.ts'
@@ -73,6 +73,8 @@ function makeFolder(): string {
 
 /** Somebody at a prompt in `cwd`, except that port and data folder are not the usual ones. */
 function userIn(folder: string, cwd: string): SessionOptions {
-  const env = { ...process.env, ELKYN_PORT: '0', ELKYN_DATA_DIR: join(folder, 'data') }
+  // As if the packages had been installed globally.
+  const PATH = join(project, 'node_modules', '.bin') + delimiter + (process.env['PATH'] ?? '')
+  const env = { ...process.env, PATH, ELKYN_PORT: '0', ELKYN_DATA_DIR: join(folder, 'data') }
   return { cwd, env }
 }
