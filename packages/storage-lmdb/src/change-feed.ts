@@ -47,19 +47,27 @@ export class ChangeFeed {
   /** Hands out what was committed since, from the log. */
   catchUp(): void {
     if (this.#listeners.size === 0) return
-    const reader = this.#readers.acquire()
-    let changes: Change[]
-    try {
-      changes = [...this.#log.changesAfter(this.#delivered, reader.options)]
-    } finally {
-      this.#readers.release(reader)
-    }
+    let changes = this.#missed()
     const [first] = changes
     if (first === undefined) return
     if (first.sequence !== this.#delivered + 1) {
       changes = [lostChanges(first.sequence - 1, first.time, first.id), ...changes]
     }
     this.#deliver(changes)
+  }
+
+  #missed(): Change[] {
+    try {
+      const reader = this.#readers.acquire()
+      try {
+        return [...this.#log.changesAfter(this.#delivered, reader.options)]
+      } finally {
+        this.#readers.release(reader)
+      }
+    } catch {
+      // The commit was answered, so this is nobody's error. They are read after the next one.
+      return []
+    }
   }
 
   close(): void {

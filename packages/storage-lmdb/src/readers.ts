@@ -1,6 +1,7 @@
 import type { KeyRange } from '@elkyn/tree'
 import { readCounters } from './counters.ts'
 import type { Entry } from './entry.ts'
+import { storeError } from './failures.ts'
 import { iterableOf } from './iterable.ts'
 import type { EntrySource } from './layer.ts'
 import { SharedWord } from './lmdb.ts'
@@ -39,6 +40,8 @@ export class Reader implements EntrySource {
   /** Takes the snapshot of the newest commit. */
   renew(): void {
     if (this.commits !== undefined) this.#lmdb.resetRead(this.txn)
+    // Until it is known which commit it sees: taking a snapshot may fail.
+    this.commits = undefined
     this.txn.renew()
     const { headsGone } = readCounters(this.#lmdb, this.options)
     if (headsGone !== this.headsGone) this.heads.clear()
@@ -76,8 +79,7 @@ export class Readers {
     const commits = Atomics.load(this.#lmdb.shared, SharedWord.commits)
     let reader = this.#current
     if (reader === undefined || reader.commits !== commits) {
-      if (reader?.users === 0) reader.renew()
-      else reader = this.#begin(reader)
+      reader = this.#renewed(reader)
       reader.commits = commits
       this.#current = reader
     }
@@ -103,6 +105,17 @@ export class Readers {
     reader.cursors.closeAll()
     this.#all.delete(reader)
     reader.txn.done()
+  }
+
+  /** @throws {TreeError} `ERR_STORE_FAILED`: all readers are taken, or the environment has failed. */
+  #renewed(reader: Reader | undefined): Reader {
+    try {
+      if (reader?.users !== 0) return this.#begin(reader)
+      reader.renew()
+      return reader
+    } catch (error) {
+      throw storeError(error, 'Cannot read')
+    }
   }
 
   #begin(older: Reader | undefined): Reader {

@@ -24,16 +24,18 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
   /** A command with its arguments that runs the program, such as `strace`. */
   readonly under?: readonly string[]
+  /** Whether what it says about errors is of no interest. Default: false. */
+  readonly quiet?: boolean
 }
 
 export function runProgram(
   name: string,
   args: readonly string[],
-  { env = {}, under = [] }: ProgramOptions = {},
+  { env = {}, under = [], quiet = false }: ProgramOptions = {},
 ): Program {
   const [command = '', ...rest] = [...under, process.execPath, programPath(name), ...args]
   const child = spawn(command, rest, {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'],
     env: { ...process.env, ...env },
   })
   child.stdin.on('error', () => {})

@@ -1,0 +1,187 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openTree } from '../src/index.ts'
+import type { OpenTreeOptions } from '../src/index.ts'
+import { programPath, runProgram } from './program.ts'
+import type { Program } from './program.ts'
+import { reclaimed } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import type { TemporaryFolder } from './temporary-folder.ts'
+
+const { ENOSPC, EIO, EDQUOT } = constants.errno
+
+/** Numbers of the calls in `failing-calls.c`. */
+const Call = { none: 0, page: 1, sync: 2, meta: 3 } as const
+
+let built: TemporaryFolder
+let library = ''
+
+// Where there is no C compiler, or another C library, these tests are skipped and listed as such.
+const source = programPath('failing-calls').replace(/ts$/, 'c')
+const canCompile = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
+
+beforeAll(() => {
+  built = temporaryFolder()
+  if (!canCompile) return
+  library = join(built.path, 'failing-calls.so')
+  const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
+  if (status !== 0) throw new Error(String(stderr))
+})
+afterAll(() => {
+  built[Symbol.dispose]()
+})
+
+/** A tree in another process, under which calls to the system can be made to fail. */
+class FailingTree implements AsyncDisposable {
+  readonly #program: Program
+  readonly #words: string
+
+  constructor(options: OpenTreeOptions, folder: string) {
+    this.#words = join(folder, 'words')
+    this.fail(Call.none, 0)
+    this.#program = runProgram('command-tree', [JSON.stringify(options)], {
+      env: { LD_PRELOAD: library, FAILING_CALLS: this.#words },
+      // LMDB prints each error too.
+      quiet: true,
+    })
+  }
+
+  /** Lets calls of a kind fail from now on, but for the first few. */
+  fail(call: number, errno: number, after = 0): void {
+    writeFileSync(this.#words, Buffer.from(Int32Array.of(call, errno, after).buffer), {
+      flag: 'a+',
+    })
+    writeFileSync(this.#words, Buffer.from(Int32Array.of(call, errno, after).buffer), {
+      flag: 'r+',
+    })
+  }
+
+  async answer(): Promise<unknown> {
+    return JSON.parse((await this.#program.line()) ?? '"ended"') as unknown
+  }
+
+  async call(...command: readonly [name: string, ...args: unknown[]]): Promise<unknown> {
+    this.#program.process.stdin.write(`${JSON.stringify(command)}\n`)
+    return this.answer()
+  }
+
+  async finish(): Promise<number | null> {
+    return this.#program.finish()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program.kill()
+  }
+}
+
+for (const [what, call, errno, code] of [
+  ['no space at a page', Call.page, ENOSPC, 'ERR_STORE_FULL'],
+  ['no quota at a page', Call.page, EDQUOT, 'ERR_STORE_FULL'],
+  ['an I/O error at a page', Call.page, EIO, 'ERR_STORE_FAILED'],
+  ['an I/O error at the sync', Call.sync, EIO, 'ERR_STORE_FAILED'],
+  ['no space at the sync', Call.sync, ENOSPC, 'ERR_STORE_FULL'],
+] as const) {
+  test.skipIf(!canCompile)(`${what} fails the write, and later ones work`, async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    await using tree = new FailingTree({ path }, folder.path)
+    expect(await tree.answer()).toBe('open')
+    expect(await tree.call('setSync', '/old', { kept: true })).toBe(null)
+    for (const after of [0, 1, 0]) {
+      tree.fail(call, errno, call === Call.page ? after : 0)
+      expect(await tree.call('fill', '/new', 1)).toBe(code)
+      tree.fail(call, errno)
+      expect(await tree.call('setTogether', 'x', 'y')).toEqual([code, code])
+      expect(await tree.call('deleteSync', '/old')).toBe(code)
+      expect(await tree.call('get', '/')).toEqual({ old: { kept: true } })
+    }
+    tree.fail(Call.none, 0)
+    expect(await tree.call('get', '/')).toEqual({ old: { kept: true } })
+    expect(await tree.call('setTogether', 'x', 'y')).toEqual(['ok', 'ok'])
+    expect(await tree.call('get', '/')).toEqual({ old: { kept: true }, x: 'x', y: 'y' })
+    expect(await tree.call('fill', '/new', 1)).toBe(null)
+    expect(await tree.call('deleteSync', '/new')).toBe(null)
+    expect(await tree.finish()).toBe(0)
+    await using reopened = await openTree({ path })
+    expect(reopened.get('/')).toEqual({ old: { kept: true }, x: 'x', y: 'y' })
+    reopened.deleteSync('/')
+    expect(await reclaimed(reopened)).toMatchObject({ rows: 0, graves: 0 })
+  })
+}
+
+test.skipIf(!canCompile)(
+  'an I/O error at the meta page ends the store with a clear error',
+  async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    await using tree = new FailingTree({ path }, folder.path)
+    expect(await tree.answer()).toBe('open')
+    expect(await tree.call('setSync', '/old', { kept: true })).toBe(null)
+    tree.fail(Call.meta, EIO)
+    expect(await tree.call('setSync', '/new', 1)).toBe('ERR_STORE_FAILED')
+    tree.fail(Call.none, 0)
+    expect(await tree.call('setSync', '/new', 1)).toBe('ERR_STORE_FAILED')
+    expect(await tree.call('setTogether', 'x', 'y')).toEqual([
+      'ERR_STORE_FAILED',
+      'ERR_STORE_FAILED',
+    ])
+    const read = await tree.call('get', '/')
+    expect([{ old: { kept: true } }, 'ERR_STORE_FAILED']).toContainEqual(read)
+    await tree.finish()
+    await using reopened = await openTree({ path })
+    const kept = reopened.get('/') as { old: unknown }
+    expect(kept.old).toEqual({ kept: true })
+    reopened.setSync('/new', 2)
+    expect(reopened.get('/new')).toBe(2)
+  },
+)
+
+test.skipIf(!canCompile)(
+  'an I/O error at the sync of relaxed writes is told to the next writer',
+  async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    await using tree = new FailingTree({ path, durability: 'relaxed' }, folder.path)
+    expect(await tree.answer()).toBe('open')
+    expect(await tree.call('setSync', '/a', 1)).toBe(null)
+    tree.fail(Call.sync, EIO)
+    expect(await tree.finish()).toBe(0)
+    expect(await tree.answer()).toBe('ERR_STORE_FAILED')
+    await using reopened = await openTree({ path })
+    expect(reopened.get('/a')).toBe(1)
+  },
+)
+
+test('a tree that reached maxBytes can be read and emptied, and then written again', async () => {
+  using folder = temporaryFolder()
+  const maxBytes = 3_000_000
+  await using tree = await openTree({
+    path: folder.path,
+    durability: 'relaxed',
+    maxBytes,
+    log: { maxBytes: 0 },
+  })
+  const full: unknown = expect.objectContaining({ code: 'ERR_STORE_FULL' })
+  let written = 0
+  expect(() => {
+    for (; ; written++) tree.setSync(`/r${written}`, 'x'.repeat(10_000))
+  }).toThrow(full)
+  expect(written).toBeGreaterThan(150)
+  await expect(tree.push('/list', 1)).rejects.toThrow(full)
+  const stager = tree.store.stage()
+  expect(() => {
+    for (let index = 0; index < 10; index++) {
+      stager.write(Buffer.from(`${index === 0 ? '[' : ','}"${'x'.repeat(1_000_000)}"`))
+    }
+  }).toThrow(full)
+  expect(tree.stats().fileBytes).toBeLessThan(2 * maxBytes)
+  expect(tree.get('/r0')).toBe('x'.repeat(10_000))
+  for (let index = 0; index < written; index += 2) tree.deleteSync(`/r${index}`)
+  await reclaimed(tree)
+  tree.setSync('/again', 'x'.repeat(10_000))
+  expect(tree.get('/r1')).toBe('x'.repeat(10_000))
+  expect(tree.stats().fileBytes).toBeLessThan(2 * maxBytes)
+})
