@@ -13,7 +13,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { StorageError } from './errors.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
@@ -60,11 +60,17 @@ export function readFolder(path: string, key: Uint8Array | undefined): FolderInf
 /** Makes the folder itself, so that it can be locked. @throws {StorageError} `ERR_FOLDER_INVALID`. */
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true })
+    const first = mkdirSync(path, { recursive: true })
     accessSync(path, constants.W_OK)
+    if (first !== undefined) syncNames(resolve(first), resolve(path))
   } catch (cause) {
     throw unusable(path, cause)
   }
+}
+
+/** Has the names of new folders, from the first one down to the last, on the disk. */
+function syncNames(first: string, last: string): void {
+  for (let made = last; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
 }
 
 /**

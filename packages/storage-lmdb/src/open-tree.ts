@@ -1,6 +1,6 @@
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
-import { createFolder, makeFolder, readFolder } from './folder.ts'
+import { createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
 import { Sealer } from './sealer.ts'
 import { LmdbTreeStore } from './store.ts'
 import type { LmdbTreeStoreOptions } from './store.ts'
@@ -71,6 +71,8 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
     const { epoch } = readFolder(path, key) ?? createFolder(path, key)
     const released = async () => lock.release()
     const store = new LmdbTreeStore({ ...storeOptions(options, epoch), released })
+    // The data file may be new: without its name on the disk nothing that is synced into it is safe.
+    if (!readOnly) syncFolder(path)
     return new Tree(store, key)
   } catch (error) {
     await lock.release()

@@ -67,6 +67,8 @@ export class LmdbTreeStore implements TreeStore {
   #isWriting = false
   #closed = false
   #closing: Promise<void> | undefined
+  /** Why relaxed commits did not reach the disk; the next writer is told. */
+  #syncError: unknown
 
   constructor(options: LmdbTreeStoreOptions) {
     this.#options = options
@@ -108,6 +110,7 @@ export class LmdbTreeStore implements TreeStore {
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkWritable()
+    this.#checkSynced()
     const outcomes: WriteOutcome[] = []
     let changes: readonly Change[] = []
     let gone = 0
@@ -251,9 +254,12 @@ export class LmdbTreeStore implements TreeStore {
     this.#reclaimer.close()
     this.#feed.close()
     this.#readers.close()
-    if (this.#syncTimer !== undefined) await this.#lmdb.sync()
-    await this.#lmdb.close()
-    await this.#options.released?.()
+    try {
+      if (this.#syncTimer !== undefined) await this.#lmdb.sync()
+    } finally {
+      await this.#lmdb.close()
+      await this.#options.released?.()
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -263,9 +269,17 @@ export class LmdbTreeStore implements TreeStore {
   async #syncNow(): Promise<void> {
     try {
       await this.#lmdb.sync()
-    } catch {
-      // The next commit meets the same disk, and tells its writer.
+    } catch (error) {
+      // What the system could not write it may forget, so that a later sync says nothing of it.
+      this.#syncError = error
     }
+  }
+
+  #checkSynced(): void {
+    const error = this.#syncError
+    if (error === undefined) return
+    this.#syncError = undefined
+    throw error
   }
 
   /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */

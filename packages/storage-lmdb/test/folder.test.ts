@@ -136,7 +136,7 @@ test('a new folder is made with all that is above it', async () => {
 })
 
 test('threads that make a folder at the same moment share one history', async () => {
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 3; round++) {
     using folder = temporaryFolder()
     const barrier = createBarrier(4)
     const threads = Array.from({ length: 4 }, (_, index) =>

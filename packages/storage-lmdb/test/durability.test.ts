@@ -1,0 +1,114 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { runProgram } from './program.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+/*
+ * What a write does to the disk before it is answered is seen by `strace` only: the page cache of the
+ * system survives whatever is done to a process. Not on all systems, and in few containers, may a
+ * process trace another.
+ */
+const canTrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0
+
+const calls = 'openat,fdatasync,fsync,pwrite64,writev,write'
+
+function traced(output: string): readonly string[] {
+  return ['strace', '-f', '-y', '-e', `trace=${calls}`, '-o', output]
+}
+
+/** What happened to the data file and when lines were printed, in the order of the trace. */
+type Event = 'write' | 'sync' | 'meta' | 'folder sync' | { readonly printed: string }
+
+function readTrace(file: string, folder: string): Event[] {
+  const events: Event[] = []
+  let meta = 'none'
+  for (const line of wholeCalls(readFileSync(file, 'latin1'))) {
+    const opened = /data\.mdb", O_WRONLY\|O_DSYNC.* = (?<fd>\d+)</.exec(line)?.groups?.['fd']
+    if (opened !== undefined) meta = opened
+    const printed = /\bwrite\(1<[^>]*>, "(?<text>.*)\\n"/.exec(line)?.groups?.['text']
+    if (printed !== undefined) events.push({ printed })
+    if (!/ = \d+$/.test(line)) continue
+    if (line.includes(`fsync(`) && line.includes(`<${folder}>)`)) events.push('folder sync')
+    if (!line.includes(`<${folder}/data.mdb>`)) continue
+    if (/\bf(?:data)?sync\(/.test(line)) events.push('sync')
+    else if (line.includes(`(${meta}<`)) events.push('meta')
+    else if (/\b(?:pwrite64|writev)\(/.test(line)) events.push('write')
+  }
+  return events
+}
+
+/** Each call in one line, where it ended: calls of several threads interrupt each other. */
+function* wholeCalls(trace: string): Iterable<string> {
+  const begun = new Map<string, string>()
+  for (const line of trace.split('\n')) {
+    const { thread = '', call = '' } = /^(?<thread>\d+) +(?<call>.*)$/.exec(line)?.groups ?? {}
+    if (call.endsWith(' <unfinished ...>')) {
+      begun.set(thread, call.slice(0, -' <unfinished ...>'.length))
+    } else if (call.startsWith('<... ')) {
+      yield `${begun.get(thread)}${call.replace(/^<\.\.\. \w+ resumed>/, '')}`.replace(/ +=/, ' =')
+    } else yield call.replace(/ +=/, ' =')
+  }
+}
+
+function printedAt(events: readonly Event[], text: string): number {
+  return events.findIndex((event) => typeof event === 'object' && event.printed === text)
+}
+
+test.skipIf(!canTrace)(
+  'an answered write was synced before, and the meta page after it',
+  async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    const output = join(folder.path, 'trace')
+    await using program = runProgram('acknowledge', [path, 'full', '12'], { under: traced(output) })
+    expect(await program.finish()).toBe(0)
+    const events = readTrace(output, path)
+    for (let number = 1; number <= 12; number++) {
+      const since = printedAt(events, number === 1 ? 'open' : String(number - 1)) + 1
+      const happened = events.slice(since, printedAt(events, String(number)))
+      expect(happened.filter((event) => event !== 'write')).toEqual(['sync', 'meta'])
+      expect(happened.lastIndexOf('write')).toBeLessThan(happened.indexOf('sync'))
+    }
+  },
+)
+
+test.skipIf(!canTrace)(
+  'the name of a new data file is synced before a write is answered',
+  async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    const output = join(folder.path, 'trace')
+    await using program = runProgram('acknowledge', [path, 'full', '1'], { under: traced(output) })
+    expect(await program.finish()).toBe(0)
+    const events = readTrace(output, path)
+    const synced = events.indexOf('folder sync', events.indexOf('write'))
+    expect(synced).toBeGreaterThan(0)
+    expect(synced).toBeLessThan(printedAt(events, '1'))
+  },
+)
+
+test.skipIf(!canTrace)('relaxed writes are synced later, and at the end', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'data')
+  const output = join(folder.path, 'trace')
+  await using program = runProgram('acknowledge', [path, 'relaxed', '60', '1', 'wait'], {
+    under: traced(output),
+  })
+  for (let line = await program.line(); line !== '60'; line = await program.line());
+  // Without a further write, within a second or so.
+  const synced = (since: string) => {
+    const events = readTrace(output, path)
+    return events.slice(printedAt(events, since)).includes('sync')
+  }
+  while (!synced('60')) await setImmediate()
+  const events = readTrace(output, path)
+  const whileWriting = events.slice(printedAt(events, 'open'), printedAt(events, '60'))
+  expect(whileWriting.filter((event) => event === 'sync').length).toBeLessThan(10)
+  program.process.stdin.write('more\n')
+  expect(await program.line()).toBe('61')
+  expect(await program.finish()).toBe(0)
+  expect(synced('61')).toBe(true)
+})
