@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { styleText } from 'node:util'
 
 export interface BannerFacts {
@@ -7,8 +8,9 @@ export interface BannerFacts {
   readonly durability: string
 }
 
-/** What a person at a terminal wants to know about a server that has just started. */
+/** What a person at a terminal wants to know about a server that has just started. For standard error. */
 export function banner({ version, url, folder, durability }: BannerFacts): string {
+  const stream = process.stderr
   const rows = [
     ['Data', `${folder} (durability: ${durability})`],
     ['Tree', `${url}/.json`],
@@ -16,6 +18,8 @@ export function banner({ version, url, folder, durability }: BannerFacts): strin
     ['Read', `curl ${url}/hello.json`],
     ['Stop', 'Ctrl-C'],
   ] as const
-  const lines = rows.map(([name, text]) => `  ${styleText('dim', name.padEnd(6))} ${text}`)
-  return `\n  ${styleText('bold', `Elkyn DB ${version}`)}\n\n${lines.join('\n')}\n\n`
+  const lines = rows.map(
+    ([name, text]) => `  ${styleText('dim', name.padEnd(6), { stream })} ${text}`,
+  )
+  return `\n  ${styleText('bold', `Elkyn DB ${version}`, { stream })}\n\n${lines.join('\n')}\n\n`
 }

@@ -28,7 +28,7 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
 
 function createProgram(): Command {
   const program = new Command('elkyn')
-    .description('A real-time tree database: serve it, and work with its data.')
+    .description('Elkyn DB, a database for one JSON tree: serve it, and work with its data.')
     .version(version, '-V, --version', 'show the version')
     .helpOption('-h, --help', 'show this help')
     .showHelpAfterError('Add --help to see what there is.')

@@ -28,7 +28,7 @@ export class DocumentParts {
   readonly #input: AsyncIterator<Uint8Array>
   readonly #tokenizer: JsonTokenizer
   readonly #cutter: DocumentCutter
-  readonly #resumes: boolean
+  readonly #first: DocumentPart['method']
   /** Where the next part begins, a path in the document; `undefined` behind the last one. */
   next: string | undefined
 
@@ -36,12 +36,12 @@ export class DocumentParts {
     this.#input = input[Symbol.asyncIterator]()
     this.#cutter = new DocumentCutter(options)
     this.#tokenizer = new JsonTokenizer(new CheckedHandler(createChecker(options), this.#cutter))
-    this.#resumes = options.resumeFrom !== undefined || options.merge === true
+    this.#first = options.resumeFrom !== undefined || options.merge === true ? 'update' : 'set'
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<DocumentPart> {
     try {
-      yield { method: this.#resumes ? 'update' : 'set', body: this.#part() }
+      yield { method: this.#first, body: this.#part() }
       while (this.next !== undefined) yield { method: 'update', body: this.#part() }
     } finally {
       await this.#input.return?.()
@@ -65,7 +65,7 @@ export class DocumentParts {
     if (block.done !== true) return this.#tokenizer.write(block.value)
     this.#tokenizer.end()
     if (this.#cutter.isSkipping) {
-      throw new CommandError('failed', 'The document has nothing at the path to resume from')
+      throw new CommandError('usage', 'The document has nothing at the path to resume from')
     }
     this.#cutter.end()
   }

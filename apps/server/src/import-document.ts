@@ -20,8 +20,8 @@ export interface ImportOptions {
 /** How far an import came. */
 export interface ImportState {
   /**
-   * Where in the document the first part begins of which it is not known that it is stored;
-   * `undefined` as long as that is the first one of all.
+   * Where in the document the first part begins that is not known to be stored; `undefined` as
+   * long as that is the first one of all.
    */
   next: string | undefined
 }
@@ -39,8 +39,11 @@ export async function importDocument(
   state: ImportState,
 ): Promise<void> {
   if (target.takesAnySize) {
-    for await (const { method, body } of new DocumentParts(input, partsOptions(options))) {
+    // More than one part comes only of a document to merge that repeats a name.
+    const parts = new DocumentParts(input, partsOptions(options))
+    for await (const { method, body } of parts) {
       await target[method](options.path, body)
+      state.next = parts.next
     }
     return
   }

@@ -27,7 +27,7 @@ export async function importFailure(error: unknown, failed: FailedImport): Promi
     const hint = error.code === 'ERR_INVALID_KEY' ? `${escapeHint}\n${outcome}` : outcome
     return new CommandError('failed', message, { cause: error, hint })
   }
-  if (!(error instanceof CommandError)) return error
+  if (!(error instanceof CommandError) || error.exitCode === exitCodes.usage) return error
   const hint = error.hint === undefined ? outcome : `${error.hint}\n${outcome}`
   return new CommandError('failed', error.message, { cause: error, exitCode: error.exitCode, hint })
 }

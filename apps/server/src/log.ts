@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { styleText } from 'node:util'
 import { pino } from 'pino'
 import type { DestinationStream, Logger } from 'pino'
@@ -33,16 +34,21 @@ export function createLog(level: LogLevel, stream: LogStream): Logger {
 }
 
 /** One JSON line of the log as a person reads it: `21:03:11 warn  the words  fact=1`. */
-export function terminalLine(line: string): string {
+function terminalLine(line: string): string {
   const { time, level, msg, err, ...facts } = JSON.parse(line) as Record<string, unknown>
   const color = colors[String(level)] ?? 'cyan'
   const parts = [
-    styleText('dim', new Date(String(time)).toTimeString().slice(0, 8)),
-    styleText(color, String(level).padEnd(5)),
+    styled('dim', new Date(String(time)).toTimeString().slice(0, 8)),
+    styled(color, String(level).padEnd(5)),
     ...(msg === undefined ? [] : [inline(msg)]),
-    ...Object.entries(facts).map(([name, fact]) => styleText('dim', `${name}=${inline(fact)}`)),
+    ...Object.entries(facts).map(([name, fact]) => styled('dim', `${name}=${inline(fact)}`)),
   ]
   return `${parts.join('  ')}\n${stackOf(err)}`
+}
+
+/** With colors where standard error shows them; standard output may go somewhere else. */
+function styled(color: Color, text: string): string {
+  return styleText(color, text, { stream: process.stderr })
 }
 
 function inline(fact: unknown): string {
@@ -51,5 +57,5 @@ function inline(fact: unknown): string {
 
 function stackOf(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('stack' in error)) return ''
-  return `${styleText('dim', String(error.stack))}\n`
+  return `${styled('dim', String(error.stack))}\n`
 }

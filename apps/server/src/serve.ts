@@ -2,21 +2,24 @@ import { isIPv6 } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import { SimpleHttpServer } from '@elkyn/http-server'
+import { TreeError } from '@elkyn/tree'
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
-import { CommandError, systemErrorCode } from './command-error.ts'
+import { CommandError, exitCodes, systemErrorCode } from './command-error.ts'
 import { refuseAuthVariables, unusedVariableNotices } from './environment.ts'
 import { createLog } from './log.ts'
 import { openFolder } from './open-folder.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { listenForStop } from './signals.ts'
 import { version } from './version.ts'
+import { WatchedStore } from './watched-store.ts'
 
-/** How long requests may take to end after the signal to stop. */
+/** How long requests may take to end once the server is to stop. */
 const closeTimeoutMs = 10_000
 
 /**
- * Serves until a signal asks it to stop, then ends what runs and closes.
+ * Serves until a signal asks it to stop, then ends what runs and closes. When the disk or the
+ * database fails it answers what was asked and ends the process.
  * @throws {CommandError} `usage` for variables that cannot be honoured; `unavailable` when the port
  * or the data folder cannot be had.
  */
@@ -25,8 +28,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   using stop = listenForStop()
   const log = createLog(options.logLevel, process.stderr)
   await using tree = await openFolder({ path: options.data, durability: options.durability })
+  const failed = Promise.withResolvers<TreeError>()
   const server = new SimpleHttpServer({
-    store: tree.store,
+    store: new WatchedStore(tree.store, failed.resolve),
     host: options.host,
     port: options.port,
     log,
@@ -34,9 +38,12 @@ export async function serve(options: ServeOptions): Promise<void> {
   const url = await listen(server, options)
   announce(log, url, options)
 
-  const signal = await firstSignal(stop.signal)
-  log.info({ signal }, 'stopping')
+  const reason = await Promise.race([aborted(stop.signal), failed.promise])
+  if (reason instanceof TreeError) log.fatal({ err: reason }, 'the database failed, stopping')
+  else log.info({ signal: reason }, 'stopping')
   await server.close({ timeoutMs: closeTimeoutMs })
+  // What failed cannot be closed either, and may never say so.
+  if (reason instanceof TreeError) process.exit(exitCodes.failed)
   await tree.close()
   log.info('stopped')
 }
@@ -92,9 +99,10 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
-function firstSignal(stop: AbortSignal): Promise<unknown> {
+/** Resolves with the reason. */
+function aborted(signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve) => {
-    if (stop.aborted) resolve(stop.reason)
-    stop.addEventListener('abort', () => resolve(stop.reason), { once: true })
+    if (signal.aborted) resolve(signal.reason)
+    signal.addEventListener('abort', () => resolve(signal.reason), { once: true })
   })
 }

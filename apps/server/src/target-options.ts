@@ -32,7 +32,7 @@ export async function openTarget(
 ): Promise<Target> {
   if (options.data === undefined) {
     const { UrlTransport } = await import('./url-transport.ts')
-    return new Target(new UrlTransport(options.url ?? process.env['ELKYN_URL'] ?? defaultUrl))
+    return new Target(new UrlTransport(options.url ?? (process.env['ELKYN_URL'] || defaultUrl)))
   }
   // Loaded only here: who talks to a server has no use for a database engine.
   const { openFolder } = await import('./open-folder.ts')

@@ -17,7 +17,8 @@ export interface RunOptions {
   /** Given on standard input, which is closed behind it. */
   readonly input?: string | Uint8Array
   readonly env?: Readonly<Record<string, string>>
-  readonly cwd?: string
+  /** Largest file that it may write, in KiB. Default: any. */
+  readonly fileMaxKiB?: number
 }
 
 export interface RunResult {
@@ -29,14 +30,18 @@ export interface RunResult {
 /** Starts the real command, with none of the variables it knows from outside. */
 export function spawnElkyn(
   args: readonly string[],
-  { env = {}, cwd }: RunOptions = {},
+  { env = {}, fileMaxKiB }: RunOptions = {},
 ): ChildProcessWithoutNullStreams {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(?:ELKYN|VITEST|NODE)_?/.test(name),
   )
-  return spawn(process.execPath, [cli, ...args], {
+  const command = [process.execPath, cli, ...args]
+  // A disk that fails, as far as the process can tell.
+  if (fileMaxKiB !== undefined)
+    command.unshift('bash', '-c', `ulimit -f ${fileMaxKiB}; exec "$@"`, '-')
+  const [program = '', ...rest] = command
+  return spawn(program, rest, {
     env: { ...Object.fromEntries(inherited), NO_COLOR: '1', ...env },
-    ...(cwd !== undefined && { cwd }),
   })
 }
 

@@ -20,8 +20,11 @@ afterEach(() => folder[Symbol.asyncDispose]())
 
 test('serve makes the folder, answers on both surfaces, and logs JSON lines', async () => {
   await using server = await RunningServer.start(folder.file('data'))
-  const put = await fetch(`${server.url}/users/ada.json`, { method: 'PUT', body: '{"born":1815}' })
-  expect(await put.json()).toEqual({ born: 1815 })
+  const written = await fetch(`${server.url}/users/ada.json`, {
+    method: 'PUT',
+    body: '{"born":1815}',
+  })
+  expect(await written.json()).toEqual({ born: 1815 })
   expect(await (await fetch(`${server.url}/users`)).json()).toEqual({ ada: { born: 1815 } })
 
   const { stderr } = await server.stop()
@@ -44,11 +47,11 @@ test('serve keeps what was written for the next start', async () => {
 
 test('serve answers what is running when SIGTERM comes, then ends with 0', async () => {
   await using server = await RunningServer.start(folder.path)
-  const put = await beginPut(`${server.url}/a.json`)
+  const begun = await beginPut(`${server.url}/a.json`)
   server.child.kill('SIGTERM')
   await server.logged('stopping')
-  const answered = once(put, 'response') as Promise<[IncomingMessage]>
-  put.end('"in time"')
+  const answered = once(begun, 'response') as Promise<[IncomingMessage]>
+  begun.end('"in time"')
   const [response] = await answered
   expect(await json(response)).toBe('in time')
   await closed(server.child)
@@ -58,20 +61,38 @@ test('serve answers what is running when SIGTERM comes, then ends with 0', async
 test('serve ends at once on a second signal', async () => {
   await using server = await RunningServer.start(folder.path)
   // A request that never ends keeps a clean stop from being done.
-  const put = await beginPut(`${server.url}/a.json`)
-  const failed = once(put, 'error')
+  const begun = await beginPut(`${server.url}/a.json`)
+  const failed = once(begun, 'error')
   server.child.kill('SIGTERM')
   await server.logged('stopping')
   expect(await server.stop('SIGINT')).toMatchObject({ code: 130 })
   await failed
 })
 
+test('serve ends when the disk fails, and what was answered before is there', async () => {
+  const data = folder.file('data')
+  const server = await RunningServer.start(data, [], { fileMaxKiB: 1000 })
+  expect(await put(server, '/small', '1')).toBe(204)
+  expect(await put(server, '/large', JSON.stringify('x'.repeat(2_000_000)))).toBe(503)
+  await closed(server.child)
+  expect(server.child.exitCode).toBe(1)
+  expect((await server.stop()).stderr).toContain('"msg":"the database failed, stopping"')
+
+  await using again = await RunningServer.start(data)
+  expect(await (await fetch(`${again.url}/.json`)).json()).toEqual({ small: 1 })
+})
+
+async function put(server: RunningServer, path: string, body: string): Promise<number> {
+  const { status } = await fetch(`${server.url}${path}?print=silent`, { method: 'PUT', body })
+  return status
+}
+
 /** Sends the head of a PUT, and waits until the server asks for the body. */
 async function beginPut(url: string): Promise<ClientRequest> {
-  const put = request(url, { method: 'PUT', headers: { expect: '100-continue' } })
-  put.flushHeaders()
-  await once(put, 'continue')
-  return put
+  const begun = request(url, { method: 'PUT', headers: { expect: '100-continue' } })
+  begun.flushHeaders()
+  await once(begun, 'continue')
+  return begun
 }
 
 test('serve takes its settings from the environment', async () => {

@@ -41,19 +41,19 @@ export function terminalSession(markdown: string): Step[] {
 export async function runSession(steps: Step[], options: SessionOptions): Promise<void> {
   const servers: ChildProcess[] = []
   let atRealAddress = (text: string): string => text
-  let { env } = options
+  const { cwd } = options
+  const env = { ...options.env }
   try {
     for (const step of steps) {
       const shown = step.output.match(listening)?.[1]
       if (shown === undefined) {
-        const { cwd } = options
         await runCommand(atRealAddress(step.command), atRealAddress(step.output), { cwd, env })
       } else {
         const { server, address } = await startServer(step.command, options)
         servers.push(server)
         atRealAddress = (text) => text.replaceAll(shown, address)
         // Where the commands of ours look that do not name an address.
-        env = { ...env, ELKYN_URL: `http://${address}` }
+        env['ELKYN_URL'] = `http://${address}`
       }
     }
   } finally {

@@ -1,0 +1,58 @@
+import { MemoryTreeStore, TreeError, parseJson, rootPath } from '@elkyn/tree'
+import type { TreeErrorCode, WriteOutcome } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import { WatchedStore } from './watched-store.ts'
+
+class FailingStore extends MemoryTreeStore {
+  readonly #code: TreeErrorCode
+
+  constructor(code: TreeErrorCode) {
+    super()
+    this.#code = code
+  }
+
+  override commit(): readonly WriteOutcome[] {
+    throw new TreeError(this.#code, 'Cannot commit')
+  }
+
+  override async write(): Promise<WriteOutcome> {
+    throw new TreeError(this.#code, 'Cannot commit')
+  }
+}
+
+test('WatchedStore tells of each failure, and passes it on', async () => {
+  const failures: string[] = []
+  const store = new WatchedStore(new FailingStore('ERR_STORE_FAILED'), ({ code }) =>
+    failures.push(code),
+  )
+  expect(() => store.commit([])).toThrow('Cannot commit')
+  await expect(store.write({ pairs: [] })).rejects.toThrow('Cannot commit')
+  expect(failures).toEqual(['ERR_STORE_FAILED', 'ERR_STORE_FAILED'])
+})
+
+test('WatchedStore says nothing of a store that is full', async () => {
+  const failures: string[] = []
+  const store = new WatchedStore(new FailingStore('ERR_STORE_FULL'), ({ code }) =>
+    failures.push(code),
+  )
+  await expect(store.write({ pairs: [] })).rejects.toThrow('Cannot commit')
+  expect(failures).toEqual([])
+})
+
+test('WatchedStore does what the store does', async () => {
+  const store = new WatchedStore(new MemoryTreeStore(), () => {})
+  const changed: number[] = []
+  store.subscribe((changes) => changed.push(changes.length))
+  expect(store.commit([{ pairs: [{ path: rootPath, value: parseJson('1') }] }])).toMatchObject([
+    { ok: true },
+  ])
+  const stager = store.stage()
+  stager.write(Buffer.from('2'))
+  const [staged] = stager.end()
+  await store.write({ pairs: [{ path: rootPath, value: staged?.value ?? null }] })
+  using snapshot = store.snapshot()
+  expect(snapshot.get(rootPath).toJSON()).toBe(2)
+  expect(changed).toEqual([1, 1])
+  await store.close()
+  expect(() => store.snapshot()).toThrow('closed')
+})
