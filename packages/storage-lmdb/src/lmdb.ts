@@ -6,6 +6,8 @@
  * - `getBinaryFast` returns one large shared buffer. What lies in it beyond the value is what
  *   earlier reads left there, so its bytes are taken out before anything else happens.
  */
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { TreeValue } from '@elkyn/tree'
 import * as lmdb from 'lmdb'
 import {
@@ -326,9 +328,15 @@ export class Lmdb {
     })
   }
 
-  /** Copies the environment as of now into an existing folder, away from the event loop. */
+  /** Copies the environment as of now into an existing folder and onto its disk, away from the event loop. */
   async backup(path: string): Promise<void> {
-    await this.#root.backup(path, true)
+    try {
+      await this.#root.backup(path, true)
+      await using copy = await open(join(path, 'data.mdb'), 'r+')
+      await copy.sync()
+    } catch (error) {
+      throw storeError(error, 'Cannot back up')
+    }
   }
 
   /** Entries, levels and pages of one of the tables. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { TreeError, TreeValue, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
 import type {
   KeyRange,
@@ -9,7 +9,7 @@ import type {
   WriteOutcome,
 } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
-import { createFolder } from './folder.ts'
+import { createFolder, makeFolder } from './folder.ts'
 import type { LmdbTreeStore } from './store.ts'
 import type { StoreStats } from './store-stats.ts'
 import { callEach, watchPath } from './watch.ts'
@@ -148,10 +148,11 @@ export class Tree implements AsyncDisposable {
    * Copies the database as it is now into an empty folder, while it is read and written. The copy is
    * a database of its own, with a history of its own.
    *
-   * @throws {StorageError} `ERR_FOLDER_INVALID` when the folder is not empty or can't be made.
+   * @throws {StorageError} `ERR_FOLDER_INVALID` when the folder is not empty or can't be made;
+   * {@link TreeError} `ERR_STORE_FULL` or `ERR_STORE_FAILED` when the copy can't be written.
    */
   async backup(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true })
+    makeFolder(folder)
     if ((await readdir(folder)).length > 0) {
       throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
     }

@@ -1,0 +1,87 @@
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { openTree } from '../src/index.ts'
+import { read } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+function epochOf(path: string): string {
+  const info = JSON.parse(readFileSync(join(path, 'elkyn.json'), 'utf8')) as { epoch: string }
+  return info.epoch
+}
+
+for (const [name, options] of [
+  ['', {}],
+  [', sealed', { encryptionKey: Buffer.alloc(32, 'key') }],
+] as const) {
+  test(`backup() while others write is the tree of one moment${name}`, async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    const copy = join(folder.path, 'copy')
+    await using tree = await openTree({ path, durability: 'relaxed', rowMaxBytes: 200, ...options })
+    const states = new Map<number, string | undefined>()
+    const write = (version: number) => {
+      tree.updateSync('/', {
+        [`r${version % 50}`]: { version, text: 'x'.repeat(400) },
+        version,
+        [`r${(version + 25) % 50}`]: null,
+      })
+      states.set(version, read(tree.store, '/'))
+    }
+    let version = 0
+    while (version < 300) write(++version)
+    const done = new AbortController()
+    const backup = tree.backup(copy).finally(() => {
+      done.abort()
+    })
+    while (!done.signal.aborted) {
+      write(++version)
+      await setImmediate()
+    }
+    await backup
+    write(++version)
+    await using restored = await openTree({ path: copy, ...options })
+    const copied = restored.get('/version') as number
+    expect(copied).toBeGreaterThanOrEqual(300)
+    expect(read(restored.store, '/')).toBe(states.get(copied))
+    expect(epochOf(copy)).not.toBe(epochOf(path))
+    restored.setSync('/own', 1)
+    expect(tree.get('/own')).toBe(null)
+    expect(restored.stats().rows).toBeGreaterThan(20)
+  })
+}
+
+test('an event of the original means nothing to its backup', async () => {
+  using folder = temporaryFolder()
+  const copy = join(folder.path, 'copy')
+  await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+  tree.setSync('/a', 1)
+  const events = tree.watch('/')[Symbol.asyncIterator]()
+  const { id } = (await events.next()).value as { id: string }
+  await events.return?.()
+  await tree.backup(copy)
+  await using restored = await openTree({ path: copy })
+  restored.setSync('/b', 2)
+  const resumed = restored.watch('/', { since: id })[Symbol.asyncIterator]()
+  expect((await resumed.next()).value).toMatchObject({
+    path: '/',
+    value: { a: 1, b: 2 },
+    sequence: 2,
+  })
+  await resumed.return?.()
+})
+
+test('backup() into a folder that holds something is refused', async () => {
+  using folder = temporaryFolder()
+  const copy = join(folder.path, 'copy')
+  await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+  mkdirSync(copy)
+  writeFileSync(join(copy, 'other'), 'text')
+  const invalid: unknown = expect.objectContaining({ code: 'ERR_FOLDER_INVALID' })
+  await expect(tree.backup(copy)).rejects.toThrow(invalid)
+  await expect(tree.backup(join(copy, 'other'))).rejects.toThrow(invalid)
+  await expect(tree.backup(join(copy, 'other', 'below'))).rejects.toThrow(invalid)
+  await expect(tree.backup(join(folder.path, 'data'))).rejects.toThrow(invalid)
+  expect(readdirSync(copy)).toEqual(['other'])
+})
