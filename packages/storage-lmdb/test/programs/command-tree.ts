@@ -4,19 +4,26 @@
  */
 import { createInterface } from 'node:readline'
 import { parsePath } from '@elkyn/tree'
+import type { Stager } from '@elkyn/tree'
 import { openTree } from '../../src/index.ts'
 import type { OpenTreeOptions, Tree } from '../../src/index.ts'
 
 const options = JSON.parse(process.argv[2] ?? '') as OpenTreeOptions
 
-/** Stages so many megabytes and writes them. */
-function fill(tree: Tree, path: string, megabytes: number): void {
+/** Stages so many megabytes of an array and leaves it open. */
+function begin(tree: Tree, megabytes: number): Stager {
   const stager = tree.store.stage()
   stager.write(Buffer.from('['))
   const item = JSON.stringify('x'.repeat(1000))
   for (let index = 0; index < megabytes * 1000; index++) {
     stager.write(Buffer.from(index === 0 ? item : `,${item}`))
   }
+  return stager
+}
+
+/** Stages so many megabytes and writes them. */
+function fill(tree: Tree, path: string, megabytes: number): void {
+  const stager = begin(tree, megabytes)
   stager.write(Buffer.from(']'))
   const [outcome] = tree.store.commit(
     stager.end().map(({ value }) => ({ pairs: [{ path: parsePath(path), value }] })),
@@ -38,7 +45,8 @@ function codeOf(error: unknown): string {
 
 async function run(tree: Tree, [name, ...args]: readonly [string, ...unknown[]]): Promise<unknown> {
   try {
-    if (name === 'fill') fill(tree, ...(args as [string, number]))
+    if (name === 'begin') begin(tree, Number(args[0]))
+    else if (name === 'fill') fill(tree, ...(args as [string, number]))
     else if (name === 'setTogether') return await setTogether(tree, ...(args as string[]))
     else {
       const method = tree[name as keyof Tree] as (...rest: unknown[]) => unknown

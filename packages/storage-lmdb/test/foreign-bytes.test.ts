@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest'
+import { openTree } from '../src/index.ts'
+import type { Tree } from '../src/index.ts'
+import { at } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const SECRET = 'SECRET-'
+
+/** Whether anything of the secret is in the memory that bytes lie in. */
+function leaks(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer).includes(SECRET)
+}
+
+/** Every way in which bytes leave the store, after each of which a long record is read again. */
+async function expectNoForeignBytes(tree: Tree, path: string): Promise<void> {
+  const value = JSON.stringify(tree.get(path))
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
+  for (const form of ['plain', 'export'] as const) {
+    tree.getJson('/secret')
+    tree.get('/secret/list')
+    using snapshot = tree.store.snapshot()
+    const wanted = snapshot.get(at(path)).toText(form)
+    for (const secret of ['/secret', '/secret/list', '/secret/text', '/secret/ranked']) {
+      snapshot.json(at(secret), form)
+      for (const _ of snapshot.jsonBlocks(at(secret), form) ?? []);
+      snapshot.etag(at(secret))
+      const bytes = snapshot.json(at(path), form)!
+      expect(leaks(bytes)).toBe(false)
+      expect(text(bytes)).toBe(wanted)
+      snapshot.json(at(secret), form)
+      for (const block of snapshot.jsonBlocks(at(path), form)!) {
+        expect(leaks(block)).toBe(false)
+        expect(text(block)).toBe(wanted)
+      }
+    }
+  }
+  tree.getJson('/secret/text')
+  expect(leaks(tree.getJson(path)!)).toBe(false)
+  tree.get('/secret')
+  expect(JSON.stringify(tree.get(path))).toBe(value)
+  tree.get('/secret')
+  expect(tree.keys('/short').join()).toBe('empty,large,leaf,ranked,row,small')
+}
+
+for (const [name, options] of [
+  ['rows', {}],
+  ['short rows', { rowMaxBytes: 20 }],
+  ['sealed rows', { encryptionKey: Buffer.alloc(32, 'key') }],
+] as const) {
+  test(`a long record read before never shows in a short one: ${name}`, async () => {
+    using folder = temporaryFolder()
+    await using tree = await openTree({ path: folder.path, durability: 'relaxed', ...options })
+    tree.setSync('/secret', {
+      text: SECRET.repeat(20_000),
+      list: Array.from({ length: 300 }, () => SECRET.repeat(20)),
+      ranked: { '.value': SECRET.repeat(500), '.priority': SECRET.repeat(100) },
+    })
+    tree.setSync('/short', {
+      leaf: 1,
+      small: 'é',
+      empty: '',
+      row: { a: [1, { b: true }] },
+      ranked: { '.value': 'r', '.priority': 1 },
+      large: Object.fromEntries(
+        Array.from({ length: 500 }, (_, index) => [`k${index}`, 'x'.repeat(50)]),
+      ),
+    })
+    for (const path of ['leaf', 'small', 'empty', 'row', 'row/a', 'row/a/1', 'ranked']) {
+      await expectNoForeignBytes(tree, `/short/${path}`)
+    }
+    tree.getJson('/secret')
+    expect(leaks(tree.getJson('/short/large')!)).toBe(false)
+    tree.getJson('/secret')
+    expect(leaks(tree.getJson('/short')!)).toBe(false)
+  })
+}
+
+test('bytes that were handed out are not those of the store', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, rowMaxBytes: 100, durability: 'relaxed' })
+  const value = { a: 'x'.repeat(50), b: Array.from({ length: 50 }, (_, index) => `item ${index}`) }
+  tree.setSync('/v', value)
+  for (const path of ['/v', '/v/a', '/v/b', '/v/b/1']) {
+    tree.getJson(path)!.fill(0)
+    using snapshot = tree.store.snapshot()
+    for (const block of snapshot.jsonBlocks(at(path))!) block.fill(0)
+  }
+  expect(tree.get('/v')).toEqual(value)
+})
+
+test('changes from the log hold no foreign bytes', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  tree.setSync('/start', 1)
+  const ids: string[] = []
+  tree.store.subscribe((changes) => ids.push(...changes.map(({ id }) => id)))
+  tree.setSync('/secret', SECRET.repeat(3000))
+  for (let index = 0; index < 20; index++) tree.setSync('/n', index)
+  const seen: unknown[] = []
+  for await (const { path, value } of tree.watch('/', { since: ids[0]! })) {
+    tree.get('/secret')
+    seen.push(path, value)
+    if (seen.length === 40) break
+  }
+  expect(JSON.stringify(seen)).not.toContain(SECRET)
+})
