@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { TreeError, TreeValue } from '@elkyn/tree'
 import type {
   Change,
@@ -14,6 +15,8 @@ import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
 import type { LogLimits } from './change-log.ts'
 import { readCounters, writeCounters } from './counters.ts'
+import { StorageError } from './errors.ts'
+import { makeFolder } from './folder.ts'
 import { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
 import { Readers } from './readers.ts'
@@ -228,6 +231,10 @@ export class LmdbTreeStore implements TreeStore {
   /** Copies the environment as of now into an empty folder. */
   async backup(folder: string): Promise<void> {
     this.#checkOpen('back up')
+    makeFolder(folder)
+    if (readdirSync(folder).length > 0) {
+      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
+    }
     await this.#lmdb.backup(folder)
   }
 

@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises'
 import { TreeError, TreeValue, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
 import type {
   KeyRange,
@@ -8,8 +7,7 @@ import type {
   WriteAccepted,
   WriteOutcome,
 } from '@elkyn/tree'
-import { StorageError } from './errors.ts'
-import { createFolder, makeFolder } from './folder.ts'
+import { createFolder } from './folder.ts'
 import type { LmdbTreeStore } from './store.ts'
 import type { StoreStats } from './store-stats.ts'
 import { callEach, watchPath } from './watch.ts'
@@ -152,10 +150,6 @@ export class Tree implements AsyncDisposable {
    * {@link TreeError} `ERR_STORE_FULL` or `ERR_STORE_FAILED` when the copy can't be written.
    */
   async backup(folder: string): Promise<void> {
-    makeFolder(folder)
-    if ((await readdir(folder)).length > 0) {
-      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
-    }
     await this.#store.backup(folder)
     createFolder(folder, this.#key)
   }
