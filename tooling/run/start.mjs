@@ -9,7 +9,7 @@ import { installIfNeeded, node, root } from './workspace.mjs'
 /** Two signals of one kind within this time are one: see `forward`. */
 const sameSignalMs = 300
 
-installIfNeeded()
+if (!installIfNeeded()) process.exit(1)
 
 const app = join(root, 'apps', 'server')
 const manifest = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'))

@@ -7,22 +7,36 @@ import { installIfNeeded, run } from './workspace.mjs'
 const turbo = ['run', '--continue=always', '--log-order=grouped', '--output-logs=new-only']
 const checks = ['lint', 'format:check', 'knip', 'typecheck', 'build', 'check:package']
 
-installIfNeeded()
-removeTestResults()
-// Part of turbo's key for `test`: results without the tests that need strace are not for a machine
-// that has it.
-process.env['HAS_STRACE'] = String(spawnSync('strace', ['-V']).status === 0)
+if (installIfNeeded()) runChecks()
+else finish(0, 1, 0)
 
-const checked = run('turbo', [...turbo, ...checks])
-// One package at a time: test files already share the cores among them.
-const tested = run('turbo', [...turbo, '--concurrency=1', 'test'])
+function runChecks() {
+  removeTestResults()
+  // Part of turbo's key for `test`: results without the tests that need strace are not for a
+  // machine that has it.
+  process.env['HAS_STRACE'] = String(spawnSync('strace', ['-V']).status === 0)
 
-const { passed, failed, skipped } = addUp(readTestResults())
-for (const name of skipped) console.log(`SKIPPED  ${name}`)
-if (!checked) console.log(`FAILED  one of ${checks.join(', ')}: see above`)
-if (!tested && failed === 0) console.log('FAILED  test, outside of any test: see above')
+  const checked = run('turbo', [...turbo, ...checks])
+  // One package at a time: test files already share the cores among them.
+  const tested = run('turbo', [...turbo, '--concurrency=1', 'test'])
 
-// What failed without being a test counts as one, so that "0 failed" is always the truth.
-const others = (checked ? 0 : 1) + (tested || failed > 0 ? 0 : 1)
-console.log(`${passed} passed, ${failed + others} failed, ${skipped.length} skipped`)
-process.exitCode = failed + others === 0 ? 0 : 1
+  const { passed, failed, skipped } = addUp(readTestResults())
+  for (const name of skipped) console.log(`SKIPPED  ${name}`)
+  if (!checked) console.log(`FAILED  one of ${checks.join(', ')}: see above`)
+  if (!tested && failed === 0) console.log('FAILED  test, outside of any test: see above')
+
+  // What failed without being a test counts as one, so that "0 failed" is always the truth.
+  const others = (checked ? 0 : 1) + (tested || failed > 0 ? 0 : 1)
+  finish(passed, failed + others, skipped.length)
+}
+
+/**
+ * Ends with the one line that sums everything up.
+ * @param {number} passed
+ * @param {number} failed
+ * @param {number} skipped
+ */
+function finish(passed, failed, skipped) {
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+  process.exitCode = failed === 0 ? 0 : 1
+}

@@ -17,11 +17,12 @@ export const node = join(root, 'node_modules', 'node', 'bin', 'node')
 
 /**
  * Installs the dependencies unless what is installed came from the same lockfile, on the same kind
- * of machine. Says what it does on standard error; ends the process when it fails.
+ * of machine. Says what it does, and why it fails, on standard error.
+ * @returns {boolean} whether everything is there
  */
 export function installIfNeeded() {
   const stamp = installStamp()
-  if (readIfThere(stampFile) === stamp) return
+  if (readIfThere(stampFile) === stamp) return true
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   console.error(`Installing the dependencies with ${packageManager} ...`)
   rmSync(stampFile, { force: true })
@@ -32,10 +33,11 @@ export function installIfNeeded() {
   const install = spawnSync('npx', args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (install.status !== 0) {
     console.error('Cannot install the dependencies: see the messages above')
-    process.exit(1)
+    return false
   }
   mkdirSync(join(root, 'node_modules'), { recursive: true })
   writeFileSync(stampFile, stamp)
+  return true
 }
 
 /**
