@@ -19,7 +19,8 @@ export interface CrewListener {
   /** The thread has ended and all it said was heard. Its index is used again once the promise settles. */
   onExit(thread: Thread): Promise<void>
   onScale(event: ScaleEvent): void
-  onBreaker(state: 'open' | 'closed'): void
+  /** The breaker has opened. */
+  onBreak(): void
 }
 
 /** The threads of one pool. */
@@ -131,31 +132,36 @@ export class Crew {
     this.#threads.delete(thread)
     this.#busyBefore += thread.busyMs(now())
     // A replacement does not wait for the accounts of the dead.
-    if (!thread.wasAsked) this.#replace(thread)
+    const hasOpened = !thread.wasAsked && this.#replace(thread)
     await this.#listener.onExit(thread)
     this.#indexes.give(thread.index)
+    // Only now: what the dead thread had in hand has another reason.
+    if (hasOpened) this.#listener.onBreak()
   }
 
-  #replace(thread: Thread): void {
+  /** @returns whether there is no replacement, because the breaker is open now */
+  #replace(thread: Thread): boolean {
     this.crashes++
     const delay = this.guard.died(
       thread.error ?? new Error(`Thread ${thread.index} exited with code ${thread.exitCode}`),
     )
-    if (this.#isClosed && delay === 'open') return
     if (delay === 'open') {
-      this.#listener.onBreaker('open')
       this.#later(this.#options.crashLoopPauseMs, () => {
         this.guard.retry()
         this.#start()
       })
-      return
+      return true
     }
-    if (delay === 0) return this.#start()
+    if (delay === 0) {
+      this.#start()
+      return false
+    }
     this.#restarts++
     this.#later(delay, () => {
       this.#restarts--
       this.#start()
     })
+    return false
   }
 
   #later(delayMs: number, action: () => void): void {

@@ -64,16 +64,20 @@ export class Dispatcher {
 
   /**
    * Sends a new task.
+   * @param thread one that is idle, or -1: a value that needs the port is for it, with no round trip
+   * @returns false if nothing was sent: the caller is to post the task to that thread
    * @throws what reading the value throws
    */
-  send(task: Task): void {
+  send(task: Task, thread: number): boolean {
     const item = this.#encode(task)
     const isScratch = item.buffer === this.#scratch.buffer
     if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? item.slice() : item
+    if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
     const line = this.#lines[task.priority]
-    if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return
+    if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return true
     task.item ??= isScratch ? item.slice() : item
     this.#line(task)
+    return true
   }
 
   /** Sends again what a thread has died with. It keeps its place in time: it goes first. */
@@ -155,9 +159,19 @@ export class Dispatcher {
     this.#lines[task.priority]?.push(task)
   }
 
+  #assign(task: Task, thread: number): boolean {
+    const slot = this.#free.take()
+    if (slot === -1) return false
+    task.tag = this.table.openFor(slot, task.since, thread)
+    task.place = 'slot'
+    this.#tasks[slot] = task
+    return true
+  }
+
   #enqueue(task: Task, item: Uint8Array): boolean {
     const slot = this.#free.take()
     if (slot === -1) return false
+    const { place } = task
     const tag = this.table.open(slot, task.since)
     this.#enqueueOptions.band = task.priority
     this.#enqueueOptions.tag = tag
@@ -168,6 +182,8 @@ export class Dispatcher {
     if (this.queue.tryEnqueue(item, this.#enqueueOptions)) return true
     this.table.cancel(tag)
     this.release(task)
+    // Where it was: in the line, if that is where it comes from.
+    task.place = place
     return false
   }
 

@@ -1,5 +1,5 @@
 // What a handler throws, as a value that any thread can read.
-import { plainJson } from './plain-json.ts'
+import { plainJson } from './json-text.ts'
 import { ThreadPoolError } from './errors.ts'
 
 /** An error as plain data. */
@@ -59,8 +59,9 @@ function isErrorLike(value: unknown): value is Error {
 function packError(error: Error, depth: number): ErrorData {
   const data: ErrorData = {
     class: className(error),
-    name: String(error.name),
-    message: String(error.message),
+    // Anything can be assigned to them.
+    name: textOf(error.name),
+    message: textOf(error.message),
   }
   if (typeof error.stack === 'string') data.stack = error.stack
   const code: unknown = Reflect.get(error, 'code')
@@ -91,12 +92,15 @@ function className(error: Error): string {
   return 'Error'
 }
 
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : describe(value)
+}
+
 function describe(value: unknown): string {
-  try {
-    return typeof value === 'object' ? Object.prototype.toString.call(value) : String(value)
-  } catch {
-    return typeof value
-  }
+  if (typeof value === 'object') return Object.prototype.toString.call(value)
+  return typeof value === 'symbol' || typeof value === 'bigint'
+    ? value.toString()
+    : `${value as string}`
 }
 
 /** What {@link packThrown} took apart, put together in this thread. */

@@ -24,8 +24,10 @@ export interface BootMessage {
 
 /** Pool to thread. */
 export type ToThread =
-  /** The value of a task that the thread has asked for. */
-  | { type: 'value'; tag: number; value: unknown }
+  /** Values of tasks that the thread has asked for; one message for many costs little more than one. */
+  | { type: 'values'; tags: number[]; values: unknown[] }
+  /** A task that the thread has not asked for, because it has nothing else to do. */
+  | { type: 'task'; tag: number; name: string; value: unknown }
   /** It cannot be cloned; the pool has settled the task. */
   | { type: 'no-value'; tag: number }
   /** Fire the signal of a running task. The shared table says it already. */

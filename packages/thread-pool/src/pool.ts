@@ -144,7 +144,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
           channels.scale.publish({ pool: this.#options.name, ...event })
         }
       },
-      onBreaker: () => this.#break(),
+      onBreak: () => this.#break(),
     })
     this.#crew.observe(0, 0)
     this.#sleep()
@@ -298,13 +298,16 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   #accept(task: Task): void {
+    const idle = this.#pending === 0 ? this.#anyReady() : undefined
+    let isSent = true
     try {
-      this.#dispatcher.send(task)
+      isSent = this.#dispatcher.send(task, idle?.index ?? -1)
     } catch (error) {
       task.reject(error)
       return
     }
     if (++this.#pending === 1) this.#keepAlive.hold()
+    if (!isSent && idle !== undefined) this.#give(idle, task)
     this.#probe ??= task
     if (task.signal !== undefined) this.#listen(task, task.signal)
     if (task.timeoutMs !== Infinity) this.#limitTime(task, task.since + task.timeoutMs, 'timeout')
@@ -314,6 +317,11 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       this.emit('needsDrain')
     }
     if (this.#crew.threads.size === 0) this.#observe()
+  }
+
+  #anyReady(): Thread | undefined {
+    for (const thread of this.#crew.threads) if (thread.state === 'ready') return thread
+    return undefined
   }
 
   #overflow(task: Task): void {
@@ -559,7 +567,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #receive(thread: Thread, message: ToPool): void {
     switch (message.type) {
       case 'ask':
-        for (const tag of message.tags) this.#sendValue(thread, tag)
+        this.#sendValues(thread, message.tags)
         break
       case 'result':
       case 'error': {
@@ -581,19 +589,52 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
   }
 
-  #sendValue(thread: Thread, tag: number): void {
-    const task = this.#dispatcher.find(tag)
-    if (task === undefined || task.isSettled || thread.state === 'exited') {
-      if (thread.state !== 'exited') thread.post({ type: 'no-value', tag })
-      return
+  /** Posts a task to a thread that has not asked for it. */
+  #give(thread: Thread, task: Task): void {
+    const { tag, name, value, transferList } = task
+    this.#postValue(task, () => thread.post({ type: 'task', tag, name, value }, transferList))
+  }
+
+  #sendValues(thread: Thread, tags: readonly number[]): void {
+    if (thread.state === 'exited') return
+    const together: Task[] = []
+    for (const tag of tags) {
+      const task = this.#dispatcher.find(tag)
+      if (task === undefined || task.isSettled) thread.post({ type: 'no-value', tag })
+      else if (task.transferList === undefined) together.push(task)
+      else this.#sendValue(thread, task)
     }
+    if (together.length === 0) return
     try {
-      thread.post({ type: 'value', tag, value: task.value }, task.transferList)
+      thread.post({
+        type: 'values',
+        tags: together.map((task) => task.tag),
+        values: together.map((task) => task.value),
+      })
+      for (const task of together) task.port = 'sent'
+    } catch {
+      // One of them cannot be cloned: find out which.
+      for (const task of together) this.#sendValue(thread, task)
+    }
+  }
+
+  #sendValue(thread: Thread, task: Task): void {
+    const { tag, value, transferList } = task
+    const isSent = this.#postValue(task, () =>
+      thread.post({ type: 'values', tags: [tag], values: [value] }, transferList),
+    )
+    if (!isSent) thread.post({ type: 'no-value', tag })
+  }
+
+  #postValue(task: Task, post: () => void): boolean {
+    try {
+      post()
       task.port = 'sent'
+      return true
     } catch (error) {
       this.#dispatcher.cancel(task)
-      thread.post({ type: 'no-value', tag })
       this.#reject(task, notCloneable('send', error), 'failed')
+      return false
     }
   }
 
@@ -707,8 +748,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
   }
 
-  #tell<E extends 'workerCreate' | 'workerReady' | 'workerDestroy'>(
-    event: E,
+  #tell(
+    event: 'workerCreate' | 'workerReady' | 'workerDestroy',
     thread: Thread,
     facts: object,
   ): void {

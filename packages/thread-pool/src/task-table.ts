@@ -63,6 +63,13 @@ export class TaskTable {
     return ((generation << 16) | slot) >>> 0
   }
 
+  /** As {@link TaskTable.open}, for a task that is given to a thread without the queue: it is `Taken`. */
+  openFor(slot: number, queuedAt: number, thread: number): number {
+    const tag = this.open(slot, queuedAt)
+    Atomics.store(this.#words, slot, (tag & 0xffff0000) | (thread << 4) | TaskState.Taken)
+    return tag
+  }
+
   /** Cancels a task that has not started (T2). @returns whether it will never start */
   cancel(tag: number): boolean {
     const slot = tag & 0xffff

@@ -1,8 +1,6 @@
 // How a value travels through shared memory, so that what comes out is what a structured clone would give.
-import { Deserializer, Serializer } from 'node:v8'
 import { markAsUntransferable } from 'node:worker_threads'
-import { isSerializable } from './serializable.ts'
-import { plainJson } from './plain-json.ts'
+import { parseTagged, taggedJson } from './json-text.ts'
 
 /** The first byte of an item and of a completion: what its payload is. */
 export const ValueKind = {
@@ -17,10 +15,11 @@ export const ValueKind = {
   Json: 4,
   /** JSON text as Utf16. */
   JsonUtf16: 5,
-  /** What `v8.Serializer` wrote. */
-  Serialized: 6,
+  /** The same with tags, for dates, maps and other values that JSON has not. */
+  Tagged: 6,
+  TaggedUtf16: 7,
   /** Not here: it comes on the port, by structured clone. */
-  Port: 7,
+  Port: 8,
 } as const
 export type ValueKind = (typeof ValueKind)[keyof typeof ValueKind]
 
@@ -41,9 +40,9 @@ export class ValueWriter {
       this.#bytes = value
       return this.#set(ValueKind.Bytes, value.byteLength)
     }
-    const json = plainJson(value)
-    if (json !== undefined) return this.#prepareText(json, ValueKind.Json)
-    return this.#prepareSerialized(value)
+    const json = taggedJson(value)
+    if (json === undefined) return this.#set(ValueKind.Port, 0)
+    return this.#prepareText(json.text, json.isTagged ? ValueKind.Tagged : ValueKind.Json)
   }
 
   /** Writes `byteLength` bytes. */
@@ -51,14 +50,15 @@ export class ValueWriter {
     switch (this.kind) {
       case ValueKind.Latin1:
       case ValueKind.Json:
+      case ValueKind.Tagged:
         target.write(this.#text, offset, this.byteLength, 'latin1')
         break
       case ValueKind.Utf16:
       case ValueKind.JsonUtf16:
+      case ValueKind.TaggedUtf16:
         target.write(this.#text, offset, this.byteLength, 'utf16le')
         break
       case ValueKind.Bytes:
-      case ValueKind.Serialized:
         target.set(this.#bytes, offset)
         break
       case ValueKind.Undefined:
@@ -76,19 +76,11 @@ export class ValueWriter {
     this.#bytes = noBytes
   }
 
-  #prepareText(text: string, kind: typeof ValueKind.Latin1 | typeof ValueKind.Json): void {
+  #prepareText(text: string, kind: ValueKind): void {
     this.#text = text
+    // Each kind of text is followed by its wide form.
     if (beyondLatin1.test(text)) return this.#set((kind + 1) as ValueKind, text.length * 2)
     return this.#set(kind, text.length)
-  }
-
-  #prepareSerialized(value: unknown): void {
-    if (!isSerializable(value)) return this.#set(ValueKind.Port, 0)
-    const serializer = new Serializer()
-    serializer.writeHeader()
-    serializer.writeValue(value)
-    this.#bytes = serializer.releaseBuffer()
-    return this.#set(ValueKind.Serialized, this.#bytes.byteLength)
   }
 
   #set(kind: ValueKind, byteLength: number): void {
@@ -119,12 +111,10 @@ export function readValue(kind: number, source: Buffer, start: number, end: numb
       return JSON.parse(source.toString('latin1', start, end))
     case ValueKind.JsonUtf16:
       return JSON.parse(source.toString('utf16le', start, end))
-    case ValueKind.Serialized: {
-      // A deserializer may keep views of what it reads.
-      const deserializer = new Deserializer(Buffer.from(source.subarray(start, end)))
-      deserializer.readHeader()
-      return deserializer.readValue()
-    }
+    case ValueKind.Tagged:
+      return parseTagged(source.toString('latin1', start, end))
+    case ValueKind.TaggedUtf16:
+      return parseTagged(source.toString('utf16le', start, end))
     case ValueKind.Port:
       throw new Error('Cannot read a value that is on the port')
     default:

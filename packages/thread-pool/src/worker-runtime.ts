@@ -306,10 +306,17 @@ export class WorkerRuntime {
 
   #receive(message: ToThread): void {
     switch (message.type) {
-      case 'value': {
-        const taken = this.#asked.get(message.tag)
-        this.#asked.delete(message.tag)
-        if (taken !== undefined) this.#arrived.push({ taken, value: message.value })
+      case 'values':
+        for (const [index, tag] of message.tags.entries()) {
+          const taken = this.#asked.get(tag)
+          this.#asked.delete(tag)
+          if (taken !== undefined) this.#arrived.push({ taken, value: message.values[index] })
+        }
+        this.#startArrived()
+        break
+      case 'task': {
+        const { tag, name, value } = message
+        this.#arrived.push({ taken: { tag, name }, value })
         this.#startArrived()
         break
       }

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest'
+import { codeOf, makePool } from './pools.ts'
+
+test('close() finishes what runs and what waits, whatever their lengths', async () => {
+  const { pool, words } = makePool({ threads: 2 })
+  const lengths = [60, 1, 40, 0, 25, 10, 5, 30]
+  const tasks = lengths.map((ms) => pool.run(ms, { name: 'sleep' }))
+  expect(await pool.close()).toEqual({ unstarted: [] })
+  expect(await Promise.all(tasks)).toEqual(lengths)
+  expect(pool.threads).toBe(0)
+  // Each thread has torn down.
+  expect(words.at(-1)).toBe(2)
+})
+
+test('close() refuses new tasks at once', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const closed = pool.close()
+  expect(await codeOf(pool.run(1))).toBe('ERR_POOL_CLOSED')
+  await closed
+  expect(await codeOf(pool.run(1))).toBe('ERR_POOL_CLOSED')
+})
+
+test('close() gives back what has not started by the deadline', async () => {
+  const { pool, reached } = makePool({ threads: 1, queueCapacity: 2, whenFull: 'reject' })
+  const running = codeOf(pool.run(1, { name: 'untilCancelled' }))
+  await reached(1, 1)
+  const waiting = Array.from({ length: 9 }, (_, index) =>
+    codeOf(pool.run(index, { priority: index % 3 })),
+  )
+  const { unstarted } = await pool.close({ timeoutMs: 0 })
+  expect(await running).toBe('ERR_POOL_CLOSED')
+  expect(await Promise.all(waiting)).toEqual(Array.from({ length: 9 }, () => 'ERR_POOL_CLOSED'))
+  expect(unstarted).toEqual(
+    Array.from({ length: 9 }, (_, index) => ({
+      task: index,
+      name: 'default',
+      priority: index % 3,
+    })),
+  )
+})
+
+test('close() finishes tasks that a dying thread has to hand over', async () => {
+  const { pool } = makePool({ threads: 2 })
+  const lost = codeOf(pool.run(1, { name: 'exit' }))
+  const retried = pool.run(5, { name: 'exitOnce', retry: 2 })
+  const others = Array.from({ length: 50 }, (_, index) => pool.run(index))
+  await pool.close()
+  expect(await lost).toBe('ERR_WORKER_EXITED')
+  expect(await retried).toBe('survived')
+  expect(await Promise.all(others)).toHaveLength(50)
+})
+
+test('destroy() rejects everything at once and ends deaf threads', async () => {
+  const { pool, reached, workers } = makePool({ threads: 1 })
+  const deaf = codeOf(pool.run(1, { name: 'forever' }))
+  await reached(1, 1)
+  const waiting = codeOf(pool.run(1))
+  const destroyed = pool.destroy()
+  expect(await deaf).toBe('ERR_POOL_DESTROYED')
+  expect(await waiting).toBe('ERR_POOL_DESTROYED')
+  await destroyed
+  expect(workers.size).toBe(0)
+})
+
+test('destroy() only asks the threads of a pool that is not terminable', async () => {
+  const { pool, words, reached } = makePool({ threads: 1, terminable: false })
+  const running = codeOf(pool.run(1, { name: 'untilCancelled' }))
+  await reached(1, 1)
+  await pool.destroy()
+  expect(await running).toBe('ERR_POOL_DESTROYED')
+  expect(words.at(-1)).toBe(1)
+})
+
+test('await using closes the pool', async () => {
+  const { pool } = makePool({ threads: 1 })
+  let task: Promise<unknown>
+  {
+    await using scoped = pool
+    task = scoped.run('last')
+  }
+  expect(await task).toBe('last')
+  expect(pool.threads).toBe(0)
+})
+
+test('close() before any thread is ready ends the pool as well', async () => {
+  const { pool } = makePool({ threads: 3 })
+  await pool.close()
+  expect(pool.threads).toBe(0)
+})

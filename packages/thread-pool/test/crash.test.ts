@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest'
+import { ThreadPoolError } from '../src/index.ts'
+import type { ThreadExitEvent } from '../src/index.ts'
+import { codeOf, makePool, nextEvent } from './pools.ts'
+
+test('a handler that exits rejects its own task with the exit code, and no other', async () => {
+  const { pool } = makePool({ threads: 2 })
+  const others = Array.from({ length: 20 }, (_, index) => pool.run(index))
+  const failure: unknown = await pool.run(7, { name: 'exit' }).catch((error: unknown) => error)
+  expect(failure).toBeInstanceOf(ThreadPoolError)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_EXITED', exitCode: 7, crashes: 1 })
+  expect(await Promise.all(others)).toEqual(Array.from({ length: 20 }, (_, index) => index))
+  expect(await pool.run('next')).toBe('next')
+})
+
+test('a handler that exits with code 0 rejects its task as well', async () => {
+  const { pool } = makePool({ threads: 1 })
+  expect(await codeOf(pool.run(0, { name: 'exit' }))).toBe('ERR_WORKER_EXITED')
+  expect(await pool.run('next')).toBe('next')
+})
+
+test('an exception outside of a task ends the thread and rejects what it had in hand', async () => {
+  const { pool } = makePool({ threads: 1, concurrentTasksPerWorker: 2 })
+  const failure: unknown = await pool
+    .run(undefined, { name: 'failLater' })
+    .catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_EXITED' })
+  expect((failure as Error).cause).toMatchObject({ message: 'thrown outside of any task' })
+})
+
+test('a thread that is terminated while it works is replaced', async () => {
+  const { pool, workers, reached } = makePool({ threads: 1 })
+  const task = codeOf(pool.run(1, { name: 'gate' }))
+  await reached(1, 1)
+  const exit = nextEvent<ThreadExitEvent>(pool, 'workerDestroy')
+  for (const worker of workers) void worker.terminate()
+  expect(await task).toBe('ERR_WORKER_EXITED')
+  expect(await exit).toMatchObject({ expected: false })
+  expect(await pool.run('next')).toBe('next')
+})
+
+test('a handler that runs out of memory rejects its task', async () => {
+  const { pool } = makePool({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 32 } })
+  const failure: unknown = await pool
+    .run(undefined, { name: 'outOfMemory' })
+    .catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_EXITED' })
+  expect((failure as Error).cause).toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' })
+  expect(await pool.run('next')).toBe('next')
+})
+
+test('a task that may run twice is sent again when its thread has died', async () => {
+  const { pool, words } = makePool({ threads: 1 })
+  expect(await pool.run(5, { name: 'exitOnce', retry: 1 })).toBe('survived')
+  expect(words[5]).toBe(2)
+  expect(pool.metrics()).toMatchObject({ retried: 1, crashes: 1 })
+})
+
+test('a task that may not run twice is not sent again', async () => {
+  const { pool, words } = makePool({ threads: 1 })
+  expect(await codeOf(pool.run(5, { name: 'exitOnce' }))).toBe('ERR_WORKER_EXITED')
+  expect(words[5]).toBe(1)
+})
+
+test('a task that kills thread after thread is quarantined, and so is its key', async () => {
+  const { pool } = makePool({ threads: 1, quarantineAfter: 2 })
+  const event = nextEvent(pool, 'taskQuarantined')
+  const task = pool.run(1, { name: 'exit', retry: 100, key: 'poison' })
+  expect(await codeOf(task)).toBe('ERR_TASK_QUARANTINED')
+  expect(await event).toEqual({ name: 'exit', key: 'poison', crashes: 2 })
+  expect(await codeOf(pool.run(1, { key: 'poison' }))).toBe('ERR_TASK_QUARANTINED')
+  expect(pool.metrics()).toMatchObject({ quarantined: ['poison'], crashes: 2 })
+  expect(pool.release('poison')).toBe(true)
+  expect(await pool.run(1, { key: 'poison' })).toBe(1)
+})
+
+test('tasks of an asynchronous thread that dies are all rejected', async () => {
+  const { pool, reached } = makePool({ threads: 1, concurrentTasksPerWorker: 3 })
+  const waiting = [1, 2].map((word) => codeOf(pool.run(word, { name: 'gateLater' })))
+  await reached(1, 1)
+  await reached(2, 1)
+  expect(await codeOf(pool.run(9, { name: 'exit' }))).toBe('ERR_WORKER_EXITED')
+  expect(await Promise.all(waiting)).toEqual(['ERR_WORKER_EXITED', 'ERR_WORKER_EXITED'])
+})
+
+test('a loop of crashes opens the breaker, which refuses tasks until it is tried again', async () => {
+  const { pool } = makePool({ threads: 1, crashLoopLimit: 3, crashLoopPauseMs: 50 })
+  const opened = nextEvent(pool, 'breakerOpen')
+  const tasks = Array.from({ length: 8 }, () => codeOf(pool.run(1, { name: 'exit' })))
+  expect(await opened).toMatchObject({ deaths: 3 })
+  const codes = await Promise.all(tasks)
+  expect(codes.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => 'ERR_WORKER_EXITED'))
+  expect(codes.slice(3)).toEqual(Array.from({ length: 5 }, () => 'ERR_CRASH_LOOP'))
+  expect(await codeOf(pool.run(1))).toBe('ERR_CRASH_LOOP')
+  await nextEvent(pool, 'workerReady')
+  const closed = nextEvent(pool, 'breakerClose')
+  expect(await pool.run('again')).toBe('again')
+  await closed
+  expect(pool.metrics().breaker).toBe('closed')
+})
+
+test('a worker module that cannot be loaded is an error with its path', async () => {
+  const { pool } = makePool({ threads: 1, worker: new URL('./missing.ts', import.meta.url) })
+  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
+  expect((failure as Error).message).toContain('/test/missing.ts')
+})
+
+test('a setup that throws is an error of the start', async () => {
+  const { pool } = makePool({ threads: 1, workerData: { failSetup: true } })
+  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
+  expect((failure as Error).message).toContain('setup of thread 0 failed')
+})
+
+test('an entry that a bundler has lost is an error with its path', async () => {
+  const { pool } = makePool({ threads: 1, entry: new URL('./no-entry.js', import.meta.url) })
+  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
+  expect((failure as Error).message).toContain('/test/no-entry.js')
+})
+
+test('an entry that never says hello is an error with its path', async () => {
+  const entry = new URL('./silent-entry.ts', import.meta.url)
+  const { pool } = makePool({ threads: 1, startTimeoutMs: 1, entry })
+  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
+  expect((failure as Error).message).toContain('/test/silent-entry.ts has not said hello')
+})

@@ -1,0 +1,192 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { codeOf, makePool } from './pools.ts'
+
+class Point {
+  readonly x: number = 1
+  readonly #hidden: number = 2
+
+  get hidden(): number {
+    return this.#hidden
+  }
+}
+
+function cycle(): unknown {
+  const object: Record<string, unknown> = { list: [1, 2] }
+  object['self'] = object
+  return object
+}
+
+function twice(): unknown {
+  const shared = { a: 1 }
+  return { first: shared, second: shared }
+}
+
+// oxlint-disable-next-line no-sparse-arrays -- a hole is what is tested
+const hole = [1, , 3]
+
+const values: unknown[] = [
+  undefined,
+  null,
+  true,
+  0,
+  -0,
+  NaN,
+  -Infinity,
+  10n ** 30n,
+  '',
+  'text',
+  'ÿĀ\u{1f600}\ud800 "quoted" \\ \n',
+  '~tilde',
+  { '~': '~~', list: ['~M', 1, 2] },
+  { nested: { list: [1, 'two', null, { three: 3 }] } },
+  { nothing: undefined, not: NaN, minus: -0, big: 5n },
+  [undefined, new Date(5), new Date(NaN)],
+  new Map<unknown, unknown>([
+    ['a', new Set([1, '~S'])],
+    [{ key: 1 }, new Date(7)],
+  ]),
+  hole,
+  Object.assign([1, 2], { extra: true }),
+  Object.assign([1, undefined], { 0: 1, extra: true }),
+  cycle(),
+  twice(),
+  new Point(),
+  /re/gi,
+  new Error('an error', { cause: 'of it' }),
+  new Float64Array([1, 2.5]),
+  { bytes: new Uint8Array([1, 2, 3]) },
+  Object.create(null, { a: { value: 1, enumerable: true } }),
+  JSON.parse('{"__proto__": {"a": 1}, "10": 1, "9": 2}'),
+  Array.from({ length: 10_000 }, (_, index) => ({ index })),
+  'x'.repeat(500_000),
+  'Ā'.repeat(300_000),
+]
+
+test('a task and its result are what structured clones of them would be', async () => {
+  const { pool } = makePool({ threads: 2 })
+  for (const value of values) {
+    const result = await pool.run(value)
+    expect(result).toStrictEqual(structuredClone(value))
+    expect(await pool.run(value, { name: 'later' })).toStrictEqual(structuredClone(value))
+  }
+})
+
+test('any value comes back as its structured clone', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const anything = fc.anything({
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withBigInt: true,
+    withTypedArray: true,
+    withSparseArray: true,
+    withUnicodeString: true,
+    withNullPrototype: true,
+    key: fc.oneof(fc.string(), fc.constantFrom('__proto__', '~', 'toJSON', '0')),
+  } as fc.ObjectConstraints)
+  await fc.assert(
+    fc.asyncProperty(fc.array(anything, { maxLength: 8 }), async (several) => {
+      const results = await Promise.all(several.map((value) => pool.run(value)))
+      expect(results).toStrictEqual(several.map((value) => structuredClone(value)))
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('a shared reference is one object after the journey, too', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const result = (await pool.run(twice())) as { first: object; second: object }
+  expect(result.first).toBe(result.second)
+})
+
+test('bytes come back without what lies around them', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const around = new Uint8Array(10_000).fill(9)
+  const result = (await pool.run(around.subarray(10, 20))) as Uint8Array
+  expect(result).toStrictEqual(new Uint8Array(10).fill(9))
+  expect(await pool.run(Buffer.from('bytes'))).toStrictEqual(
+    new Uint8Array([98, 121, 116, 101, 115]),
+  )
+})
+
+test('memory that is shared stays shared', async () => {
+  const { pool, words } = makePool({ threads: 1 })
+  const result = (await pool.run(words)) as Int32Array
+  Atomics.store(words, 3, 77)
+  expect(result[3]).toBe(77)
+  const bytes = new Uint8Array(words.buffer)
+  expect(((await pool.run(bytes)) as Uint8Array).buffer).toBeInstanceOf(SharedArrayBuffer)
+})
+
+test('a task is what it was when run() was called', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const bytes = new Uint8Array([1])
+  const object = { list: [1] }
+  const results = [pool.run(bytes), pool.run(object)]
+  bytes[0] = 2
+  object.list.push(2)
+  expect(await Promise.all(results)).toEqual([new Uint8Array([1]), { list: [1] }])
+})
+
+test('a value that cannot be cloned is an error that says so', async () => {
+  const { pool } = makePool({ threads: 2 })
+  expect(await codeOf(pool.run(() => 1))).toBe('ERR_VALUE_NOT_CLONEABLE')
+  expect(await codeOf(pool.run({ deep: [Symbol('x')] }))).toBe('ERR_VALUE_NOT_CLONEABLE')
+  const many = [pool.run(new Point()), pool.run(() => 1), pool.run(new Point())].map(codeOf)
+  expect(await Promise.all(many)).toEqual(['fulfilled', 'ERR_VALUE_NOT_CLONEABLE', 'fulfilled'])
+})
+
+test('a result that cannot be cloned is an error that says so', async () => {
+  const { pool } = makePool({ threads: 1 })
+  expect(await codeOf(pool.run(undefined, { name: 'unclonable' }))).toBe('ERR_VALUE_NOT_CLONEABLE')
+  expect(await pool.run('next')).toBe('next')
+})
+
+test('what a handler throws keeps class, name, message, stack, code, cause and own data', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const thrown: unknown = await pool
+    .run('custom', { name: 'fail' })
+    .catch((error: unknown) => error)
+  expect(thrown).toBeInstanceOf(RangeError)
+  expect(thrown).toMatchObject({
+    name: 'CustomError',
+    message: 'too much',
+    code: 'E_CUSTOM',
+    detail: { retryAfter: 3 },
+  })
+  expect((thrown as Error).stack).toContain('tasks-worker.ts')
+  expect((thrown as Error).cause).toBeInstanceOf(TypeError)
+  const text: unknown = await pool.run('string', { name: 'fail' }).catch((error: unknown) => error)
+  expect(text).toBe('just text')
+  expect(await pool.run('function', { name: 'fail' }).catch(String)).toBe('Error: has a function')
+})
+
+test('buffers in the transferList are moved to the thread', async () => {
+  const { pool } = makePool({ threads: 2 })
+  const bytes = new Uint8Array([1, 2, 3])
+  const result = pool.run(bytes, { transferList: [bytes.buffer] })
+  expect(await result).toEqual(new Uint8Array([1, 2, 3]))
+  expect(bytes.byteLength).toBe(0)
+})
+
+test('a task that was given up has moved nothing', async () => {
+  const { pool, reached, open } = makePool({ threads: 1 })
+  const first = pool.run(1, { name: 'gate' })
+  await reached(1, 1)
+  const bytes = new Uint8Array([1, 2, 3])
+  const controller = new AbortController()
+  const { signal } = controller
+  const second = pool.run(bytes, { transferList: [bytes.buffer], signal })
+  controller.abort(new Error('changed my mind'))
+  await expect(second).rejects.toThrow('changed my mind')
+  open(1)
+  await first
+  expect(await pool.run('next')).toBe('next')
+  expect(bytes.byteLength).toBe(3)
+})
+
+test('move() returns buffers from a handler', async () => {
+  const { pool } = makePool({ threads: 1 })
+  expect(await pool.run(new Uint8Array([4, 5]), { name: 'move' })).toEqual(new Uint8Array([4, 5]))
+})
