@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { fromJson, parsePath } from '@elkyn/tree'
 import { describe, expect, test } from 'vitest'
 import { ObservedStore } from '../test/observed-store.ts'
 import { SimpleHttpServer } from './index.ts'
@@ -44,9 +45,9 @@ class Running implements AsyncDisposable {
     return socket
   }
 
-  async put(path: string, value: unknown): Promise<number> {
-    const body = JSON.stringify(value)
-    return (await fetch(this.url + path, { method: 'PUT', body })).status
+  /** Puts a value of many blocks at `/a`. */
+  fill(): void {
+    this.store.commit([{ pairs: [{ path: parsePath('/a'), value: fromJson(large) }] }])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -166,7 +167,7 @@ describe('SimpleHttpServer', () => {
 
   test('closes the snapshot of a client that goes away during the answer', async () => {
     await using running = await Running.start()
-    await running.put('/a.json', large)
+    running.fill()
     const socket = running.send('GET /a.json')
     await once(socket, 'data')
     expect(running.store.openSnapshots).toBe(1)
@@ -177,7 +178,7 @@ describe('SimpleHttpServer', () => {
 
   test('closes the snapshot of a client that never reads, after writeTimeoutMs', async () => {
     await using running = await Running.start({ writeTimeoutMs: 50 })
-    await running.put('/a.json', large)
+    running.fill()
     const socket = running.send('GET /a.json', 'GET /a.json')
     await running.store.snapshotOpened()
     await running.store.snapshotsClosed()
@@ -186,7 +187,7 @@ describe('SimpleHttpServer', () => {
 
   test('breaks an answer off when reading fails, so that it does not look whole', async () => {
     await using running = await Running.start()
-    await running.put('/a.json', large)
+    running.fill()
     running.store.readFailure = new Error('disk')
     const socket = running.send('GET /a.json')
     const answer = await text(socket)
