@@ -10,6 +10,8 @@ import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.ts'
+import { measureGrowth } from './row-limit/growing-lists.ts'
+import type { GrowthFigures } from './row-limit/growing-lists.ts'
 import { measureLimits } from './row-limit/measure-limits.ts'
 import type { CaseFigures } from './row-limit/measure-limits.ts'
 import { rowLimitPage } from './row-limit/row-limit-page.ts'
@@ -34,6 +36,11 @@ for (const bytes of sizes) {
     cases.push(await measureLimits(sizedRecords(bytes, shape), options))
   }
 }
-const page = rowLimitPage(cases, base, await describeMachine())
+const growth: GrowthFigures[] = []
+for (const children of values.quick ? [30, 100] : [30, 100, 300, 1000]) {
+  process.stderr.write(`lists of ${children} children\n`)
+  growth.push(await measureGrowth(children, options))
+}
+const page = rowLimitPage({ cases, growth, rowLimits, base, machine: await describeMachine() })
 process.stdout.write(page)
 if (!values.quick) await writeFile(new URL('../ROW-LIMIT.md', import.meta.url), page)

@@ -6,10 +6,10 @@ import type { BenchServer } from './server.ts'
 
 /** node:http by itself: the same constant for every request, as long as a record. */
 export async function startBare(): Promise<BenchServer> {
-  const { json } = itemOf(0)
+  const json = itemOf(0).json.toString('latin1')
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': json.length })
-    response.end(json)
+    response.end(json, 'latin1')
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

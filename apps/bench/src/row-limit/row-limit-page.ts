@@ -1,4 +1,5 @@
 import type { Facts } from '../machine.ts'
+import type { GrowthFigures } from './growing-lists.ts'
 import { operations } from './limited-tree.ts'
 import type { Operation } from './limited-tree.ts'
 import type { CaseFigures, LimitFigures } from './measure-limits.ts'
@@ -23,9 +24,19 @@ const mixes: Readonly<Record<string, Mix>> = {
   scans: { scan: 1 },
 }
 
+export interface RowLimitFigures {
+  readonly cases: readonly CaseFigures[]
+  readonly growth: readonly GrowthFigures[]
+  readonly rowLimits: readonly number[]
+  /** The limit that the others are compared with. */
+  readonly base: number
+  readonly machine: Facts
+}
+
 /** The committed page with the figures of one run. */
-export function rowLimitPage(cases: readonly CaseFigures[], base: number, machine: Facts): string {
-  const head = ['', ...cases[0]!.limits.map(({ rowMaxBytes }) => String(rowMaxBytes))]
+export function rowLimitPage(figures: RowLimitFigures): string {
+  const { cases, growth, rowLimits, base, machine } = figures
+  const head = ['', ...rowLimits.map(String)]
   return `# Row limits compared
 
 Written by \`pnpm --filter @elkyn/bench bench:row-limit\`. Columns are values of \`rowMaxBytes\`; every figure of a case was taken in turn with those beside it. Writes are durable, 64 a commit. Flat records are fields of 50 bytes, nested ones have sections of ten such fields.
@@ -41,16 +52,26 @@ ${table(
   Object.entries(mixes).map(([name, mix]) => mixRow(name, mix, cases, base)),
 )}
 
+## Lists that grow child by child
+
+Children of 30 bytes added to 64 lists, one to each a commit, until each list has so many; thousands a second.
+
+${table(
+  head,
+  growth.map(({ children, rates }) =>
+    cells(`${children.toLocaleString('en')} children`, rates, (rate) => precise(rate / 1e3)),
+  ),
+)}
+
 ## Disk
 
 Bytes in use for each byte of JSON.
 
 ${table(
   head,
-  cases.map((figures) => [
-    caseName(figures),
-    ...figures.limits.map(({ diskPerByte }) => diskPerByte.toFixed(2)),
-  ]),
+  cases.map((each) =>
+    cells(caseName(each), each.limits, ({ diskPerByte }) => diskPerByte.toFixed(2)),
+  ),
 )}
 
 ${operations.map((operation) => operationSection(cases, operation, head)).join('\n')}`
@@ -67,10 +88,9 @@ function operationSection(
 
 ${table(
   head,
-  cases.map((figures) => [
-    caseName(figures),
-    ...figures.limits.map(({ rates }) => (rates[operation] / divisor).toPrecision(3)),
-  ]),
+  cases.map((figures) =>
+    cells(caseName(figures), figures.limits, ({ rates }) => precise(rates[operation] / divisor)),
+  ),
 )}
 `
 }
@@ -102,11 +122,24 @@ function caseName({ records }: CaseFigures): string {
   return `${records.bytes.toLocaleString('en')} B ${records.shape}`
 }
 
+/** A row of the table: its name, then a cell for each limit. */
+function cells<Figure>(
+  name: string,
+  figures: readonly Figure[],
+  textOf: (figure: Figure) => string,
+): string[] {
+  return [name, ...figures.map(textOf)]
+}
+
+function precise(figure: number): string {
+  return figure >= 100 ? figure.toFixed(0) : figure.toPrecision(3)
+}
+
 function capital(text: string): string {
   return text[0]!.toUpperCase() + text.slice(1)
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const rule = head.map((_, column) => (column === 0 ? '---' : '--:'))
-  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  return [head, rule, ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
