@@ -1,6 +1,6 @@
 export const durabilities = ['full', 'relaxed'] as const
 
-export type Durability = (typeof durabilities)[number]
+type Durability = (typeof durabilities)[number]
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
