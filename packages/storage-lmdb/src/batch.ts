@@ -3,8 +3,6 @@ import {
   TreeValue,
   checkConflicts,
   childPath,
-  nodeAt,
-  priorityOf,
   resolveServerValues,
   splitPriorityPath,
   withPriority,
@@ -20,7 +18,7 @@ import type {
   WriteRefused,
   WriteValue,
 } from '@elkyn/tree'
-import { loggedPair } from './change-log.ts'
+import { LOGGED_TEXT_MAX_LENGTH, loggedPair } from './change-log.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { Counters } from './counters.ts'
 import type { Head } from './entry.ts'
@@ -154,10 +152,15 @@ export class Batch {
     const resolved = write.pairs.map((pair) => this.#resolve(pair.path, pair.value))
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
+    let room = LOGGED_TEXT_MAX_LENGTH
     for (const [index, value] of resolved.entries()) {
       const { path } = write.pairs[index]!
       if (value instanceof TreeValue) {
-        if (setValue(rows, path, value)) pairs.push(loggedPair(path, value))
+        if (setValue(rows, path, value)) {
+          const pair = loggedPair(path, value, room)
+          room -= pair.value?.text.length ?? 0
+          pairs.push(pair)
+        }
         values.push(value)
       } else {
         rows.link(path, value.head)
@@ -193,12 +196,12 @@ export class Batch {
   }
 
   #withServerValues(path: Path, value: TreeValue): TreeValue {
-    if (!value.hasServerValues) return value
+    if (!value.hasServerValues || value.node === null) return value
     const { path: nodePath, priority } = splitPriorityPath(path)
-    const before = this.#current(nodePath)
+    const view = new EntryView(this.#layer, this.#heads)
+    // One place at a time: what the write replaces may be larger than memory.
     const current = (keys: readonly string[]) =>
-      priority ? priorityOf(before.node) : nodeAt(before.node, keys)
-    if (value.node === null) return value
+      priority ? view.get(path).node : view.top(descendantPath(nodePath, keys))
     return TreeValue.fromNode(resolveServerValues(value.node, this.#now, current))
   }
 

@@ -31,8 +31,8 @@ const ENTRY_BYTES = 16 * 1024
 const ENTRY_MAX_CHANGES = 0xffff
 const NAMESPACE_ID = 1
 
-/** Longer texts are not logged: who needs the value reads it from the tree. */
-const LOGGED_TEXT_MAX_LENGTH: number = 1024 * 1024
+/** A change is logged with so much text; who needs a value beyond reads it from the tree. */
+export const LOGGED_TEXT_MAX_LENGTH: number = 1024 * 1024
 
 export interface LogLimits {
   /** Entries are dropped, oldest first, while all of them together have more bytes. */
@@ -271,10 +271,9 @@ export function lostChanges(sequence: number, time: number, id: string): Change 
   return { sequence, time, id, pairs: [{ path: rootPath, value: undefined }] }
 }
 
-/** The pair as it goes into the log: without its value where that is too long. */
-export function loggedPair(path: Path, value: TreeValue | undefined): ChangePair {
-  const isHole = value === undefined || value.text.length > LOGGED_TEXT_MAX_LENGTH
-  return { path, value: isHole ? undefined : value }
+/** The pair as it goes into the log: without its value where that has more text than there is room for. */
+export function loggedPair(path: Path, value: TreeValue, room: number): ChangePair {
+  return { path, value: value.text.length > room ? undefined : value }
 }
 
 const MAX_SEQUENCE = 2 ** 48 - 1

@@ -56,6 +56,12 @@ export class EntryView implements TreeView {
     return partOf(entry, place)
   }
 
+  /** The node at `path`, where it is a large one without its children. */
+  top(path: Path): TreeNode | null {
+    const found = this.find(path)
+    return found instanceof Head ? new Branch(new Map(), found.priority) : (found?.node ?? null)
+  }
+
   /** Ends the view: reading from it fails from now on. */
   close(): void {
     this.#source = closedSource

@@ -123,7 +123,10 @@ export const SharedWord = {
 } as const
 const SHARED_BYTES = 16
 
-const SCRATCH_BYTES = 64 * 1024
+const SCRATCH_BYTES = 256 * 1024
+
+/** A buffer whose part from `start` to `end` lmdb stores. */
+type Scratch = Buffer & { start?: number; end?: number }
 
 /** LMDB in the calling thread. Entries are read and written by head number and name. */
 export class Lmdb {
@@ -140,7 +143,7 @@ export class Lmdb {
   /** The head whose row is read or written next: lmdb's key callback gets only the name. */
   #head = 0
   #name = ''
-  #scratch: Buffer & { start?: number; end?: number } = Buffer.alloc(SCRATCH_BYTES)
+  readonly #scratch: Scratch = Buffer.alloc(SCRATCH_BYTES)
   readonly #place: Buffer = Buffer.alloc(2048)
   #placeEnd = 0
   #visitor: RowVisitor<unknown> | undefined
@@ -394,17 +397,15 @@ export class Lmdb {
 
   readonly #encode = (entry: Entry): Uint8Array => {
     const most = entryMaxBytes(entry)
-    if (most > this.#scratch.length) this.#scratch = Buffer.alloc(most * 2)
-    const end = encodeEntry(entry, this.#scratch, 0)
+    // One long string is no reason to keep that much memory for ever.
+    const target: Scratch = most > SCRATCH_BYTES ? Buffer.allocUnsafe(most) : this.#scratch
+    const end = encodeEntry(entry, target, 0)
     if (this.#sealer !== undefined) {
-      return this.#sealer.seal(
-        this.#placeOf(this.#head, this.#name),
-        this.#scratch.subarray(0, end),
-      )
+      return this.#sealer.seal(this.#placeOf(this.#head, this.#name), target.subarray(0, end))
     }
-    this.#scratch.start = 0
-    this.#scratch.end = end
-    return this.#scratch
+    target.start = 0
+    target.end = end
+    return target
   }
 
   readonly #decode = (): never => {

@@ -11,7 +11,7 @@ import {
 import type { Path, Priority, TreeNode } from '@elkyn/tree'
 import { Head, HEAD_NUMBER_BYTES } from './entry.ts'
 import type { Entry } from './entry.ts'
-import { EntryView, storedPriority } from './entry-view.ts'
+import { storedPriority } from './entry-view.ts'
 import { isOddInteger } from './key-encoding.ts'
 import type { Layer } from './layer.ts'
 import { entryPath, findPlace } from './place.ts'
@@ -144,7 +144,7 @@ export class RowWriter {
       return true
     }
     if (current instanceof Head) {
-      if (this.#equals(current, value)) return false
+      if (this.#equals(current, value.node)) return false
       this.#bury(current)
     } else if (current !== undefined && sameText(current, value)) return false
     this.#place(place.head, place.name, value)
@@ -199,16 +199,25 @@ export class RowWriter {
     this.#context.heads.clear()
   }
 
-  /** Whether what lies under a head is what a value says, which only a shrunk head can be. */
-  #equals(head: Head, value: TreeValue): boolean {
-    if (!(value.node instanceof Branch)) return false
+  /**
+   * Whether what lies under a head is what a node says. Reads no more than the node holds, whatever
+   * the head does.
+   */
+  #equals(head: Head, node: TreeNode | null): boolean {
+    if (!(node instanceof Branch) || node.priority !== head.priority) return false
     let names = 0
     for (const name of this.#layer.names(head.number)) {
-      if (!value.node.children.has(name) || ++names > value.node.children.size) return false
+      const child = node.children.get(name)
+      const entry = child === undefined ? undefined : this.#layer.entry(head.number, name)
+      if (child === undefined || !this.#entryEquals(entry, child)) return false
+      names++
     }
-    if (names !== value.node.children.size || value.node.priority !== head.priority) return false
-    const view = new EntryView(this.#layer, new Map())
-    return sameText(view.gather(head), value)
+    return names === node.children.size
+  }
+
+  #entryEquals(entry: Entry | undefined, node: TreeNode): boolean {
+    if (entry instanceof Head) return this.#equals(entry, node)
+    return entry !== undefined && sameText(entry, TreeValue.fromNode(node))
   }
 
   #find(path: Path): Place {

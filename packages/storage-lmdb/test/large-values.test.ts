@@ -1,0 +1,116 @@
+import { parseJson } from '@elkyn/tree'
+import { expect, test, vi } from 'vitest'
+import { EntryView } from '../src/entry-view.ts'
+import { openTree } from '../src/index.ts'
+import { at, read, reclaimed } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+test('the longest strings are written and read, several in one commit', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const strings = {
+    plain: 'x'.repeat(10 * 1024 * 1024),
+    // Six characters of JSON for each, three bytes of UTF-8.
+    escaped: '\u0001'.repeat(10 * 1024 * 1024),
+    wide: '日'.repeat(3_495_253),
+    short: 's',
+  }
+  tree.updateSync('/', strings)
+  for (const [name, text] of Object.entries(strings))
+    expect(tree.get(`/${name}`) === text).toBe(true)
+  expect(
+    read(tree.store, '/') ===
+      JSON.stringify({
+        escaped: strings.escaped,
+        plain: strings.plain,
+        short: 's',
+        wide: strings.wide,
+      }),
+  ).toBe(true)
+  tree.deleteSync('/plain')
+  expect(tree.keys('/')).toEqual(['escaped', 'short', 'wide'])
+})
+
+test('a long list is listed, paged, read as an array and deleted at once', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({
+    path: folder.path,
+    durability: 'relaxed',
+    log: { maxBytes: 0 },
+  })
+  // A million where there is time.
+  const count = process.env['ELKYN_TEST_MINUTES'] === undefined ? 200_000 : 1_000_000
+  const stager = tree.store.stage()
+  stager.write(Buffer.from('['))
+  for (let start = 0; start < count; start += 10_000) {
+    const items = Array.from({ length: 10_000 }, (_, index) => start + index)
+    stager.write(Buffer.from(`${start === 0 ? '' : ','}${items.join()}`))
+  }
+  stager.write(Buffer.from(']'))
+  tree.store.commit([{ pairs: [{ path: at('/list'), value: stager.end()[0]!.value }] }])
+  expect(tree.keys('/list', { reverse: true, limit: 2 })).toEqual([`${count - 1}`, `${count - 2}`])
+  expect(tree.keys('/list', { after: '99998', limit: 2 })).toEqual(['99999', '100000'])
+  expect(tree.keys('/list', { after: '10', before: '13' })).toEqual(['11', '12'])
+  expect(tree.get('/list/177777')).toBe(177_777)
+  using snapshot = tree.store.snapshot()
+  let listed = 0
+  for (const name of snapshot.keys(at('/list'))) if (Number(name) === listed) listed++
+  expect(listed).toBe(count)
+  let bytes = 0
+  let first: number | undefined
+  for (const block of snapshot.jsonBlocks(at('/list'))!) {
+    first ??= block[0]
+    bytes += block.length
+  }
+  expect(first).toBe('['.charCodeAt(0))
+  // One to six digits each, commas between, brackets around.
+  expect(bytes).toBe(6 * count - 111_110 + (count - 1) + 2)
+  snapshot.close()
+  tree.deleteSync('/list')
+  expect(tree.get('/')).toBe(null)
+  expect(tree.stats().rows).toBeGreaterThan(0.9 * count)
+  tree.setSync('/list/0', 'new')
+  expect(await reclaimed(tree)).toMatchObject({ rows: 1, graves: 0 })
+  expect(tree.get('/')).toEqual({ list: ['new'] })
+})
+
+test('what a write replaces is not read into memory', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed', rowMaxBytes: 60 })
+  const large = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, index]))
+  tree.setSync('/', { large, ranked: { '.priority': 4, ...large }, n: 5 })
+  const gather = vi.spyOn(EntryView.prototype, 'gather')
+  tree.setSync('/', {
+    large: { k7: { '.sv': { increment: 1 } }, t: { '.sv': 'timestamp' } },
+    ranked: { '.priority': { '.sv': { increment: 1 } }, k1: { '.sv': { increment: 10 } } },
+    n: { '.sv': { increment: 1 } },
+  })
+  tree.setSync('/large', large)
+  tree.setSync('/large', { '.sv': { increment: 3 } })
+  tree.setSync('/ranked/.priority', { '.sv': { increment: 2 } })
+  expect(gather).not.toHaveBeenCalled()
+  gather.mockRestore()
+  expect(read(tree.store, '/', 'export')).toBe(
+    parseJson('{"large":3,"n":6,"ranked":{".priority":7,"k1":11}}').toText('export'),
+  )
+})
+
+test('a change of many values is logged with a megabyte of them', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const heard: (string | undefined)[][] = []
+  tree.store.subscribe((changes) => {
+    for (const { pairs } of changes) heard.push(pairs.map(({ value }) => value?.text.slice(0, 4)))
+  })
+  const before = tree.stats().fileBytes
+  tree.updateSync('/', {
+    a: 'a'.repeat(600_000),
+    b: 'b'.repeat(600_000),
+    c: 'c'.repeat(300_000),
+    d: 'd'.repeat(600_000),
+    e: 'e',
+  })
+  expect(heard).toEqual([['"aaa', undefined, '"ccc', undefined, '"e"']])
+  expect(tree.stats().fileBytes - before).toBeLessThan(4_000_000)
+  expect(tree.keys('/')).toEqual(['a', 'b', 'c', 'd', 'e'])
+})
