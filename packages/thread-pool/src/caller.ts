@@ -58,7 +58,7 @@ export class Caller {
   async close(): Promise<void> {
     if (this.#loaded === undefined) return
     const { definition, state } = await this.#loaded
-    await definition.teardown?.(state as never)
+    await definition.teardown?.(state)
   }
 }
 

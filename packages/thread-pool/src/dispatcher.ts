@@ -204,15 +204,14 @@ export class Dispatcher {
       byteLength = 0
       task.port = 'asked for'
     }
-    const item = this.#itemMemory(start + byteLength)
-    const memory = item === this.#scratch ? this.#scratch : (item as Buffer)
+    const memory = this.#itemMemory(start + byteLength)
     memory[0] = kind
     const handler = index ?? namedHandler + task.name.length
     memory[2] = handler & 0xff
     memory[3] = handler >>> 8
     if (nameBytes > 0) memory.write(task.name, itemHeaderBytes, nameBytes, 'utf16le')
     if (kind !== ValueKind.Port) writer.write(memory, start)
-    return item.byteLength === start + byteLength ? item : this.#view(start + byteLength)
+    return memory.byteLength === start + byteLength ? memory : this.#view(start + byteLength)
   }
 
   #itemMemory(length: number): Buffer {

@@ -1,4 +1,5 @@
 // What a handler throws, as a value that any thread can read.
+import { inspect } from 'node:util'
 import { plainJson } from './json-text.ts'
 import { ThreadPoolError } from './errors.ts'
 
@@ -20,14 +21,14 @@ export type Thrown = { error: ErrorData } | { value?: unknown }
 
 const maxCauses = 8
 
-const classes: Record<string, ErrorConstructor> = {
+const classes: Record<string, new (message: string) => Error> = {
   Error,
-  EvalError: EvalError as ErrorConstructor,
-  RangeError: RangeError as ErrorConstructor,
-  ReferenceError: ReferenceError as ErrorConstructor,
-  SyntaxError: SyntaxError as ErrorConstructor,
-  TypeError: TypeError as ErrorConstructor,
-  URIError: URIError as ErrorConstructor,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
 }
 
 /** Makes plain data of what was thrown. What cannot be JSON is left out of an error's own properties. */
@@ -98,9 +99,7 @@ function textOf(value: unknown): string {
 
 function describe(value: unknown): string {
   if (typeof value === 'object') return Object.prototype.toString.call(value)
-  return typeof value === 'symbol' || typeof value === 'bigint'
-    ? value.toString()
-    : `${value as string}`
+  return inspect(value)
 }
 
 /** What {@link packThrown} took apart, put together in this thread. */

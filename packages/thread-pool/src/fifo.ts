@@ -36,7 +36,7 @@ export class Fifo<T> {
 
   #turn(): void {
     if (this.#out.length > 0) return
-    this.#out = this.#in.reverse()
+    this.#out = this.#in.toReversed()
     this.#in = []
   }
 }

@@ -13,6 +13,7 @@ import { types } from 'node:util'
 const maxValues = 4096
 const maxDepth = 32
 
+// oxlint-disable-next-line no-control-regex -- JSON escapes them
 const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
 
 let budget = 0
@@ -152,7 +153,7 @@ function writeBuiltIn(object: object, prototype: unknown, depth: number): string
   return undefined
 }
 
-function* entriesOf(map: Map<unknown, unknown>): Generator<unknown> {
+function* entriesOf(map: Map<unknown, unknown>): Generator {
   for (const [key, value] of map) {
     yield key
     yield value
@@ -195,7 +196,7 @@ function revive(value: unknown): unknown {
 
 function reviveArray(array: unknown[]): unknown {
   if (array[0] === '~M') {
-    const map = new Map<unknown, unknown>()
+    const map = new Map()
     for (let index = 1; index < array.length; index += 2) {
       map.set(revive(array[index]), revive(array[index + 1]))
     }
@@ -227,7 +228,7 @@ function reviveObject(object: Record<string, unknown>): unknown {
 }
 
 function untag(text: string): unknown {
-  switch (text[1]) {
+  switch (text.charAt(1)) {
     case '~':
       return text.slice(1)
     case 'u':

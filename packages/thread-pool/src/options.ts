@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { ResourceLimits, TransferListItem } from 'node:worker_threads'
+import type { ResourceLimits, SHARE_ENV, TransferListItem } from 'node:worker_threads'
 import { maxSlots, maxThreadIndex } from './task-table.ts'
 
 /** What {@link ThreadPool.run} does while `maxQueue` tasks wait. */
@@ -68,7 +68,7 @@ export interface ThreadPoolOptions {
   /** Cloned to each thread; `workerData` of `node:worker_threads` there. */
   workerData?: unknown
   /** Passed to each `Worker` of Node.js. */
-  env?: NodeJS.ProcessEnv | typeof import('node:worker_threads').SHARE_ENV
+  env?: NodeJS.ProcessEnv | typeof SHARE_ENV
   argv?: unknown[]
   execArgv?: string[]
   /** Passed to each `Worker`. Not for threads with a native database. */

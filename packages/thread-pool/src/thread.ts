@@ -131,10 +131,10 @@ export class Thread {
     return timer
   }
 
-  /** Time with tasks in hand so far, in milliseconds; `now` is the clock that threads share. */
-  busyMs(now: number): number {
+  /** Time with tasks in hand so far, in milliseconds, at a time on the clock that threads share. */
+  busyMs(time: number): number {
     const since = this.#times[ControlTime.BusySince] ?? 0
-    const current = since > 0 && this.state !== 'exited' ? Math.max(0, now - since) : 0
+    const current = since > 0 && this.state !== 'exited' ? Math.max(0, time - since) : 0
     return (this.#times[ControlTime.Busy] ?? 0) + current
   }
 

@@ -23,6 +23,7 @@ export const ValueKind = {
 } as const
 export type ValueKind = (typeof ValueKind)[keyof typeof ValueKind]
 
+// oxlint-disable-next-line no-control-regex -- all of Latin1 is meant
 const beyondLatin1 = /[^\u0000-\u00ff]/
 
 /** A value ready to be written. One object serves all values of a thread, one after another. */

@@ -6,11 +6,12 @@ import { now } from './clock.ts'
 import { CompletionWriter } from './completion-ring.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, WorkerDefinition } from './define-worker.ts'
-import { ringDoorbell } from './doorbell.ts'
+import { enterLook, leaveLook, ringDoorbell } from './doorbell.ts'
 import { notCloneable, packThrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
+import { Patience } from './patience.ts'
 import { TaskRun } from './task-run.ts'
 import type { ThreadScope } from './task-run.ts'
 import { TaskTable } from './task-table.ts'
@@ -21,6 +22,10 @@ const tasksPerTurn = 256
 const msPerTurn = 5
 // Values on their way from the pool, so that asking costs no round trip a task.
 const maxAsked = 16
+
+// Some 20 microseconds.
+const mostLooks = 400
+const pause: () => void = (Atomics as { pause?: () => void }).pause?.bind(Atomics) ?? (() => {})
 
 /** A task that was taken and waits for its value, or for a free hand. */
 interface Taken {
@@ -51,6 +56,7 @@ export class WorkerRuntime {
   #interruption = new AbortController()
   #waiting = false
   #wakeIdle: (() => void) | undefined
+  readonly #patience = new Patience(mostLooks, 8)
   /** When the last run ended, if nothing was waited for since. */
   #clock = 0
 
@@ -81,7 +87,7 @@ export class WorkerRuntime {
     this.#queue.detach()
     let error: unknown
     try {
-      await definition.teardown?.(state as never)
+      await definition.teardown?.(state)
     } catch (thrown) {
       error = thrown
     }
@@ -97,7 +103,7 @@ export class WorkerRuntime {
         await this.#idle()
         continue
       }
-      let item = this.#queue.tryDequeue()
+      let item = this.#queue.tryDequeue() ?? this.#lookAgain()
       if (item === undefined) {
         this.#sendAsks()
         item = await this.#wait()
@@ -116,6 +122,26 @@ export class WorkerRuntime {
         turnedAt = this.#clock = now()
       }
     }
+  }
+
+  /** Looks for a while before it is worth to sleep. Not while anything else could go on in this thread. */
+  #lookAgain(): WorkItem | undefined {
+    if (this.#running.size + this.#asked.size > 0) return undefined
+    if (!enterLook(this.#doorbell)) return undefined
+    const looks = this.#patience.looks
+    let used = 0
+    while (used < looks && this.#queue.depth === 0) {
+      pause()
+      used++
+    }
+    leaveLook(this.#doorbell)
+    if (used === looks) {
+      this.#patience.gaveUp()
+      return undefined
+    }
+    this.#patience.found(used)
+    this.#clock = 0
+    return this.#queue.tryDequeue()
   }
 
   /** Waits for an item. Undefined when interrupted, or when the queue is drained. */
@@ -220,16 +246,17 @@ export class WorkerRuntime {
       this.#startArrived()
       this.#wakeIdle?.()
     }
+    // Not awaited: the loop takes other tasks meanwhile, and a thenable may not be a promise.
     result.then(
       (value) => {
         this.#clock = 0
         this.#return(run, value)
-        end()
+        return end()
       },
       (error: unknown) => {
         this.#clock = 0
         this.#throw(run, error)
-        end()
+        return end()
       },
     )
   }
@@ -242,7 +269,7 @@ export class WorkerRuntime {
   }
 
   #unknownHandler(name: string): ThreadPoolError {
-    const known = this.#names.map((known) => `"${known}"`).join(', ')
+    const known = this.#names.map((handler) => `"${handler}"`).join(', ')
     return new ThreadPoolError(
       'ERR_UNKNOWN_HANDLER',
       `Cannot run "${name}": the worker has ${known || 'no handlers'}`,

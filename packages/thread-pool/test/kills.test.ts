@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { expect, test } from 'vitest'
-import { makePool } from './pools.ts'
+import { codeOf, makePool } from './pools.ts'
 
 // POOL_KILLS=1000 for the long run; FC_SEED repeats one.
 const kills = Number(process.env['POOL_KILLS'] ?? 20)
@@ -9,6 +9,7 @@ interface Outcome {
   fulfilled: number
   lost: number
   executions: number
+  mostOften: number
 }
 
 // Keeps 64 tasks in flight until so many threads were killed, and looks at each answer.
@@ -23,29 +24,26 @@ async function run(seed: number, retry: number): Promise<Outcome> {
     quarantineAfter: Infinity,
     workerData: { words: runs },
   })
-  const outcome: Outcome = { fulfilled: 0, lost: 0, executions: 0 }
+  const outcome: Outcome = { fulfilled: 0, lost: 0, executions: 0, mostOften: 0 }
   let next = 0
-  let killed = 0
+  // An object, because the clients share it.
+  const killed = { threads: 0 }
   let untilKill = 20
   const killOne = (): void => {
     const living = [...workers]
     const victim = living[Math.floor(random() * living.length)]
     if (victim === undefined) return
-    killed++
+    killed.threads++
     void victim.terminate()
   }
   const client = async (): Promise<void> => {
-    while (killed < kills) {
+    while (killed.threads < kills) {
       const word = next++
-      try {
-        expect(await pool.run(word, { name: 'count', retry, priority: word % 3 })).toBeGreaterThan(
-          0,
-        )
-        outcome.fulfilled++
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'ERR_WORKER_EXITED' })
-        outcome.lost++
-      }
+      const task = pool.run(word, { name: 'count', retry, priority: word % 3 })
+      const code = await codeOf(task)
+      expect(['fulfilled', 'ERR_WORKER_EXITED']).toContain(code)
+      if (code === 'fulfilled') outcome.fulfilled++
+      else outcome.lost++
       if (--untilKill <= 0) {
         untilKill = Math.floor(random() * 400)
         killOne()
@@ -58,8 +56,8 @@ async function run(seed: number, retry: number): Promise<Outcome> {
   expect(outcome.fulfilled + outcome.lost).toBe(next)
   for (let word = 0; word < next; word++) {
     const executions = runs[word] ?? 0
-    if (retry === 0) expect(executions).toBeLessThanOrEqual(1)
     outcome.executions += executions
+    outcome.mostOften = Math.max(outcome.mostOften, executions)
   }
   return outcome
 }
@@ -78,6 +76,7 @@ function generator(seed: number): () => number {
 test('every promise settles and nothing runs twice while threads are killed at random', async () => {
   const seed = Number(process.env['FC_SEED'] ?? Date.now() & 0xffffff)
   const outcome = await run(seed, 0)
+  expect(outcome.mostOften, `seed ${seed}`).toBe(1)
   expect(outcome.executions, `seed ${seed}`).toBeGreaterThanOrEqual(outcome.fulfilled)
 })
 

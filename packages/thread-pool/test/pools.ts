@@ -13,9 +13,9 @@ export interface TestPool {
   /** The workers that are alive. */
   workers: Set<Worker>
   /** Waits until handlers have counted a word up to a number. */
-  reached(word: number, value: number): Promise<void>
+  reached: (word: number, value: number) => Promise<void>
   /** Opens a gate. */
-  open(word: number): void
+  open: (word: number) => void
 }
 
 /** Makes a pool that the end of the test destroys. */

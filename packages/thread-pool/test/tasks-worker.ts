@@ -60,7 +60,7 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
   handlers: {
     default: (task: unknown) => task,
     later: async (task: unknown) => {
-      await null
+      await Promise.resolve()
       return task
     },
     where(this: void, _task?: never, context?: TaskContext<State>) {
@@ -86,7 +86,6 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
     },
     fail(kind) {
       if (kind === 'string') {
-        // oxlint-disable-next-line typescript/only-throw-error -- what handlers do
         throw 'just text'
       }
       if (kind === 'function') throw Object.assign(new Error('has a function'), { f: () => 1 })
@@ -94,7 +93,7 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       throw new Error(kind)
     },
     async failLater() {
-      await null
+      await Promise.resolve()
       setTimeout(() => {
         throw new Error('thrown outside of any task')
       })
