@@ -24,7 +24,7 @@ export class Layer implements EntrySource {
   /** Staged heads that found their place. */
   readonly linked: number[] = []
   /** Heads that got a child with the odd spelling of an integer. */
-  readonly odd: number[] = []
+  readonly odd: Set<number> = new Set()
   /** How many heads went away, buried or because nothing was left under them. */
   gone = 0
   /** Whether heads came, which a map of heads may have met. */
@@ -90,9 +90,10 @@ export class Layer implements EntrySource {
     top.forEach((head, name, entry) => {
       this.set(head, name, entry)
     })
-    if (top.buried.length > 0) this.buried.push(...top.buried)
-    if (top.linked.length > 0) this.linked.push(...top.linked)
-    if (top.odd.length > 0) this.odd.push(...top.odd)
+    // One by one: there may be more than a call takes as arguments.
+    for (const head of top.buried) this.buried.push(head)
+    for (const head of top.linked) this.linked.push(head)
+    for (const head of top.odd) this.odd.add(head)
     this.gone += top.gone
   }
 
@@ -111,7 +112,7 @@ export class Layer implements EntrySource {
     if (this.#changed.size > 0) this.#changed.clear()
     this.buried.length = 0
     this.linked.length = 0
-    this.odd.length = 0
+    this.odd.clear()
     this.gone = 0
     this.grown = false
   }

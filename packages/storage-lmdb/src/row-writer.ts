@@ -174,7 +174,7 @@ export class RowWriter {
 
   #put(head: number, name: string, entry: Entry): void {
     this.#layer.set(head, name, entry)
-    if (isOddInteger(name)) this.#layer.odd.push(head)
+    if (isOddInteger(name)) this.#layer.odd.add(head)
   }
 
   /** Takes heads away that have nothing left under them, upward from the entry at `path`. */

@@ -348,3 +348,13 @@ test('the same value written again makes no change', async () => {
   tree.setSync('/v/.priority', 6)
   expect(tree.stats().changes).toBe(changes + 1)
 })
+
+test('an object of many zero-padded numbers is written in one piece', async () => {
+  using folder = temporaryFolder()
+  await using tree = await open(folder)
+  const names = Array.from({ length: 150_000 }, (_, index) => String(index).padStart(7, '0'))
+  tree.setSync('/ids', Object.fromEntries(names.map((name) => [name, 1])))
+  expect(tree.keys('/ids').length).toBe(names.length)
+  expect(tree.keys('/ids', { limit: 2 })).toEqual(['0000000', '0000001'])
+  expect(tree.get('/ids/0149999')).toBe(1)
+})
