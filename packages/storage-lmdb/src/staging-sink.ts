@@ -8,6 +8,7 @@ import { iterableOf } from './iterable.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
+import { PlacedServerValues } from './placed-server-values.ts'
 import { RowWriter } from './row-writer.ts'
 import type { StagedServerValue } from './staged-head.ts'
 
@@ -57,7 +58,8 @@ export class StagingSink implements TreeSink<OpenHead> {
   /** Roots whose grave is still to be made; without one, nobody would find their rows again. */
   #newRoots: number[] = []
   #discarded: number[] = []
-  #serverValues: (StagedServerValue & { readonly root: OpenHead })[] = []
+  /** By the root that they are below. */
+  readonly #serverValues = new Map<OpenHead, PlacedServerValues>()
 
   constructor(context: StagingContext) {
     this.#context = context
@@ -91,7 +93,12 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   serverValue(parent: OpenHead, keys: readonly string[], value: ServerValue): void {
     const { root, path } = placeOf(parent, keys)
-    this.#serverValues.push({ root, keys: path, value })
+    let placed = this.#serverValues.get(root)
+    if (placed === undefined) {
+      placed = new PlacedServerValues()
+      this.#serverValues.set(root, placed)
+    }
+    placed.set(path, value)
   }
 
   close(handle: OpenHead, priority: Priority): boolean {
@@ -113,7 +120,7 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   discard(handle: OpenHead): void {
     this.#discarded.push(handle.number)
-    this.#serverValues = this.#serverValues.filter(({ root }) => root !== handle)
+    this.#serverValues.delete(handle)
   }
 
   /** Stores what waits. */
@@ -152,7 +159,8 @@ export class StagingSink implements TreeSink<OpenHead> {
   }
 
   serverValuesOf(handle: OpenHead): StagedServerValue[] {
-    return this.#serverValues.filter(({ root }) => root === handle)
+    const placed = this.#serverValues.get(handle)?.entries() ?? []
+    return Array.from(placed, ([keys, value]) => ({ keys, value }))
   }
 
   #set(parent: OpenHead, key: string, entry: Entry | null): void {
@@ -163,11 +171,9 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   /** What replaces a child replaces the server values in it. */
   #forgetServerValues(parent: OpenHead, key: string): void {
-    if (this.#serverValues.length === 0) return
+    if (this.#serverValues.size === 0) return
     const { root, path } = placeOf(parent, [key])
-    this.#serverValues = this.#serverValues.filter(
-      (other) => other.root !== root || path.some((name, level) => other.keys[level] !== name),
-    )
+    this.#serverValues.get(root)?.forget(path)
   }
 
   #hasChildren(handle: OpenHead): boolean {
