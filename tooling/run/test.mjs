@@ -6,15 +6,17 @@ import { installIfNeeded, run } from './workspace.mjs'
 
 const turbo = ['run', '--continue=always', '--log-order=grouped', '--output-logs=new-only']
 const checks = ['lint', 'format:check', 'knip', 'typecheck', 'build', 'check:package']
+// Tests call these and are skipped without them; `.ci/run` installs them.
+const programs = ['cc', 'curl', 'strace']
 
 if (installIfNeeded()) runChecks()
 else finish(0, 1, 0)
 
 function runChecks() {
   removeTestResults()
-  // Part of turbo's key for `test`: results without the tests that need strace are not for a
-  // machine that has it.
-  process.env['HAS_STRACE'] = String(spawnSync('strace', ['-V']).status === 0)
+  // Part of turbo's key for `test`: results without the tests that a missing program skips are not
+  // for a machine that has it.
+  process.env['TEST_PROGRAMS'] = programs.filter(isInstalled).join()
 
   const checked = run('turbo', [...turbo, ...checks])
   // One package at a time: test files already share the cores among them.
@@ -28,6 +30,11 @@ function runChecks() {
   // What failed without being a test counts as one, so that "0 failed" is always the truth.
   const others = (checked ? 0 : 1) + (tested || failed > 0 ? 0 : 1)
   finish(passed, failed + others, skipped.length)
+}
+
+/** @param {string} program */
+function isInstalled(program) {
+  return spawnSync(program, ['--version']).status === 0
 }
 
 /**
