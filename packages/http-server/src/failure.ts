@@ -44,7 +44,8 @@ export function failureResponse(error: unknown, log: Log): HttpResponse {
   if (error instanceof HttpServerError && error.code === 'ERR_REQUEST_ABORTED') {
     return errorResponse(400, error.message)
   }
-  if (error instanceof TreeError) {
+  // A later version of the tree may have codes that this one doesn't know.
+  if (error instanceof TreeError && Object.hasOwn(answers, error.code)) {
     const [status, text] = answers[error.code]
     if (status >= 500) log.error({ err: error }, 'The store could not do what a request asked')
     return errorResponse(status, typeof text === 'string' ? text : text(error))

@@ -134,6 +134,9 @@ export class HttpListener {
     server.maxHeadersCount = 0
     server.maxConnections = limits.maxConnections + refusedAtOnce
     server.timeout = limits.writeTimeoutMs
+    // Else a client that closes its side when it has asked, as `nc` does, loses what is not answered
+    // by then. Node has this switch, but not in its documentation.
+    Object.assign(server, { httpAllowHalfOpen: true })
     server.on('connection', (socket: Socket) => this.#onConnection(socket))
     server.on('request', (message, response) => this.#onRequest(message, response))
     server.on('checkContinue', (message, response) => this.#onRequest(message, response))
@@ -156,7 +159,9 @@ export class HttpListener {
     this.#refused++
     connection.onGone(() => this.#refused--)
     this.#log.warn({ maxConnections }, 'A connection was refused, because there are too many')
-    connection.endWith(rawResponse(errorResponse(503, 'Too many connections')))
+    connection.endWith(
+      rawResponse(errorResponse(503, 'Too many connections', ['Retry-After', '1'])),
+    )
   }
 
   #onRequest(message: IncomingMessage, response: ServerResponse): void {

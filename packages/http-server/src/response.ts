@@ -20,6 +20,9 @@ export function withEtag(headers: RawHeaders, etag: string | undefined): RawHead
   return [...headers, 'ETag', etag, 'Access-Control-Expose-Headers', 'ETag']
 }
 
+/** The JSON of nothing. */
+export const nullBlocks: readonly Uint8Array[] = [Buffer.from('null')]
+
 /** An answer whose body is this JSON text. */
 export function jsonResponse(
   status: number,

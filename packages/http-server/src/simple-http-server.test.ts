@@ -124,6 +124,19 @@ describe('SimpleHttpServer', () => {
     release()
   })
 
+  test('answers a client that has closed its side meanwhile', async () => {
+    await using running = await Running.start()
+    const release = running.store.holdWrites()
+    const socket = running.send('DELETE /a', 'GET /.health')
+    const began = running.store.writeBegun()
+    socket.end()
+    await began
+    // By the time of this answer the server has heard of it.
+    await (await fetch(`${running.url}/.health`)).text()
+    release()
+    expect((await text(socket)).match(/200 OK/g)).toHaveLength(2)
+  })
+
   test('/.health says that the server stops', async () => {
     await using running = await Running.start()
     const release = running.store.holdWrites()

@@ -1,7 +1,7 @@
 import { prettyPrint } from '@elkyn/tree'
 import type { HttpResponse } from './message.ts'
 import type { Print } from './parameters.ts'
-import { bareHeaders, jsonHeaders, withEtag } from './response.ts'
+import { bareHeaders, jsonHeaders, nullBlocks, withEtag } from './response.ts'
 
 /** The answer that shows a value; nothing is `null`. */
 export function valueResponse(
@@ -10,15 +10,13 @@ export function valueResponse(
   etag?: string,
 ): HttpResponse {
   if (print === 'silent') return { status: 204, headers: withEtag(bareHeaders, etag) }
-  const value = blocks ?? nothing
+  const value = blocks ?? nullBlocks
   return {
     status: 200,
     headers: withEtag(jsonHeaders, etag),
     body: wholeOrBlocks(print === 'pretty' ? prettyPrint(value) : value),
   }
 }
-
-const nothing: readonly Uint8Array[] = [Buffer.from('null')]
 
 // A body in one piece needs no snapshot any more and has a known length, so it is worth to look
 // whether there is a second block.

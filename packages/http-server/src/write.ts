@@ -1,8 +1,17 @@
-import { isPriorityPath, joinPath, nullEtag, parseJson, parseUpdate, pathDepth } from '@elkyn/tree'
+import {
+  isPriorityPath,
+  joinPath,
+  nullEtag,
+  parseJson,
+  parseUpdate,
+  pathDepth,
+  rootPath,
+} from '@elkyn/tree'
 import type {
   JsonForm,
   Path,
   StagedPair,
+  StagedValue,
   TreeSnapshot,
   WriteAccepted,
   WritePair,
@@ -42,23 +51,28 @@ type Show = (written: Written, snapshot?: TreeSnapshot) => Iterable<Uint8Array> 
 
 function planValue(request: WriteRequest, path: Path, show: Show): BodyPlan {
   const depth = pathDepth(path)
-  const plan = (value: WritePair['value'] = null): WritePlan =>
-    planWrite(request, [{ path, value }], ({ values }) => {
+  const plan = (value: StagedPair['value'] = null): WritePlan => {
+    if (isPriorityPath(path) && isStaged(value)) {
+      throw new Refusal(400, 'Invalid data: a priority is a number, a string or null')
+    }
+    return planWrite(request, [{ path, value }], ({ values }) => {
       const written = { path, value: values[0] }
       return answerWritten([written], (snapshot) => {
         const etag = request.conditions.wantsEtag ? writtenEtag(written, snapshot) : undefined
         return valueResponse(show(written, snapshot), request.print, etag)
       })
     })
+  }
   return {
     kind: 'body',
     parse: (body) => plan(parseJson(supplied(body), { depth })),
     stageOptions: { kind: 'value', depth },
-    staged: ([pair]) => {
-      if (isPriorityPath(path)) throw new Refusal(400, 'Invalid data: The priority is too large')
-      return plan(pair?.value)
-    },
+    staged: ([pair]) => plan(pair?.value),
   }
+}
+
+function isStaged(value: StagedPair['value']): value is StagedValue {
+  return typeof value === 'object' && value !== null && 'staged' in value
 }
 
 function supplied(body: Uint8Array): Uint8Array {
@@ -73,34 +87,37 @@ export function planPatch(request: WriteRequest): BodyPlan {
     kind: 'body',
     parse: (body) => {
       const members = parseUpdate(body, { depth })
-      // [unconfirmed] The official command-line tool deletes in this way.
-      if (members === null) return planDelete(request)
       return planUpdate(
         request,
-        members.map(({ path, value }) => ({ key: path.slice(1), value })),
+        members?.map(({ path, value }) => ({ key: path, value })),
       )
     },
     stageOptions: { kind: 'update', depth },
-    staged: (pairs) => planUpdate(request, pairs),
+    // No member has an empty name: it is that of a value by itself, the word `null`.
+    staged: (pairs) => planUpdate(request, pairs[0]?.key === '' ? undefined : pairs),
   }
 }
 
 function planUpdate(
   request: WriteRequest,
-  members: readonly StagedPair[],
+  members: readonly StagedPair[] | undefined,
 ): WritePlan | RespondPlan {
+  // [unconfirmed] The official command-line tool deletes with an update of null.
+  if (members === undefined) return planDelete(request)
   const { path, print, form } = request
   // [unconfirmed] An update of nothing succeeds.
   if (members.length === 0) {
     return { kind: 'respond', response: valueResponse(writtenMembers([], form), print) }
   }
-  const pairs = members.map(({ key, value }) => ({ path: joinPath(path, key), value }))
+  const pairs = members.map(({ key, value }) => ({
+    name: joinPath(rootPath, key).slice(1),
+    path: joinPath(path, key),
+    value,
+  }))
   return planWrite(request, pairs, ({ values }) => {
-    const written = members.map(({ key }, index) => ({
-      name: key,
-      path: joinPath(path, key),
-      value: values[index],
-    }))
+    const written = pairs.map(({ name, path: place }, index) => {
+      return { name, path: place, value: values[index] }
+    })
     return answerWritten(written, (snapshot) =>
       valueResponse(writtenMembers(written, form, snapshot), print),
     )

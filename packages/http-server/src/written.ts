@@ -2,6 +2,7 @@ import { etagOf, quote } from '@elkyn/tree'
 import type { JsonForm, Path, TreeSnapshot, TreeValue } from '@elkyn/tree'
 import type { HttpResponse } from './message.ts'
 import type { ReadPlan, RespondPlan } from './plan.ts'
+import { nullBlocks } from './response.ts'
 
 /** What a write put at a path. */
 export interface Written {
@@ -52,9 +53,7 @@ export function* writtenMembers(
     if (member.value !== undefined && text.length < blockLength) continue
     yield Buffer.from(text)
     text = ''
-    if (member.value === undefined) yield* writtenBlocks(member, form, snapshot) ?? nothing
+    if (member.value === undefined) yield* writtenBlocks(member, form, snapshot) ?? nullBlocks
   }
   yield Buffer.from(`${text}}`)
 }
-
-const nothing: readonly Uint8Array[] = [Buffer.from('null')]

@@ -157,7 +157,7 @@ export function describeReading(start: StartServer): void {
     test('a priority is a number or a string', async () => {
       await using server = await Fixture.open(start)
       await server.put('/a.json', 1)
-      for (const priority of [true, { x: 1 }, [1]]) {
+      for (const priority of [true, { x: 1 }, [1], ['x'.repeat(200_000)]]) {
         expect((await server.put('/a/.priority.json', priority)).status).toBe(400)
         const answer = await server.put('/a.json', { '.value': 1, '.priority': priority })
         expect(answer.status).toBe(400)
