@@ -13,7 +13,7 @@ import { readRecords } from './works/read-records.ts'
 import { readSubtree } from './works/read-subtree.ts'
 import { updateLeaves } from './works/update-leaves.ts'
 import type { MakeWork } from './works/work.ts'
-import { appendRecords, insertRecords } from './works/write-records.ts'
+import { appendParsedRecords, appendRecords, insertRecords } from './works/write-records.ts'
 
 const engines = {
   Elkyn: openElkyn,
@@ -24,6 +24,7 @@ const engines = {
 } satisfies Record<string, OpenEngine>
 
 const works = {
+  appendParsedRecords,
   appendRecords,
   insertRecords,
   readRecords,

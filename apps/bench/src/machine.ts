@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { spreadOf } from './spread.ts'
@@ -19,6 +19,7 @@ export async function describeMachine(): Promise<Facts> {
     ['commit', commit()],
     ['processor', `${availableParallelism()} cores, ${cpus()[0]?.model.trim()}, ${arch()}`],
     ['memory', memory],
+    ['load before', `${loadavg()[0]!.toFixed(1)} programs wanted to run`],
     ['kernel', `${type()} ${release()}`],
     ['disk', `writing 4 kB and fdatasync: ${(await syncMs()).toFixed(2)} ms (median)`],
     ['Node.js', process.version],

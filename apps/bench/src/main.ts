@@ -46,6 +46,8 @@ const say = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
 
+// First, since it tells how busy the machine is.
+const machine = await describeMachine()
 const rows: Row[] = []
 for (const name of names) {
   rows.push(...(await groups[name]!({ isQuick, rounds, trialMs: isQuick ? 100 : 400, say })))
@@ -53,6 +55,6 @@ for (const name of names) {
 process.stdout.write(`${markdownTable(rows)}\n`)
 if (!isQuick && values.only === undefined) {
   const page = new URL('../RESULTS.md', import.meta.url)
-  await writeFile(page, resultsPage(rows, { rounds, machine: await describeMachine() }))
+  await writeFile(page, resultsPage(rows, { rounds, machine }))
   say(`Written to RESULTS.md`)
 }

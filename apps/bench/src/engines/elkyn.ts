@@ -24,6 +24,12 @@ export async function openElkyn(folder: string): Promise<Engine> {
     write(batches) {
       for (const batch of batches) commit(store, batch.map(recordWrite))
     },
+    prepareWrite(batches) {
+      const writes = batches.map((batch) => batch.map(recordWrite))
+      return () => {
+        for (const batch of writes) commit(store, batch)
+      }
+    },
     update(batches) {
       for (const batch of batches) commit(store, batch.map(leafWrite))
     },

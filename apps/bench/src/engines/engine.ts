@@ -15,6 +15,11 @@ export interface Engine {
   read(keys: readonly string[]): number | Promise<number>
   /** Writes records, one commit a batch. */
   write(batches: readonly (readonly Item[])[]): void | Promise<void>
+  /**
+   * The same in two steps, for an engine that takes something else than bytes: makes that of them,
+   * and gives back what writes it.
+   */
+  prepareWrite?(batches: readonly (readonly Item[])[]): () => void
   /** Changes one field in each of some records, one commit a batch. */
   update(batches: readonly (readonly LeafUpdate[])[]): void | Promise<void>
   /** Goes over the whole list, in key order. @returns the bytes met: JSON, or keys and values. */

@@ -8,6 +8,8 @@ import type { GroupOptions } from './group.ts'
 interface StorageRow extends Comparison {
   readonly does: WorkName
   readonly records: number
+  /** Those that it is for. Default: all. */
+  readonly engines?: readonly EngineName[]
 }
 
 /** In the order of the table; Elkyn comes first, and right before what it is built on. */
@@ -32,6 +34,14 @@ export async function storageGroup(options: GroupOptions): Promise<Row[]> {
       records: 1000,
       unit: 'operations',
       target: 0.7,
+    },
+    {
+      work: 'append records, 500 a commit, parsed before',
+      does: 'appendParsedRecords',
+      records: many,
+      engines: ['Elkyn', 'lmdb'],
+      unit: 'operations',
+      target: 0.4,
     },
     {
       work: 'append records, 500 a commit',
@@ -73,9 +83,10 @@ export async function storageGroup(options: GroupOptions): Promise<Row[]> {
 async function measure(row: StorageRow, options: GroupOptions): Promise<Row[]> {
   await using contenders = new AsyncDisposableStack()
   const started = []
-  for (const engine of engines) {
+  for (const engine of row.engines ?? engines) {
     const records = engine === 'acebase' ? Math.min(row.records, ACEBASE_MAX_RECORDS) : row.records
-    const name = records === row.records ? engine : `${engine}, ${records} records`
+    const name =
+      records === row.records ? engine : `${engine}, of ${records.toLocaleString('en')} records`
     started.push(contenders.use(await startEngine({ engine, name, work: row.does, records })))
   }
   return rowsOf(row, await runRounds(started, options))
