@@ -45,6 +45,7 @@ test('a layer shows what lies below with its changes worked in', () => {
             for (const range of ranges) {
               expect([...of.names(number, range)]).toEqual(within([...names], range))
             }
+            expect(of.hasNames(number)).toBe(names.size > 0)
           }
         }
         for (const changes of writes) {
@@ -93,6 +94,29 @@ test('names() reads no more of what lies below than it is asked for', () => {
   layer.set(1, '01', two)
   expect([...layer.names(1, { limit: 2 })]).toEqual(['1', '01'])
   expect(read.length).toBeLessThan(5)
+})
+
+test('hasNames() looks at each name below once, however often it is asked', () => {
+  const names = Array.from({ length: 2000 }, (_, index) => `k${index}`)
+  let read = 0
+  const layer = new Layer({
+    entry: () => one,
+    *names(_, { after } = {}) {
+      for (const name of names.slice(after === undefined ? 0 : names.indexOf(after) + 1)) {
+        read++
+        yield name
+      }
+    },
+  })
+  for (const [index, name] of names.entries()) {
+    layer.set(1, name, null)
+    expect(layer.hasNames(1)).toBe(index < names.length - 1)
+  }
+  layer.set(1, 'k7', two)
+  expect(layer.hasNames(1)).toBe(true)
+  layer.set(1, 'k7', null)
+  expect(layer.hasNames(1)).toBe(false)
+  expect(read).toBeLessThan(3 * names.length)
 })
 
 test('absorb() takes any number of heads over', () => {

@@ -15,8 +15,8 @@ export interface EntrySource {
  */
 export class Layer implements EntrySource {
   readonly #below: EntrySource
-  /** What changed by head and name; `null` stands for an entry that was removed. */
-  readonly #changed = new Map<number, Map<string, Entry | null>>()
+  /** What changed, by head. */
+  readonly #changed = new Map<number, HeadChanges>()
   /** The one change that most writes make, kept without maps until there is another. */
   #sole: { head: number; name: string; entry: Entry | null } | undefined
   /** Heads that went away with everything under them. */
@@ -39,7 +39,7 @@ export class Layer implements EntrySource {
     if (sole !== undefined && sole.head === head && sole.name === name) {
       return sole.entry ?? undefined
     }
-    const changed = this.#changed.get(head)?.get(name)
+    const changed = this.#changed.get(head)?.entries.get(name)
     if (changed !== undefined) return changed ?? undefined
     return this.#below.entry(head, name)
   }
@@ -58,31 +58,49 @@ export class Layer implements EntrySource {
   }
 
   #change(head: number, name: string, entry: Entry | null): void {
-    let names = this.#changed.get(head)
-    if (names === undefined) {
-      names = new Map()
-      this.#changed.set(head, names)
+    let changes = this.#changed.get(head)
+    if (changes === undefined) {
+      changes = new HeadChanges()
+      this.#changed.set(head, changes)
     }
-    names.set(name, entry)
+    changes.set(name, entry)
   }
 
   *names(head: number, range: KeyRange = {}): Iterable<string> {
-    const changed = this.#changedUnder(head)
-    if (changed === undefined) {
+    const changes = this.#changesUnder(head)
+    if (changes === undefined) {
       yield* this.#below.names(head, range)
       return
     }
     const { limit = Infinity, ...bounds } = range
     let left = limit
-    for (const name of merged(this.#below.names(head, bounds), changed, bounds)) {
+    for (const name of merged(this.#below.names(head, bounds), changes, bounds)) {
       if (left-- <= 0) return
       yield name
     }
   }
 
-  #changedUnder(head: number): ReadonlyMap<string, Entry | null> | undefined {
+  /**
+   * Whether there are names under a head. For any number of removals and questions in turn, each name
+   * below is looked at once.
+   */
+  hasNames(head: number): boolean {
+    const changes = this.#changesUnder(head)
+    if (changes !== undefined && changes.present > 0) return true
+    const passed = changes?.passed
+    for (const name of this.#below.names(head, passed === undefined ? {} : { after: passed })) {
+      if (changes?.entries.has(name) !== true) return true
+      changes.passed = name
+    }
+    return false
+  }
+
+  #changesUnder(head: number): HeadChanges | undefined {
     const sole = this.#sole
-    return sole?.head === head ? new Map([[sole.name, sole.entry]]) : this.#changed.get(head)
+    if (sole?.head !== head) return this.#changed.get(head)
+    const changes = new HeadChanges()
+    changes.set(sole.name, sole.entry)
+    return changes
   }
 
   /** Takes over what a layer on top of this one changed. */
@@ -101,8 +119,8 @@ export class Layer implements EntrySource {
   forEach(visit: (head: number, name: string, entry: Entry | null) => void): void {
     const sole = this.#sole
     if (sole !== undefined) visit(sole.head, sole.name, sole.entry)
-    for (const [head, names] of this.#changed) {
-      for (const [name, entry] of names) visit(head, name, entry)
+    for (const [head, { entries }] of this.#changed) {
+      for (const [name, entry] of entries) visit(head, name, entry)
     }
   }
 
@@ -118,29 +136,74 @@ export class Layer implements EntrySource {
   }
 }
 
-/** Names of a sorted source with changes worked in; both in the order of `range`. */
+/** What changed under one head. */
+class HeadChanges {
+  /** `null` stands for an entry that was removed. */
+  readonly entries = new Map<string, Entry | null>()
+  /** How many of the entries are there. */
+  present = 0
+  /** All names below up to this one have changed. */
+  passed: string | undefined
+  #sorted: string[] | undefined
+
+  set(name: string, entry: Entry | null): void {
+    const before = this.entries.get(name) ?? null
+    this.present += Number(entry !== null) - Number(before !== null)
+    this.entries.set(name, entry)
+    this.#sorted = undefined
+  }
+
+  /** Names of the entries that are there, in the order of `range`. */
+  *names({ after, before, reverse = false }: KeyRange): Iterable<string> {
+    const names = this.#inKeyOrder()
+    const start = after === undefined ? 0 : firstFrom(names, after, 1)
+    const end = before === undefined ? names.length : firstFrom(names, before, 0)
+    if (reverse) for (let index = end - 1; index >= start; index--) yield names[index]!
+    else for (let index = start; index < end; index++) yield names[index]!
+  }
+
+  #inKeyOrder(): readonly string[] {
+    if (this.present === 0) return []
+    this.#sorted ??= [...this.entries.keys()]
+      .filter((name) => this.entries.get(name) !== null)
+      .toSorted(compareKeys)
+    return this.#sorted
+  }
+}
+
+/** The first place in sorted names that compares to `bound` as `least` or more. */
+function firstFrom(names: readonly string[], bound: string, least: 0 | 1): number {
+  let low = 0
+  let high = names.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (Math.sign(compareKeys(names[middle]!, bound)) < least) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Names of a sorted source with changes worked in; all in the order of `range`. */
 function* merged(
   source: Iterable<string>,
-  changed: ReadonlyMap<string, Entry | null>,
+  changes: HeadChanges,
   range: KeyRange,
 ): Iterable<string> {
   const sign = range.reverse === true ? -1 : 1
-  const added = [...changed.keys()]
-    .filter((name) => changed.get(name) !== null && isWithin(name, range))
-    .toSorted((a, b) => sign * compareKeys(a, b))
-  let next = 0
+  const added = changes.names(range)[Symbol.iterator]()
+  let next = added.next()
   for (const name of source) {
-    while (next < added.length && sign * compareKeys(added[next]!, name) < 0) yield added[next++]!
-    if (changed.has(name)) {
-      if (added[next] === name) yield added[next++]!
-      continue
+    while (next.done !== true && sign * compareKeys(next.value, name) < 0) {
+      yield next.value
+      next = added.next()
     }
-    yield name
+    const changed = changes.entries.get(name)
+    if (changed === undefined) yield name
+    else if (changed !== null && next.done !== true) {
+      // Here and in the source: it is the next one of both.
+      yield next.value
+      next = added.next()
+    }
   }
-  while (next < added.length) yield added[next++]!
-}
-
-function isWithin(name: string, { after, before }: KeyRange): boolean {
-  if (after !== undefined && compareKeys(name, after) <= 0) return false
-  return before === undefined || compareKeys(name, before) < 0
+  for (; next.done !== true; next = added.next()) yield next.value
 }

@@ -180,17 +180,12 @@ export class RowWriter {
   /** Takes heads away that have nothing left under them, upward from the entry at `path`. */
   #collapse(path: Path, head: number): void {
     const parent = parentPath(path)
-    if (parent === undefined || this.#hasChildren(head)) return
+    if (parent === undefined || this.#layer.hasNames(head)) return
     const place = this.#find(parent)
     this.#layer.set(place.head, place.name, null)
     // Its mark is all that may be left under it.
     this.#bury(new Head(head, null))
     this.#collapse(parent, place.head)
-  }
-
-  #hasChildren(head: number): boolean {
-    for (const _ of this.#layer.names(head, { limit: 1 })) return true
-    return false
   }
 
   #bury(head: Head): void {
