@@ -2,6 +2,7 @@ import { joinChildren, quote } from './canonical.ts'
 import { compareKeys } from './key-order.ts'
 import { isPlainKey, keyFault } from './key.ts'
 import { maxDepth, maxStringBytes } from './limits.ts'
+import { isPlainObject } from './plain-object.ts'
 import { exceedsUtf8Length } from './utf8.ts'
 
 /**
@@ -40,21 +41,15 @@ function isCanonicalArray(items: readonly unknown[], depth: number): boolean {
 
 function isCanonicalObject(value: object, depth: number): boolean {
   if (!isPlainObject(value)) return false
-  const members = value as Readonly<Record<string, unknown>>
   // Integer keys begin below this; without them key order is that of the strings.
   let previous = ':'
   for (const key of Object.keys(value)) {
-    if (key < previous || !isPlainKey(key) || !isCanonicalJson(members[key], depth + 1)) {
+    if (key < previous || !isPlainKey(key) || !isCanonicalJson(value[key], depth + 1)) {
       return false
     }
     previous = key
   }
   return previous !== ':'
-}
-
-function isPlainObject(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
 }
 
 /** The canonical text, or `''` for what is to be removed. */
@@ -79,15 +74,14 @@ function objectText(value: object, depth: number): string | undefined {
   const keys = Object.keys(value)
   if (keys.length > 0 && depth >= maxDepth) return undefined
   sortKeys(keys)
-  const members = value as Readonly<Record<string, unknown>>
   // Integer keys come first, so only then can the children make an array.
   const first = keys[0]?.charCodeAt(0)
-  if (first !== undefined && first < 0x3a) return integerObjectText(members, keys, depth)
+  if (first !== undefined && first < 0x3a) return integerObjectText(value, keys, depth)
   let text = ''
   for (const key of keys) {
     const name = nameText(key)
     if (name === undefined) return undefined
-    const child = textOf(members[key], depth + 1)
+    const child = textOf(value[key], depth + 1)
     if (child === undefined) return undefined
     if (child !== '') text += (text === '' ? '{' : ',') + name + ':' + child
   }

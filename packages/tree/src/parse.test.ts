@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { json, plainJson, print } from '../test/arbitraries.ts'
 import { naiveNode, naiveText } from '../test/naive-tree.ts'
 import { TreeError } from './errors.ts'
-import { ServerValue } from './node.ts'
-import { fromJson, parseJson, parseUpdate } from './parse.ts'
+import { ServerValue, nodeAt } from './node.ts'
+import { parseJson, parseUpdate } from './parse.ts'
 
 const choices = fc.array(fc.nat(59), { minLength: 1 })
 
@@ -156,9 +156,8 @@ describe('parseJson()', () => {
     expect(parsed('{"a":[1],".priority":"p"}')).toBe('{".priority":"p","a":{"0":1}}')
     const value = parseJson('{"a":{".sv":"timestamp"},"b":{".sv":{"increment":-2}}}')
     expect(value.hasServerValues).toBe(true)
-    expect(value.node).toEqual(
-      fromJson({ a: { '.sv': 'timestamp' }, b: { '.sv': { increment: -2 } } }).node,
-    )
+    expect(nodeAt(value.node, ['a'])).toEqual(new ServerValue())
+    expect(nodeAt(value.node, ['b'])).toEqual(new ServerValue(-2))
     expect(parseJson('{".value":{".sv":"timestamp"}}').node).toEqual(new ServerValue())
     expect(parseJson('{"a":1}').hasServerValues).toBe(false)
     expect(parseJson('{".value":1,".priority":1}').hasServerValues).toBe(false)
@@ -277,49 +276,3 @@ describe('parseUpdate()', () => {
     ])
   })
 })
-
-describe('fromJson()', () => {
-  test('it makes of a value what parseJson() makes of its text', () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
-        const text = JSON.stringify(value)
-        // Generated names may be no keys; then both refuse.
-        expect(outcome(() => fromJson(value).text)).toBe(outcome(() => parseJson(text).text))
-      }),
-    )
-  })
-
-  test('it takes what JSON.stringify takes', () => {
-    expect(fromJson({ at: new Date(0), skipped: undefined }).text).toBe(
-      '{"at":"1970-01-01T00:00:00.000Z"}',
-    )
-    expect(fromJson(Object.create(null, { a: { value: 1, enumerable: true } })).text).toBe(
-      '{"a":1}',
-    )
-    expect(fromJson(null).isNull).toBe(true)
-  })
-
-  test('it refuses numbers that are not finite', () => {
-    for (const number of [Number.NaN, Infinity, -Infinity]) {
-      expect(() => fromJson({ a: [number] })).toThrow(
-        expect.objectContaining({ code: 'ERR_INVALID_NUMBER' }),
-      )
-    }
-  })
-
-  test('it refuses what is no JSON as a mistake of the caller', () => {
-    const cycle: Record<string, unknown> = {}
-    cycle['self'] = cycle
-    for (const value of [undefined, () => 1, Symbol('s'), 1n, cycle]) {
-      expect(() => fromJson(value)).toThrow(TypeError)
-    }
-  })
-})
-
-function outcome(body: () => string): string {
-  try {
-    return body()
-  } catch (error) {
-    return (error as TreeError).code
-  }
-}

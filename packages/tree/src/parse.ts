@@ -1,4 +1,3 @@
-import { TreeError } from './errors.ts'
 import { canonicalOfJson } from './json-text.ts'
 import { maxDepth } from './limits.ts'
 import { parseNativeJson } from './native-json.ts'
@@ -68,26 +67,6 @@ export function parseUpdate(
     built &&
     built.map(({ path, value }) => ({ path, value: TreeValue.fromNode(value.node ?? null) }))
   )
-}
-
-/**
- * Makes a value to be written of a JavaScript value, as `parseJson` does of the text that
- * `JSON.stringify` makes of it, except that a number that is not finite is refused.
- *
- * @throws {TreeError} as {@link parseJson}, where line and column are those of that text.
- * @throws {TypeError} for `undefined`, functions, cycles and whatever else is no JSON.
- */
-export function fromJson(json: unknown, options: ParseJsonOptions = {}): TreeValue {
-  const text = canonicalOfJson(json, options.depth ?? 0)
-  if (text !== undefined) return TreeValue.fromCanonical(text, 'plain')
-  const source: string | undefined = JSON.stringify(json, refuseNonFinite)
-  if (source === undefined) throw new TypeError(`Cannot store ${typeof json}: it is not JSON`)
-  return parseJson(source, options)
-}
-
-function refuseNonFinite(key: string, value: unknown): unknown {
-  if (typeof value !== 'number' || Number.isFinite(value)) return value
-  throw new TreeError('ERR_INVALID_NUMBER', `Invalid data: ${value} at "${key}" is not finite`)
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

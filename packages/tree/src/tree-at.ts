@@ -29,11 +29,16 @@ export function withValueAt(
 }
 
 function toPriority(value: TreeNode | null, path: Path): Priority | ServerValue {
-  if (value === null || typeof value === 'number' || typeof value === 'string') return value
-  if (value instanceof ServerValue) return value
+  if (isPriority(value)) return value
   throw new TreeError(
     'ERR_INVALID_PRIORITY',
     `Cannot write ${path}: a priority is a number, a string or null`,
     { path },
   )
+}
+
+/** Whether a value can be written as the priority of a node. */
+export function isPriority(value: TreeNode | null): value is Priority | ServerValue {
+  if (typeof value === 'object') return value === null || value instanceof ServerValue
+  return typeof value !== 'boolean'
 }

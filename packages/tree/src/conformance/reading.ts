@@ -1,5 +1,6 @@
 import { etagOf } from '../etag.ts'
-import { fromJson, parseJson } from '../parse.ts'
+import { fromJson } from '../from-json.ts'
+import { parseJson } from '../parse.ts'
 import { rootPath } from '../path.ts'
 import { at, etag, put, read, textOf } from './fixture.ts'
 import type { Suite } from './fixture.ts'
