@@ -2,6 +2,7 @@ import { describeServerValues } from './conformance/computing.ts'
 import type { Suite, TestApi } from './conformance/fixture.ts'
 import { describeJudging } from './conformance/judging.ts'
 import { describeLife } from './conformance/life.ts'
+import { describeNesting } from './conformance/nesting.ts'
 import { describePriorities } from './conformance/priorities.ts'
 import { describeReading } from './conformance/reading.ts'
 import { describeStaging } from './conformance/staging.ts'
@@ -40,6 +41,7 @@ export function describeTreeStore(
     describeServerValues(suite)
     describePriorities(suite)
     describeJudging(suite)
+    describeNesting(suite)
     describeStaging(suite)
     describeLife(suite)
   })

@@ -21,6 +21,7 @@ export type { ParsePathOptions, Path } from './path.ts'
 export { checkKey } from './key.ts'
 export { maxDepth, maxKeyBytes, maxStringBytes } from './limits.ts'
 export { compareKeys, parseIntegerKey } from './key-order.ts'
+export { checkKeyRange, keysInRange } from './key-range.ts'
 export {
   Branch,
   RankedLeaf,

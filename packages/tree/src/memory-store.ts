@@ -46,6 +46,8 @@ export class MemoryTreeStore implements TreeStore {
   #root: TreeNode | null = null
   #sequence = 0
   #isClosed = false
+  /** Whether a write is being applied: its functions and its judge may not come back here. */
+  #isWriting = false
   #queue: QueuedWrite[] = []
   readonly #listeners = new Set<Listener>()
   /** What the listeners have still to hear: more than one commit when a listener writes itself. */
@@ -56,12 +58,12 @@ export class MemoryTreeStore implements TreeStore {
   }
 
   snapshot(): TreeSnapshot {
-    this.#checkOpen()
-    return new MemorySnapshot(this.#root, this.#sequence, () => this.#isClosed)
+    this.#checkReadable()
+    return new MemorySnapshot(this.#root, this.#sequence, () => this.#checkReadable())
   }
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
-    this.#checkOpen()
+    this.#checkWritable()
     const changes: Change[] = []
     const outcomes = writes.map((write) => this.#apply(write, changes))
     if (changes.length > 0) this.#publish(changes)
@@ -69,7 +71,7 @@ export class MemoryTreeStore implements TreeStore {
   }
 
   async write(write: TreeWrite): Promise<WriteOutcome> {
-    this.#checkOpen()
+    this.#checkWritable()
     return new Promise((resolve) => {
       this.#queue.push({ write, resolve })
       if (this.#queue.length === 1) queueMicrotask(() => this.#flush())
@@ -77,7 +79,7 @@ export class MemoryTreeStore implements TreeStore {
   }
 
   stage(options: StageOptions = {}): Stager {
-    this.#checkOpen()
+    this.#checkWritable()
     return new MemoryStager(options)
   }
 
@@ -93,7 +95,9 @@ export class MemoryTreeStore implements TreeStore {
 
   async close(): Promise<void> {
     if (this.#isClosed) return
-    this.#flush()
+    this.#checkWritable()
+    // A listener that hears of these may have queued more.
+    while (this.#queue.length > 0) this.#flush()
     this.#isClosed = true
     this.#listeners.clear()
   }
@@ -107,6 +111,17 @@ export class MemoryTreeStore implements TreeStore {
       throw new TreeError('ERR_STORE_CLOSED', 'Cannot use the store: it is closed')
   }
 
+  #checkReadable(): void {
+    this.#checkOpen()
+    if (!this.#isWriting) return
+    throw new TypeError('Cannot read here: a write is being applied. Use what it was given')
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen()
+    if (this.#isWriting) throw new TypeError('Cannot write here: another write is being applied')
+  }
+
   #flush(): void {
     const queue = this.#queue
     if (queue.length === 0) return
@@ -117,10 +132,13 @@ export class MemoryTreeStore implements TreeStore {
 
   /** Applies one write, or leaves everything as it was. */
   #apply(write: TreeWrite, changes: Change[]): WriteOutcome {
+    this.#isWriting = true
     try {
       return this.#tryApply(write, changes)
     } catch (error) {
       return { ok: false, error: toError(error) }
+    } finally {
+      this.#isWriting = false
     }
   }
 
@@ -186,13 +204,14 @@ export class MemoryTreeStore implements TreeStore {
 
   #judge({ judge }: TreeWrite, after: TreeNode | null, time: number): WriteRefused | undefined {
     if (judge === undefined) return undefined
-    let isOver = false
-    const before = new MemoryView(this.#root, () => isOver)
+    const viewBefore = new MemoryView(this.#root, alwaysReadable)
+    const viewAfter = new MemoryView(after, alwaysReadable)
     try {
-      const error = judge(before, new MemoryView(after, () => isOver), time)
+      const error = judge(viewBefore, viewAfter, time)
       return error && { ok: false, error }
     } finally {
-      isOver = true
+      viewBefore.close()
+      viewAfter.close()
     }
   }
 
@@ -205,6 +224,10 @@ export class MemoryTreeStore implements TreeStore {
       this.#unheard.shift()
     }
   }
+}
+
+function alwaysReadable(): void {
+  // A judge reads while the write is being applied, and its views end with it.
 }
 
 function tell(listener: Listener, changes: readonly Change[]): void {

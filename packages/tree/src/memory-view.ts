@@ -1,6 +1,6 @@
 import { TreeError } from './errors.ts'
 import { etagOf } from './etag.ts'
-import { compareKeys } from './key-order.ts'
+import { checkKeyRange, keysInRange } from './key-range.ts'
 import { Branch } from './node.ts'
 import type { TreeNode } from './node.ts'
 import type { Path } from './path.ts'
@@ -10,15 +10,16 @@ import { TreeValue } from './tree-value.ts'
 
 const blockSize = 64 * 1024
 
-/** A tree in memory as a {@link TreeView}, until it or its store is closed. */
+/** A tree in memory as a {@link TreeView}, until it is closed or its store does not let it be read. */
 export class MemoryView implements TreeView {
   readonly #root: TreeNode | null
-  readonly #isStoreClosed: () => boolean
+  readonly #checkStore: () => void
   #isClosed = false
 
-  constructor(root: TreeNode | null, isStoreClosed: () => boolean) {
+  /** @param checkStore Throws when the store does not let the view be read. */
+  constructor(root: TreeNode | null, checkStore: () => void) {
     this.#root = root
-    this.#isStoreClosed = isStoreClosed
+    this.#checkStore = checkStore
   }
 
   kind(path: Path): NodeKind {
@@ -32,16 +33,9 @@ export class MemoryView implements TreeView {
   }
 
   *keys(path: Path, range: KeyRange = {}): Generator<string, void, undefined> {
-    const { after, before, limit = Infinity, reverse = false } = range
+    checkKeyRange(range)
     const node = this.nodeAt(path)
-    if (!(node instanceof Branch)) return
-    const keys = [...node.children.keys()].filter(
-      (key) =>
-        (after === undefined || compareKeys(key, after) > 0) &&
-        (before === undefined || compareKeys(key, before) < 0),
-    )
-    if (reverse) keys.reverse()
-    yield* keys.slice(0, limit)
+    if (node instanceof Branch) yield* keysInRange(node, range)
   }
 
   close(): void {
@@ -49,9 +43,10 @@ export class MemoryView implements TreeView {
   }
 
   protected nodeAt(path: Path): TreeNode | null {
-    if (this.#isClosed || this.#isStoreClosed()) {
+    if (this.#isClosed) {
       throw new TreeError('ERR_STORE_CLOSED', `Cannot read ${path}: the view is closed`)
     }
+    this.#checkStore()
     return valueAt(this.#root, path)
   }
 }
@@ -60,8 +55,8 @@ export class MemoryView implements TreeView {
 export class MemorySnapshot extends MemoryView implements TreeSnapshot {
   readonly sequence: number
 
-  constructor(root: TreeNode | null, sequence: number, isStoreClosed: () => boolean) {
-    super(root, isStoreClosed)
+  constructor(root: TreeNode | null, sequence: number, checkStore: () => void) {
+    super(root, checkStore)
     this.sequence = sequence
   }
 

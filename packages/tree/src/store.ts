@@ -14,7 +14,7 @@ export interface KeyRange {
   readonly after?: string
   /** Only keys before this one. */
   readonly before?: string
-  /** At most so many keys. Default: no limit. */
+  /** At most so many keys: a natural number, 0 for none, or `Infinity`. Default: no limit. */
   readonly limit?: number
   /** From the last key to the first. Default: false. */
   readonly reverse?: boolean
@@ -26,13 +26,17 @@ export interface TreeView {
   kind(path: Path): NodeKind
   /** The whole value at `path`, read into memory; the null value where nothing is. */
   get(path: Path): TreeValue
-  /** Names of the children of `path` in key order; none for a leaf or nothing. */
+  /**
+   * Names of the children of `path` in key order; none for a leaf or nothing.
+   * @throws {RangeError} as `checkKeyRange`, at the latest when the first one is taken.
+   */
   keys(path: Path, range?: KeyRange): Iterable<string>
 }
 
 /**
  * An immutable view of the tree as of one commit. Holds resources of the store until closed:
- * close it as soon as possible, and never keep one while waiting for somebody else.
+ * close it as soon as possible, and never keep one while waiting for somebody else. While a write
+ * is being applied, in its functions and its judge, every reading of it throws `TypeError`.
  */
 export interface TreeSnapshot extends TreeView, Disposable {
   /** Sequence number of the last change it contains; 0 in a new database. */
@@ -50,7 +54,10 @@ export interface TreeSnapshot extends TreeView, Disposable {
   close(): void
 }
 
-/** A large value that was checked, cut and stored beforehand by a {@link Stager}. Used once. */
+/**
+ * A large value that was checked, cut and stored beforehand by a {@link Stager}. It can be written
+ * once: every later write of it is refused. It is a branch, and so never a priority.
+ */
 export interface StagedValue {
   readonly staged: unknown
 }
@@ -68,7 +75,10 @@ export type WriteValue =
   | ((current: TreeValue) => TreeNode | TreeValue | null | undefined)
 
 export interface WritePair {
-  /** Where to write. A path that ends in `.priority` sets the priority of the node there. */
+  /**
+   * Where to write. A path that ends in `.priority` sets the priority of the node there, and takes
+   * numbers, strings, `null` and server values; for others the outcome is `ERR_INVALID_PRIORITY`.
+   */
   readonly path: Path
   /**
    * What to write; `null` deletes. A function is called once, inside the write, with the value
@@ -187,6 +197,11 @@ export interface StageOptions {
 /**
  * A store of one JSON tree. Every method except {@link write} and {@link close} is synchronous
  * and works in the calling thread.
+ *
+ * A write is applied by itself: the functions and the judge in it have what they are given, and may
+ * neither read the store nor write to it. There `snapshot`, `commit`, `stage` and all readings of
+ * snapshots that were opened before throw `TypeError`, and `write` rejects with one. A listener
+ * may do all of this.
  */
 export interface TreeStore extends AsyncDisposable {
   /** Opens a snapshot of the newest commit: contains every write answered before the call. */
@@ -203,7 +218,10 @@ export interface TreeStore extends AsyncDisposable {
   stage(options?: StageOptions): Stager
   /** Calls `listener` after each commit, with its changes in order. Returns the way to stop it. */
   subscribe(listener: (changes: readonly Change[]) => void): () => void
-  /** Waits for queued writes, then closes. Everything after it fails with `ERR_STORE_CLOSED`. */
+  /**
+   * Waits for queued writes, those among them that listeners queue when they hear of the others,
+   * then closes. Everything after it fails with `ERR_STORE_CLOSED`.
+   */
   close(): Promise<void>
 }
 

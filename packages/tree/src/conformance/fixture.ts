@@ -78,6 +78,16 @@ export async function failure(body: () => unknown): Promise<unknown> {
   }
 }
 
+/** The name of the error that `body` throws or rejects with; `undefined` when it does not. */
+export async function thrown(body: () => unknown): Promise<unknown> {
+  try {
+    await body()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.name : error
+  }
+}
+
 function errorCode(error: unknown): unknown {
   return (error as { code?: unknown }).code
 }

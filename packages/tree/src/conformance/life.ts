@@ -2,6 +2,7 @@ import { applyChange } from '../change.ts'
 import { TreeError } from '../errors.ts'
 import type { TreeNode } from '../node.ts'
 import { rootPath } from '../path.ts'
+import type { WriteOutcome } from '../store.ts'
 import { at, failure, put, read, record, set, shown, textOf } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
@@ -135,6 +136,18 @@ export function describeLife({ describe, test, expect }: Suite): void {
       const write = store.write(set('a', 1))
       await store.close()
       expect((await write).ok).toBe(true)
+    })
+
+    test('it waits for what listeners write meanwhile', async (store) => {
+      let echo: Promise<WriteOutcome> | undefined
+      store.subscribe(([change]) => {
+        if (change?.sequence === 1) echo = store.write(set('echo', 1))
+      })
+      const write = store.write(set('a', 1))
+      await store.close()
+      expect((await write).ok).toBe(true)
+      expect((await echo)?.ok).toBe(true)
+      expect(await failure(() => store.write(set('b', 1)))).toBe('ERR_STORE_CLOSED')
     })
 
     test('everything after it fails', async (store) => {

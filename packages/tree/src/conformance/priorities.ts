@@ -1,5 +1,6 @@
 import { ServerValue } from '../node.ts'
-import { at, codeOf, commit, put, read, set } from './fixture.ts'
+import { parseJson } from '../parse.ts'
+import { at, codeOf, commit, put, read, set, stage } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
 export function describePriorities({ describe, test, expect }: Suite): void {
@@ -113,6 +114,27 @@ export function describePriorities({ describe, test, expect }: Suite): void {
       expect(isRefused(false)).toBe('ERR_INVALID_PRIORITY')
       expect(commit(store, set('a/.priority', new ServerValue(2))).ok).toBe(true)
       expect(read(store, 'a', 'export')).toBe('{".value":1,".priority":2}')
+    })
+
+    test('nothing staged is one', (store) => {
+      put(store, 'a', '{"b":1,".priority":"p"}')
+      const list = Array.from({ length: 20_000 }, (_, index) => `item number ${index} of the list`)
+      const [large] = stage(store, JSON.stringify(list))
+      const [small] = stage(store, '[1]')
+      for (const path of ['a/.priority', 'a/b/.priority', 'none/.priority']) {
+        for (const staged of [large, small]) {
+          const outcome = commit(store, set(path, staged?.value ?? null))
+          expect(codeOf(outcome)).toBe('ERR_INVALID_PRIORITY')
+        }
+        const computed = commit(
+          store,
+          set(path, () => parseJson('{"x":1}')),
+        )
+        expect(codeOf(computed)).toBe('ERR_INVALID_PRIORITY')
+        const ranked = commit(store, set(path, parseJson('{".value":1,".priority":1}')))
+        expect(codeOf(ranked)).toBe('ERR_INVALID_PRIORITY')
+      }
+      expect(read(store, '/', 'export')).toBe('{"a":{".priority":"p","b":1}}')
     })
 
     test('a large branch keeps them as well', (store) => {

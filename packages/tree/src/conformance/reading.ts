@@ -2,7 +2,7 @@ import { etagOf } from '../etag.ts'
 import { fromJson } from '../from-json.ts'
 import { parseJson } from '../parse.ts'
 import { rootPath } from '../path.ts'
-import { at, etag, put, read, textOf } from './fixture.ts'
+import { at, etag, put, read, textOf, thrown } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
 /** Keys in key order that stores have got wrong. */
@@ -120,10 +120,23 @@ export function describeReading({ describe, test, expect }: Suite): void {
       expect(keys({ before: 'b' })).toEqual(['1', '9', '10', 'a'])
       expect(keys({ after: '1', before: 'b', limit: 2 })).toEqual(['9', '10'])
       expect(keys({ limit: 0 })).toEqual([])
+      expect(keys({ limit: 0, reverse: true })).toEqual([])
+      expect(keys({ limit: Infinity })).toEqual(keys({}))
       expect(keys({ reverse: true })).toEqual(['c', 'b', 'a', '10', '9', '1'])
       expect(keys({ reverse: true, limit: 2, before: 'b' })).toEqual(['a', '10'])
       expect(keys({ reverse: true, after: '10', before: 'c' })).toEqual(['b', 'a'])
       expect(keys({ after: 'c' })).toEqual([])
+    })
+
+    test('keys() refuses a limit that is no number of keys', async (store) => {
+      put(store, '/', `{"a":1,"list":{"x":1,"y":2},"large":{${largeMembers()}}}`)
+      using snapshot = store.snapshot()
+      for (const path of ['/', 'a', 'list', 'large', 'none']) {
+        for (const limit of [-1, 1.5, Number.NaN, -Infinity]) {
+          expect(await thrown(() => [...snapshot.keys(at(path), { limit })])).toBe('RangeError')
+        }
+        expect([...snapshot.keys(at(path), { limit: 0 })]).toEqual([])
+      }
     })
 
     test('arrays appear where the keys make them, at every depth', (store) => {
@@ -225,4 +238,9 @@ export function describeReading({ describe, test, expect }: Suite): void {
       expect(etag(store, 'b') === etag(store, 'a')).toBe(false)
     })
   })
+}
+
+/** More than one row can hold. */
+function largeMembers(): string {
+  return Array.from({ length: 2000 }, (_, index) => `"key ${index}":"${'x'.repeat(20)}"`).join()
 }

@@ -1,4 +1,4 @@
-import { accepted, at, codeOf, commit, failure, put, read, stage } from './fixture.ts'
+import { accepted, at, codeOf, commit, failure, put, read, set, stage } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
 const value =
@@ -152,6 +152,22 @@ export function describeStaging({ describe, test, expect }: Suite): void {
         failure(() => stage(store, '{"a":{"b":1}}', { depth }))
       expect(await staged(30)).toBe(undefined)
       expect(await staged(31)).toBe('ERR_TOO_DEEP')
+    })
+
+    test('what is staged can be written once', (store) => {
+      const stager = store.stage()
+      stager.write(new TextEncoder().encode(JSON.stringify(largeList())))
+      const staged = stager.end()[0]?.value ?? null
+      accepted(commit(store, set('first', staged)))
+      // A store that holds large values in memory may give a node instead.
+      const isWrittenAgain = !(staged instanceof Object && 'staged' in staged)
+      expect(commit(store, set('second', staged)).ok).toBe(isWrittenAgain)
+      expect(commit(store, set('third', staged)).ok).toBe(isWrittenAgain)
+      stager.abort()
+      stager.abort()
+      expect(read(store, 'first')).toBe(JSON.stringify(largeList()))
+      using snapshot = store.snapshot()
+      expect([...snapshot.keys(at('/'))].length).toBe(isWrittenAgain ? 3 : 1)
     })
 
     test('what is thrown away is not there', (store) => {
