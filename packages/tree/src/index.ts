@@ -2,12 +2,10 @@ export { TreeError } from './errors.ts'
 export type { TreeErrorCode, TreeErrorDetails } from './errors.ts'
 export {
   childPath,
-  comparePaths,
   decodeUrlPath,
   isAncestor,
   isPriorityPath,
   joinPath,
-  lastKey,
   parentPath,
   parsePath,
   pathDepth,
@@ -35,7 +33,6 @@ export {
 } from './node.ts'
 export type { Leaf, Priority, TreeNode } from './node.ts'
 export { branchOf, withChild, withPriority } from './node-edit.ts'
-export { comparePriorities, compareValues } from './value-order.ts'
 export { createPushIdGenerator, pushId } from './push-id.ts'
 export type { PushIdOptions } from './push-id.ts'
 export { applyChange } from './change.ts'
@@ -86,8 +83,7 @@ export type { BuiltMember } from './update-builder.ts'
 export type { TreeSink } from './tree-sink.ts'
 
 // What a store needs to check writes and to keep values as canonical text.
-export { isArrayLike, joinChildren, quote, toCanonical } from './canonical.ts'
-export { valueAt, withValueAt } from './tree-at.ts'
+export { quote, toCanonical } from './canonical.ts'
 export { checkConflicts } from './update-path.ts'
 export { locate, replaceLocated } from './locate.ts'
 export type { TextSpan } from './locate.ts'

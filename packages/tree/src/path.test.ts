@@ -3,11 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { key } from '../test/arbitraries.ts'
 import {
   childPath,
-  comparePaths,
   decodeUrlPath,
   isAncestor,
   joinPath,
-  lastKey,
   parentPath,
   parsePath,
   pathDepth,
@@ -140,18 +138,16 @@ describe('decodeUrlPath()', () => {
 })
 
 describe('parts of paths', () => {
-  test('parent, last key and child take a path apart and put it together', () => {
+  test('parent and child take a path apart and put it together', () => {
     fc.assert(
       fc.property(path, key, (parent, name) => {
         const child = childPath(parent, name)
         expect(child).toBe(joinPath(parent, name))
         expect(parentPath(child)).toBe(parent)
-        expect(lastKey(child)).toBe(name)
         expect(pathDepth(child)).toBe(pathDepth(parent) + 1)
       }),
     )
     expect(parentPath(rootPath)).toBe(undefined)
-    expect(lastKey(rootPath)).toBe(undefined)
   })
 
   test('joinPath() takes several keys and checks them', () => {
@@ -191,12 +187,5 @@ describe('parts of paths', () => {
     expect(isAncestor(parsePath('/a'), parsePath('/ab'))).toBe(false)
     expect(pathsConflict(parsePath('/a/b'), parsePath('/a/c'))).toBe(false)
     expect(relativePath(parsePath('/a'), parsePath('/ab'))).toBe(undefined)
-  })
-
-  test('comparePaths() puts each path before what lies below it', () => {
-    const sorted = ['/', '/-1', '/9', '/9/z', '/10', '/10/a', '/a', '/a/10', '/a/b', '/b'].map(
-      (text) => parsePath(text),
-    )
-    expect(sorted.toReversed().toSorted(comparePaths)).toEqual(sorted)
   })
 })

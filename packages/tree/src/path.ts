@@ -1,5 +1,4 @@
 import { TreeError } from './errors.ts'
-import { compareKeys } from './key-order.ts'
 import { keyFault } from './key.ts'
 import { maxDepth } from './limits.ts'
 
@@ -143,11 +142,6 @@ export function parentPath(path: Path): Path | undefined {
   return slash === 0 ? rootPath : (path.slice(0, slash) as Path)
 }
 
-/** The last part of a path; `undefined` for the root. */
-export function lastKey(path: Path): string | undefined {
-  return path === rootPath ? undefined : path.slice(path.lastIndexOf('/') + 1)
-}
-
 /** Whether `descendant` lies below `ancestor`. A path does not lie below itself. */
 export function isAncestor(ancestor: Path, descendant: Path): boolean {
   if (ancestor === rootPath) return descendant !== rootPath
@@ -168,18 +162,6 @@ export function relativePath(from: Path, to: Path): Path | undefined {
   if (from === to) return rootPath
   if (!isAncestor(from, to)) return undefined
   return from === rootPath ? to : (to.slice(from.length) as Path)
-}
-
-/** Orders paths as a walk through the tree meets them: each before what lies below it, in key order. */
-export function comparePaths(a: Path, b: Path): number {
-  const left = pathKeys(a)
-  const right = pathKeys(b)
-  const common = Math.min(left.length, right.length)
-  for (let level = 0; level < common; level++) {
-    const order = compareKeys(left[level] as string, right[level] as string)
-    if (order !== 0) return order
-  }
-  return left.length - right.length
 }
 
 /** Whether a path ends in `.priority`. No key begins with a dot, so nothing else looks like it. */
