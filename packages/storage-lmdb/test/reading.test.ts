@@ -213,3 +213,25 @@ test('32 names of 768 bytes lead to a value', async () => {
     expect(read(tree.store, '/')).toBe(undefined)
   }
 })
+
+test('more snapshots than maxReaders are refused until some are closed', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, maxReaders: 4, durability: 'relaxed' })
+  const heard: number[] = []
+  tree.store.subscribe((changes) => heard.push(...changes.map(({ sequence }) => sequence)))
+  const open: { close(): void }[] = []
+  // Each commit in between makes the next snapshot a transaction of its own.
+  const openAll = () => {
+    for (let version = 0; version < 10; version++) {
+      tree.setSync('/v', `version ${heard.length}`)
+      open.push(tree.store.snapshot())
+    }
+  }
+  expect(openAll).toThrow(expect.objectContaining({ code: 'ERR_STORE_FAILED' }))
+  expect(open.length).toBeGreaterThan(1)
+  expect(open.length).toBeLessThan(5)
+  tree.setSync('/w', 'writing goes on')
+  for (const snapshot of open) snapshot.close()
+  expect(tree.get('/w')).toBe('writing goes on')
+  expect(heard).toEqual(heard.map((_, index) => index + 1))
+})
