@@ -25,7 +25,7 @@ export interface TreeErrorDetails {
   readonly line?: number
   /** Column of the input where the problem begins, from 1, in UTF-16 units as in a string. */
   readonly column?: number
-  /** Where in the tree the problem is, in canonical form. */
+  /** Where in the tree the problem is, in canonical form but for a path that is itself the problem. */
   readonly path?: string
   readonly cause?: unknown
 }

@@ -1,10 +1,11 @@
 // oxlint-disable-next-line no-control-regex -- control characters are among what a key can't hold
-const forbidden = /[\u0000-\u001f\u007f.$#[\]/%]/g
-const escaped = /%(?:[01][\dA-F]|7F|2E|24|23|5B|5D|2F|25)/g
+const forbidden = /[\u0000-\u001f\u007f.$#[\]/%\p{Surrogate}]/gu
+const escaped = /%(?:[01][\dA-F]|7F|2E|24|23|5B|5D|2F|25|D[89A-F][\dA-F]{2})/g
 
 /**
- * Makes a key of any name: what a key can't hold is percent-encoded, and so is `%` itself. The
- * empty name becomes a lone `%`. Length is not looked at.
+ * Makes a key of any name: what a key can't hold is percent-encoded, and so is `%` itself. Half of
+ * a surrogate pair becomes `%` and its four digits, the empty name a lone `%`. Length is not looked
+ * at.
  */
 export function escapeKey(name: string): string {
   if (name === '') return '%'

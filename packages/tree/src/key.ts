@@ -6,6 +6,8 @@ import { exceedsUtf8Length } from './utf8.ts'
 export interface KeyFault {
   readonly text: string
   readonly tooLong: boolean
+  /** Set for an ASCII control character. */
+  readonly isControl?: boolean
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what it refuses
@@ -38,11 +40,16 @@ export function keyFault(key: string): KeyFault | undefined {
   if (key === '') return empty
   const character = forbidden.exec(key)?.[0]
   if (character !== undefined) {
-    return { text: `cannot hold ${JSON.stringify(character)}`, tooLong: false }
+    const isControl = !/[.$#[\]/]/.test(character)
+    return { text: `cannot hold ${shownCharacter(character)}`, tooLong: false, isControl }
   }
   if (exceedsUtf8Length(key, maxKeyBytes)) return tooLong
   // Two halves of different pairs have the same UTF-8, so two keys would become one.
   return key.isWellFormed() ? undefined : surrogate
+}
+
+function shownCharacter(character: string): string {
+  return character === '\u007f' ? '"\\u007f"' : JSON.stringify(character)
 }
 
 /**

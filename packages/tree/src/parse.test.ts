@@ -59,6 +59,11 @@ describe('parseJson()', () => {
     expect(parsed('[1,\n -9007199254740993]')).toBe('ERR_INVALID_NUMBER 2:2')
     expect(parsed('1000000000000000000000000')).toBe('ERR_INVALID_NUMBER 1:1')
     expect(parsed('9'.repeat(308))).toBe('ERR_INVALID_NUMBER 1:1')
+    expect(parsed('9007199254740993.0')).toBe('ERR_INVALID_NUMBER 1:1')
+    expect(parsed('[-9007199254740993.000]')).toBe('ERR_INVALID_NUMBER 1:2')
+    expect(parsed('9007199254740994.0')).toBe('9007199254740994')
+    expect(parsed('295147905179352830000.0')).toBe('295147905179352830000')
+    expect(parsed('9007199254740993.5')).toBe('9007199254740994')
     expect(parsed('9007199254740992')).toBe('9007199254740992')
     expect(parsed('9007199254740994')).toBe('9007199254740994')
     expect(parsed('100000000000000000000')).toBe('100000000000000000000')
@@ -89,6 +94,16 @@ describe('parseJson()', () => {
     expect(() => parseJson('{"a.b":1}')).toThrow(
       "Invalid data; couldn't parse key beginning at 1:2. Key value can't be empty or contain $ # [ ] / or .",
     )
+  })
+
+  test('it says when a control character is the fault', () => {
+    const text =
+      "couldn't parse key beginning at 1:2. Key value can't contain ASCII control characters"
+    expect(() => parseJson('{"a\\n":1}')).toThrow(text)
+    expect(() => parseJson('{"\u007f":1}')).toThrow(text)
+    expect(() => parseUpdate('{"b/a\\n/.priority":1}')).toThrow(text)
+    expect(() => parseUpdate('{"b/a.b/c":1}')).toThrow("can't be empty or contain $ # [ ] / or .")
+    expect(() => parseUpdate('{"/":1}')).toThrow("can't be empty or contain $ # [ ] / or .")
   })
 
   test('it limits the depth, the path counted', () => {

@@ -137,6 +137,29 @@ describe('decodeUrlPath()', () => {
   })
 })
 
+test('an error about a path names the key and the path', () => {
+  const thrownBy = (text: string): unknown => {
+    try {
+      return parsePath(text)
+    } catch (error) {
+      return error
+    }
+  }
+  expect(thrownBy('users/a.b/c/')).toMatchObject({
+    message: 'Invalid path: a key cannot hold "." ("a.b" in "users/a.b/c/")',
+    path: '/users/a.b/c',
+  })
+  expect(thrownBy('a/\u007f')).toMatchObject({
+    message: 'Invalid path: a key cannot hold "\\u007f" ("\u007f" in "a/\u007f")',
+  })
+  const long = 'k'.repeat(769)
+  expect(thrownBy(`/a/${long}`)).toMatchObject({
+    message: `Invalid path: a key cannot have more than 768 bytes ("${'k'.repeat(100)}…" in "/a/${'k'.repeat(97)}…")`,
+    path: `/a/${long}`,
+  })
+  expect(thrownBy('a/'.repeat(33))).toMatchObject({ path: '/a'.repeat(33) })
+})
+
 describe('parts of paths', () => {
   test('parent and child take a path apart and put it together', () => {
     fc.assert(

@@ -20,6 +20,9 @@ export interface ParsePathOptions {
 
 const prioritySuffix = '/.priority'
 
+// Most UTF-16 units of a path or key that stand in a message.
+const shownLength = 100
+
 // A canonical path without surrogates, which need a look at their neighbours. No two parts of the
 // expression can match the same character, so it takes time linear in the text.
 // oxlint-disable-next-line no-control-regex -- control characters are what it refuses
@@ -35,7 +38,7 @@ const safeDepthLength = 2 * maxDepth
  * end and doubled ones mean nothing. Nothing is percent-decoded.
  *
  * @throws {TreeError} `ERR_INVALID_PATH` for a key that no tree can hold, `ERR_PATH_TOO_LONG` for
- * more than 32 keys or a key of more than 768 bytes.
+ * more than 32 keys or a key of more than 768 bytes; both with the `path` as it was given.
  */
 export function parsePath(text: string, options: ParsePathOptions = {}): Path {
   if (text.length <= safeKeyLength && plainPath.test(text)) {
@@ -47,21 +50,28 @@ export function parsePath(text: string, options: ParsePathOptions = {}): Path {
   if (keys.length > maxDepth) {
     throw new TreeError(
       'ERR_PATH_TOO_LONG',
-      `Invalid path: ${keys.length} keys are more than ${maxDepth}`,
+      `Invalid path: ${keys.length} keys are more than ${maxDepth} (${shown(text)})`,
+      { path: `/${keys.join('/')}` },
     )
   }
-  for (const key of keys) checkPathKey(key)
+  for (const key of keys) checkPathKey(key, keys, text)
   if (priority) keys.push('.priority')
   return `/${keys.join('/')}` as Path
 }
 
-function checkPathKey(key: string): void {
+function checkPathKey(key: string, keys: readonly string[], text: string): void {
   const fault = keyFault(key)
   if (fault === undefined) return
   throw new TreeError(
     fault.tooLong ? 'ERR_PATH_TOO_LONG' : 'ERR_INVALID_PATH',
-    `Invalid path: a key ${fault.text}`,
+    `Invalid path: a key ${fault.text} (${shown(key)} in ${shown(text)})`,
+    { path: `/${keys.join('/')}` },
   )
+}
+
+/** A text as a message shows it: quoted, and its beginning only when it is long. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > shownLength ? `${text.slice(0, shownLength)}…` : text)
 }
 
 /**

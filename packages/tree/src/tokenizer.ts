@@ -12,7 +12,10 @@ export interface TextPlace {
   readonly column: number
 }
 
-/** Hears of each token of a JSON text in order, and of the place where the token begins. */
+/**
+ * Hears of each token of a JSON text in order, and of the place where the token begins. The object
+ * that says the place is the same for all tokens, and changes: what is to be kept has to be copied.
+ */
 export interface JsonHandler {
   startObject(at: TextPlace): void
   endObject(at: TextPlace): void

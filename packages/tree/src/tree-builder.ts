@@ -1,6 +1,7 @@
 import { TreeError } from './errors.ts'
 import type { TreeErrorCode } from './errors.ts'
 import { keyFault } from './key.ts'
+import type { KeyFault } from './key.ts'
 import { maxDepth, maxKeyBytes } from './limits.ts'
 import { ServerValue } from './node.ts'
 import type { Leaf, TreeNode } from './node.ts'
@@ -14,7 +15,10 @@ import type { TreeSink } from './tree-sink.ts'
 export interface TreeBuilderOptions<Handle> {
   /** Number of keys in the path that the value will be written to. Default: 0. */
   readonly depth?: number
-  /** Makes the key of a member name before it is checked. Default: the name as it is. */
+  /**
+   * Makes the key of a member name before it is checked; reserved names and the paths of an update
+   * stay as they are. Default: the name as it is.
+   */
   readonly toKey?: (name: string) => string
   /** Takes what is too large to be held. Default: none, everything is held. */
   readonly sink?: TreeSink<Handle>
@@ -289,12 +293,12 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
 
 /** The error for a member name that is no key. */
 export function invalidKey(
-  { tooLong }: { readonly tooLong: boolean },
+  { tooLong, isControl = false }: Pick<KeyFault, 'tooLong' | 'isControl'>,
   { line, column }: TextPlace,
 ): TreeError {
-  const text = tooLong
-    ? `Key value can't be longer than ${maxKeyBytes} bytes`
-    : "Key value can't be empty or contain $ # [ ] / or ."
+  let text = "Key value can't be empty or contain $ # [ ] / or ."
+  if (tooLong) text = `Key value can't be longer than ${maxKeyBytes} bytes`
+  else if (isControl) text = "Key value can't contain ASCII control characters"
   return new TreeError(
     'ERR_INVALID_KEY',
     `Invalid data; couldn't parse key beginning at ${line}:${column}. ${text}`,

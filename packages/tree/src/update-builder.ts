@@ -1,5 +1,7 @@
 import { TreeError } from './errors.ts'
 import type { TreeErrorCode } from './errors.ts'
+import { keyFault } from './key.ts'
+import type { KeyFault } from './key.ts'
 import { maxDepth } from './limits.ts'
 import { ServerValue } from './node.ts'
 import { isPriorityPath, pathDepth, rootPath } from './path.ts'
@@ -22,7 +24,8 @@ export interface BuiltMember<Handle> {
  * Reads the JSON of an update: an object whose members are values by themselves and whose member
  * names are paths. Each value goes through a `TreeBuilder` of its own and fails as there; beside
  * that `ERR_NOT_AN_OBJECT`, and for the names `ERR_INVALID_KEY`, `ERR_PATH_TOO_LONG`,
- * `ERR_TOO_DEEP` and `ERR_PATH_CONFLICT`.
+ * `ERR_TOO_DEEP` and `ERR_PATH_CONFLICT`. The `toKey` of the options makes keys inside the values, not
+ * of the paths.
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
   readonly #options: TreeBuilderOptions<Handle>
@@ -133,9 +136,18 @@ function memberPath(name: string, at: TextPlace): Path {
     return parseUpdatePath(name)
   } catch (error) {
     if (!(error instanceof TreeError)) throw error
-    if (error.code === 'ERR_INVALID_PATH') throw invalidKey({ tooLong: false }, at)
+    if (error.code === 'ERR_INVALID_PATH') throw invalidKey(faultOf(name), at)
     throw failure(error.code, error.message, at)
   }
+}
+
+/** What is wrong with the first key of a path that no tree can hold; a path may have no key at all. */
+function faultOf(name: string): Pick<KeyFault, 'tooLong' | 'isControl'> {
+  for (const key of name.split('/')) {
+    const fault = key === '' ? undefined : keyFault(key)
+    if (fault !== undefined) return fault
+  }
+  return { tooLong: false }
 }
 
 function isPriorityValue({ node }: BuiltValue<unknown>): boolean {

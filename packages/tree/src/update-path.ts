@@ -8,7 +8,9 @@ import type { Path } from './path.ts'
  */
 export function parseUpdatePath(name: string): Path {
   const path = parsePath(name, { priority: true })
-  if (path === rootPath) throw new TreeError('ERR_INVALID_PATH', 'Invalid path: it has no key')
+  if (path === rootPath) {
+    throw new TreeError('ERR_INVALID_PATH', `Invalid path: "${name}" has no key`, { path })
+  }
   return path
 }
 
