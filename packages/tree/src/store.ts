@@ -188,7 +188,10 @@ export interface StagedPair {
 }
 
 export interface StageOptions {
-  /** `value`: any JSON. `update`: an object whose members are separate writes. Default: `value`. */
+  /**
+   * `value`: any JSON. `update`: an object whose members are separate writes, of which the small ones
+   * are held in memory. Default: `value`.
+   */
   readonly kind?: 'value' | 'update'
   /** Number of keys in the path it will be written to, for the limit on depth. Default: 0. */
   readonly depth?: number

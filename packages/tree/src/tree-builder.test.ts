@@ -197,6 +197,26 @@ describe('UpdateBuilder', () => {
     )
   })
 
+  test('all members together hold no more than the limit, but for small ones', () => {
+    const sink = new HoldingSink()
+    const builder = new UpdateBuilder({ sink, maxPendingBytes: 6400 })
+    const tokenizer = new JsonTokenizer(builder)
+    const record = (bytes: number): string => `{"x":"${'x'.repeat(bytes - 10)}","y":1}`
+    const names = Array.from({ length: 100 }, (_, index) => `large${index}`)
+    const large = names.map((name) => `"${name}":${record(600)}`)
+    const small = names.map((name) => `"small/${name}":${record(80)}`)
+    tokenizer.write(`{${[...large, ...small].join()}}`)
+    tokenizer.end()
+    const members = builder.members() ?? []
+    const held = members.filter(({ value }) => value.node !== undefined).map(({ key }) => key)
+    expect(held.filter((key) => key.startsWith('large')).length).toBe(10)
+    expect(held.filter((key) => key.startsWith('small')).length).toBe(100)
+    expect(members.map(({ value }) => toCanonical(built(value), 'plain'))).toEqual([
+      ...names.map(() => record(600)),
+      ...names.map(() => record(80)),
+    ])
+  })
+
   test('what a later member of the same name replaces is discarded', () => {
     const sink = new HoldingSink()
     const long = `{"x":"${'x'.repeat(100)}","y":1}`

@@ -31,6 +31,9 @@ export type BuiltValue<Handle> =
   | { readonly node: TreeNode | null; readonly handle?: never }
   | { readonly handle: Handle; readonly node?: never }
 
+/** What is held unless the options say otherwise: 1 MiB. */
+export const defaultPendingBytes: number = 1024 * 1024
+
 // What a member costs beside its name and value: quotation marks, colon, comma.
 const memberOverhead = 4
 
@@ -51,17 +54,23 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   /** The sum of their pending bytes. */
   #pendingBytes = 0
   #value: BuiltValue<Handle> = { node: null }
+  #heldBytes = 0
 
   constructor(options: TreeBuilderOptions<Handle> = {}) {
     this.#depth = options.depth ?? 0
     this.#toKey = options.toKey
     this.#sink = options.sink
-    this.#maxPendingBytes = options.maxPendingBytes ?? 1024 * 1024
+    this.#maxPendingBytes = options.maxPendingBytes ?? defaultPendingBytes
   }
 
   /** What was read, once the value has ended. */
   get value(): BuiltValue<Handle> {
     return this.#value
+  }
+
+  /** About how many bytes of JSON a value comes to that was read and is held. */
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   startObject(at: TextPlace): void {
@@ -146,7 +155,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
 
   #endLeaf(value: Leaf | null, bytes: number): void {
     const parent = this.#stack.at(-1)
-    if (parent === undefined) this.#value = { node: value }
+    if (parent === undefined) this.#end(value, bytes)
     else if (parent.role === '.sv') this.#endIncrement(parent, value)
     else if (isReservedName(parent.key)) this.#endReservedLeaf(parent, parent.key, value)
     else this.#endChild(parent, value, bytes, false)
@@ -183,11 +192,16 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     this.#checkReserved(container)
     if (container.handle !== undefined) return this.#close(container, container.handle)
     const node = container.toNode()
-    if (parent === undefined) this.#value = { node }
+    if (parent === undefined) this.#end(node, container.pendingBytes)
     else if (container.role === 'child') {
       this.#endChild(parent, node, container.pendingBytes, container.hasServerValue)
     } else if (node instanceof ServerValue) this.#setServerValue(parent, node)
     else this.#failReserved(parent)
+  }
+
+  #end(node: TreeNode | null, bytes: number): void {
+    this.#value = { node }
+    this.#heldBytes = bytes
   }
 
   #checkReserved({ serverValue, leaf, priority, hasChildren }: OpenContainer<Handle>): void {

@@ -7,9 +7,12 @@ import { ServerValue } from './node.ts'
 import { isPriorityPath, pathDepth, rootPath } from './path.ts'
 import type { Path } from './path.ts'
 import type { JsonHandler, TextPlace } from './tokenizer.ts'
-import { TreeBuilder, invalidKey } from './tree-builder.ts'
+import { TreeBuilder, defaultPendingBytes, invalidKey } from './tree-builder.ts'
 import type { BuiltValue, TreeBuilderOptions } from './tree-builder.ts'
 import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
+
+// A container of fewer bytes than this part of the budget costs a sink more than holding it does.
+const leastPart = 64
 
 /** One member of an update: a value by itself, and where it belongs. */
 export interface BuiltMember<Handle> {
@@ -26,11 +29,17 @@ export interface BuiltMember<Handle> {
  * that `ERR_NOT_AN_OBJECT`, and for the names `ERR_INVALID_KEY`, `ERR_PATH_TOO_LONG`,
  * `ERR_TOO_DEEP` and `ERR_PATH_CONFLICT`. The `toKey` of the options makes keys inside the values, not
  * of the paths.
+ *
+ * All members share `maxPendingBytes`: when those that are held have used it up, a later one goes to
+ * the sink at a 64th of it. Smaller ones, and all that are leaves, are always held, so that memory
+ * grows with their number.
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
   readonly #options: TreeBuilderOptions<Handle>
   readonly #members = new Map<string, BuiltMember<Handle>>()
   #isNull = false
+  /** About how many bytes of JSON the members come to that are held. */
+  #heldBytes = 0
   /** Number of open containers, the object of the update among them. */
   #open = 0
 
@@ -115,7 +124,9 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
     if (depth > maxDepth) {
       throw failure('ERR_TOO_DEEP', `a path has more than ${maxDepth} keys`, at)
     }
-    this.#builder = new TreeBuilder({ ...this.#options, depth })
+    const { maxPendingBytes: most = defaultPendingBytes } = this.#options
+    const maxPendingBytes = Math.max(most - this.#heldBytes, most / leastPart)
+    this.#builder = new TreeBuilder({ ...this.#options, depth, maxPendingBytes })
   }
 
   /** Ends a member, if what ended was the whole of its value. */
@@ -125,6 +136,7 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
     if (isPriorityPath(this.#path) && !isPriorityValue(value)) {
       throw failure('ERR_INVALID_PRIORITY', 'a priority is a number, a string or null', this.#place)
     }
+    this.#heldBytes += this.#builder.heldBytes
     const replaced = this.#members.get(this.#name)?.value.handle
     if (replaced !== undefined) this.#options.sink?.discard(replaced)
     this.#members.set(this.#name, { key: this.#name, path: this.#path, value })
