@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { parseTagged, plainJson, taggedJson } from './json-text.ts'
+
+function roundTrip(value: unknown): unknown {
+  const json = taggedJson(value)
+  if (json === undefined) return 'undecided'
+  return json.isTagged ? parseTagged(json.text) : JSON.parse(json.text)
+}
+
+test('plainJson() is the JSON of plain values', () => {
+  const value = { a: [1, 'two', null, { b: true }], 'quoted "key"': 'line\nbreak' }
+  expect(plainJson(value)).toBe(JSON.stringify(value))
+})
+
+test('plainJson() gives up where JSON would lose something', () => {
+  const lossy = [undefined, NaN, -0, 1n, new Date(), new Map(), [undefined], { a: undefined }]
+  expect(lossy.map((value) => plainJson(value))).toEqual(lossy.map(() => undefined))
+})
+
+test('taggedJson() tags what JSON has not', () => {
+  expect(taggedJson([undefined, -0, 2n])).toEqual({ text: '["~u","~z","~b2"]', isTagged: true })
+  expect(taggedJson({ a: 1 })).toEqual({ text: '{"a":1}', isTagged: false })
+})
+
+test('taggedJson() reads each property once', () => {
+  let reads = 0
+  const value = {
+    get a() {
+      return ++reads
+    },
+  }
+  expect(roundTrip(value)).toEqual({ a: 1 })
+  expect(reads).toBe(1)
+})
+
+test('taggedJson() does not call toJSON()', () => {
+  expect(taggedJson({ toJSON: () => 1 })).toBeUndefined()
+  expect(roundTrip({ toJSON: 1 })).toEqual({ toJSON: 1 })
+})
+
+test('strings that look like tags stay strings', () => {
+  const value = ['~', '~u', '~~', { '~u': '~d5' }, ['~M', 1, 2], ['~S']]
+  expect(roundTrip(value)).toEqual(value)
+})
+
+test('taggedJson() gives up on what is too deep or too large', () => {
+  let deep: unknown = 1
+  for (let depth = 0; depth < 40; depth++) deep = [deep]
+  expect(taggedJson(deep)).toBeUndefined()
+  expect(taggedJson(Array.from({ length: 5000 }, () => 1))).toBeUndefined()
+})
+
+test('taggedJson() gives up on proxies and on objects met twice', () => {
+  const shared = {}
+  expect(taggedJson([shared, shared])).toBeUndefined()
+  expect(taggedJson(new Proxy({}, {}))).toBeUndefined()
+})
+
+test('a tagged __proto__ is a property', () => {
+  const result = roundTrip(JSON.parse('{"__proto__": "~d1", "a": 1}')) as object
+  expect(Object.getPrototypeOf(result)).toBe(Object.prototype)
+  expect(Object.keys(result)).toEqual(['__proto__', 'a'])
+})

@@ -1,0 +1,75 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Deadlines } from './deadlines.ts'
+import { Fifo } from './fifo.ts'
+import { FreeSlots } from './free-slots.ts'
+import { Histogram } from './histogram.ts'
+import { Patience } from './patience.ts'
+
+test('Deadlines gives what is due in the order of time', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(50)), fc.nat(60), (times, now) => {
+      const deadlines = new Deadlines<number>()
+      for (const time of times) deadlines.add(time, time)
+      const due: number[] = []
+      for (let item = deadlines.due(now); item !== undefined; item = deadlines.due(now)) {
+        due.push(item)
+      }
+      expect(due).toEqual(times.filter((time) => time <= now).toSorted((a, b) => a - b))
+      expect(deadlines.size).toBe(times.length - due.length)
+    }),
+  )
+})
+
+test('Fifo is a queue that takes back its first', () => {
+  const fifo = new Fifo<number>()
+  for (const item of [1, 2, 3]) fifo.push(item)
+  expect(fifo.shift()).toBe(1)
+  fifo.push(4)
+  fifo.unshift(1)
+  expect(fifo.peek()).toBe(1)
+  expect(fifo.size).toBe(4)
+  expect(fifo.clear()).toEqual([1, 2, 3, 4])
+  expect(fifo.shift()).toBeUndefined()
+})
+
+test('FreeSlots uses the slot that has rested longest', () => {
+  const free = new FreeSlots(3)
+  expect([free.take(), free.take(), free.take(), free.take()]).toEqual([0, 1, 2, -1])
+  free.give(1)
+  free.give(0)
+  expect([free.take(), free.take(), free.take()]).toEqual([1, 0, -1])
+})
+
+test('Histogram gives quantiles that are at most an eighth too high', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(2 ** 31), { minLength: 1 }), (values) => {
+      const histogram = new Histogram()
+      for (const value of values) histogram.record(value)
+      const sorted = values.toSorted((a, b) => a - b)
+      for (const fraction of [0.5, 0.9, 1]) {
+        const exact = sorted[Math.max(0, Math.ceil(values.length * fraction) - 1)] ?? 0
+        const quantile = histogram.quantileUs(fraction)
+        expect(quantile).toBeGreaterThanOrEqual(exact)
+        expect(quantile).toBeLessThanOrEqual(exact * 1.125)
+      }
+    }),
+  )
+})
+
+test('Histogram takes the longest time there is', () => {
+  const histogram = new Histogram()
+  histogram.record(0xffffffff)
+  expect(histogram.quantileUs(1)).toBe(0xffffffff)
+  expect(new Histogram().summary()).toMatchObject({ count: 0, mean: 0, p99: 0 })
+})
+
+test('Patience shortens when looks are in vain and recovers when they are not', () => {
+  const patience = new Patience(100, 4)
+  for (let wait = 0; wait < 8; wait++) patience.gaveUp()
+  expect(patience.looks).toBe(4)
+  patience.found(30)
+  expect(patience.looks).toBe(64)
+  for (let wait = 0; wait < 20; wait++) patience.gaveUp()
+  expect(Array.from({ length: 16 }, () => patience.looks)).toContain(100)
+})
