@@ -73,6 +73,8 @@ interface Result {
   rate: number
   p50: number
   p99: number
+  /** Processor time of all threads, in microseconds a task: it does not change when others use the machine. */
+  cpu: number
 }
 
 async function load(
@@ -93,12 +95,19 @@ async function load(
       if (!isSame(result, expected)) throw new Error(`A wrong answer: ${String(result)}`)
     }
   }
+  const cpuBefore = process.cpuUsage()
   const begin = performance.now()
   await Promise.all(Array.from({ length: inFlight }, client))
   const elapsed = performance.now() - begin
+  const cpu = process.cpuUsage(cpuBefore)
   latencies.sort()
   const at = (fraction: number): number => (latencies[Math.floor(count * fraction)] ?? 0) * 1000
-  return { rate: count / (elapsed / 1000), p50: at(0.5), p99: at(0.99) }
+  return {
+    rate: count / (elapsed / 1000),
+    p50: at(0.5),
+    p99: at(0.99),
+    cpu: (cpu.user + cpu.system) / count,
+  }
 }
 
 // The full comparison of an object costs more than the pools: one answer in 64 gets it.
@@ -217,19 +226,21 @@ function table(subject: Subject, inFlight: number, rows: Row[]): string {
   const rate = ratio(ours, theirs, (result) => result.rate).toFixed(2)
   const p50 = ratio(ours, theirs, (result) => result.p50).toFixed(2)
   const p99 = ratio(ours, theirs, (result) => result.p99).toFixed(2)
+  const cpu = ratio(theirs, ours, (result) => result.cpu).toFixed(2)
   const target = inFlight === 1 ? '1 ×' : subject.target
   const lines = rows.map(({ contestant, results }) => {
-    const of = (key: keyof Result): string =>
-      Math.round(median(results.map((each) => each[key]))).toLocaleString('en')
+    const middle = (key: keyof Result): number => median(results.map((each) => each[key]))
+    const of = (key: keyof Result): string => Math.round(middle(key)).toLocaleString('en')
     const { name, version } = contestant.peer
-    return `| ${name} ${version} | ${contestant.label} | ${of('rate')} | ${of('p50')} | ${of('p99')} |`
+    return `| ${name} ${version} | ${contestant.label} | ${of('rate')} | ${of('p50')} | ${of('p99')} | ${middle('cpu').toFixed(1)} |`
   })
   return `### ${subject.title}, ${inFlight} in flight
 
-**${rate} ×** Piscina (target ${target}); p50 ${p50} of Piscina's, p99 ${p99} of Piscina's.
+**${rate} ×** Piscina (target ${target}); p50 ${p50} of Piscina's, p99 ${p99} of Piscina's; ${cpu} × the tasks for the
+same processor time.
 
-| pool | setting | tasks/s | p50 µs | p99 µs |
-| --- | --- | --: | --: | --: |
+| pool | setting | tasks/s | p50 µs | p99 µs | CPU µs a task |
+| --- | --- | --: | --: | --: | --: |
 ${lines.join('\n')}
 `
 }

@@ -148,9 +148,20 @@ export class Dispatcher {
     }
   }
 
-  /** Whether the task has a slot and no thread has taken it. */
-  isQueued(task: Task): boolean {
-    return task.place === 'slot' && this.table.state(task.tag) === TaskState.Queued
+  /** Whether no thread has taken the task. */
+  isWaiting(task: Task): boolean {
+    if (task.place !== 'slot') return task.place === 'line'
+    return this.table.state(task.tag) === TaskState.Queued
+  }
+
+  /** The task in the queue that was accepted first. Looks at all of them. */
+  longestWaiting(): Task | undefined {
+    let longest: Task | undefined
+    for (const task of this.sent()) {
+      if (longest !== undefined && task.since >= longest.since) continue
+      if (this.isWaiting(task)) longest = task
+    }
+    return longest
   }
 
   #line(task: Task): void {

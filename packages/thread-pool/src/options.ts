@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
+import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits, SHARE_ENV, TransferListItem } from 'node:worker_threads'
 import { maxSlots, maxThreadIndex } from './task-table.ts'
@@ -239,7 +240,8 @@ function tableSlots(wanted: number): number {
 }
 
 function threadOptions(options: ThreadPoolOptions): ResolvedOptions['thread'] {
-  const { workerData, env, argv, execArgv, resourceLimits } = options
+  const { workerData, env, argv, resourceLimits } = options
+  const execArgv = options.execArgv ?? inheritedArguments()
   return {
     workerData,
     ...(env === undefined ? {} : { env }),
@@ -247,6 +249,13 @@ function threadOptions(options: ThreadPoolOptions): ResolvedOptions['thread'] {
     ...(execArgv === undefined ? {} : { execArgv }),
     ...(resourceLimits === undefined ? {} : { resourceLimits }),
   }
+}
+
+// A thread inherits the flags of its process, and fails to start from a file with this one.
+function inheritedArguments(): string[] | undefined {
+  const inherited = process.execArgv
+  const usable = inherited.filter((argument) => !argument.startsWith('--input-type'))
+  return usable.length === inherited.length ? undefined : usable
 }
 
 /** @throws {RangeError} unless the option is an integer in the range */

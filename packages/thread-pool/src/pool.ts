@@ -702,15 +702,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #observe(): void {
     let waitMs = this.#longestWaitUs / 1000
     this.#longestWaitUs = 0
-    const probe = this.#probe
-    if (probe !== undefined) {
-      if (!probe.isSettled && (probe.place === 'line' || this.#dispatcher.isQueued(probe))) {
-        waitMs = Math.max(waitMs, now() - probe.since)
-      } else {
-        this.#probe = undefined
-      }
+    const waiting = this.#dispatcher.waiting
+    if (this.#probe !== undefined && !this.#dispatcher.isWaiting(this.#probe)) {
+      this.#probe = waiting > 0 ? this.#dispatcher.longestWaiting() : undefined
     }
-    this.#crew.observe(this.#dispatcher.waiting, waitMs)
+    if (this.#probe !== undefined) waitMs = Math.max(waitMs, now() - this.#probe.since)
+    this.#crew.observe(waiting, waitMs)
     const isQuiet = this.#pending === 0
     const canShrink = this.#crew.threads.size > this.#options.minThreads
     this.#keepAlive.rest(isQuiet, canShrink ? this.#options.idleTimeoutMs : Infinity)
@@ -733,7 +730,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       for (const tag of report.inHand) {
         const task = this.#dispatcher.find(tag)
         // Taken out, and the thread died before it could say so in the table.
-        if (task !== undefined && this.#dispatcher.isQueued(task)) this.#loseTask(task, thread)
+        if (task !== undefined && this.#dispatcher.isWaiting(task)) this.#loseTask(task, thread)
       }
     }
     for (const task of this.#dispatcher.sent()) {

@@ -234,36 +234,36 @@ export class WorkerRuntime {
     } catch (error) {
       this.#throw(run, error)
     }
-    this.#ended()
   }
 
   #follow(run: TaskRun, result: PromiseLike<unknown>): void {
     this.#running.set(run.tag, run)
-    const end = (): void => {
-      this.#running.delete(run.tag)
-      this.#ended()
-      // What arrived meanwhile waits for this hand.
-      this.#startArrived()
-      this.#wakeIdle?.()
-    }
     // Not awaited: the loop takes other tasks meanwhile, and a thenable may not be a promise.
     result.then(
       (value) => {
-        this.#clock = 0
         this.#return(run, value)
-        return end()
+        return this.#goOn()
       },
       (error: unknown) => {
-        this.#clock = 0
         this.#throw(run, error)
-        return end()
+        return this.#goOn()
       },
     )
   }
 
-  #ended(): void {
+  /** A hand is free again. */
+  #goOn(): void {
+    this.#startArrived()
+    this.#wakeIdle?.()
+  }
+
+  /** A handler is through: the account is closed before the pool can see the result. */
+  #end(run: TaskRun): void {
+    this.#clock = now()
+    if (this.#running.size > 0) this.#running.delete(run.tag)
     if (this.#running.size > 0) return
     const since = this.#times[ControlTime.BusySince] ?? 0
+    if (since === 0) return
     this.#times[ControlTime.BusySince] = 0
     this.#times[ControlTime.Busy] = (this.#times[ControlTime.Busy] ?? 0) + this.#clock - since
   }
@@ -277,7 +277,7 @@ export class WorkerRuntime {
   }
 
   #return(run: TaskRun, result: unknown): void {
-    this.#clock = now()
+    this.#end(run)
     if (isMoved(result)) return this.#postResult(run, result.value, result.transferList)
     const writer = this.#writer
     writer.prepare(result)
@@ -288,7 +288,7 @@ export class WorkerRuntime {
   }
 
   #throw(run: TaskRun, thrown: unknown): void {
-    this.#clock = now()
+    this.#end(run)
     const error = packThrown(thrown)
     this.#writer.prepare(error)
     if (this.#writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Threw)) {

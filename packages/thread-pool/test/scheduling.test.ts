@@ -1,0 +1,183 @@
+import { expect, test } from 'vitest'
+import { codeOf } from './pools.ts'
+import { makeFakePool } from './fake-worker.ts'
+
+/** A pool whose one thread is busy until `release()`, and which writes down what it runs. */
+function makeBusyPool(options: Parameters<typeof makeFakePool>[1] = {}) {
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  const began = Promise.withResolvers<void>()
+  const ran: unknown[] = []
+  const pool = makeFakePool(
+    {
+      default: (task: unknown) => {
+        ran.push(task)
+        return task
+      },
+      block: async () => {
+        began.resolve()
+        await promise
+      },
+    },
+    options,
+  )
+  void pool.run(undefined, { name: 'block' })
+  return { pool, ran, release, began: began.promise }
+}
+
+test('tasks of one priority run in the order in which they were accepted', async () => {
+  const { pool, ran, release, began } = makeBusyPool({ queueCapacity: 4 })
+  await began
+  const tasks = Array.from({ length: 40 }, (_, index) => pool.run(index))
+  release()
+  await Promise.all(tasks)
+  expect(ran).toEqual(Array.from({ length: 40 }, (_, index) => index))
+})
+
+test('urgent tasks overtake others, which are delayed and not starved', async () => {
+  const { pool, ran, release, began } = makeBusyPool()
+  await began
+  const low = Array.from({ length: 4 }, () => pool.run('low', { priority: 2 }))
+  const high = Array.from({ length: 40 }, () => pool.run('high', { priority: 0 }))
+  release()
+  await Promise.all([...low, ...high])
+  expect(ran.slice(0, 4)).toEqual(['high', 'high', 'high', 'high'])
+  expect(ran.indexOf('low')).toBeLessThan(16)
+  expect(ran.lastIndexOf('low')).toBeLessThan(40)
+})
+
+test('a task that waits in the line survives that the queue is full at each try', async () => {
+  const { pool, ran, release, began } = makeBusyPool({ queueCapacity: 1, priorities: 1 })
+  await began
+  const tasks = [1, 2, 3].map((task) => pool.run(task))
+  // Each of them makes the pool try again.
+  for (let turn = 0; turn < 5; turn++) {
+    const controller = new AbortController()
+    const given = codeOf(pool.run('given up', { signal: controller.signal }))
+    controller.abort('no')
+    expect(await given).toBe('no')
+  }
+  release()
+  expect(await Promise.all(tasks)).toEqual([1, 2, 3])
+  expect(ran).toEqual([1, 2, 3])
+})
+
+test('a full queue rejects with ERR_QUEUE_FULL', async () => {
+  const { pool, release, began } = makeBusyPool({ maxQueue: 2 })
+  await began
+  const accepted = [pool.run(1), pool.run(2)]
+  expect(pool.needsDrain).toBe(true)
+  expect(await codeOf(pool.run(3))).toBe('ERR_QUEUE_FULL')
+  release()
+  expect(await Promise.all(accepted)).toEqual([1, 2])
+  expect(pool.metrics().rejected).toBe(1)
+})
+
+test("whenFull 'wait' accepts a task as soon as there is room", async () => {
+  const { pool, ran, release, began } = makeBusyPool({ maxQueue: 1, whenFull: 'wait' })
+  await began
+  const tasks = [1, 2, 3].map((task) => pool.run(task))
+  const controller = new AbortController()
+  const given = codeOf(pool.run(4, { signal: controller.signal }))
+  expect(pool.pending).toBe(2)
+  controller.abort('no')
+  expect(await given).toBe('no')
+  release()
+  expect(await Promise.all(tasks)).toEqual([1, 2, 3])
+  expect(ran).toEqual([1, 2, 3])
+  expect(pool.pending).toBe(0)
+})
+
+test("whenFull 'wait' refuses those who wait when the pool is closed", async () => {
+  const { pool, release, began } = makeBusyPool({ maxQueue: 0, whenFull: 'wait' })
+  await began
+  const waiting = codeOf(pool.run(1))
+  const closed = pool.close()
+  expect(await waiting).toBe('ERR_POOL_CLOSED')
+  release()
+  expect(await closed).toEqual({ unstarted: [] })
+})
+
+test("whenFull 'drop-oldest' gives up the one that waits longest in the lowest priority", async () => {
+  const { pool, ran, release, began } = makeBusyPool({ maxQueue: 3, whenFull: 'drop-oldest' })
+  await began
+  const urgent = pool.run('urgent', { priority: 0 })
+  const oldest = codeOf(pool.run('oldest'))
+  const newer = pool.run('newer')
+  const newest = pool.run('newest')
+  expect(await oldest).toBe('ERR_TASK_DROPPED')
+  release()
+  expect(await Promise.all([urgent, newer, newest])).toEqual(['urgent', 'newer', 'newest'])
+  expect(ran).toEqual(['urgent', 'newer', 'newest'])
+})
+
+test('drain follows needsDrain when half of the queue is free', async () => {
+  const { pool, release, began } = makeBusyPool({ maxQueue: 9 })
+  await began
+  const events: string[] = []
+  pool.on('needsDrain', () => events.push(`needsDrain at ${pool.pending}`))
+  pool.on('drain', () => events.push(`drain at ${pool.pending}`))
+  const tasks = Array.from({ length: 9 }, (_, index) => pool.run(index))
+  release()
+  await Promise.all(tasks)
+  expect(events).toEqual(['needsDrain at 10', 'drain at 5'])
+})
+
+test('tasks wait for the first thread to be ready, and keep their names', async () => {
+  const start = Promise.withResolvers<void>()
+  const pool = makeFakePool({ 'näme \u{1f600}': (task: unknown) => task }, {}, start.promise)
+  const early = pool.run('early', { name: 'näme \u{1f600}' })
+  const unknown = codeOf(pool.run('early', { name: 'other' }))
+  start.resolve()
+  expect(await early).toBe('early')
+  expect(await unknown).toBe('ERR_UNKNOWN_HANDLER')
+  expect(await codeOf(pool.run('late', { name: 'other' }))).toBe('ERR_UNKNOWN_HANDLER')
+})
+
+test('a thread has as many asynchronous tasks in hand as it may', async () => {
+  const running = new Set<unknown>()
+  let most = 0
+  const gate = Promise.withResolvers<void>()
+  const full = Promise.withResolvers<void>()
+  const pool = makeFakePool(
+    {
+      default: async (task: unknown) => {
+        running.add(task)
+        most = Math.max(most, running.size)
+        if (running.size === 3) full.resolve()
+        await gate.promise
+        running.delete(task)
+      },
+    },
+    { concurrentTasksPerWorker: 3 },
+  )
+  const tasks = Array.from({ length: 7 }, (_, index) => pool.run(index))
+  await full.promise
+  await new Promise(setImmediate)
+  gate.resolve()
+  await Promise.all(tasks)
+  expect(most).toBe(3)
+})
+
+test('a busy thread takes turns of its event loop', async () => {
+  let turns = 0
+  const timer = setInterval(() => turns++)
+  const pool = makeFakePool({ default: (task: unknown) => task })
+  await Promise.all(Array.from({ length: 3000 }, (_, index) => pool.run(index)))
+  clearInterval(timer)
+  expect(turns).toBeGreaterThan(0)
+})
+
+test('options that cannot be meant are mistakes', async () => {
+  const pool = makeFakePool({})
+  await expect(pool.run(1, { priority: 3 })).rejects.toThrow(RangeError)
+  await expect(pool.run(1, { timeoutMs: -1 })).rejects.toThrow('timeoutMs')
+  await expect(pool.run(1, { retry: 1.5 })).rejects.toThrow('retry')
+  await expect(pool.run(1, { retry: 1, transferList: [new ArrayBuffer(1)] })).rejects.toThrow(
+    TypeError,
+  )
+  expect(() => makeFakePool({}, { threads: 0 })).toThrow(RangeError)
+  expect(() => makeFakePool({}, { maxThreads: 2 })).toThrow(TypeError)
+  expect(() => makeFakePool({}, { killAfterMs: 5 })).toThrow('terminable')
+  expect(() => makeFakePool({}, { whenFull: 'explode' as 'wait' })).toThrow('explode')
+  expect(() => makeFakePool({}, { queueCapacity: 3 })).toThrow('power of two')
+})

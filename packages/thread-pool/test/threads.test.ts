@@ -1,0 +1,157 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { spawnSync } from 'node:child_process'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import type { ThreadPool } from '../src/index.ts'
+import type { ScaleEvent, TaskDiagnostics, ThreadExitEvent } from '../src/index.ts'
+import { codeOf, makePool, nextEvent } from './pools.ts'
+
+test('threads are started while tasks wait, and retired when they are idle', async () => {
+  const { pool, reached, open } = makePool({
+    minThreads: 1,
+    maxThreads: 3,
+    scaleUpWaitMs: 1,
+    idleTimeoutMs: 30,
+  })
+  const scaled: ScaleEvent[] = []
+  pool.on('scale', (event) => scaled.push(event))
+  const blockers = [1, 2, 3].map((word) => pool.run(word, { name: 'gate' }))
+  // Each can only begin in a thread of its own.
+  await Promise.all([1, 2, 3].map((word) => reached(word, 1)))
+  expect(pool.threads).toBe(3)
+  expect(scaled.map(({ reason }) => reason)).toEqual(scaled.map(() => 'queue wait'))
+  for (const word of [1, 2, 3]) open(word)
+  await Promise.all(blockers)
+  while (pool.threads > 1) {
+    expect(await nextEvent<ThreadExitEvent>(pool, 'workerDestroy')).toMatchObject({
+      expected: true,
+      exitCode: 0,
+    })
+  }
+  expect(scaled.at(-1)).toMatchObject({ reason: 'idle', to: 1 })
+  expect(await pool.run('still here')).toBe('still here')
+})
+
+test('a pool may have no threads until there is a task', async () => {
+  const { pool } = makePool({ minThreads: 0, maxThreads: 1, idleTimeoutMs: 20 })
+  expect(pool.threads).toBe(0)
+  const gone = nextEvent(pool, 'workerDestroy')
+  expect(await pool.run('first')).toBe('first')
+  await gone
+  expect(await pool.run('second')).toBe('second')
+})
+
+test("whenFull 'run-in-caller' runs the handler here", async () => {
+  const { pool, reached, open } = makePool({
+    threads: 1,
+    maxQueue: 0,
+    whenFull: 'run-in-caller',
+  })
+  const blocked = pool.run(1, { name: 'gate' })
+  await reached(1, 1)
+  const task = { a: 1 }
+  const result = await pool.run(task)
+  expect(result).toEqual(task)
+  expect(result).not.toBe(task)
+  expect(await pool.run(undefined, { name: 'where' })).toEqual({ thread: -1, name: 'where' })
+  expect(await codeOf(pool.run('custom', { name: 'fail' }))).toBe('E_CUSTOM')
+  open(1)
+  await blocked
+})
+
+test('metrics() counts by name and by thread', async () => {
+  const { pool } = makePool({ threads: 2, name: 'counted' })
+  await nextEvent(pool, 'workerReady')
+  await nextEvent(pool, 'workerReady')
+  await Promise.all([
+    ...Array.from({ length: 30 }, () => pool.run(1)),
+    pool.run(1, { name: 'later' }),
+    codeOf(pool.run('x', { name: 'fail' })),
+    pool.run(5, { name: 'sleep' }),
+  ])
+  const metrics = pool.metrics()
+  expect(metrics).toMatchObject({
+    name: 'counted',
+    pending: 0,
+    waiting: 0,
+    completed: 32,
+    failed: 1,
+    threads: { ready: 2, starting: 0, stopping: 0 },
+    tasks: {
+      default: { completed: 30, failed: 0 },
+      fail: { completed: 0, failed: 1 },
+      sleep: { completed: 1 },
+    },
+  })
+  expect(metrics.run.count).toBe(33)
+  expect(metrics.run.max).toBeGreaterThan(4)
+  expect(metrics.wait.p50).toBeGreaterThanOrEqual(0)
+  const counts = metrics.workers.map((worker) => worker.completed + worker.failed)
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(33)
+  const busyMs = metrics.workers.reduce((sum, worker) => sum + worker.busyMs, 0)
+  expect(busyMs).toBeGreaterThan(4)
+})
+
+test('a thread that is asleep is not busy', async () => {
+  const { pool } = makePool({ threads: 1 })
+  await pool.run(1)
+  const busy = (): number => pool.metrics().workers[0]?.busyMs ?? NaN
+  const before = busy()
+  await new Promise((resolve) => {
+    setTimeout(resolve, 20)
+  })
+  expect(busy()).toBe(before)
+})
+
+test('a diagnostics channel tells of each task', async () => {
+  const { pool } = makePool({ threads: 1, name: 'watched' })
+  const seen: TaskDiagnostics[] = []
+  const listener = (message: unknown): void => {
+    seen.push(message as TaskDiagnostics)
+  }
+  subscribe('elkyn.thread-pool.task', listener)
+  onTestFinished(() => {
+    unsubscribe('elkyn.thread-pool.task', listener)
+  })
+  await pool.run(1)
+  await codeOf(pool.run('x', { name: 'fail' }))
+  await codeOf(pool.run(1, { name: 'exit' }))
+  expect(seen.map(({ pool: name, outcome }) => [name, outcome])).toEqual([
+    ['watched', 'completed'],
+    ['watched', 'failed'],
+    ['watched', 'lost'],
+  ])
+})
+
+test('setup and teardown run once in each thread', async () => {
+  const { pool, words } = makePool({ threads: 3 })
+  await Promise.all(Array.from({ length: 30 }, (_, index) => pool.run(index)))
+  await pool.close()
+  expect(words.at(-1)).toBe(3)
+})
+
+test('plain functions of a module are handlers', async () => {
+  const { pool } = makePool({
+    threads: 1,
+    worker: new URL('./function-worker.ts', import.meta.url),
+  })
+  const plain = pool as unknown as ThreadPool
+  expect(await plain.run({ a: 1, b: 2 })).toBe(3)
+  expect(await plain.run(4, { name: 'double' })).toBe(8)
+})
+
+test('pending tasks keep the process alive, an idle pool does not', () => {
+  const program = `
+    import { ThreadPool } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
+    const pool = new ThreadPool({ worker: ${JSON.stringify(fileURLToPath(new URL('./tasks-worker.ts', import.meta.url)))}, threads: 2 })
+    pool.run(50, { name: 'sleep' }).then(console.log)
+    process.on('exit', () => console.log('exit with', pool.pending))
+  `
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  )
+  expect({ stdout, status }).toEqual({ stdout: '50\nexit with 0\n', status: 0 })
+})
