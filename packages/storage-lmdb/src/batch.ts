@@ -3,6 +3,7 @@ import {
   TreeValue,
   checkConflicts,
   childPath,
+  isPriorityPath,
   resolveServerValues,
   splitPriorityPath,
   withPriority,
@@ -38,6 +39,15 @@ export interface BatchState {
   log: LogPosition
 }
 
+export interface BatchLimits {
+  readonly rowMaxBytes: number
+  /** Bytes that all writes together may add; `Infinity` while there is no telling. */
+  readonly room: number
+}
+
+/** So long a text may be added by a write that deletes too, even where the data is full. */
+const SMALL_TEXT = 4096
+
 /** Writes that share one commit. Lives inside one write transaction. */
 export class Batch {
   readonly #lmdb: Lmdb
@@ -56,9 +66,11 @@ export class Batch {
   readonly #top: Layer
   /** Writes into that layer. */
   readonly #rows: RowWriter
+  /** Bytes that may still be added. */
+  #room: number
   readonly changes: Change[] = []
 
-  constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, rowMaxBytes: number) {
+  constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, limits: BatchLimits) {
     this.#lmdb = lmdb
     this.#log = log
     this.#heads = heads
@@ -66,10 +78,11 @@ export class Batch {
     this.#begin = state.log
     this.#sequence = state.log.sequence
     log.begin()
+    this.#room = limits.room
     this.#layer = new Layer(storedEntries(lmdb))
     this.#top = new Layer(this.#layer)
     this.#rows = new RowWriter(this.#top, {
-      rowMaxBytes,
+      rowMaxBytes: limits.rowMaxBytes,
       heads,
       allocateHead: () => state.counters.nextHead++,
     })
@@ -149,7 +162,8 @@ export class Batch {
   #writePairs(write: TreeWrite, top: Layer): Written {
     const rows = this.#rows
     // Everything is computed from the tree before the write, so all of it before the first change.
-    const resolved = write.pairs.map((pair) => this.#resolve(pair.path, pair.value))
+    const resolved = write.pairs.map((pair) => this.#resolve(write, pair.path, pair.value))
+    this.#takeRoom(resolved)
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
     let room = LOGGED_TEXT_MAX_LENGTH
@@ -173,7 +187,24 @@ export class Batch {
     return { values, pairs }
   }
 
-  #resolve(path: Path, value: WriteValue): TreeValue | ResolvedStaged {
+  /** @throws {TreeError} ERR_STORE_FULL when what a write adds is more than may be stored. */
+  #takeRoom(values: readonly (TreeValue | ResolvedStaged)[]): void {
+    if (this.#room === Infinity) return
+    let added = 0
+    let deletes = false
+    for (const value of values) {
+      if (!(value instanceof TreeValue)) continue
+      if (value.isNull) deletes = true
+      else added += value.text.length
+    }
+    // What mostly deletes makes room, and must be possible when there is none.
+    if (added > (deletes ? Math.max(this.#room, SMALL_TEXT) : this.#room)) {
+      throw new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes')
+    }
+    this.#room -= added
+  }
+
+  #resolve(write: TreeWrite, path: Path, value: WriteValue): TreeValue | ResolvedStaged {
     if (typeof value === 'function') {
       const result = value(this.#current(path))
       if (result === undefined) {
@@ -184,7 +215,8 @@ export class Batch {
       return this.#withServerValues(path, asTreeValue(result))
     }
     if (value instanceof StagedHead) {
-      value.use()
+      if (isPriorityPath(path)) throw invalidPriority(path)
+      value.use(write)
       const sums = value.serverValues.map(({ keys, value: computed }) => {
         const below = descendantPath(path, keys)
         return [below, this.#withServerValues(below, TreeValue.fromNode(computed))] as const
@@ -220,8 +252,8 @@ export class Batch {
 }
 
 /** Lets the staged values of a write that was not applied be written again, or thrown away. */
-export function releaseStaged({ pairs }: TreeWrite): void {
-  for (const { value } of pairs) if (value instanceof StagedHead) value.release()
+export function releaseStaged(write: TreeWrite): void {
+  for (const { value } of write.pairs) if (value instanceof StagedHead) value.release(write)
 }
 
 interface Written {
@@ -241,13 +273,14 @@ function setValue(rows: RowWriter, path: Path, value: TreeValue): boolean {
   if (!priority) return rows.set(path, value)
   const { node } = value
   if (typeof node !== 'string' && typeof node !== 'number' && node !== null) {
-    throw new TreeError(
-      'ERR_INVALID_PRIORITY',
-      `Cannot write ${path}: a priority is a number, a string or null`,
-      { path },
-    )
+    throw invalidPriority(path)
   }
   return rows.setPriority(nodePath, node)
+}
+
+function invalidPriority(path: Path): TreeError {
+  const message = `Cannot write ${path}: a priority is a number, a string or null`
+  return new TreeError('ERR_INVALID_PRIORITY', message, { path })
 }
 
 /** A value with the priority of the one that stood in for it. */

@@ -95,7 +95,9 @@ export class ChangeFeed {
     }
     this.#waiting = [changes]
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      for (const listener of this.#listeners) notify(listener, next)
+      // A listener that is added meanwhile has not asked for what came before it.
+      const listeners = [...this.#listeners]
+      for (const listener of listeners) notify(listener, next)
     }
     this.#waiting = undefined
   }

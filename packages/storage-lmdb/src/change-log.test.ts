@@ -3,10 +3,11 @@ import type { Change, ChangePair } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonText, path as anyPath } from '../test/arbitraries.ts'
+import { openLmdb } from '../test/open-lmdb.ts'
 import { temporaryFolder } from '../test/temporary-folder.ts'
 import { ChangeLog } from './change-log.ts'
 import type { LogLimits, LogPosition } from './change-log.ts'
-import { Lmdb } from './lmdb.ts'
+import type { Lmdb } from './lmdb.ts'
 import { Sealer } from './sealer.ts'
 
 const unlimited: LogLimits = { maxBytes: Infinity, maxAgeMs: Infinity }
@@ -21,15 +22,7 @@ class LogFixture implements AsyncDisposable {
 
   constructor(limits: LogLimits = unlimited, sealer?: Sealer) {
     this.#sealer = sealer
-    const { path } = this.#folder
-    this.lmdb = new Lmdb({
-      path,
-      readOnly: false,
-      syncCommits: false,
-      maxReaders: 8,
-      sealer,
-      onCommit: () => {},
-    })
+    this.lmdb = openLmdb(this.#folder.path, sealer)
     this.#log = new ChangeLog(this.lmdb, 'epoch', limits, sealer)
   }
 

@@ -55,6 +55,11 @@ interface LogEntry {
   readonly value: Buffer
 }
 
+interface OldestEntry {
+  readonly bytes: number
+  readonly time: number
+}
+
 export class ChangeLog {
   readonly #lmdb: Lmdb
   readonly #sealer: Sealer | undefined
@@ -67,6 +72,8 @@ export class ChangeLog {
   #end = HEADER_BYTES
   #changes = 0
   readonly #key: Buffer = Buffer.alloc(KEY_BYTES)
+  /** What decides whether the oldest entry stays, so that it is not read for each batch. */
+  #oldest: OldestEntry | undefined
 
   constructor(lmdb: Lmdb, epoch: string, limits: LogLimits, sealer: Sealer | undefined) {
     this.#lmdb = lmdb
@@ -129,18 +136,23 @@ export class ChangeLog {
    * `before`, so that no batch pays for many others. The newest entry stays.
    */
   trim(before: LogPosition, newest: LogPosition, now: number): void {
+    // Another thread may have dropped it meanwhile; then the oldest is younger, and is kept as well.
+    if (this.#oldest !== undefined && this.#keeps(this.#oldest, newest, now)) return
     const old: Uint8Array[] = []
     let kept: number | undefined
     for (const { sequence, bytes, value } of this.#entries({}, undefined)) {
-      const isKept =
-        newest.bytes - bytes < this.#limits.maxBytes &&
-        now - readHeadNumber(value, HEADER_BYTES + 4) < this.#limits.maxAgeMs
-      if (isKept || sequence >= newest.sequence) break
+      this.#oldest = { bytes, time: readHeadNumber(value, HEADER_BYTES + 4) }
+      if (this.#keeps(this.#oldest, newest, now) || sequence >= newest.sequence) break
       kept ??= bytes
       old.push(keyOf(sequence))
       if (bytes - kept > 2 * (newest.bytes - before.bytes)) break
     }
     for (const key of old) this.#lmdb.log.remove(key)
+  }
+
+  #keeps({ bytes, time }: OldestEntry, newest: LogPosition, now: number): boolean {
+    const { maxBytes, maxAgeMs } = this.#limits
+    return newest.bytes - bytes < maxBytes && now - time < maxAgeMs
   }
 
   /** The changes after a sequence number, oldest first, as far back as the log reaches. */

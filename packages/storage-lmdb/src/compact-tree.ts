@@ -31,7 +31,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
       `Cannot compact "${path}": there is no database in it`,
     )
   }
-  const lock = await lockFolder(path)
+  const lock = await lockFolder(path, 'alone')
   const work = join(path, WORK_FOLDER)
   try {
     if (await lock.isShared()) {
@@ -42,10 +42,20 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
     }
     rmSync(work, { recursive: true, force: true })
     mkdirSync(work)
-    await copy(
-      new LmdbTreeStore({ ...storeOptions(options, info.epoch), durability: 'full' }),
-      new LmdbTreeStore({ ...storeOptions(options, info.epoch), path: work, durability: 'full' }),
-    )
+    const { epoch } = info
+    // Whatever the options say of how to use the data, here it is all written once and synced.
+    const settings = {
+      ...options,
+      durability: 'full',
+      readOnly: false,
+      maxBytes: Infinity,
+    } as const
+    const from = new LmdbTreeStore(storeOptions(settings, epoch))
+    try {
+      await copy(from, new LmdbTreeStore(storeOptions({ ...settings, path: work }, epoch)))
+    } finally {
+      await from.close()
+    }
     renameSync(join(work, 'data.mdb'), join(path, 'data.mdb'))
     // The readers' table belongs to the old file.
     rmSync(join(path, 'lock.mdb'), { force: true })
@@ -67,7 +77,6 @@ async function copy(from: LmdbTreeStore, to: LmdbTreeStore): Promise<void> {
     if (outcome?.ok === false) throw outcome.error
     to.copyLog(from, LOG_ENTRIES_A_COMMIT)
   } finally {
-    await from.close()
     await to.close()
   }
 }

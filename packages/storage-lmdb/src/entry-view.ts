@@ -3,8 +3,9 @@ import {
   TreeError,
   TreeValue,
   branchOf,
-  compareKeys,
+  checkKeyRange,
   isPriorityPath,
+  keysInRange,
   locate,
   nodeAt,
   priorityOf,
@@ -41,9 +42,10 @@ export class EntryView implements TreeView {
   }
 
   *keys(path: Path, range: KeyRange = {}): Iterable<string> {
+    checkKeyRange(range)
     const found = this.find(path)
     if (found instanceof Head) yield* this.#source.names(found.number, range)
-    else if (found?.node instanceof Branch) yield* keysWithin(found.node, range)
+    else if (found?.node instanceof Branch) yield* keysInRange(found.node, range)
   }
 
   /** The entry or the part of one that is the node at `path`, or the priority that it stands for. */
@@ -118,14 +120,4 @@ export function storedPriority(node: TreeNode | null): number | string | null {
 function kindOf(node: TreeNode | null): NodeKind {
   if (node === null) return 'none'
   return node instanceof Branch ? 'branch' : 'leaf'
-}
-
-/** The keys of a branch that lie in a range, in its order. */
-export function keysWithin(branch: Branch, range: KeyRange): string[] {
-  const { after, before, limit = Infinity, reverse = false } = range
-  let keys = [...branch.children.keys()]
-  if (after !== undefined) keys = keys.filter((key) => compareKeys(key, after) > 0)
-  if (before !== undefined) keys = keys.filter((key) => compareKeys(key, before) < 0)
-  if (reverse) keys.reverse()
-  return keys.slice(0, limit)
 }

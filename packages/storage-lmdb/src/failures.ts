@@ -21,7 +21,9 @@ function numberOf(error: unknown): number | undefined {
 
 /** What went wrong beneath, in this project's words. Errors of our own pass unchanged. */
 export function storeError(error: unknown, doing: string): Error {
-  if (error instanceof TreeError || error instanceof StorageError) return error
+  if (error instanceof TreeError || error instanceof StorageError || error instanceof TypeError) {
+    return error
+  }
   const number = numberOf(error)
   if (number !== undefined && fullCodes.has(number)) {
     return new TreeError(

@@ -15,7 +15,7 @@ import { StorageError } from './errors.ts'
  */
 
 /** Name of a socket: process number, when it started; then the thread and which of its openings. */
-const SOCKET_NAME = /^open-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
+const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
 /** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
 const SOCKET_PATH_BYTES = 103
 
@@ -28,16 +28,25 @@ export interface FolderLock {
   release(): Promise<void>
 }
 
-/** @throws {StorageError} `ERR_STORE_LOCKED` when another process has the folder open. */
-export async function lockFolder(path: string): Promise<FolderLock> {
-  const name = `open-${thisProcess}-${threadId}-${++opened}.sock`
+/**
+ * @param mode `open` lets in others of this process, `alone` does not; who is alone still has to ask
+ * whether somebody was there before.
+ * @throws {StorageError} `ERR_STORE_LOCKED` when another process has the folder open.
+ */
+export async function lockFolder(
+  path: string,
+  mode: 'open' | 'alone' = 'open',
+): Promise<FolderLock> {
+  const name = `${mode}-${thisProcess}-${threadId}-${++opened}.sock`
   const folder = openSocketFolder(path, name)
   const file = join(path, name)
   try {
     rmSync(file, { force: true })
     const server = await listen(join(folder.path, name))
     try {
-      for (const other of readdirSync(path).filter(isForeign)) await knock(path, folder.path, other)
+      for (const other of readdirSync(path)) {
+        if (other !== name && refuses(other)) await knock(path, folder.path, other)
+      }
       // Somebody who knocked before this socket listened may have taken it for a dead one's.
       if (!existsSync(file)) throw locked(path, 'another process is opening it')
     } catch (error) {
@@ -124,10 +133,10 @@ function locked(path: string, why: string): StorageError {
   )
 }
 
-/** Whether a name is that of a socket of another process. */
-function isForeign(name: string): boolean {
-  const owner = SOCKET_NAME.exec(name)?.groups?.['process']
-  return owner !== undefined && owner !== thisProcess
+/** Whether a name is that of a socket whose owner lets nobody in: another process, or one that compacts. */
+function refuses(name: string): boolean {
+  const { mode, process: owner } = SOCKET_NAME.exec(name)?.groups ?? {}
+  return mode !== undefined && (mode === 'alone' || owner !== thisProcess)
 }
 
 /**

@@ -1,9 +1,8 @@
-import { Branch, TreeValue, compareKeys } from '@elkyn/tree'
+import { Branch, TreeValue, compareKeys, keysInRange } from '@elkyn/tree'
 import type { KeyRange } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { key, keyRange } from '../test/arbitraries.ts'
-import { keysWithin } from './entry-view.ts'
 import { Layer } from './layer.ts'
 import type { EntrySource } from './layer.ts'
 
@@ -20,7 +19,7 @@ function source(names: readonly string[]): EntrySource {
 
 function within(names: readonly string[], range: KeyRange): string[] {
   const children = new Map([...new Set(names)].toSorted(compareKeys).map((name) => [name, 1]))
-  return keysWithin(new Branch(children), range)
+  return keysInRange(new Branch(children), range)
 }
 
 const head = fc.integer({ min: 1, max: 3 })

@@ -9,6 +9,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TreeValue } from '@elkyn/tree'
+import { realpathSync } from 'node:fs'
 import * as lmdb from 'lmdb'
 import {
   decodeEntry,
@@ -104,6 +105,8 @@ export interface LmdbOptions {
   readonly readOnly: boolean
   /** Whether a commit is on the disk when it returns. */
   readonly syncCommits: boolean
+  /** Whether it has to be so, also where this process opened it otherwise before. */
+  readonly mustSync: boolean
   readonly maxReaders: number
   readonly sealer: Sealer | undefined
   /** Called in this thread some time after a commit of any thread, while somebody listens. */
@@ -120,8 +123,10 @@ export const SharedWord = {
   session: 2,
   /** Grows with each write transaction, while it holds LMDB's lock. */
   turns: 3,
+  /** 1 when the first opening was `relaxed`: it decides for all whether commits sync. */
+  relaxed: 4,
 } as const
-const SHARED_BYTES = 16
+const SHARED_BYTES = 32
 
 const SCRATCH_BYTES = 256 * 1024
 
@@ -148,9 +153,12 @@ export class Lmdb {
   #placeEnd = 0
   #visitor: RowVisitor<unknown> | undefined
   readonly #pageBytes: number
+  readonly #path: string
+  #isWriting = false
 
   constructor(options: LmdbOptions) {
     this.#sealer = options.sealer
+    this.#path = realpathSync(options.path)
     this.#root = openRoot(options)
     try {
       this.#rows = this.#openTable('rows', {
@@ -166,17 +174,33 @@ export class Lmdb {
       this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
       const initial = new ArrayBuffer(SHARED_BYTES)
       new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
+      new Int32Array(initial)[SharedWord.relaxed] = options.syncCommits ? 0 : 1
       const buffer = this.#root.getUserSharedBuffer('elkyn', initial, {
         envKey: true,
         callback: options.onCommit,
       })
       this.shared = new Int32Array(buffer)
+      if (options.mustSync && Atomics.load(this.shared, SharedWord.relaxed) === 1) {
+        throw new TypeError(
+          `Cannot open "${options.path}" with full durability: this process has it open with relaxed`,
+        )
+      }
       this.#notify = () => buffer.notify()
       this.#pageBytes = this.#root.getStats().pageSize
     } catch (error) {
       void this.#root.close()
       throw storeError(error, 'Cannot open the database')
     }
+  }
+
+  /** Whether a write transaction is open, which lmdb would read from instead of any other. */
+  get isWriting(): boolean {
+    return this.#isWriting
+  }
+
+  /** Whether this thread writes to the folder, here or through another opening: a second one would wait for ever. */
+  get isFolderWriting(): boolean {
+    return writing.has(this.#path)
   }
 
   /** A transaction of this thread's own, on the newest commit. */
@@ -201,6 +225,8 @@ export class Lmdb {
    * transactions of all threads: who had the one before knows that nobody came between.
    */
   transact(work: (turn: number) => void): void {
+    writing.add(this.#path)
+    this.#isWriting = true
     try {
       // The block body matters: see the top of this file.
       this.#root.transactionSync(() => {
@@ -208,6 +234,9 @@ export class Lmdb {
       })
     } catch (error) {
       throw storeError(error, 'Cannot commit')
+    } finally {
+      this.#isWriting = false
+      writing.delete(this.#path)
     }
     // After the commit: a reader that sees the new number finds the commit.
     Atomics.add(this.shared, SharedWord.commits, 1)
@@ -480,11 +509,16 @@ function readRowName(bytes: Uint8Array, start: number, end: number): string {
   return readName(bytes, start + HEAD_NUMBER_BYTES, end)
 }
 
+/** Folders that this thread is writing to. */
+const writing = new Set<string>()
+
 function openRoot(options: LmdbOptions): Root {
   try {
     return lmdb.open({
       path: options.path,
       readOnly: options.readOnly,
+      // lmdb would take a folder with a dot in its name for a file.
+      noSubdir: false,
       encoding: 'binary',
       keyEncoding: 'binary',
       maxDbs: 16,

@@ -70,7 +70,8 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   try {
     const { epoch } = readFolder(path, key) ?? createFolder(path, key)
     const released = async () => lock.release()
-    const store = new LmdbTreeStore({ ...storeOptions(options, epoch), released })
+    const joins = readOnly && (await lock.isShared())
+    const store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, released })
     // The data file may be new: without its name on the disk nothing that is synced into it is safe.
     if (!readOnly) syncFolder(path)
     return new Tree(store, key)
@@ -86,11 +87,16 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
   if (key !== undefined && key.length !== 32) {
     throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)
   }
+  const { durability = 'full' } = options
+  if (durability !== 'full' && durability !== 'relaxed') {
+    throw new RangeError(`Cannot open with durability "${durability as string}": full or relaxed`)
+  }
   return {
     path,
     epoch,
+    joins: false,
     readOnly: options.readOnly ?? false,
-    durability: options.durability ?? 'full',
+    durability,
     rowMaxBytes: checked('rowMaxBytes', options.rowMaxBytes ?? ROW_MAX_BYTES, 1, 65_536),
     maxBytes: checked('maxBytes', options.maxBytes ?? Infinity, 0, Infinity),
     maxReaders: checked('maxReaders', options.maxReaders ?? 512, 1, 65_536),
@@ -102,7 +108,7 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
   }
 }
 
-/** See decisions/: the longest row that one page of LMDB holds beside its header. */
+/** The longest row that fits one page of LMDB beside its header; decisions/ has the measurements. */
 const ROW_MAX_BYTES = 4000
 
 function checked(name: string, value: number, least: number, most: number): number {

@@ -113,6 +113,9 @@ export class ReadSnapshot implements TreeSnapshot {
     if (this.#reader === undefined || this.#reader.isClosed) {
       throw new TreeError('ERR_STORE_CLOSED', 'Cannot read: the snapshot is closed')
     }
+    if (this.#lmdb.isWriting) {
+      throw new TypeError('Cannot read here: a write is being applied. Use what it was given')
+    }
     return this.#reader
   }
 }

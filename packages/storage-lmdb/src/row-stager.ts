@@ -39,8 +39,9 @@ export class RowStager implements Stager {
     return this.#run(() => {
       this.#tokenizer.end()
       this.#sink.flush()
+      const pairs = this.#result()
       this.#ended = true
-      return this.#result()
+      return pairs
     })
   }
 
@@ -62,8 +63,17 @@ export class RowStager implements Stager {
     try {
       return work()
     } catch (error) {
-      this.abort()
+      this.#abandon()
       throw error
+    }
+  }
+
+  /** After a failure, which is what the caller has to hear of. */
+  #abandon(): void {
+    try {
+      this.abort()
+    } catch {
+      // The rows lie in a grave of this session, and go when the folder is opened next.
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ServerValue, StagedValue } from '@elkyn/tree'
+import type { ServerValue, StagedValue, TreeWrite } from '@elkyn/tree'
 import type { Head } from './entry.ts'
 
 /** A server value in a staged value, which waits for the write to know what it comes to. */
@@ -13,7 +13,7 @@ export class StagedHead implements StagedValue {
   readonly staged = 'lmdb'
   readonly head: Head
   readonly serverValues: readonly StagedServerValue[]
-  #used = false
+  #user: TreeWrite | undefined
 
   constructor(head: Head, serverValues: readonly StagedServerValue[]) {
     this.head = head
@@ -22,17 +22,17 @@ export class StagedHead implements StagedValue {
 
   /** Whether it was written, or is being written. */
   get used(): boolean {
-    return this.#used
+    return this.#user !== undefined
   }
 
   /** @throws {TypeError} when it has found its place before: two places can't share rows. */
-  use(): void {
-    if (this.#used) throw new TypeError('A staged value can be written once only')
-    this.#used = true
+  use(write: TreeWrite): void {
+    if (this.used) throw new TypeError('A staged value can be written once only')
+    this.#user = write
   }
 
-  /** Makes it usable again, after a write that was refused. */
-  release(): void {
-    this.#used = false
+  /** Makes it usable again, after the write that used it was refused. Others can't take it from that. */
+  release(write: TreeWrite): void {
+    if (this.#user === write) this.#user = undefined
   }
 }

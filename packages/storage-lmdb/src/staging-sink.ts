@@ -14,6 +14,8 @@ import type { StagedServerValue } from './staged-head.ts'
 
 /** Rows of so many bytes go into one transaction, so that nobody waits long for the writer. */
 const FLUSH_BYTES = 2 * 1024 * 1024
+/** What an entry that waits takes beside its key and text, so that empty ones count too. */
+const PENDING_BYTES = 64
 /** Numbers of heads taken at a time. Those not used are lost, of which there are enough. */
 const NUMBERS_A_TIME = 1024
 
@@ -25,8 +27,8 @@ export interface StagingContext {
   readonly heldMaxBytes: number
   /** Runs `work` in a write transaction. */
   transact(work: (state: BatchState) => void): void
-  /** @throws {TreeError} `ERR_STORE_FULL` when the store has reached its limit. */
-  checkRoom(): void
+  /** @throws {TreeError} `ERR_STORE_FULL` when so many more bytes are over the limit. */
+  checkRoom(bytes: number): void
 }
 
 /** A head that takes children in, before the tree has it. */
@@ -81,9 +83,8 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   put(parent: OpenHead, key: string, node: TreeNode): void {
     const value = TreeValue.fromNode(node)
+    this.#pendingBytes += value.text.length
     this.#set(parent, key, value)
-    this.#pendingBytes += key.length + value.text.length
-    if (this.#pendingBytes >= FLUSH_BYTES) this.flush()
   }
 
   delete(parent: OpenHead, key: string): void {
@@ -127,7 +128,7 @@ export class StagingSink implements TreeSink<OpenHead> {
   flush(): void {
     const { lmdb, rowMaxBytes } = this.#context
     this.#context.transact((state) => {
-      this.#context.checkRoom()
+      this.#context.checkRoom(this.#pendingBytes)
       if (this.#nextNumber === this.#numbersEnd) {
         this.#nextNumber = state.counters.nextHead
         this.#numbersEnd = state.counters.nextHead += NUMBERS_A_TIME
@@ -167,6 +168,8 @@ export class StagingSink implements TreeSink<OpenHead> {
     this.#forgetServerValues(parent, key)
     if (entry !== null) parent.isEmpty = false
     this.#pending.push({ head: parent.number, key, entry })
+    this.#pendingBytes += key.length + PENDING_BYTES
+    if (this.#pendingBytes >= FLUSH_BYTES) this.flush()
   }
 
   /** What replaces a child replaces the server values in it. */

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { TreeError, TreeValue } from '@elkyn/tree'
+import { TreeError } from '@elkyn/tree'
 import type {
   Change,
   StageOptions,
@@ -39,6 +39,8 @@ export interface LmdbTreeStoreOptions {
   readonly maxBytes: number
   readonly log: LogLimits
   readonly sealer: Sealer | undefined
+  /** Whether this process has opened the folder for writing before: a reader then opens as one. */
+  readonly joins: boolean
   /** Called when the store has closed. */
   readonly released?: () => Promise<void>
   /** Bytes from which on a staged value goes to the disk. Default: 1 MiB. */
@@ -66,8 +68,7 @@ export class LmdbTreeStore implements TreeStore {
   #state: BatchState | undefined
   #turn = 0
   readonly #closeListeners = new Set<() => void>()
-  /** Whether a write transaction of this thread is open. */
-  #isWriting = false
+  readonly #backups = new Set<Promise<void>>()
   #closed = false
   #closing: Promise<void> | undefined
   /** Why relaxed commits did not reach the disk; the next writer is told. */
@@ -77,8 +78,9 @@ export class LmdbTreeStore implements TreeStore {
     this.#options = options
     this.#lmdb = new Lmdb({
       path: options.path,
-      readOnly: options.readOnly,
+      readOnly: options.joins,
       syncCommits: options.durability === 'full',
+      mustSync: options.durability === 'full' && !options.readOnly,
       maxReaders: options.maxReaders,
       sealer: options.sealer,
       onCommit: () => {
@@ -91,7 +93,7 @@ export class LmdbTreeStore implements TreeStore {
     this.#reclaimer = new Reclaimer(this.#lmdb, (work) => {
       this.#transact(work)
     })
-    this.#queue = new WriteQueue((writes) => this.commit(writes))
+    this.#queue = new WriteQueue((writes) => this.#apply(writes))
     if (options.readOnly) return
     this.#reclaimer.wake()
     if (options.durability === 'relaxed') {
@@ -104,7 +106,7 @@ export class LmdbTreeStore implements TreeStore {
   snapshot(): TreeSnapshot {
     this.#checkOpen('read')
     // lmdb would read from the open write transaction instead.
-    if (this.#isWriting) {
+    if (this.#lmdb.isWriting) {
       throw new TypeError('Cannot read here: a write is being applied. Use what it was given')
     }
     const reader = this.#readers.acquire()
@@ -113,6 +115,12 @@ export class LmdbTreeStore implements TreeStore {
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkWritable()
+    // Writes take effect in the order of the calls.
+    this.#queue.flush()
+    return this.#apply(writes)
+  }
+
+  #apply(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkSynced()
     const outcomes: WriteOutcome[] = []
     let changes: readonly Change[] = []
@@ -120,16 +128,11 @@ export class LmdbTreeStore implements TreeStore {
     try {
       this.#transact((state) => {
         const before = state.counters.headsGone
-        const batch = new Batch(
-          this.#lmdb,
-          this.#log,
-          this.#heads,
-          state,
-          this.#options.rowMaxBytes,
-        )
-        const isFull = this.#isFull()
-        for (const write of writes)
-          outcomes.push(isFull && adds(write) ? { ok: false, error: full() } : batch.apply(write))
+        const batch = new Batch(this.#lmdb, this.#log, this.#heads, state, {
+          rowMaxBytes: this.#options.rowMaxBytes,
+          room: this.#room(),
+        })
+        for (const write of writes) outcomes.push(batch.apply(write))
         batch.store()
         changes = batch.changes
         gone = state.counters.headsGone - before
@@ -161,8 +164,9 @@ export class LmdbTreeStore implements TreeStore {
         // What was replaced or thrown away lies buried now.
         this.#reclaimer.wake()
       },
-      checkRoom: () => {
-        if (this.#isFull()) throw full()
+      checkRoom: (bytes: number) => {
+        if (this.#room() >= bytes) return
+        throw new TreeError('ERR_STORE_FULL', 'Cannot stage: the data has reached maxBytes')
       },
     }
     return new RowStager(context, options)
@@ -235,7 +239,13 @@ export class LmdbTreeStore implements TreeStore {
     if (readdirSync(folder).length > 0) {
       throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
     }
-    await this.#lmdb.backup(folder)
+    const copying = this.#lmdb.backup(folder)
+    this.#backups.add(copying)
+    try {
+      await copying
+    } finally {
+      this.#backups.delete(copying)
+    }
   }
 
   stats(): StoreStats {
@@ -261,6 +271,8 @@ export class LmdbTreeStore implements TreeStore {
     this.#reclaimer.close()
     this.#feed.close()
     this.#readers.close()
+    // lmdb copies in a thread of its own, which would go on in a closed environment.
+    await Promise.allSettled(this.#backups)
     try {
       if (this.#syncTimer !== undefined) await this.#lmdb.sync()
     } finally {
@@ -291,7 +303,6 @@ export class LmdbTreeStore implements TreeStore {
 
   /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
   #transact(work: (state: BatchState) => void): void {
-    this.#isWriting = true
     try {
       this.#lmdb.transact((turn) => {
         const state = this.#stateOf(turn)
@@ -307,8 +318,6 @@ export class LmdbTreeStore implements TreeStore {
       this.#state = undefined
       this.#heads.clear()
       throw error
-    } finally {
-      this.#isWriting = false
     }
   }
 
@@ -321,10 +330,10 @@ export class LmdbTreeStore implements TreeStore {
     return { counters, log: this.#log.position(undefined) }
   }
 
-  /** Whether the data has reached its limit. Pages that nothing uses count as room. */
-  #isFull(): boolean {
+  /** Bytes that may still be stored. Pages that nothing uses count as room. */
+  #room(): number {
     const { maxBytes } = this.#options
-    return this.#lmdb.fileBytes() >= maxBytes && this.#lmdb.usedBytes() >= maxBytes
+    return maxBytes === Infinity ? Infinity : maxBytes - this.#lmdb.usedBytes()
   }
 
   readonly #release = (reader: Reader): void => {
@@ -338,16 +347,9 @@ export class LmdbTreeStore implements TreeStore {
 
   #checkWritable(): void {
     this.#checkOpen('write')
-    if (this.#isWriting) throw new TypeError('Cannot write here: another write is being applied')
+    if (this.#lmdb.isFolderWriting) {
+      throw new TypeError('Cannot write here: another write is being applied')
+    }
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
-}
-
-/** Whether a write may need room: everything but deleting does. */
-function adds({ pairs }: TreeWrite): boolean {
-  return pairs.some(({ value }) => value !== null && !(value instanceof TreeValue && value.isNull))
-}
-
-function full(): TreeError {
-  return new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes')
 }

@@ -1,4 +1,13 @@
-import { TreeError, TreeValue, fromJson, joinPath, parsePath, pathDepth, pushId } from '@elkyn/tree'
+import {
+  TreeError,
+  TreeValue,
+  fromJson,
+  joinPath,
+  parsePath,
+  pathDepth,
+  pushId,
+  updateOf,
+} from '@elkyn/tree'
 import type {
   KeyRange,
   TreeSnapshot,
@@ -53,7 +62,7 @@ export class Tree implements AsyncDisposable {
 
   /** Whether anything is at a path. */
   has(path: string): boolean {
-    return this.#read((snapshot) => snapshot.kind(parsePath(path)) !== 'none')
+    return this.#read((snapshot) => snapshot.kind(parsePath(path, { priority: true })) !== 'none')
   }
 
   /**
@@ -196,12 +205,11 @@ function setWrite(path: string, value: unknown): TreeWrite {
 
 function updateWrite(path: string, members: Readonly<Record<string, unknown>>): TreeWrite {
   const parent = parsePath(path)
-  return {
-    pairs: Object.entries(members).map(([name, value]) => {
-      const child = joinPath(parent, name)
-      return { path: child, value: fromJson(value, { depth: pathDepth(child) }) }
-    }),
-  }
+  const pairs = updateOf(members, { depth: pathDepth(parent) }).map(({ path: below, value }) => ({
+    path: joinPath(parent, below),
+    value,
+  }))
+  return { pairs }
 }
 
 type Result = (outcome: WriteOutcome) => unknown

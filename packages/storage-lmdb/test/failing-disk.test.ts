@@ -176,7 +176,7 @@ test('a tree that reached maxBytes can be read and emptied, and then written aga
     for (; ; written++) tree.setSync(`/r${written}`, 'x'.repeat(10_000))
   }).toThrow(full)
   expect(written).toBeGreaterThan(150)
-  await expect(tree.push('/list', 1)).rejects.toThrow(full)
+  await expect(tree.push('/list', 'x'.repeat(10_000))).rejects.toThrow(full)
   const stager = tree.store.stage()
   expect(() => {
     for (let index = 0; index < 10; index++) {
@@ -190,4 +190,7 @@ test('a tree that reached maxBytes can be read and emptied, and then written aga
   tree.setSync('/again', 'x'.repeat(10_000))
   expect(tree.get('/r1')).toBe('x'.repeat(10_000))
   expect(tree.stats().fileBytes).toBeLessThan(2 * maxBytes)
+  // What deletes makes room, also together with something small.
+  await tree.update('/', { r5: null, small: 1 })
+  expect(await tree.transaction('/r7', () => null)).toBe(null)
 })

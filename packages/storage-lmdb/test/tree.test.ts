@@ -358,3 +358,23 @@ test('an object of many zero-padded numbers is written in one piece', async () =
   expect(tree.keys('/ids', { limit: 2 })).toEqual(['0000000', '0000001'])
   expect(tree.get('/ids/0149999')).toBe(1)
 })
+
+test('two openings in one thread never trust what the other has changed', async () => {
+  using folder = temporaryFolder()
+  await using first = await open(folder)
+  await using second = await open(folder)
+  const large = (text: string) => ({
+    deep: Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`k${index}`, { text }])),
+  })
+  for (let round = 0; round < 10; round++) {
+    const [writer, reader] = round % 2 === 0 ? [first, second] : [second, first]
+    writer.setSync('/v', large(`round ${round}`))
+    expect(reader.get('/v/deep/k7/text')).toBe(`round ${round}`)
+    reader.setSync('/v/deep/k7/text', 'changed')
+    expect(writer.get('/v/deep/k7')).toEqual({ text: 'changed' })
+    writer.setSync('/v', 'leaf')
+    expect(reader.get('/v/deep/k7')).toBe(null)
+    reader.setSync('/v/deep/k7/text', 'from nothing')
+    expect(writer.get('/v')).toEqual({ deep: { k7: { text: 'from nothing' } } })
+  }
+})

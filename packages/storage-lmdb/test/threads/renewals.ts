@@ -2,21 +2,15 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
-import { Lmdb, SharedWord } from '../../src/lmdb.ts'
+import { SharedWord } from '../../src/lmdb.ts'
 import { DEFAULT_NAMESPACE, TOP_HEAD } from '../../src/place.ts'
 import { Readers } from '../../src/readers.ts'
+import { openLmdb } from '../open-lmdb.ts'
 
 const { path, renewals } = workerData as { path: string; renewals: number }
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
-const lmdb = new Lmdb({
-  path,
-  readOnly: false,
-  syncCommits: false,
-  maxReaders: 8,
-  sealer: undefined,
-  onCommit: () => {},
-})
+const lmdb = openLmdb(path)
 const readers = new Readers(lmdb)
 
 function renew(times: number): void {
