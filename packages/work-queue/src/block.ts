@@ -3,9 +3,16 @@ import { Spinner } from './spin.ts'
 import { MAX_SLEEP_MS } from './waiting.ts'
 import type { EventCount, Need } from './waiting.ts'
 
+/** Looks for a while whether a need becomes ready, before it is worth to sleep. */
+export type Spin = (need: Need) => boolean
+
 /** Blocks the calling thread, for one participant. */
 export class Blocking {
-  readonly #spinners = new Map<EventCount, Spinner>()
+  readonly #spin: Spin
+
+  constructor(spin: Spin = adaptiveSpin()) {
+    this.#spin = spin
+  }
 
   /**
    * Tries until it succeeds.
@@ -17,7 +24,7 @@ export class Blocking {
     for (;;) {
       const need = attempt()
       if (need === undefined) return true
-      if (this.#spinner(need.events).spin(need)) continue
+      if (this.#spin(need)) continue
       const sequence = need.events.announce()
       let left = 0
       if (!need.ready()) {
@@ -30,10 +37,14 @@ export class Blocking {
       }
     }
   }
+}
 
-  #spinner(events: EventCount): Spinner {
-    let spinner = this.#spinners.get(events)
-    if (spinner === undefined) this.#spinners.set(events, (spinner = new Spinner()))
-    return spinner
+/** A spinner for each event count: how long they take to change has nothing to do with each other. */
+function adaptiveSpin(): Spin {
+  const spinners = new Map<EventCount, Spinner>()
+  return (need) => {
+    let spinner = spinners.get(need.events)
+    if (spinner === undefined) spinners.set(need.events, (spinner = new Spinner()))
+    return spinner.spin(need)
   }
 }

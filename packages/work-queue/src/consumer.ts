@@ -21,15 +21,16 @@ export class Consumer {
   readonly #words: Int32Array
   readonly #slotBytes: number
   readonly #stride: number
-  readonly #slab = new Slab()
+  readonly #slab: Slab
   readonly #detached: () => boolean
   /** Items taken since a lower band was looked at first. */
   #served = 0
   /** The lower band that is looked at first next time. */
   #aged: number
 
-  constructor(memory: Memory, detached: () => boolean) {
+  constructor(memory: Memory, detached: () => boolean, slab: Slab = new Slab()) {
     this.#memory = memory
+    this.#slab = slab
     this.#words = memory.words
     this.#stride = memory.layout.slotWords * 4
     this.#slotBytes = this.#stride - SLOT.BYTES * 4

@@ -57,7 +57,7 @@ export class Ring {
     this.#slots = layout.slots + band * layout.capacity * layout.slotWords
     this.#slotWords = layout.slotWords
     this.#cell = cellAt(layout, participant)
-    this.#oldHead = Atomics.load(words, this.#head)
+    this.#oldHead = wordAt(words, this.#head)
   }
 
   /**
