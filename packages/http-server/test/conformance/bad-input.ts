@@ -10,6 +10,11 @@ const invalidKey = (place: string): string =>
   errorText(
     `Invalid data; couldn't parse key beginning at ${place}. Key value can't be empty or contain $ # [ ] / or .`,
   )
+const controlInKey = (place: string): string =>
+  errorText(
+    `Invalid data; couldn't parse key beginning at ${place}. Key value can't contain ASCII control characters`,
+  )
+const isControl = (key: string): boolean => key === '\u0001' || key === '\u007f'
 
 // Each refusal has to come for a body that is parsed in one piece and for one that is staged. The
 // filler makes the second of the first, and stands where it doesn't change what is wrong.
@@ -66,7 +71,8 @@ export function describeBadInput(start: StartServer): void {
           [`{"a":\n${filler}${json}}`, `2:${filler.length + 2}`],
         ] as const) {
           const answer = await server.ask('PUT', '/a.json', { body })
-          expect([key, answer.status, answer.text]).toEqual([key, 400, invalidKey(place)])
+          const text = isControl(key) ? controlInKey(place) : invalidKey(place)
+          expect([key, answer.status, answer.text]).toEqual([key, 400, text])
         }
       }
       const answer = await server.patch('/a.json', { 'b/c.d': 1 })
