@@ -19,7 +19,7 @@ import { StorageError } from './errors.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
 
 /** What this version writes, and the only one it reads. */
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
 
 /** `elkyn.json`: what has to be known of a data folder before LMDB opens (and thereby changes) it. */
 export interface FolderInfo {

@@ -9,7 +9,7 @@ import { copyInto } from './lmdb.ts'
 import type { Lmdb, ReadOptions, RowCursor, RowVisitor } from './lmdb.ts'
 
 /** Size of the blocks that a large value is read in; only a longer row makes a longer block. */
-export const BLOCK_BYTES: number = 64 * 1024
+const BLOCK_BYTES = 64 * 1024
 
 const COMMA = 0x2c
 const COLON = 0x3a

@@ -2,9 +2,9 @@ import type { TreeWrite, WriteOutcome, WritePair } from '@elkyn/tree'
 import { TreeValue } from '@elkyn/tree'
 
 /** A batch is closed at so many writes, */
-export const BATCH_MAX_WRITES = 512
+const BATCH_MAX_WRITES = 512
 /** and at so many characters of text. */
-export const BATCH_MAX_TEXT: number = 4 * 1024 * 1024
+const BATCH_MAX_TEXT = 4 * 1024 * 1024
 
 interface Waiting {
   readonly write: TreeWrite
