@@ -141,7 +141,7 @@ export class Consumer {
       if (time !== 0) this.#noteWait(ring, time)
       addToTotal(words, this.#memory.cell + CELL.DEQUEUED, 1)
       if (chain > 0) return this.#chainItem(chain - 1, length, tag, ring.band)
-      return new SlotItem(new Uint8Array(slab.bytes.buffer, at, length), tag, ring.band)
+      return new SlotItem(new Uint8Array(slab.bytes.buffer, at, length), tag >>> 0, ring.band)
     }
   }
 

@@ -90,7 +90,7 @@ function checkAccounts(queue: Queue, end: End, producers: number[], consumers: n
 function expectInOrder(tags: number[]): void {
   for (const producer of [1, 2]) {
     const own = tags.filter((tag) => Math.floor(tag / 10) === producer)
-    expect(own).toEqual(own.toSorted())
+    expect(own).toEqual(own.toSorted((a, b) => a - b))
   }
 }
 
@@ -133,7 +133,8 @@ describe.each([1, 2, 4])('every interleaving at capacity %i', (capacity) => {
         consumers: [1, 2],
         check: ({ results }) => {
           // Nothing is accepted after a refusal.
-          if (results[0]?.[0] === 'closed') expect(results[0]).toEqual(['closed', 'closed'])
+          const [first, second] = results[0] ?? []
+          expect(first !== 'closed' || second === 'closed').toBe(true)
         },
       }))
     })
@@ -212,7 +213,7 @@ describe.each(capacitiesOfLongPrograms)('threads that wait, at capacity %i', (ca
       // One of them gets the item; the other one may have nothing to come.
       maySleep: [2],
       check: (end) => {
-        if (end.asleep.includes(2)) expect(end.results[1]).toEqual([11])
+        expect(!end.asleep.includes(2) || end.results[1]?.[0] === 11).toBe(true)
       },
     }))
   })

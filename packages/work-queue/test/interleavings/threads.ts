@@ -128,9 +128,9 @@ export function tryPutMany(
   return (context) => {
     const sources = Array.from({ length: count }, () => nothing)
     const producer = new Producer(memoryOf(context, layout, participant))
-    const put = producer.putMany(sources, 0, 0, tag)
-    if (-put === CLOSED) return 'closed'
-    return Array.from({ length: Math.max(0, put) }, () => tag)
+    const result = producer.putMany(sources, 0, 0, tag)
+    if (-result === CLOSED) return 'closed'
+    return Array.from({ length: Math.max(0, result) }, () => tag)
   }
 }
 

@@ -1,0 +1,508 @@
+import { describe, expect, test } from 'vitest'
+import { WorkQueueError, attachWorkQueue, createWorkQueue } from './index.ts'
+import type { WorkItem, WorkQueue } from './index.ts'
+import { createSharedQueue } from './shared-queue.ts'
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const text = (item: WorkItem | undefined): string | undefined =>
+  item && new TextDecoder().decode(item.bytes)
+const small = { capacity: 4, arenaBytes: 0 }
+
+function fill(queue: WorkQueue, count: number): void {
+  for (let i = 0; i < count; i++) queue.tryEnqueue(Uint8Array.of(i))
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
+
+async function codeOf(run: () => unknown): Promise<string> {
+  try {
+    await run()
+  } catch (error) {
+    if (error instanceof WorkQueueError) return error.code
+    throw error
+  }
+  throw new Error('Did not throw')
+}
+
+test('createWorkQueue() refuses options out of their range', () => {
+  for (const options of [{ capacity: 0 }, { bands: 9 }, { sampleEvery: 3 }, { slotBytes: 1.5 }]) {
+    expect(() => createWorkQueue(options)).toThrow(RangeError)
+  }
+})
+
+test('createWorkQueue() rounds sizes up and shows them', () => {
+  const queue = createWorkQueue({ capacity: 5, slotBytes: 100, arenaBytes: 1, blockBytes: 64 })
+  expect(queue).toMatchObject({ capacity: 8, slotBytes: 112, bands: 1, maxItemBytes: 112 })
+})
+
+test('tryEnqueue() and tryDequeue() pass bytes and tag in order', () => {
+  const queue = createWorkQueue(small)
+  expect(queue.tryDequeue()).toBeUndefined()
+  expect(queue.tryEnqueue(bytes('a'), { tag: 2 ** 32 - 1 })).toBe(true)
+  expect(queue.tryEnqueue(bytes(''))).toBe(true)
+  const first = queue.tryDequeue()
+  expect(text(first)).toBe('a')
+  expect(first).toMatchObject({ tag: 2 ** 32 - 1, band: 0, byteLength: 1, inBlocks: false })
+  expect(text(queue.tryDequeue())).toBe('')
+  expect(queue.tryDequeue()).toBeUndefined()
+})
+
+test('tryEnqueue() returns false at capacity and not before', () => {
+  const queue = createWorkQueue(small)
+  fill(queue, 4)
+  expect(queue.tryEnqueue(bytes('x'))).toBe(false)
+  expect(queue.depth).toBe(4)
+  queue.tryDequeue()
+  expect(queue.tryEnqueue(bytes('x'))).toBe(true)
+})
+
+test('tryEnqueue() copies: the bytes may be changed at once', () => {
+  const queue = createWorkQueue()
+  const source = bytes('a'.repeat(300))
+  queue.tryEnqueue(source)
+  source.fill(0)
+  expect(text(queue.tryDequeue())).toBe('a'.repeat(300))
+})
+
+test('tryEnqueue() takes any length and alignment of a slot', () => {
+  const queue = createWorkQueue({ capacity: 1, slotBytes: 1008 })
+  const source = Uint8Array.from({ length: 1100 }, (_, i) => i)
+  for (const length of [0, 1, 2, 3, 4, 5, 63, 64, 111, 112, 511, 512, 513, 1007, 1008, 1009]) {
+    expect(queue.tryEnqueue(source.subarray(3, 3 + length))).toBe(true)
+    expect(queue.tryDequeue()?.bytes).toEqual(source.slice(3, 3 + length))
+  }
+})
+
+test('tryEnqueue() refuses a band and a tag that do not exist', () => {
+  const queue = createWorkQueue(small)
+  expect(() => queue.tryEnqueue(bytes('a'), { band: 1 })).toThrow(RangeError)
+  expect(() => queue.tryEnqueue(bytes('a'), { tag: -1 })).toThrow(RangeError)
+})
+
+test('tryEnqueue() refuses what the queue can never hold', async () => {
+  const queue = createWorkQueue({ arenaBytes: 128, blockBytes: 64 })
+  expect(await codeOf(() => queue.tryEnqueue(new Uint8Array(129)))).toBe('ERR_ITEM_TOO_LARGE')
+  expect(queue.tryEnqueue(new Uint8Array(128))).toBe(true)
+})
+
+test('items longer than a slot travel in blocks, which bytes gives back', () => {
+  const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
+  const long = Uint8Array.from({ length: 600 }, (_, i) => i)
+  expect(queue.tryEnqueue(long)).toBe(true)
+  // The arena is short now.
+  expect(queue.tryEnqueue(long)).toBe(false)
+  const item = queue.tryDequeue()
+  expect(item?.inBlocks).toBe(true)
+  expect(item?.segments().map(({ length }) => length)).toEqual([...Array(9).fill(64), 24])
+  expect(queue.stats().blocks).toEqual({ total: 10, free: 0 })
+  expect(item?.bytes).toEqual(long)
+  expect(queue.stats().blocks).toEqual({ total: 10, free: 10 })
+  expect(item?.segments()).toEqual([long])
+})
+
+test('release() gives blocks back once, and reading after it throws', () => {
+  const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
+  queue.tryEnqueue(new Uint8Array(600))
+  const item = queue.tryDequeue()
+  item?.release()
+  item?.release()
+  expect(queue.stats().blocks.free).toBe(10)
+  expect(() => item?.bytes).toThrow(TypeError)
+})
+
+test('a draft grows as bytes arrive and is enqueued without a copy', () => {
+  const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
+  const draft = queue.draft()
+  expect(draft.tryReserve(300)).toBe(true)
+  for (const part of ['a', 'b', 'c']) expect(draft.tryWrite(bytes(part.repeat(50)))).toBe(true)
+  expect(draft.byteLength).toBe(150)
+  expect(queue.tryEnqueue(draft, { tag: 9 })).toBe(true)
+  // What was reserved and not written is free again.
+  expect(queue.stats().blocks.free).toBe(7)
+  expect(text(queue.tryDequeue())).toBe('a'.repeat(50) + 'b'.repeat(50) + 'c'.repeat(50))
+  expect(() => queue.tryEnqueue(draft)).toThrow(TypeError)
+})
+
+test('a draft of another queue is refused', () => {
+  const draft = createWorkQueue().draft()
+  expect(() => createWorkQueue().tryEnqueue(draft)).toThrow(TypeError)
+})
+
+test('a draft write waits for blocks, and discard() gives them back', async () => {
+  const queue = createWorkQueue({ arenaBytes: 128, blockBytes: 64 })
+  const first = queue.draft()
+  first.tryWrite(new Uint8Array(100))
+  const second = queue.draft()
+  expect(second.tryWrite(new Uint8Array(100))).toBe(false)
+  expect(await second.write(new Uint8Array(100), { timeoutMs: 1 })).toBe(false)
+  const written = second.write(new Uint8Array(100))
+  first.discard()
+  expect(await written).toBe(true)
+})
+
+test('tryEnqueueMany() and tryDequeueMany() keep the order over slots and blocks', () => {
+  const queue = createWorkQueue({ capacity: 8 })
+  const sources = ['a', 'b', 'c'.repeat(500), 'd', 'e'].map(bytes)
+  expect(queue.tryEnqueueMany(sources, { tag: 5 })).toBe(5)
+  expect(queue.tryEnqueueMany(sources)).toBe(3)
+  const batch = queue.tryDequeueMany({ max: 7 })
+  expect(batch?.length).toBe(7)
+  expect([...(batch ?? [])].map((item) => text(item))).toEqual([
+    'a',
+    'b',
+    'c'.repeat(500),
+    'd',
+    'e',
+    'a',
+    'b',
+  ])
+  expect(batch?.tag(4)).toBe(5)
+  expect(batch?.byteOffset(2)).toBe(-1)
+  expect(batch?.item(0)).toBe(batch?.item(0))
+  expect(() => batch?.item(7)).toThrow(RangeError)
+  expect(queue.tryDequeueMany()?.length).toBe(1)
+  expect(queue.tryDequeueMany()).toBeUndefined()
+})
+
+test('tryDequeueMany() takes a batch that goes around the end of the ring', () => {
+  const queue = createWorkQueue({ capacity: 8 })
+  fill(queue, 6)
+  queue.tryDequeueMany()
+  fill(queue, 8)
+  const batch = queue.tryDequeueMany()
+  expect([...(batch ?? [])].map((item) => item.bytes[0])).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+})
+
+test('positions run over 2^32 without a seam', () => {
+  const queue = createSharedQueue({ capacity: 2, sampleEvery: 1 }, 2 ** 31 - 5)
+  for (let i = 0; i < 20; i++) {
+    expect(queue.tryEnqueue(Uint8Array.of(i))).toBe(true)
+    expect(queue.tryEnqueue(Uint8Array.of(i + 100))).toBe(true)
+    expect(queue.tryEnqueue(Uint8Array.of(0))).toBe(false)
+    expect(queue.depth).toBe(2)
+    expect(queue.tryDequeue()?.bytes[0]).toBe(i)
+    expect(queue.tryDequeue()?.bytes[0]).toBe(i + 100)
+    expect(queue.tryDequeue()).toBeUndefined()
+  }
+})
+
+test('tryClaim() writes straight into the slot', () => {
+  const queue = createWorkQueue(small)
+  const claim = queue.tryClaim(10, { tag: 3 })
+  claim?.bytes.set(bytes('hello'))
+  expect(queue.tryDequeue()).toBeUndefined()
+  claim?.publish(5)
+  const item = queue.tryDequeue()
+  expect(text(item)).toBe('hello')
+  expect(item?.tag).toBe(3)
+  expect(() => claim?.publish()).toThrow(TypeError)
+})
+
+test('an open claim refuses other puts of its participant', async () => {
+  const queue = createWorkQueue(small)
+  const claim = queue.tryClaim(1)
+  expect(await codeOf(() => queue.tryEnqueue(bytes('a')))).toBe('ERR_CLAIM_OPEN')
+  expect(await codeOf(() => queue.tryClaim(1))).toBe('ERR_CLAIM_OPEN')
+  const waits = queue.enqueue(bytes('b'))
+  claim?.publish()
+  expect(await waits).toBe(true)
+  expect(queue.depth).toBe(2)
+})
+
+test('a claim that is abandoned leaves no item', () => {
+  const queue = createWorkQueue(small)
+  {
+    using claim = queue.tryClaim(1)
+    expect(claim?.bytes.length).toBe(1)
+  }
+  queue.tryEnqueue(bytes('a'))
+  expect(queue.tryDequeueMany()?.length).toBe(1)
+  queue.tryClaim(1)?.abandon()
+  expect(queue.tryDequeue()).toBeUndefined()
+  expect(queue.depth).toBe(0)
+})
+
+test('a claim of more than a slot is refused', async () => {
+  expect(await codeOf(() => createWorkQueue(small).tryClaim(113))).toBe('ERR_ITEM_TOO_LARGE')
+})
+
+describe('waiting without blocking', () => {
+  test('dequeue() waits while the queue is empty', async () => {
+    const queue = createWorkQueue(small)
+    const item = queue.dequeue()
+    await turn()
+    queue.tryEnqueue(bytes('a'))
+    expect(text(await item)).toBe('a')
+  })
+
+  test('pending calls of one participant are served in order', async () => {
+    const queue = createWorkQueue(small)
+    const items = Promise.all([queue.dequeue(), queue.dequeue(), queue.dequeueMany()])
+    for (const name of ['a', 'b', 'c', 'd']) queue.tryEnqueue(bytes(name))
+    const [first, second, rest] = await items
+    expect([first, second, ...(rest ?? [])].map((item) => text(item))).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('enqueue() waits while the band is full, in order of the calls', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    const puts = ['a', 'b'.repeat(500), 'c'].map((name) => queue.enqueue(bytes(name)))
+    const many = queue.enqueueMany(['d', 'e'].map(bytes))
+    const got: (string | undefined)[] = []
+    for (let i = 0; i < 5; i++) got.push(text(await queue.dequeue()))
+    expect(await Promise.all(puts)).toEqual([true, true, true])
+    expect(await many).toBe(2)
+    expect(got).toEqual(['a', 'b'.repeat(500), 'c', 'd', 'e'])
+  })
+
+  test('claim() waits for room', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    queue.tryEnqueue(bytes('a'))
+    const claim = queue.claim(1)
+    await turn()
+    queue.tryDequeue()
+    ;(await claim)?.publish()
+    expect(queue.depth).toBe(1)
+  })
+
+  test('a time limit ends with undefined, false or what was done', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    expect(await queue.dequeue({ timeoutMs: 1 })).toBeUndefined()
+    expect(await queue.dequeueMany({ timeoutMs: 0 })).toBeUndefined()
+    expect(await queue.enqueueMany([bytes('a'), bytes('b')], { timeoutMs: 1 })).toBe(1)
+    expect(await queue.enqueue(bytes('b'), { timeoutMs: 1 })).toBe(false)
+    expect(await queue.claim(1, { timeoutMs: 1 })).toBeUndefined()
+    await expect(queue.dequeue({ timeoutMs: -1 })).rejects.toThrow(RangeError)
+  })
+
+  test('a signal rejects with its reason and leaves the queue as it was', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    const abort = new AbortController()
+    const reason = new Error('enough')
+    const pending = [
+      queue.dequeue({ signal: abort.signal }),
+      queue.dequeueMany({ signal: abort.signal }),
+    ]
+    const settled = Promise.allSettled(pending)
+    abort.abort(reason)
+    for (const result of await settled) expect(result).toEqual({ status: 'rejected', reason })
+    await expect(queue.dequeue({ signal: abort.signal })).rejects.toBe(reason)
+    queue.tryEnqueue(bytes('a'))
+    expect(queue.depth).toBe(1)
+  })
+
+  test('an aborted call swallows no wake-up of another participant', async () => {
+    const queue = createWorkQueue(small)
+    const other = attachWorkQueue(queue.handle)
+    const abort = new AbortController()
+    const aborted = queue.dequeue({ signal: abort.signal })
+    const item = other.dequeue()
+    await turn()
+    abort.abort()
+    await expect(aborted).rejects.toThrow('abort')
+    queue.tryEnqueue(bytes('a'))
+    expect(text(await item)).toBe('a')
+  })
+
+  test('asynchronous iteration ends when the queue is closed and drained', async () => {
+    const queue = createWorkQueue(small)
+    fill(queue, 3)
+    queue.close()
+    const got: (number | undefined)[] = []
+    for await (const item of queue) got.push(item.bytes[0])
+    expect(got).toEqual([0, 1, 2])
+  })
+})
+
+describe('close()', () => {
+  test('refuses producers, lets consumers drain, then tells everybody', async () => {
+    const queue = createWorkQueue({ capacity: 4, bands: 2 })
+    const other = attachWorkQueue(queue.handle)
+    fill(queue, 1)
+    queue.tryEnqueue(bytes('b'), { band: 1 })
+    other.close()
+    other.close()
+    expect(queue.closed).toBe(true)
+    expect(queue.drained).toBe(false)
+    expect(await codeOf(() => queue.tryEnqueue(bytes('c')))).toBe('ERR_QUEUE_CLOSED')
+    expect(await codeOf(() => queue.enqueue(bytes('c')))).toBe('ERR_QUEUE_CLOSED')
+    expect(await codeOf(() => queue.tryEnqueueMany([bytes('c')]))).toBe('ERR_QUEUE_CLOSED')
+    expect(await codeOf(() => queue.tryEnqueue(new Uint8Array(1000)))).toBe('ERR_QUEUE_CLOSED')
+    expect(await codeOf(() => queue.tryClaim(1))).toBe('ERR_QUEUE_CLOSED')
+    expect(await codeOf(() => queue.draft().tryWrite(bytes('c')))).toBe('ERR_QUEUE_CLOSED')
+    expect([await queue.dequeue(), await queue.dequeue()].map((item) => item?.band)).toEqual([0, 1])
+    expect(queue.drained).toBe(true)
+    expect(await queue.dequeue()).toBeUndefined()
+    expect(await other.dequeueMany()).toBeUndefined()
+  })
+
+  test('wakes all pending calls', async () => {
+    const queue = createWorkQueue({ capacity: 1, arenaBytes: 64, blockBytes: 64 })
+    const other = attachWorkQueue(queue.handle)
+    const takes = [queue.dequeue(), other.dequeue(), other.dequeueMany()]
+    await turn()
+    queue.close()
+    expect(await Promise.all(takes)).toEqual([undefined, undefined, undefined])
+
+    const full = createWorkQueue({ capacity: 1, arenaBytes: 64, blockBytes: 64, slotBytes: 48 })
+    full.tryEnqueue(new Uint8Array(64))
+    const puts = [full.enqueue(bytes('b')), full.enqueue(new Uint8Array(60))]
+    const codes = Promise.all(puts.map((put) => codeOf(() => put)))
+    full.close()
+    expect(await codes).toEqual(['ERR_QUEUE_CLOSED', 'ERR_QUEUE_CLOSED'])
+  })
+
+  test('ends enqueueMany() with how much was accepted', async () => {
+    const queue = createWorkQueue({ capacity: 2 })
+    const put = queue.enqueueMany([bytes('a'), bytes('b'), bytes('c')])
+    await turn()
+    queue.close()
+    expect(await put).toBe(2)
+  })
+
+  test('drain() returns what nobody has taken', async () => {
+    const queue = createWorkQueue({ capacity: 4, bands: 2 })
+    fill(queue, 3)
+    queue.tryEnqueue(bytes('b'), { band: 1 })
+    queue.tryDequeue()
+    expect((await queue.drain()).map((item) => item.band)).toEqual([0, 0, 1])
+    expect(queue.stats()).toMatchObject({ enqueued: 4, dequeued: 4 })
+    expect(queue.drained).toBe(true)
+  })
+})
+
+describe('bands', () => {
+  test('the most urgent band goes first', () => {
+    const queue = createWorkQueue({ bands: 3 })
+    for (const band of [2, 1, 0]) queue.tryEnqueue(bytes('x'), { band })
+    expect([0, 1, 2].map(() => queue.tryDequeue()?.band)).toEqual([0, 1, 2])
+  })
+
+  test.each([2, 3, 8])('an item in the last of %i is taken within a stated bound', (bands) => {
+    const ageEvery = 4
+    const queue = createWorkQueue({ bands, ageEvery, capacity: 64 })
+    const ahead = 3
+    // All bands are always full, the most urgent above all.
+    const refill = (): void => {
+      for (let band = 0; band < bands - 1; band++) {
+        while (queue.tryEnqueue(bytes('x'), { band })) {
+          // Until full.
+        }
+      }
+    }
+    for (let i = 0; i <= ahead; i++) {
+      queue.tryEnqueue(bytes('x'), { band: bands - 1, tag: i })
+    }
+    let taken = 0
+    for (let last = false; !last; taken++) {
+      refill()
+      const item = queue.tryDequeue()
+      last = item?.band === bands - 1 && item.tag === ahead
+    }
+    expect(taken).toBeLessThanOrEqual(ageEvery * (bands - 1) * (ahead + 1))
+    // And no more than was due.
+    expect(taken).toBeGreaterThanOrEqual(ageEvery * (ahead + 1) - 1)
+  })
+
+  test('batches leave lower bands their share too', () => {
+    const queue = createWorkQueue({ bands: 2, ageEvery: 8, capacity: 64 })
+    const share = [0, 0]
+    for (let i = 0; i < 100; i++) {
+      for (const band of [0, 1]) {
+        while (queue.tryEnqueue(bytes('x'), { band })) {
+          // Until full.
+        }
+      }
+      const batch = queue.tryDequeueMany({ max: 32 })
+      share[batch?.band ?? 0] = (share[batch?.band ?? 0] ?? 0) + (batch?.length ?? 0)
+    }
+    expect((share[1] ?? 0) / (share[0] ?? 0)).toBeCloseTo(1 / 8, 1)
+  })
+})
+
+test('stats() tells depth, high-water mark and waiting times by band', () => {
+  const queue = createWorkQueue({ bands: 2, sampleEvery: 1 })
+  const other = attachWorkQueue(queue.handle)
+  fill(queue, 5)
+  queue.tryEnqueue(bytes('x'), { band: 1 })
+  other.tryDequeueMany({ max: 3 })
+  const { enqueued, dequeued, bands } = queue.stats()
+  expect({ enqueued, dequeued }).toEqual({ enqueued: 6, dequeued: 3 })
+  expect(bands.map(({ depth, highWater }) => ({ depth, highWater }))).toEqual([
+    { depth: 2, highWater: 5 },
+    { depth: 1, highWater: 1 },
+  ])
+  expect(bands.map(({ waits }) => waits.count)).toEqual([3, 0])
+  const [band] = bands
+  expect(band?.waits.quantileUs(1)).toBeGreaterThanOrEqual(band?.waits.quantileUs(0) ?? Infinity)
+  expect(bands[1]?.waits.quantileUs(0.5)).toBeNaN()
+})
+
+describe('participants', () => {
+  test('attachWorkQueue() gives numbers, and detach() gives them back', async () => {
+    const queue = createWorkQueue({ maxParticipants: 1 })
+    const others = Array.from({ length: 31 }, () => attachWorkQueue(queue.handle))
+    expect(await codeOf(() => attachWorkQueue(queue.handle))).toBe('ERR_TOO_MANY_PARTICIPANTS')
+    const [first] = others
+    first?.detach()
+    first?.detach()
+    expect(attachWorkQueue(queue.handle).participant).toBe(first?.participant)
+    expect(queue.participants().length).toBe(32)
+  })
+
+  test('attachWorkQueue() refuses what is not a handle', async () => {
+    const wrong: unknown[] = [
+      undefined,
+      {},
+      { type: 'elkyn.work-queue', buffer: new SharedArrayBuffer(100) },
+    ]
+    for (const handle of wrong) {
+      expect(await codeOf(() => attachWorkQueue(handle as never))).toBe('ERR_HANDLE_INVALID')
+    }
+  })
+
+  test('detach() rejects pending calls and gives all blocks back', async () => {
+    const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
+    const other = attachWorkQueue(queue.handle)
+    other.draft().tryWrite(new Uint8Array(100))
+    queue.tryEnqueue(new Uint8Array(200))
+    const item = other.tryDequeue()
+    const pending = other.dequeue()
+    const code = codeOf(() => pending)
+    other.detach()
+    expect(await code).toBe('ERR_DETACHED')
+    expect(await codeOf(() => other.tryDequeue())).toBe('ERR_DETACHED')
+    expect(queue.stats().blocks.free).toBe(10)
+    item?.release()
+    expect(queue.stats().blocks.free).toBe(10)
+  })
+
+  test('the forms that block are refused on the main thread', async () => {
+    const queue = createWorkQueue()
+    fill(queue, 1)
+    for (const block of [
+      () => queue.dequeueSync(),
+      () => queue.dequeueManySync(),
+      () => queue.enqueueSync(bytes('a')),
+      () => queue.enqueueManySync([bytes('a')]),
+      () => queue.claimSync(1),
+      () => queue.draft().writeSync(bytes('a')),
+    ]) {
+      expect(await codeOf(block)).toBe('ERR_MAIN_THREAD')
+    }
+  })
+
+  test('reap() refuses the own participant and numbers that do not exist', async () => {
+    const queue = createWorkQueue()
+    await expect(queue.reap(queue.participant)).rejects.toThrow(TypeError)
+    await expect(queue.reap(32)).rejects.toThrow(RangeError)
+  })
+
+  test('reap() of a number that nobody has finds nothing', async () => {
+    const report = await createWorkQueue().reap(5)
+    expect(report).toEqual({ participant: 5, threadId: -1, returned: [], inHand: [], abandoned: 0 })
+  })
+})
