@@ -23,6 +23,9 @@ export class Connection {
 
   constructor(socket: Socket) {
     this.socket = socket
+    // Node takes its own listener away from a socket that it hands over for a tunnel, and a reset
+    // would end the process then. Whatever happens to it, the socket closes.
+    socket.on('error', () => {})
     socket.once('close', () => this.#gone())
   }
 

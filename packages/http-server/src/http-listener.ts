@@ -143,8 +143,10 @@ export class HttpListener {
     server.on('checkExpectation', (message, response) => this.#onRequest(message, response))
     server.on('timeout', (socket: Socket) => this.#onTimeout(socket))
     server.on('clientError', (error, socket) => this.#onClientError(error, socket))
-    // A client that wants a tunnel.
+    // A client that wants a tunnel. Node reads no more from its socket, and then nobody would notice
+    // that the client has gone.
     server.on('connect', (_message, socket) => {
+      socket.resume()
       this.#connections.get(socket)?.endWith(rawResponse(errorResponse(405, 'Method not allowed')))
     })
     return server

@@ -198,6 +198,22 @@ describe('SimpleHttpServer', () => {
     socket.destroy()
   })
 
+  test('outlives a client that asks for a tunnel and resets the connection', async () => {
+    await using running = await Running.start()
+    const answered = running.send('CONNECT x:1')
+    await once(answered, 'data')
+    answered.resetAndDestroy()
+    // The answer to this one waits for another.
+    const release = running.store.holdWrites()
+    const began = running.store.writeBegun()
+    const waiting = running.send('DELETE /a', 'CONNECT x:1')
+    await began
+    waiting.resetAndDestroy()
+    // Ends when the server has noticed.
+    await running.server.close()
+    release()
+  })
+
   test('breaks an answer off when reading fails, so that it does not look whole', async () => {
     await using running = await Running.start()
     running.fill()
