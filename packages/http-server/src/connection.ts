@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import process from 'node:process'
 import type { Exchange } from './exchange.ts'
 
-// Most requests that wait behind an unsafe one before no more are read from the socket.
+// Most requests that wait behind another one before no more are read from the socket.
 const maxHeld = 64
 
 /** How long a client may go on to send what nobody wants, so that it gets to read why. */
@@ -17,7 +17,8 @@ export class Connection {
   #last: Exchange | undefined
   #farewell: Uint8Array | undefined
   #isClosing = false
-  #unsafe = 0
+  /** Requests and answers that hold back what comes behind them. */
+  #blocking = 0
   readonly #held: (() => void)[] = []
   readonly #onGone = new Set<() => void>()
 
@@ -67,10 +68,11 @@ export class Connection {
 
   /**
    * Whether the next request has to wait: a `GET` that was sent behind a `PUT`, before the answer,
-   * has to see what the `PUT` wrote.
+   * has to see what the `PUT` wrote. And one that was sent behind an answer in blocks would hold
+   * another snapshot, and blocks in memory, until that has left.
    */
   get isHeld(): boolean {
-    return this.#unsafe > 0 || this.#held.length > 0
+    return this.#blocking > 0 || this.#held.length > 0
   }
 
   /** Calls `begin` when no request before it stands in its way. */
@@ -80,14 +82,14 @@ export class Connection {
     if (this.#held.length === maxHeld) process.nextTick(() => this.#pause())
   }
 
-  /** Holds what comes behind until {@link unsafeAnswered}. */
-  unsafeBegun(): void {
-    this.#unsafe++
+  /** Holds what comes behind until {@link releaseNext}. */
+  holdNext(): void {
+    this.#blocking++
   }
 
-  unsafeAnswered(): void {
-    this.#unsafe--
-    while (this.#unsafe === 0 && !this.isGone) {
+  releaseNext(): void {
+    this.#blocking--
+    while (this.#blocking === 0 && !this.isGone) {
       const begin = this.#held.shift()
       if (begin === undefined) return
       if (this.#held.length === maxHeld - 1) this.socket.resume()

@@ -189,19 +189,29 @@ export class HttpListener {
   async #answerLater(exchange: Exchange, later: Promise<HttpResponse>): Promise<void> {
     const { connection } = exchange
     const isUnsafe = !isSafe(exchange.method)
-    if (isUnsafe) connection.unsafeBegun()
+    if (isUnsafe) connection.holdNext()
     this.#send(exchange, await later)
-    if (isUnsafe) connection.unsafeAnswered()
+    if (isUnsafe) connection.releaseNext()
   }
 
   #send(exchange: Exchange, answer: HttpResponse): void {
     exchange.settled()
     try {
       const sent = send(exchange, answer)
-      sent?.catch((error: unknown) => this.#breakOff(exchange, error))
+      if (sent !== undefined) void this.#whileSent(exchange, sent)
     } catch (error) {
       this.#breakOff(exchange, error)
     }
+  }
+
+  async #whileSent(exchange: Exchange, sent: Promise<void>): Promise<void> {
+    exchange.connection.holdNext()
+    try {
+      await sent
+    } catch (error) {
+      this.#breakOff(exchange, error)
+    }
+    exchange.connection.releaseNext()
   }
 
   // An answer that breaks off must not look like one that ended.

@@ -178,6 +178,21 @@ describe('SimpleHttpServer', () => {
     expect(answers).toContain('Nothing at /last')
   })
 
+  test('begins a request when the answer in blocks before it has left', async () => {
+    await using running = await Running.start()
+    running.fill()
+    const opened = running.store.snapshotOpened()
+    const socket = running.send(...Array.from({ length: 5 }, () => 'GET /a.json'), 'DELETE /a')
+    await opened
+    for (let asked = 0; asked < 5; asked++) await (await fetch(`${running.url}/.health`)).text()
+    expect(running.store.openSnapshots).toBe(1)
+    socket.end('GET /a.json HTTP/1.1\r\nHost: x\r\n\r\n')
+    const answers = await text(socket)
+    expect(answers.match(/HTTP\/1.1 200 OK/g)).toHaveLength(7)
+    expect(answers).toMatch(/\r\nnull$/)
+    expect(running.store.openSnapshots).toBe(0)
+  })
+
   test('closes the snapshot of a client that goes away during the answer', async () => {
     await using running = await Running.start()
     running.fill()
