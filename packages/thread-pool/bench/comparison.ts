@@ -14,7 +14,7 @@ import { elkyn, jestWorker, piscina, poolifier, tinypool, workerpoolPeer } from 
 
 const peers = [elkyn, piscina, tinypool, poolifier, workerpoolPeer, jestWorker]
 // What is pending so long after the last scenario's longest task has had its chance.
-const neverMs = 3000
+const neverMs = 15_000
 
 const [first, second] = process.argv.slice(2)
 if (first === '--play') await playOne(second ?? '')

@@ -22,15 +22,12 @@ test('taggedJson() tags what JSON has not', () => {
   expect(taggedJson({ a: 1 })).toEqual({ text: '{"a":1}', isTagged: false })
 })
 
-test('taggedJson() reads each property once', () => {
-  let reads = 0
-  const value = {
-    get a() {
-      return ++reads
-    },
-  }
-  expect(roundTrip(value)).toEqual({ a: 1 })
-  expect(reads).toBe(1)
+test('taggedJson() gives up when all objects have a toJSON()', () => {
+  // oxlint-disable-next-line no-extend-native -- what the test is about
+  Object.defineProperty(Object.prototype, 'toJSON', { value: () => 1, configurable: true })
+  const result = taggedJson({ a: 1 })
+  Reflect.deleteProperty(Object.prototype, 'toJSON')
+  expect(result).toBeUndefined()
 })
 
 test('taggedJson() does not call toJSON()', () => {

@@ -1,23 +1,19 @@
-// JSON text for what JSON can carry without loss, and, with tags, for the commonest of what it cannot. Each property is
-// read once, while the text is written, so that a getter cannot show one value to a check and another to JSON.stringify().
+// JSON text for what JSON can carry without loss, and, with tags, for the commonest of what it cannot.
 //
-// Tags are strings that start with `~`; strings that do so themselves get a second one:
+// Tags are strings that start with `~`; in text with tags, strings that do so themselves get a second one:
 //
 //   "~u" undefined   "~n" NaN   "~i" Infinity   "~j" -Infinity   "~z" -0   "~b123" a BigInt
 //   "~d1700" a Date in milliseconds, "~d" an invalid one    ["~M", key, value, …] a Map    ["~S", value, …] a Set
 //
-// V8's own serialization carries more, and takes 5 to 10 microseconds a value for it.
+// V8's own serialization carries more, and takes 5 to 10 microseconds a value for it. The value is walked first and
+// written by JSON.stringify() then: writing while walking takes four times as long. So getters are called more than once.
 import { types } from 'node:util'
 
 /** Values that are looked at before giving up: for larger ones a structured clone is as good. */
 const maxValues = 4096
 const maxDepth = 32
 
-// oxlint-disable-next-line no-control-regex -- JSON escapes them
-const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/
-
 let budget = 0
-let mayTag = false
 let hasTag = false
 // Every object met so far: one that comes twice (a cycle, or two references) is beyond JSON.
 const met: object[] = []
@@ -35,129 +31,104 @@ export interface JsonText {
  *   shared references, proxies, objects of other realms, and whatever is too large or too deep to walk
  */
 export function taggedJson(value: unknown): JsonText | undefined {
-  mayTag = true
-  const text = start(value)
-  return text === undefined ? undefined : { text, isTagged: hasTag }
+  if (!look(value)) return undefined
+  if (!hasTag) return { text: JSON.stringify(value), isTagged: false }
+  return { text: JSON.stringify(tagged(value)), isTagged: true }
 }
 
 /** @returns text that means the value to everybody; undefined where there is none */
 export function plainJson(value: unknown): string | undefined {
-  mayTag = false
-  return start(value)
+  return look(value) && !hasTag ? JSON.stringify(value) : undefined
 }
 
-function start(value: unknown): string | undefined {
+/** Looks whether the value is of known parts only, and sets `hasTag` if some of them need tags. */
+function look(value: unknown): boolean {
+  if (hasToJson()) return false
   budget = maxValues
   hasTag = false
   try {
-    return write(value, 0)
+    return isKnown(value, 0)
   } finally {
     met.length = 0
     metSet = undefined
   }
 }
 
-function write(value: unknown, depth: number): string | undefined {
+// Somebody may have taught all objects how they want to be written.
+function hasToJson(): boolean {
+  return 'toJSON' in Object.prototype || 'toJSON' in Array.prototype
+}
+
+function isKnown(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
-      return quote(value)
-    case 'number':
-      // Not NaN or infinite, not -0.
-      if (value - value === 0 && (value !== 0 || 1 / value > 0)) return `${value}`
-      return tag(Number.isNaN(value) ? 'n' : value === 0 ? 'z' : value > 0 ? 'i' : 'j')
     case 'boolean':
-      return value ? 'true' : 'false'
-    case 'object':
-      if (value === null) return 'null'
-      if (depth === maxDepth || !isFirstMeeting(value) || types.isProxy(value)) return undefined
-      return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
+      return true
+    case 'number':
+      // NaN and infinities, -0.
+      if (value - value !== 0 || (value === 0 && 1 / value < 0)) hasTag = true
+      return true
     case 'undefined':
-      return tag('u')
     case 'bigint':
-      return tag(`b${value}`)
+      hasTag = true
+      return true
+    case 'object':
+      if (value === null) return true
+      if (depth === maxDepth || !isFirstMeeting(value) || types.isProxy(value)) return false
+      return Array.isArray(value) ? isKnownArray(value, depth + 1) : isKnownObject(value, depth + 1)
     case 'function':
     case 'symbol':
-      return undefined
+      return false
     default:
-      return undefined
+      return false
   }
 }
 
-function tag(text: string): string | undefined {
-  hasTag = true
-  return mayTag ? `"~${text}"` : undefined
-}
-
-function writeArray(array: readonly unknown[], depth: number): string | undefined {
-  if (Object.getPrototypeOf(array) !== Array.prototype) return undefined
+function isKnownArray(array: readonly unknown[], depth: number): boolean {
+  if (Object.getPrototypeOf(array) !== Array.prototype) return false
   const length = array.length
   budget -= length
+  if (budget < 0) return false
   // Holes make for fewer keys, properties beside the elements for more. Both at once would cancel out, so the
   // last key has to be the last index as well: keys that are no index come after all that are.
-  if (budget < 0) return undefined
   const keys = Object.keys(array)
-  if (keys.length !== length || (length > 0 && keys[length - 1] !== `${length - 1}`)) {
-    return undefined
-  }
-  return writeElements(array, '[', depth)
+  if (keys.length !== length || (length > 0 && keys[length - 1] !== `${length - 1}`)) return false
+  for (const element of array) if (!isKnown(element, depth)) return false
+  return true
 }
 
-function writeElements(
-  values: Iterable<unknown>,
-  opening: string,
-  depth: number,
-): string | undefined {
-  let text = opening
-  let isFirst = opening === '['
-  for (const value of values) {
-    const element = write(value, depth)
-    if (element === undefined) return undefined
-    text += isFirst ? element : `,${element}`
-    isFirst = false
-  }
-  return `${text}]`
-}
-
-function writeObject(object: object, depth: number): string | undefined {
+function isKnownObject(object: object, depth: number): boolean {
   const prototype: unknown = Object.getPrototypeOf(object)
   if (prototype !== Object.prototype && prototype !== null) {
-    return mayTag ? writeBuiltIn(object, prototype, depth) : undefined
+    return isKnownBuiltIn(object, prototype, depth)
   }
   const keys = Object.keys(object)
   budget -= keys.length
-  if (budget < 0) return undefined
-  let text = ''
+  if (budget < 0) return false
   for (const key of keys) {
-    const property = write((object as Record<string, unknown>)[key], depth)
-    if (property === undefined) return undefined
-    text += text === '' ? `{${quoteKey(key)}:${property}` : `,${quoteKey(key)}:${property}`
+    if (!isKnown((object as Record<string, unknown>)[key], depth)) return false
   }
-  return text === '' ? '{}' : `${text}}`
+  return true
 }
 
-function writeBuiltIn(object: object, prototype: unknown, depth: number): string | undefined {
-  if (prototype === Date.prototype && types.isDate(object)) {
-    const ms = object.getTime()
-    return tag(Number.isNaN(ms) ? 'd' : `d${ms}`)
-  }
+function isKnownBuiltIn(object: object, prototype: unknown, depth: number): boolean {
+  hasTag = true
+  if (prototype === Date.prototype) return types.isDate(object)
   if (prototype === Map.prototype && types.isMap(object)) {
-    hasTag = true
     budget -= 2 * object.size
-    return budget < 0 ? undefined : writeElements(entriesOf(object), '["~M"', depth)
+    if (budget < 0) return false
+    for (const [key, value] of object) {
+      if (!isKnown(key, depth) || !isKnown(value, depth)) return false
+    }
+    return true
   }
   if (prototype === Set.prototype && types.isSet(object)) {
-    hasTag = true
     budget -= object.size
-    return budget < 0 ? undefined : writeElements(object, '["~S"', depth)
+    if (budget < 0) return false
+    for (const value of object) if (!isKnown(value, depth)) return false
+    return true
   }
-  return undefined
-}
-
-function* entriesOf(map: Map<unknown, unknown>): Generator {
-  for (const [key, value] of map) {
-    yield key
-    yield value
-  }
+  return false
 }
 
 function isFirstMeeting(object: object): boolean {
@@ -171,16 +142,62 @@ function isFirstMeeting(object: object): boolean {
   return true
 }
 
-function quote(text: string): string {
-  if (mayTag && text.startsWith('~')) {
-    hasTag = true
-    return quoteKey(`~${text}`)
+/** A copy of a known value in which everything is JSON. */
+function tagged(value: unknown): unknown {
+  switch (typeof value) {
+    case 'string':
+      return value.startsWith('~') ? `~${value}` : value
+    case 'number':
+      if (value - value === 0 && (value !== 0 || 1 / value > 0)) return value
+      return Number.isNaN(value) ? '~n' : value === 0 ? '~z' : value > 0 ? '~i' : '~j'
+    case 'undefined':
+      return '~u'
+    case 'bigint':
+      return `~b${value}`
+    case 'object':
+      return value === null ? null : taggedObject(value)
+    case 'boolean':
+    case 'function':
+    case 'symbol':
+      return value
+    default:
+      return value
   }
-  return quoteKey(text)
 }
 
-function quoteKey(text: string): string {
-  return needsEscape.test(text) ? JSON.stringify(text) : `"${text}"`
+function taggedObject(object: object): unknown {
+  if (Array.isArray(object)) return object.map(tagged)
+  if (types.isDate(object)) {
+    const ms = object.getTime()
+    return Number.isNaN(ms) ? '~d' : `~d${ms}`
+  }
+  if (types.isMap(object)) return taggedMap(object)
+  if (types.isSet(object)) return ['~S', ...[...object].map(tagged)]
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(object)) {
+    set(copy, key, tagged((object as Record<string, unknown>)[key]))
+  }
+  return copy
+}
+
+function taggedMap(map: Map<unknown, unknown>): unknown[] {
+  const list: unknown[] = ['~M']
+  for (const [key, value] of map) list.push(tagged(key), tagged(value))
+  return list
+}
+
+// To assign to `__proto__` would set the prototype.
+function set(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    })
+  } else {
+    object[key] = value
+  }
 }
 
 /** The value of text that {@link taggedJson} has tagged. */
@@ -211,18 +228,7 @@ function reviveObject(object: Record<string, unknown>): unknown {
   for (const key of Object.keys(object)) {
     const before = object[key]
     const after = revive(before)
-    if (after === before) continue
-    if (key === '__proto__') {
-      // An assignment would set the prototype.
-      Object.defineProperty(object, key, {
-        value: after,
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      })
-    } else {
-      object[key] = after
-    }
+    if (after !== before) set(object, key, after)
   }
   return object
 }

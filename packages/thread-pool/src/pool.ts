@@ -48,7 +48,7 @@ const tickMs = 20
 const readLimit = 256
 
 // Turns of the event loop, a microsecond or two each if nothing else goes on.
-const mostLooks = 32
+const mostLooks = 8
 
 const noOptions: RunOptions = {}
 

@@ -23,8 +23,8 @@ const msPerTurn = 5
 // Values on their way from the pool, so that asking costs no round trip a task.
 const maxAsked = 16
 
-// Some 20 microseconds.
-const mostLooks = 400
+// Some 10 microseconds.
+const mostLooks = 200
 const pause: () => void = (Atomics as { pause?: () => void }).pause?.bind(Atomics) ?? (() => {})
 
 /** A task that was taken and waits for its value, or for a free hand. */
