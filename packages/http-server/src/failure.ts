@@ -34,12 +34,27 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_CONDITION_FAILED: [412, ownMessage],
   ERR_REFUSED: [401, 'Permission denied'],
   ERR_STORE_CLOSED: [503, 'The database is closed'],
-  ERR_STORE_FULL: [507, 'The database is full: Nothing was written'],
-  ERR_STORE_FAILED: [503, 'The database failed: Nothing was written'],
+  ERR_STORE_FULL: [507, 'The database is full'],
+  ERR_STORE_FAILED: [503, 'The database failed'],
 }
 
 /** The answer to a request that led to `error`. What is not the client's doing goes into the log. */
 export function failureResponse(error: unknown, log: Log): HttpResponse {
+  return respondTo(error, log, '')
+}
+
+/** The same for a write that was not committed, which a client can rely on. */
+export function writeFailureResponse(error: unknown, log: Log): HttpResponse {
+  return respondTo(error, log, ': Nothing was written')
+}
+
+/** The answer to a write that was committed, when `error` kept what was written from being read. */
+export function unshownResponse(error: unknown, log: Log): HttpResponse {
+  if (!(error instanceof Refusal)) log.error({ err: error }, 'What was written could not be read')
+  return errorResponse(500, 'The data was written, but cannot be shown')
+}
+
+function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse {
   if (error instanceof Refusal) return errorResponse(error.status, error.message, error.headers)
   if (error instanceof HttpServerError && error.code === 'ERR_REQUEST_ABORTED') {
     return errorResponse(400, error.message)
@@ -48,7 +63,8 @@ export function failureResponse(error: unknown, log: Log): HttpResponse {
   if (error instanceof TreeError && Object.hasOwn(answers, error.code)) {
     const [status, text] = answers[error.code]
     if (status >= 500) log.error({ err: error }, 'The store could not do what a request asked')
-    return errorResponse(status, typeof text === 'string' ? text : text(error))
+    const suffix = status >= 500 ? storeSuffix : ''
+    return errorResponse(status, `${typeof text === 'string' ? text : text(error)}${suffix}`)
   }
   log.error({ err: error }, 'A request failed')
   return errorResponse(500, 'An internal error occurred')

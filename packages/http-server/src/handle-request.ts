@@ -1,17 +1,18 @@
 import type { TreeStore } from '@elkyn/tree'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { requestAborted } from './errors.ts'
-import { failureResponse, updateFailure } from './failure.ts'
+import { failureResponse, unshownResponse, updateFailure, writeFailureResponse } from './failure.ts'
 import type { Log } from './log.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
-import { SnapshotBody } from './snapshot-body.ts'
+import type { StreamedAnswers } from './streamed-answers.ts'
 
 export interface HandlerContext extends PlanOptions {
   readonly store: TreeStore
   readonly maxBodyBytes: number
+  readonly streamedAnswers: StreamedAnswers
   readonly log: Log
 }
 
@@ -23,21 +24,24 @@ export function handleRequest(
   try {
     const plan = planRequest(request, context)
     return plan.kind === 'respond' || plan.kind === 'read'
-      ? answer(plan, context.store)
+      ? answer(plan, context)
       : change(plan, request, context)
   } catch (error) {
     return failureResponse(error, context.log)
   }
 }
 
-function answer(plan: RespondPlan | ReadPlan, store: TreeStore): HttpResponse {
+function answer(
+  plan: RespondPlan | ReadPlan,
+  { store, streamedAnswers }: HandlerContext,
+): HttpResponse {
   if (plan.kind === 'respond') return plan.response
   const snapshot = store.snapshot()
   try {
     const response = plan.run(snapshot)
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
-      return { ...response, body: new SnapshotBody(body, snapshot) }
+      return { ...response, body: streamedAnswers.begin(body, snapshot) }
     }
     snapshot.close()
     return response
@@ -53,20 +57,19 @@ async function change(
   context: HandlerContext,
 ): Promise<HttpResponse> {
   try {
-    return await (plan.kind === 'body'
-      ? takeBody(plan, request, context)
-      : write(plan, context.store))
+    return await (plan.kind === 'body' ? takeBody(plan, request, context) : write(plan, context))
   } catch (error) {
     const isUpdate = plan.kind === 'body' && plan.stageOptions.kind === 'update'
-    return failureResponse(isUpdate ? updateFailure(error) : error, context.log)
+    return writeFailureResponse(isUpdate ? updateFailure(error) : error, context.log)
   }
 }
 
 async function takeBody(
   plan: BodyPlan,
   request: HttpRequest,
-  { store, maxBodyBytes }: HandlerContext,
+  context: HandlerContext,
 ): Promise<HttpResponse> {
+  const { store, maxBodyBytes } = context
   checkBodyHead(request, maxBodyBytes)
   using sink = new BodySink(store, plan.stageOptions, maxBodyBytes)
   for await (const piece of piecesOf(request.body)) {
@@ -75,10 +78,16 @@ async function takeBody(
   }
   const body = sink.end()
   const next = body instanceof Uint8Array ? plan.parse(body) : plan.staged(body)
-  return next.kind === 'respond' ? next.response : await write(next, store)
+  return next.kind === 'respond' ? next.response : await write(next, context)
 }
 
-async function write(plan: WritePlan, store: TreeStore): Promise<HttpResponse> {
-  const outcome = await store.write(plan.write)
-  return answer(plan.answer(outcome), store)
+async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResponse> {
+  const next = plan.answer(await context.store.write(plan.write))
+  if (next.kind === 'respond') return next.response
+  try {
+    return answer(next, context)
+  } catch (error) {
+    // It was committed, so that no answer may say that nothing was written.
+    return unshownResponse(error, context.log)
+  }
 }

@@ -18,6 +18,12 @@ export interface HttpLimits {
   /** Connections at one time. A further one is answered 503 and closed. Default: 10000. */
   readonly maxConnections?: number
   /**
+   * Answers at one time that are sent in blocks, because they don't fit one, and hold a snapshot of
+   * the store meanwhile. A further one is answered 503, small ones go on. A store has to have room
+   * for as many snapshots and some more. Default: 128.
+   */
+  readonly maxStreamedAnswers?: number
+  /**
    * How long the head of a request may take, from its first byte or from the beginning of the
    * connection. Then it is answered 408. Default: 20000.
    */
@@ -41,6 +47,7 @@ const defaults: Required<HttpLimits> = {
   maxUrlBytes: 80 * 1024,
   maxHeaderBytes: 96 * 1024,
   maxConnections: 10_000,
+  maxStreamedAnswers: 128,
   headersTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,

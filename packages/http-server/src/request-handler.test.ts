@@ -169,6 +169,73 @@ describe('createRequestHandler()', () => {
     expect(await asker.status('PUT', '/a.json', pieces('"12345', '6789"'))).toBe(413)
   })
 
+  test('says that nothing was written where it failed to write, and only there', async () => {
+    const asker = new Asker()
+    asker.store.failure = new TreeError('ERR_STORE_FAILED', 'secret')
+    for (const [method, message] of [
+      ['GET', 'The database failed'],
+      ['DELETE', 'The database failed: Nothing was written'],
+    ] as const) {
+      const response = await asker.ask(method, '/a.json')
+      expect(response.status).toBe(503)
+      expect(await errorOf(response)).toBe(message)
+    }
+  })
+
+  test('does not read back what it need not show', async () => {
+    const asker = new Asker()
+    asker.store.leavesValuesOut = true
+    asker.store.snapshotFailure = new TreeError('ERR_STORE_FAILED', 'no room')
+    expect(await asker.status('POST', '/list.json', large)).toBe(200)
+    expect(await asker.status('PUT', '/a.json?print=silent', large)).toBe(204)
+    expect(await asker.status('PATCH', '/b.json?print=silent', `{"c":${large}}`)).toBe(204)
+    expect(asker.logged).toEqual([])
+  })
+
+  test('says that a write was done which it cannot show', async () => {
+    const headers = { 'x-firebase-etag': 'true' }
+    for (const [method, body, rest] of [
+      ['PUT', large, {}],
+      ['PATCH', `{"c":${large}}`, {}],
+      ['POST', large, { headers }],
+    ] as const) {
+      const asker = new Asker()
+      asker.store.leavesValuesOut = true
+      asker.store.snapshotFailure = new TreeError('ERR_STORE_FAILED', 'no room')
+      const response = await asker.ask(method, '/a.json', body, rest)
+      expect(response.status).toBe(500)
+      expect(await errorOf(response)).toBe('The data was written, but cannot be shown')
+      expect(asker.logged).toEqual([asker.store.snapshotFailure])
+      asker.store.snapshotFailure = undefined
+      expect(await asker.status('GET', '/a')).toBe(200)
+    }
+  })
+
+  test('sends no more than maxStreamedAnswers answers in blocks at once', async () => {
+    const asker = new Asker({ maxStreamedAnswers: 2 })
+    asker.store.leavesValuesOut = true
+    await asker.ask('PUT', '/a.json?print=silent', large)
+    await asker.ask('PUT', '/b.json', '1')
+    const first = blocksOf(await asker.ask('GET', '/a.json'))
+    const second = blocksOf(await asker.ask('GET', '/a.json'))
+    const refused = await asker.ask('GET', '/a.json')
+    expect(refused).toMatchObject({ status: 503 })
+    expect(refused.headers.join()).toContain('Retry-After,1')
+    expect(await errorOf(refused)).toMatch(/busy/)
+    expect(await asker.status('GET', '/b.json')).toBe(200)
+    expect(await asker.status('PUT', '/c.json', large)).toBe(500)
+    expect(asker.store.openSnapshots).toBe(2)
+
+    // Given up twice, it counts once.
+    first.return?.()
+    first.return?.()
+    const third = blocksOf(await asker.ask('GET', '/a.json'))
+    expect(await asker.status('GET', '/a.json')).toBe(503)
+    for (const blocks of [second, third]) blocks.return?.()
+    expect(asker.store.openSnapshots).toBe(0)
+    expect(asker.logged).toEqual([])
+  })
+
   test('refuses a limit that is none', () => {
     for (const maxBodyBytes of [0, -1, 1.5, Number.NaN, Infinity]) {
       expect(() => new Asker({ maxBodyBytes })).toThrow(RangeError)
@@ -178,6 +245,10 @@ describe('createRequestHandler()', () => {
 
 async function bodyText({ body = [] }: HttpResponse): Promise<string> {
   return text(Readable.from(body instanceof Uint8Array ? [body] : body))
+}
+
+async function errorOf(response: HttpResponse): Promise<unknown> {
+  return (JSON.parse(await bodyText(response)) as { error: unknown }).error
 }
 
 function blocksOf({ body }: HttpResponse): Iterator<Uint8Array> {

@@ -1,16 +1,15 @@
-import type { TreeSnapshot } from '@elkyn/tree'
-
 /**
  * Blocks that are read from a snapshot while they are taken. The snapshot is closed at their end,
  * when reading fails, and when they are given up, even before the first one.
  */
 export class SnapshotBody implements IterableIterator<Uint8Array> {
   readonly #blocks: Iterator<Uint8Array>
-  readonly #snapshot: TreeSnapshot
+  #close: (() => void) | undefined
 
-  constructor(blocks: Iterable<Uint8Array>, snapshot: TreeSnapshot) {
+  /** Calls `close` once. */
+  constructor(blocks: Iterable<Uint8Array>, close: () => void) {
     this.#blocks = blocks[Symbol.iterator]()
-    this.#snapshot = snapshot
+    this.#close = close
   }
 
   next(): IteratorResult<Uint8Array> {
@@ -20,7 +19,7 @@ export class SnapshotBody implements IterableIterator<Uint8Array> {
       isOpen = result.done !== true
       return result
     } finally {
-      if (!isOpen) this.#snapshot.close()
+      if (!isOpen) this.#end()
     }
   }
 
@@ -28,9 +27,15 @@ export class SnapshotBody implements IterableIterator<Uint8Array> {
     try {
       this.#blocks.return?.()
     } finally {
-      this.#snapshot.close()
+      this.#end()
     }
     return { done: true, value: undefined }
+  }
+
+  #end(): void {
+    const close = this.#close
+    this.#close = undefined
+    close?.()
   }
 
   [Symbol.iterator](): this {

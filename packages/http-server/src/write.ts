@@ -36,7 +36,7 @@ export interface WriteRequest {
 
 /** Replaces what is at the path, and answers what was written. */
 export function planPut(request: WriteRequest): BodyPlan {
-  return planValue(request, request.path, (written, snapshot) =>
+  return planValue(request, request.path, request.print !== 'silent', (written, snapshot) =>
     writtenBlocks(written, request.form, snapshot),
   )
 }
@@ -44,21 +44,22 @@ export function planPut(request: WriteRequest): BodyPlan {
 /** Adds a child under a new key, and answers the key. */
 export function planPost(request: WriteRequest, key: string): BodyPlan {
   const name = [Buffer.from(`{"name":${JSON.stringify(key)}}`)]
-  return planValue(request, joinPath(request.path, key), () => name)
+  return planValue(request, joinPath(request.path, key), false, () => name)
 }
 
 type Show = (written: Written, snapshot?: TreeSnapshot) => Iterable<Uint8Array> | undefined
 
-function planValue(request: WriteRequest, path: Path, show: Show): BodyPlan {
+function planValue(request: WriteRequest, path: Path, showsValue: boolean, show: Show): BodyPlan {
   const depth = pathDepth(path)
+  const { wantsEtag } = request.conditions
   const plan = (value: StagedPair['value'] = null): WritePlan => {
     if (isPriorityPath(path) && isStaged(value)) {
       throw new Refusal(400, 'Invalid data: a priority is a number, a string or null')
     }
     return planWrite(request, [{ path, value }], ({ values }) => {
       const written = { path, value: values[0] }
-      return answerWritten([written], (snapshot) => {
-        const etag = request.conditions.wantsEtag ? writtenEtag(written, snapshot) : undefined
+      return answerWritten([written], showsValue || wantsEtag, (snapshot) => {
+        const etag = wantsEtag ? writtenEtag(written, snapshot) : undefined
         return valueResponse(show(written, snapshot), request.print, etag)
       })
     })
@@ -118,7 +119,7 @@ function planUpdate(
     const written = pairs.map(({ name, path: place }, index) => {
       return { name, path: place, value: values[index] }
     })
-    return answerWritten(written, (snapshot) =>
+    return answerWritten(written, print !== 'silent', (snapshot) =>
       valueResponse(writtenMembers(written, form, snapshot), print),
     )
   })

@@ -11,12 +11,15 @@ export interface Written {
   readonly value: TreeValue | undefined
 }
 
-/** An answer about what was written: at once where it is known, else from a snapshot. */
+/**
+ * An answer about what was written: at once where that is known or not shown, else from a snapshot.
+ */
 export function answerWritten(
   written: readonly Written[],
+  isShown: boolean,
   show: (snapshot?: TreeSnapshot) => HttpResponse,
 ): RespondPlan | ReadPlan {
-  return written.every(({ value }) => value !== undefined)
+  return !isShown || written.every(({ value }) => value !== undefined)
     ? { kind: 'respond', response: show() }
     : { kind: 'read', run: show }
 }

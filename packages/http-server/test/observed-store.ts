@@ -21,6 +21,10 @@ export class ObservedStore implements TreeStore {
   isClosed = false
   /** Thrown by `snapshot()` and `write()` while it is set. */
   failure: Error | undefined
+  /** Leaves values out of outcomes, as a store may do with large ones. */
+  leavesValuesOut = false
+  /** Thrown by `snapshot()` only. */
+  snapshotFailure: Error | undefined
   /** Thrown behind the second block of a large value. */
   readFailure: Error | undefined
   #gate: Promise<void> | undefined
@@ -48,7 +52,8 @@ export class ObservedStore implements TreeStore {
   }
 
   snapshot(): TreeSnapshot {
-    if (this.failure !== undefined) throw this.failure
+    const failure = this.failure ?? this.snapshotFailure
+    if (failure !== undefined) throw failure
     const snapshot = this.#store.snapshot()
     this.openSnapshots++
     this.#events.emit('open')
@@ -81,7 +86,10 @@ export class ObservedStore implements TreeStore {
     this.#events.emit('write')
     await this.#gate
     if (this.failure !== undefined) throw this.failure
-    return this.#store.write(write)
+    const outcome = await this.#store.write(write)
+    return outcome.ok && this.leavesValuesOut
+      ? { ...outcome, values: outcome.values.map(() => undefined) }
+      : outcome
   }
 
   stage(options?: StageOptions): Stager {
