@@ -38,6 +38,9 @@ export class UrlTransport implements Transport {
     const begin = this.#base.protocol === 'https:' ? httpsRequest : httpRequest
     // A connection of its own: one that was idle may be closed by the other side at any moment.
     const request = begin(this.#url(pathname, query), { method, agent: false })
+    // Without a listener an error behind the head of the answer would end the process. Whoever reads
+    // the answer gets it.
+    request.on('error', () => {})
     const source = body === undefined ? undefined : new WatchedBody(body)
     try {
       const answered = once(request, 'response') as Promise<[IncomingMessage]>

@@ -1,0 +1,27 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { UrlTransport } from './url-transport.ts'
+
+test('UrlTransport says that a server broke off in the middle of its answer', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  try {
+    const connected = once(server, 'connection') as Promise<[Socket]>
+    const answered = new UrlTransport(url).send({ method: 'GET', pathname: '/a.json', query: {} })
+    const [socket] = await connected
+    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"a":')
+    const { body } = await answered
+    const read = text(body)
+    socket.resetAndDestroy()
+    await expect(read).rejects.toMatchObject({
+      name: 'CommandError',
+      message: `${url} broke off in the middle of its answer`,
+    })
+  } finally {
+    server.close()
+  }
+})
