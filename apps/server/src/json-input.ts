@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import process from 'node:process'
 import { addAbortSignal } from 'node:stream'
 import { CommandError, systemErrorCode } from './command-error.ts'
+import { shellWord } from './shell-word.ts'
 import type { JsonBody } from './transport.ts'
 
 /** How the commands describe their JSON argument. */
@@ -60,5 +61,5 @@ function isJson(text: string): boolean {
 function wayOut(argument: string): string {
   return /^[[{"]/.test(argument.trim())
     ? 'Put the JSON in single quotes, so that the shell leaves it alone.'
-    : `A string needs its quotes: '${JSON.stringify(argument)}'`
+    : `A string needs its quotes: ${shellWord(JSON.stringify(argument))}`
 }
