@@ -12,6 +12,12 @@ export function pathArgument(text: string): Path {
   }
 }
 
+/** Reads a text that has to be there: an empty host would be every address of the machine. */
+export function textArgument(text: string): string {
+  if (text.trim() !== '') return text
+  throw new InvalidArgumentError('It is empty.')
+}
+
 /** Reads a whole number in a range. */
 export function integerArgument(minimum: number, maximum: number): (text: string) => number {
   return (text) => {

@@ -10,6 +10,7 @@ import { addPushCommand } from './commands/push.ts'
 import { addServeCommand } from './commands/serve.ts'
 import { addSetCommand } from './commands/set.ts'
 import { addUpdateCommand } from './commands/update.ts'
+import { unsetEmptyVariables } from './environment.ts'
 import { version } from './version.ts'
 
 /**
@@ -18,6 +19,7 @@ import { version } from './version.ts'
  * @returns the exit code
  */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  unsetEmptyVariables(process.env)
   try {
     await createProgram().parseAsync(argv)
     return exitCodes.ok

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { CommandError, exitCodes } from './command-error.ts'
-import { refuseAuthVariables, unusedVariableNotices } from './environment.ts'
+import { refuseAuthVariables, unsetEmptyVariables, unusedVariableNotices } from './environment.ts'
 
 test('refuseAuthVariables() refuses a secret that nothing would check', () => {
   expect(() => refuseAuthVariables({ ELKYN_AUTH_SECRET: 's3cret' })).toThrow(
@@ -22,4 +22,10 @@ test('unusedVariableNotices() says that threads have no effect', () => {
     'ELKYN_THREADS=4 has no effect: this version serves with one thread',
   ])
   expect(unusedVariableNotices({ ELKYN_THREADS: '1' })).toEqual([])
+})
+
+test('unsetEmptyVariables() takes out only what is empty and of this program', () => {
+  const environment = { ELKYN_HOST: '', ELKYN_PORT: '0', OTHER: '' }
+  unsetEmptyVariables(environment)
+  expect(environment).toEqual({ ELKYN_PORT: '0', OTHER: '' })
 })

@@ -21,6 +21,13 @@ export function refuseAuthVariables(environment: Environment): void {
   }
 }
 
+/** Takes out variables of this program that are empty: that means the same as to leave them out. */
+export function unsetEmptyVariables(environment: Record<string, string | undefined>): void {
+  for (const [name, value] of Object.entries(environment)) {
+    if (name.startsWith('ELKYN_') && value === '') delete environment[name]
+  }
+}
+
 /** What to say about variables that change nothing yet, and protect nothing. */
 export function unusedVariableNotices(environment: Environment): string[] {
   const threads = environment['ELKYN_THREADS'] ?? ''

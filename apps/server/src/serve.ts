@@ -26,6 +26,8 @@ const closeTimeoutMs = 10_000
 export async function serve(options: ServeOptions): Promise<void> {
   refuseAuthVariables(process.env)
   using stop = listenForStop()
+  // Nobody may read them any more. They stay until the end of the process: the last line fails late.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const log = createLog(options.logLevel, process.stderr)
   await using tree = await openFolder({ path: options.data, durability: options.durability })
   const failed = Promise.withResolvers<TreeError>()

@@ -111,6 +111,19 @@ test('serve takes its settings from the environment', async () => {
   expect(child.stderr.read()).toBe(null)
 })
 
+test('serve takes an empty variable for none', async () => {
+  const env = { ELKYN_HOST: '', ELKYN_PORT: '', ELKYN_LOG_LEVEL: '', ELKYN_DATA_DIR: '' }
+  await using server = await RunningServer.start(folder.path, [], { env })
+  expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:/)
+})
+
+test('serve stops cleanly when nobody reads its output any more', async () => {
+  await using server = await RunningServer.start(folder.path)
+  server.child.stdout.destroy()
+  server.child.stderr.destroy()
+  expect(await server.stop()).toMatchObject({ code: 0 })
+})
+
 test('serve prefers an option to a variable', async () => {
   const env = { ELKYN_LOG_LEVEL: 'silent', ELKYN_DATA_DIR: folder.file('from-variable') }
   await using server = await RunningServer.start(folder.path, ['--log-level', 'info'], { env })
@@ -180,6 +193,8 @@ test('serve leaves a folder alone that another version made', async () => {
 })
 
 test.each([
+  ['--host', '', 'It is empty'],
+  ['--data', ' ', 'It is empty'],
   ['--port', '65536', 'from 0 to 65535'],
   ['--port', '80x', 'from 0 to 65535'],
   ['--durability', 'none', 'full, relaxed'],

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { integerArgument } from '../arguments.ts'
+import { integerArgument, textArgument } from '../arguments.ts'
 import { durabilities, logLevels } from '../serve-options.ts'
 import type { ServeOptions } from '../serve-options.ts'
 
@@ -15,7 +15,8 @@ if there is none. A second Ctrl-C ends it at once.`,
     .addOption(
       new Option('--host <address>', 'the address to listen on')
         .default('127.0.0.1')
-        .env('ELKYN_HOST'),
+        .env('ELKYN_HOST')
+        .argParser(textArgument),
     )
     .addOption(
       new Option('--port <number>', 'the port to listen on; 0 for any that is free')
@@ -24,7 +25,10 @@ if there is none. A second Ctrl-C ends it at once.`,
         .argParser(integerArgument(0, 65_535)),
     )
     .addOption(
-      new Option('--data <folder>', 'where the data lies').default('./data').env('ELKYN_DATA_DIR'),
+      new Option('--data <folder>', 'where the data lies')
+        .default('./data')
+        .env('ELKYN_DATA_DIR')
+        .argParser(textArgument),
     )
     .addOption(
       new Option('--durability <kind>', 'full: synced before the answer; relaxed: once a second')
