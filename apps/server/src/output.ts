@@ -1,37 +1,73 @@
+import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import { pipeline } from 'node:stream/promises'
 import { CommandError, systemErrorCode } from './command-error.ts'
 
-/** Writes JSON text to standard output and ends it with a line feed. */
-export async function writeOutput(blocks: AsyncIterable<Uint8Array>): Promise<void> {
+type Blocks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
+/** Writes text to standard output and ends it with a line feed. */
+export async function writeOutput(blocks: Blocks): Promise<void> {
   try {
     await pipeline(withLineFeed(blocks), process.stdout, { end: false })
   } catch (error) {
+    const shown = writeError('standard output', error)
     // Who reads has seen enough, as in `elkyn export | head`.
-    if (systemErrorCode(error) !== 'EPIPE') throw error
+    if (shown === error || systemErrorCode(error) !== 'EPIPE') throw shown
   }
 }
 
 /**
  * Writes JSON text to a file and ends it with a line feed. The file appears when it is complete:
- * until then it grows under another name, and what had this one stays.
+ * until then it grows under another name, and what had this one stays. A link stays a link. What
+ * is no file, such as a pipe, is written to as the text comes.
  */
 export async function writeFile(file: string, blocks: AsyncIterable<Uint8Array>): Promise<void> {
-  const unfinished = `${file}.unfinished`
   try {
-    await pipeline(withLineFeed(blocks), createWriteStream(unfinished, { flush: true }))
-    await rename(unfinished, file)
+    // What cannot be looked at says why when it is opened, where the source is ended too.
+    const stats = await stat(file).catch(() => undefined)
+    if (stats === undefined || stats.isFile()) {
+      await replaceFile(await linkedFile(file), withLineFeed(blocks))
+    } else {
+      await pipeline(withLineFeed(blocks), createWriteStream(file))
+    }
   } catch (error) {
-    await rm(unfinished, { force: true })
-    const code = systemErrorCode(error)
-    if (code === undefined || error instanceof CommandError) throw error
-    throw new CommandError('failed', `Cannot write ${file}: ${code}`, { cause: error })
+    throw writeError(file, error)
   }
 }
 
-async function* withLineFeed(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function replaceFile(file: string, blocks: AsyncIterable<Uint8Array>): Promise<void> {
+  const unfinished = `${file}.${randomUUID()}.unfinished`
+  try {
+    await pipeline(blocks, createWriteStream(unfinished, { flags: 'wx', flush: true }))
+    await rename(unfinished, file)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
+}
+
+/** The file that a path leads to over symbolic links, also when it is not there yet. */
+async function linkedFile(file: string): Promise<string> {
+  try {
+    return await realpath(file)
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') return file
+  }
+  const link = await readlink(file).catch(() => undefined)
+  return link === undefined ? file : linkedFile(resolvePath(dirname(file), link))
+}
+
+/** The error to show when a write failed; that of what was to be written is returned as it is. */
+function writeError(to: string, error: unknown): unknown {
+  const code = systemErrorCode(error)
+  if (code === undefined || error instanceof CommandError) return error
+  return new CommandError('failed', `Cannot write ${to}: ${code}`, { cause: error })
+}
+
+async function* withLineFeed(blocks: Blocks): AsyncGenerator<Uint8Array> {
   const lineFeed = 0x0a
   let last: number | undefined
   for await (const block of blocks) {

@@ -1,8 +1,8 @@
-import process from 'node:process'
 import type { Path } from '@elkyn/tree'
 import type { Command } from 'commander'
 import { pathArgument } from '../arguments.ts'
 import { jsonArgument, openJsonArgument } from '../json-input.ts'
+import { writeOutput } from '../output.ts'
 import { addTargetOptions, openTarget } from '../target-options.ts'
 import type { TargetOptions } from '../target-options.ts'
 
@@ -31,5 +31,5 @@ async function push(path: Path, json: string, options: TargetOptions): Promise<v
   const body = openJsonArgument(json)
   await using target = await openTarget(options, 'write')
   const key = await target.push(path, body)
-  process.stdout.write(`${key}\n`)
+  await writeOutput([Buffer.from(key)])
 }
