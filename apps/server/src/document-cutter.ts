@@ -14,6 +14,8 @@ export interface DocumentCutterOptions {
    * latest as a rule. A value that is shorter than this is never cut. Default: a part never ends.
    */
   readonly partLength?: number
+  /** Refuses a document that cannot be one part, because an update would repeat a name. Default: false. */
+  readonly onePart?: boolean
   /** Makes the first part an update too, so that members which the document lacks stay. Default: false. */
   readonly merge?: boolean
   /** Keys that lead to the member with which the first part begins. Default: the whole document. */
@@ -54,10 +56,11 @@ interface Frame {
  * - C2: no cut is inside a member with a reserved name, such as `.sv`, which is one value.
  * - C3: no cut is inside a value of less than `partLength`, so that nobody sees half of a small record.
  * - C4: no name in an update is equal to, or above, another one: stores refuse that. Only members
- *   that repeat a name could do it, and then the later one begins a new part.
+ *   that repeat a name could do it, and then the later one begins a new part, or is refused.
  */
 export class DocumentCutter implements JsonHandler {
   readonly #partLength: number
+  readonly #onePart: boolean
   readonly #merge: boolean
   readonly #toKey: ((name: string) => string) | undefined
   /** Set until the member to begin with is found. */
@@ -75,6 +78,7 @@ export class DocumentCutter implements JsonHandler {
 
   constructor(options: DocumentCutterOptions = {}) {
     this.#partLength = options.partLength ?? Infinity
+    this.#onePart = options.onePart ?? false
     this.#merge = options.merge ?? false
     this.#toKey = options.toKey
     this.#resumeFrom = options.resumeFrom
@@ -117,9 +121,12 @@ export class DocumentCutter implements JsonHandler {
     this.#endContainer(']')
   }
 
-  key(name: string): void {
+  key(name: string, { line, column }: TextPlace): void {
     const frame = this.#frames.at(-1) as Frame
     frame.key = this.#toKey === undefined || isReservedName(name) ? name : this.#toKey(name)
+    if (!this.#onePart || !this.#mustCut(frame)) return
+    const message = `Cannot merge at ${line}:${column}: ${quote(name)} was there before`
+    throw new TreeError('ERR_PATH_CONFLICT', message, { line, column })
   }
 
   string(value: string, at: TextPlace): void {

@@ -160,6 +160,16 @@ test('importDocument() stores all or nothing in one write where any size is take
   expect(contentOf(store)).toBe('{"a":1,"b":{"0":2,"1":3}}')
 })
 
+test('importDocument() refuses to merge a name twice in one write, and stores nothing', async () => {
+  const store = createStore()
+  set(store, rootPath, '{"old": 1}')
+  const transport = new StoreTransport('test', store, async () => {})
+  await expect(
+    importText('{"a": 1,\n "a": 2, "b.c": 3}', transport, { merge: true }),
+  ).rejects.toMatchObject({ code: 'ERR_PATH_CONFLICT', line: 2, column: 2 })
+  expect(contentOf(store)).toBe('{"old":1}')
+})
+
 test('importDocument() says which key is wrong, and where', async () => {
   const text = '{\n  "é": {"a/b": 1}\n}'
   await expect(importText(text, new PartTransport(createStore()))).rejects.toMatchObject({

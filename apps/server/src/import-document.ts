@@ -27,7 +27,8 @@ export interface ImportState {
 }
 
 /**
- * Stores a document, part after part, each of them atomic. Keeps `state` up to date, which says
+ * Stores a document, in one write where the target takes any size, else part after part, each of
+ * them atomic. Keeps `state` up to date, which says
  * where to go on after a failure.
  * @throws {TreeError} with the place in the document, when a tree cannot hold it.
  * @throws {CommandError} when the target refuses a part.
@@ -39,12 +40,9 @@ export async function importDocument(
   state: ImportState,
 ): Promise<void> {
   if (target.takesAnySize) {
-    // More than one part comes only of a document to merge that repeats a name.
-    const parts = new DocumentParts(input, partsOptions(options))
-    for await (const { method, body } of parts) {
-      await target[method](options.path, body)
-      state.next = parts.next
-    }
+    // A second write could fail when the first one is stored.
+    const parts = new DocumentParts(input, { ...partsOptions(options), onePart: true })
+    for await (const { method, body } of parts) await target[method](options.path, body)
     return
   }
   const { partLength } = options

@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises'
 import { TreeError } from '@elkyn/tree'
 import { byteOffset } from './byte-offset.ts'
 import { CommandError, exitCodes } from './command-error.ts'
 import type { ImportState } from './import-document.ts'
 import { readInput } from './json-input.ts'
+import { shellWord } from './shell-word.ts'
 import { signalExitCode } from './signals.ts'
 import type { StopSignal } from './signals.ts'
 
@@ -48,10 +50,8 @@ function outcomeOf(error: unknown, { state }: FailedImport): string {
 /** The place as a number of bytes, for tools that find those; '' where it cannot be known. */
 async function bytePlace(file: string, { line, column }: TreeError): Promise<string> {
   if (file === '-' || line === undefined || column === undefined) return ''
+  // Only a file can be read a second time: to open a pipe again waits for a writer forever.
+  if (!(await stat(file)).isFile()) return ''
   const offset = await byteOffset(readInput(file), { line, column })
   return offset === undefined ? '' : ` (byte ${offset})`
-}
-
-function shellWord(text: string): string {
-  return /^[\w/@%+=:,.-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -1,4 +1,8 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RunningServer, closed, elkyn, spawnElkyn } from './elkyn.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -87,6 +91,28 @@ test.each([
   expect(code).toBe(1)
   expect(stderr).toContain(` at ${place}: `)
   expect(stderr).toContain(` (byte ${byte})\nNothing was stored.\n`)
+})
+
+test('import says what is wrong with a pipe that has a name', async () => {
+  const pipe = folder.file('pipe')
+  execFileSync('mkfifo', [pipe])
+  const [{ code, stderr }] = await Promise.all([
+    elkyn(['import', pipe, '--data', folder.file('data')]),
+    writeFile(pipe, '{"a": 1'),
+  ])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^error: Cannot import .* at 1:8: .*\nNothing was stored\.\n$/)
+  expect(stderr).not.toContain('byte')
+})
+
+test('import checks a file that is shorter than a part', async () => {
+  await using server = await RunningServer.start(folder.file('data'))
+  const file = folder.file('in.json')
+  // With --merge it takes two writes, and the fault is in the second.
+  await writeFile(file, '{"a":1,"a":2,"b.c":3}')
+  const args = ['import', file, '--merge', '--url', server.url]
+  expect(await elkyn(args)).toMatchObject({ code: 1 })
+  expect(await get(server, '/')).toBe(null)
 })
 
 test('import --merge keeps what the document does not name', async () => {
@@ -185,4 +211,21 @@ test('an export that fails leaves the file as it was', async () => {
     stderr: `error: Cannot write ${folder.file('none/out.json')}: ENOENT\n`,
   })
   expect(await readdir(folder.path)).toEqual(['data', 'out.json'])
+})
+
+test('an export says when standard output cannot be written', async () => {
+  await elkyn(['set', '/a', '1', '--data', folder.file('data')])
+  await writeFile(folder.file('file'), '')
+  const readOnly = openSync(folder.file('file'), 'r')
+  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url))
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [cli, 'export', '--data', folder.file('data')],
+    { stdio: ['ignore', readOnly, 'pipe'], encoding: 'utf8' },
+  )
+  closeSync(readOnly)
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: 'error: Cannot write standard output: EBADF\n',
+  })
 })

@@ -75,7 +75,7 @@ async function importFile(file: string, options: ImportFileOptions): Promise<voi
   const state: ImportState = { next: options.resumeFrom }
   const progress = new Progress(process.stderr, { label: 'Importing', totalBytes })
   try {
-    if (!target.takesAnySize && totalBytes !== undefined && totalBytes > settings.partLength) {
+    if (!target.takesAnySize && totalBytes !== undefined) {
       const checking = new Progress(process.stderr, { label: 'Checking ', totalBytes })
       await checkDocument(checking.watch(readInput(file, stop)), settings)
     }
