@@ -1,4 +1,6 @@
+import { nullEtag } from '@elkyn/tree'
 import type { HttpRequestHead } from './message.ts'
+import { isSafe } from './method.ts'
 import type { Method } from './method.ts'
 import { Refusal } from './refusal.ts'
 
@@ -28,7 +30,7 @@ const none: Conditions = { wantsEtag: false }
 export function parseConditions(method: Method, headers: HttpRequestHead['headers']): Conditions {
   const etag = headers['x-firebase-etag']
   const ifMatch = headers['if-match']
-  const ifNoneMatch = method === 'GET' || method === 'HEAD' ? headers['if-none-match'] : undefined
+  const ifNoneMatch = headers['if-none-match']
   if (etag === undefined && ifMatch === undefined && ifNoneMatch === undefined) return none
   const wantsEtag = String(etag).toLowerCase() === 'true'
   if (wantsEtag && !supported[method].etag) {
@@ -37,12 +39,30 @@ export function parseConditions(method: Method, headers: HttpRequestHead['header
   if (ifMatch !== undefined && !supported[method].ifMatch) {
     throw new Refusal(400, `if-match is not supported for ${method}`)
   }
+  if (ifNoneMatch !== undefined && !isSafe(method)) {
+    return { wantsEtag, ifMatch: absence(method, ifMatch, String(ifNoneMatch)) }
+  }
   return {
     // A conditional read is told the ETag without asking, because client libraries count on it.
     wantsEtag: wantsEtag || ifNoneMatch !== undefined,
     ...(ifMatch === undefined ? {} : { ifMatch: unquoted(String(ifMatch)) }),
     ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: unquoted(String(ifNoneMatch)) }),
   }
+}
+
+/**
+ * The `if-match` that says the same as the `If-None-Match` of a write: "only if nothing is there" is
+ * the one condition of the kind that a store can judge. To drop another would write what the client
+ * did not want written.
+ */
+function absence(method: Method, ifMatch: unknown, ifNoneMatch: string): string {
+  if (method !== 'PUT' || ifNoneMatch.trim() !== '*') {
+    throw new Refusal(400, `if-none-match is not supported for ${method}`)
+  }
+  if (ifMatch !== undefined) {
+    throw new Refusal(400, 'Mixing if-match and if-none-match is not supported')
+  }
+  return nullEtag
 }
 
 // [unconfirmed] Tags travel without the quotes that HTTP prescribes; a client that adds them is

@@ -91,6 +91,41 @@ export function describeConditions(start: StartServer): void {
     })
   })
 
+  describe('If-None-Match of a write', () => {
+    test('lets a PUT with an asterisk through only where nothing is', async () => {
+      await using server = await Fixture.open(start)
+      const create = { 'If-None-Match': '*' }
+      expect((await server.put('/a.json', 1, create)).status).toBe(200)
+      const answer = await server.put('/a.json', 2, create)
+      expect([answer.status, answer.text]).toEqual([412, '1'])
+      expect(answer.headers['etag']).toMatch(/^[\w+/=]{28}$/)
+      expect(await server.read('/a.json')).toBe('1')
+    })
+
+    test('is refused with another value or method, and writes nothing', async () => {
+      await using server = await Fixture.open(start)
+      for (const [method, tag] of [
+        ['PUT', 'old'],
+        ['PUT', '"*"'],
+        ['POST', '*'],
+        ['PATCH', '*'],
+        ['DELETE', 'old'],
+      ] as const) {
+        const answer = await server.ask(method, '/a.json', {
+          headers: { 'If-None-Match': tag },
+          ...(method === 'DELETE' ? {} : { body: '{"b":1}' }),
+        })
+        expect([answer.status, answer.text]).toEqual([
+          400,
+          errorText(`if-none-match is not supported for ${method}`),
+        ])
+      }
+      const both = { 'If-None-Match': '*', 'if-match': 'null_etag' }
+      expect((await server.put('/a.json', 1, both)).status).toBe(400)
+      expect(await server.read('/a.json')).toBe('null')
+    })
+  })
+
   describe('if-match', () => {
     test('lets PUT and DELETE through while the data is the same', async () => {
       await using server = await Fixture.open(start)
