@@ -13,8 +13,8 @@ const paths: readonly (readonly [path: RegExp, use: Use, feature: string])[] = [
   [/^\/index\.html$/, 'any', 'the dashboard'],
   [/\/\.watch$/, 'any', 'streaming'],
   [/^\/\.metrics$/, 'any', 'metrics'],
-  [/^\/\.settings\b/, 'any', 'rules and settings'],
-  [/^\/\.inspect\b/, 'any', 'inspection'],
+  [/^\/\.settings(?:\/|\.json$|$)/, 'any', 'rules and settings'],
+  [/^\/\.inspect(?:\/|\.json$|$)/, 'any', 'inspection'],
 ]
 
 const parameters: readonly (readonly [names: readonly string[], use: Use, feature: string])[] = [

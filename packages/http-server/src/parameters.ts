@@ -1,3 +1,4 @@
+import { checkKey } from '@elkyn/tree'
 import type { JsonForm } from '@elkyn/tree'
 import { Refusal } from './refusal.ts'
 
@@ -71,6 +72,9 @@ export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter
 /**
  * The listing that `shallow=true` asks for. It may be limited and continued, which the command-line
  * tool of the production service does; no other part of a query mixes with it.
+ *
+ * @throws {Refusal} 400 for another part, and for a limit that is no positive integer.
+ * @throws {TreeError} `ERR_INVALID_KEY` for a `startAfter` that no child can be called.
  */
 export function parseListing(parameters: Parameters): Listing | undefined {
   if (parameters.get('shallow') !== 'true') return undefined
@@ -78,6 +82,7 @@ export function parseListing(parameters: Parameters): Listing | undefined {
     throw new Refusal(400, "Mixing 'shallow' and querying parameters is not supported")
   }
   const after = parameters.get('startAfter')
+  if (after !== undefined && after !== '') checkKey(after)
   const limit = parameters.get('limitToFirst')
   return {
     ...(after === undefined || after === '' ? {} : { after }),

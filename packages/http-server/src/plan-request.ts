@@ -42,7 +42,7 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   const method = effectiveMethod(head, parameters)
   if (pathname === '/.health') return planHealth(method, options)
   refusePath(method, pathname)
-  if (/^\/\.info\b/.test(pathname)) return planInfo(method, pathname, parameters)
+  if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
   const place = locate(pathname)
   refuseNamespace(parameters, options)
   const listing = isSafe(method) ? parseListing(parameters) : undefined

@@ -122,6 +122,23 @@ export function describeAddressing(start: StartServer): void {
       const answer = await server.get('/.info/connected.json')
       expect([answer.status, answer.text]).toEqual([200, 'null'])
       expect((await server.put('/.info/connected.json', true)).status).toBe(400)
+      expect((await server.get('/.info.json')).text).toBe('null')
+    })
+
+    test('a key that only begins like a place of the server is no key', async () => {
+      await using server = await Fixture.open(start)
+      for (const name of ['.info', '.settings', '.inspect']) {
+        for (const path of [`/${name}-x.json`, `/${name}.x/a.json`, `/${name}-x`]) {
+          const answer = await server.get(path)
+          expect([answer.status, answer.text]).toEqual([
+            400,
+            errorText('Invalid path: Invalid token in path'),
+          ])
+        }
+      }
+      for (const path of ['/.settings/rules.json', '/.settings', '/.inspect.json']) {
+        expect((await server.get(path)).status).toBe(501)
+      }
     })
 
     test('ns may name any database where none is configured', async () => {

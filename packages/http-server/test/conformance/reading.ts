@@ -204,6 +204,15 @@ export function describeReading(start: StartServer): void {
       expect(await server.read(`${list}&startAfter=d`)).toBe('{}')
     })
 
+    test('refuses to begin behind what is no key', async () => {
+      await using server = await Fixture.open(start)
+      for (const key of ['a.b', 'a%2Fb', '%24', '%00', 'x'.repeat(769)]) {
+        const answer = await server.get(`/a.json?shallow=true&startAfter=${key}`)
+        expect(answer.status).toBe(400)
+        expect(answer.text).toContain('Invalid key')
+      }
+    })
+
     test('refuses a limit that is no positive integer', async () => {
       await using server = await Fixture.open(start)
       const list = '/a.json?shallow=true&limitToFirst='
