@@ -16,8 +16,19 @@ export class Caller {
     this.#workerData = workerData
   }
 
-  /** @param signal aborts when the task is given up */
-  async run(task: Task, signal: AbortSignal): Promise<unknown> {
+  /**
+   * Never rejects: the handler's time is over in both cases.
+   * @param signal aborts when the task is given up
+   */
+  async run(task: Task, signal: AbortSignal): Promise<{ hasThrown: boolean; value: unknown }> {
+    try {
+      return { hasThrown: false, value: await this.#call(task, signal) }
+    } catch (error) {
+      return { hasThrown: true, value: error }
+    }
+  }
+
+  async #call(task: Task, signal: AbortSignal): Promise<unknown> {
     this.#loaded ??= this.#load()
     const { definition, state } = await this.#loaded
     const handlers: Record<string, Handler> = definition.handlers

@@ -112,6 +112,7 @@ export class Crew {
   }
 
   #start(): void {
+    if (this.#isClosed) return
     const index = this.#indexes.take()
     if (index === -1) return
     const thread = new Thread(index, this.#around)

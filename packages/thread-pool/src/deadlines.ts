@@ -35,8 +35,11 @@ export class Deadlines<T> {
     return first.item
   }
 
-  clear(): void {
+  /** Drops what need not be looked at any more. */
+  prune(isNeeded: (item: T) => boolean): void {
+    const needed = this.#heap.filter(({ item }) => isNeeded(item))
     this.#heap.length = 0
+    for (const { at, item } of needed) this.add(at, item)
   }
 
   #sink(): void {

@@ -312,12 +312,13 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       task.reject(error)
       return
     }
+    task.isAccepted = true
     if (++this.#pending === 1) this.#keepAlive.hold()
     if (!isSent && idle !== undefined) this.#give(idle, task)
     this.#probe ??= task
     if (task.signal !== undefined) this.#listen(task, task.signal)
     if (task.timeoutMs !== Infinity) this.#limitTime(task, task.since + task.timeoutMs, 'timeout')
-    if (this.#options.whenFull === 'drop-oldest') this.#oldest[task.priority]?.push(task)
+    if (this.#options.whenFull === 'drop-oldest') this.#remember(task)
     if (this.#pending >= this.#limit && !this.#needsDrain) {
       this.#needsDrain = true
       this.emit('needsDrain')
@@ -359,6 +360,17 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     )
   }
 
+  /** Keeps the tasks that wait in the order of their age, without those that have begun. */
+  #remember(task: Task): void {
+    const line = this.#oldest[task.priority]
+    if (line === undefined) return
+    for (let oldest = line.peek(); oldest !== undefined; oldest = line.peek()) {
+      if (!oldest.isSettled && this.#dispatcher.isWaiting(oldest)) break
+      line.shift()
+    }
+    line.push(task)
+  }
+
   #dropOldest(task: Task): void {
     for (const line of this.#oldest.toReversed()) {
       for (let oldest = line.shift(); oldest !== undefined; oldest = line.shift()) {
@@ -379,20 +391,28 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   async #runHere(task: Task): Promise<void> {
     const controller = new AbortController()
+    task.isAccepted = true
     if (++this.#pending === 1) this.#keepAlive.hold()
     if (task.signal !== undefined) {
-      this.#listen(task, task.signal)
-      task.signal.addEventListener('abort', () => controller.abort(), { signal: controller.signal })
+      const { signal } = task
+      this.#listen(task, signal, () => controller.abort(signal.reason))
     }
+    const timer = this.#limitTimeHere(task, controller)
     const startedAt = now()
-    try {
-      const value = await this.#caller.run(task, controller.signal)
-      this.#meter.count(undefined, task.name, 0, (now() - startedAt) * 1000, false)
-      this.#resolve(task, value)
-    } catch (error) {
-      this.#meter.count(undefined, task.name, 0, (now() - startedAt) * 1000, true)
-      this.#reject(task, error, 'failed')
-    }
+    const outcome = await this.#caller.run(task, controller.signal)
+    clearTimeout(timer)
+    const runUs = (now() - startedAt) * 1000
+    this.#meter.count(undefined, task.name, 0, runUs, outcome.hasThrown)
+    if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed')
+    else this.#resolve(task, outcome.value)
+  }
+
+  #limitTimeHere(task: Task, controller: AbortController): NodeJS.Timeout | undefined {
+    if (task.timeoutMs > 0x7fffffff) return undefined
+    return setTimeout(() => {
+      controller.abort()
+      this.#reject(task, timeoutError(task), 'timed out')
+    }, task.timeoutMs)
   }
 
   /** Room has come: those who wait for it are next. */
@@ -484,15 +504,17 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   // Giving up.
 
-  #listen(task: Task, signal: AbortSignal): void {
-    task.onAbort = () => this.#giveUp(task, signal.reason, 'cancelled')
+  #listen(task: Task, signal: AbortSignal, tell?: () => void): void {
+    task.onAbort = () => {
+      tell?.()
+      this.#giveUp(task, signal.reason, 'cancelled')
+    }
     signal.addEventListener('abort', task.onAbort, { once: true })
   }
 
   #giveUp(task: Task, error: unknown, outcome: TaskDiagnostics['outcome']): void {
     if (task.isSettled) return
-    // One that waits to be accepted is not pending.
-    if (task.place === 'none' && task.crashes === 0 && this.#callers.size > 0 && task.tag === 0) {
+    if (!task.isAccepted) {
       task.reject(error)
       return
     }
@@ -516,6 +538,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   #limitTime(task: Task, at: number, kind: 'timeout' | 'kill'): void {
     const isFirst = at < this.#deadlines.next
+    // Most tasks end long before their limit.
+    if (this.#deadlines.size > 2 * this.#pending + 1024) {
+      this.#deadlines.prune((each) => each.kind === 'kill' || !each.task.isSettled)
+    }
     this.#deadlines.add(at, { task, kind })
     if (isFirst) this.#setDeadlineTimer()
   }
@@ -552,11 +578,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       this.#deadlines.add(end, { task, kind: 'timeout' })
       return
     }
-    const error = new ThreadPoolError(
-      'ERR_TASK_TIMEOUT',
-      `"${task.name}" has run for more than ${task.timeoutMs} ms`,
-    )
-    this.#giveUp(task, error, 'timed out')
+    this.#giveUp(task, timeoutError(task), 'timed out')
   }
 
   #kill(task: Task): void {
@@ -868,6 +890,13 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#doorbell.ring()
     this.#keepAlive.stop()
   }
+}
+
+function timeoutError(task: Task): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_TASK_TIMEOUT',
+    `"${task.name}" has run for more than ${task.timeoutMs} ms`,
+  )
 }
 
 function lostError(task: Task, thread: Thread, isPoison: boolean): ThreadPoolError {

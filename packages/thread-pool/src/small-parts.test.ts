@@ -21,6 +21,18 @@ test('Deadlines gives what is due in the order of time', () => {
   )
 })
 
+test('Deadlines forgets what is not needed and keeps the order', () => {
+  const deadlines = new Deadlines<number>()
+  for (const time of [5, 3, 9, 1, 7]) deadlines.add(time, time)
+  deadlines.prune((item) => item !== 3 && item !== 9)
+  expect([deadlines.due(10), deadlines.due(10), deadlines.due(10), deadlines.due(10)]).toEqual([
+    1,
+    5,
+    7,
+    undefined,
+  ])
+})
+
 test('Fifo is a queue that takes back its first', () => {
   const fifo = new Fifo<number>()
   for (const item of [1, 2, 3]) fifo.push(item)

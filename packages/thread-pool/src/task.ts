@@ -30,6 +30,8 @@ export class Task {
   item: Uint8Array | undefined
   /** Whether the value goes by the port, and whether it has gone. */
   port: 'no' | 'asked for' | 'sent' = 'no'
+  /** Whether the pool counts it as pending, until it is settled. */
+  isAccepted = false
   isSettled = false
   onAbort: (() => void) | undefined
   readonly #resolve: (value: unknown) => void

@@ -173,7 +173,14 @@ export class Thread {
   /** Ends it because it is of no use. */
   fail(error: unknown): void {
     this.error ??= error
+    if (!this.#around.options.terminable) {
+      // Should it come to itself, it is to end.
+      Atomics.store(this.#words, ControlWord.Stop, 1)
+      return this.#exit(-1)
+    }
     void this.#worker.terminate()
+    // Native code can hold a thread for ever; it has no part in the queue yet.
+    setTimeout(() => this.#exit(-1), 5000).unref()
   }
 
   /** When it has exited. */

@@ -56,6 +56,11 @@ test("whenFull 'run-in-caller' runs the handler here", async () => {
   expect(result).not.toBe(task)
   expect(await pool.run(undefined, { name: 'where' })).toEqual({ thread: -1, name: 'where' })
   expect(await codeOf(pool.run('custom', { name: 'fail' }))).toBe('E_CUSTOM')
+  expect(await codeOf(pool.run(2, { name: 'untilAborted', timeoutMs: 5 }))).toBe('ERR_TASK_TIMEOUT')
+  const controller = new AbortController()
+  const given = codeOf(pool.run(3, { name: 'untilAborted', signal: controller.signal }))
+  controller.abort('enough')
+  expect(await given).toBe('enough')
   open(1)
   await blocked
 })
