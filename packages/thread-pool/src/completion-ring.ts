@@ -22,7 +22,7 @@ const headWord = 16
 const dataOffset = 128
 
 /** Bytes of a record before its payload. */
-export const recordHeaderBytes = 24
+const recordHeaderBytes = 24
 
 /** The writing side. */
 export class CompletionWriter {

@@ -65,7 +65,6 @@ export const Outcome = { Returned: 0, Threw: 1 } as const
 export const itemHeaderBytes = 4
 /** Set before any thread is ready, so that nobody knows the indexes. */
 export const namedHandler = 0x8000
-export const maxNameLength = 0x3fff
 
 /**
  * Words of a thread's control block, in 32 bits, and of its clock, in 64.

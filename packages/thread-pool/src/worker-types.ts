@@ -9,7 +9,7 @@ export interface UntypedWorker {
 type AnyFunction = (task: never, context: never) => unknown
 
 /** Handlers of a definition, or the functions that a module exports. */
-export type HandlersOf<W> = W extends { handlers: infer Handlers }
+type HandlersOf<W> = W extends { handlers: infer Handlers }
   ? Handlers
   : { [Name in keyof W as W[Name] extends AnyFunction ? Name : never]: W[Name] }
 

@@ -41,7 +41,7 @@ export function makePool(options: Partial<ThreadPoolOptions> = {}): TestPool {
 }
 
 /** The test's side of the gates in `tasks-worker.ts`. */
-export function gates(words: Int32Array): Pick<TestPool, 'reached' | 'open'> {
+function gates(words: Int32Array): Pick<TestPool, 'reached' | 'open'> {
   return {
     async reached(word, value) {
       for (;;) {

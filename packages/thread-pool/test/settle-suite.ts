@@ -14,7 +14,7 @@ export interface SuitePool {
 export type Ending = 'fulfilled' | 'rejected' | 'never' | 'answered with the result of another'
 
 /** A task, and how it has to end. */
-export interface Trial {
+interface Trial {
   task: Promise<unknown>
   wanted: Ending
   /** What it has to be fulfilled with. */

@@ -9,7 +9,7 @@ export function bucketOf(us: number): number {
 }
 
 /** Where a bucket ends, in microseconds. */
-export function bucketEnd(bucket: number): number {
+function bucketEnd(bucket: number): number {
   if (bucket < 4) return bucket + 1
   return (5 + (bucket & 3)) * 2 ** ((bucket >> 2) - 1)
 }

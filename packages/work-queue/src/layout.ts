@@ -55,8 +55,8 @@
 /** Words in a cache line. */
 export const LINE = 16
 
-export const MAGIC: number = 0x454c5751 | 0
-export const VERSION = 1
+const MAGIC = 0x454c5751 | 0
+const VERSION = 1
 
 /** Words of the header. */
 export const HEADER = {

@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts'
 
 // Why no position was found. Odd, because positions (doubled, see layout.ts) are even.
 /** The band holds `capacity` items. */
-export const FULL = 1
+const FULL = 1
 /** Another thread owns the next slot and has not finished with it. */
 export const BUSY = 3
 /** Closed for producers; closed and drained for consumers. */

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Checks queue.pml with SPIN: the protocol in several sizes, then mutants that leave one of its rules out, each of
+# which must fail. Needs spin and a C compiler. Prints one line a run.
+#
+#   model/check.sh          all
+#   model/check.sh quick    what takes seconds
+set -euo pipefail
+model="$(cd "$(dirname "$0")" && pwd)/queue.pml"
+folder="$(mktemp -d)"
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+# The number of errors that SPIN finds in a variant, given as -D options.
+verify() {
+  spin -a "$@" "$model"
+  cc -O2 -DCOLLAPSE -DNFAIR=3 -DMEMLIM=6144 -w -o pan pan.c
+  ./pan -m200000 >out.txt
+  states="$(awk '/states, stored/ { print $1 }' out.txt)"
+  if grep -q 'max search depth too small\|memory limit\|out of memory' out.txt; then
+    echo "INCOMPLETE  $*" && exit 1
+  fi
+  errors="$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' out.txt)"
+}
+
+holds() {
+  verify "$@"
+  if [[ $errors != 0 ]]; then
+    echo "BROKEN  $*"
+    grep -m1 '^pan:' out.txt
+    exit 1
+  fi
+  echo "holds   $* ($states states)"
+}
+
+fails() {
+  verify "$@"
+  if [[ $errors == 0 ]]; then
+    echo "UNDETECTED  $*" && exit 1
+  fi
+  echo "fails   $* ($(sed -n 's/^pan:[0-9]*: \(.*\) (at depth.*/\1/p' out.txt | head -1))"
+}
+
+holds -DCAP=1 -DITEMS=2 -DPRODUCERS=1 -DCONSUMERS=1
+holds -DCAP=1 -DCONSUMERS=1
+holds -DCAP=2 -DCONSUMERS=1 -DCLOSE_LATE
+holds -DCAP=1 -DPRODUCERS=1 -DITEMS=2 -DCLOSE_LATE
+holds -DCAP=1 -DCONSUMERS=1 -DDEATH -DCLOSE_LATE
+holds -DCAP=1 -DPRODUCERS=1 -DITEMS=2 -DDEATH -DCLOSE_LATE
+if [[ ${1-} != quick ]]; then
+  holds -DCAP=1
+  holds -DCAP=2 -DCLOSE_LATE
+  holds -DCAP=1 -DDEATH
+  holds -DCAP=2 -DDEATH -DCLOSE_LATE
+fi
+
+fails -DMUTANT_ONE_STAMP -DCAP=1 -DCONSUMERS=1 -DCLOSE_LATE
+fails -DMUTANT_CLOSE_FLAG -DCAP=1 -DPRODUCERS=1 -DCONSUMERS=1
+fails -DMUTANT_NO_LOOK -DCAP=1 -DPRODUCERS=1 -DCONSUMERS=1 -DITEMS=2
+fails -DMUTANT_NO_CHAIN -DCAP=2 -DCLOSE_LATE
+fails -DMUTANT_GUESS -DCAP=1 -DCONSUMERS=1 -DDEATH -DCLOSE_LATE
+fails -DMUTANT_NO_WAKE_AFTER_DEATH -DCAP=1 -DPRODUCERS=1 -DITEMS=2 -DDEATH -DCLOSE_LATE
