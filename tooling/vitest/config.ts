@@ -5,7 +5,6 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    passWithNoTests: true,
     // Only there to end a test that hangs: no test measures time.
     testTimeout: 120_000,
     hookTimeout: 120_000,
