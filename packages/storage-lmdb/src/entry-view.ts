@@ -44,7 +44,7 @@ export class EntryView implements TreeView {
   *keys(path: Path, range: KeyRange = {}): Iterable<string> {
     checkKeyRange(range)
     const found = this.find(path)
-    if (found instanceof Head) yield* this.#source.names(found.number, range)
+    if (found instanceof Head) yield* this.#namesUnder(found, range)
     else if (found?.node instanceof Branch) yield* keysInRange(found.node, range)
   }
 
@@ -74,6 +74,14 @@ export class EntryView implements TreeView {
     return TreeValue.fromNode(this.#node(head))
   }
 
+  *#namesUnder(head: Head, range: KeyRange): Iterable<string> {
+    for (const name of this.#source.names(head.number, range)) {
+      yield name
+      // The view may have ended meanwhile, and what it looked at has gone on.
+      if (this.#source === closedSource) throw viewClosed()
+    }
+  }
+
   #priority(path: Path): TreeValue | undefined {
     const found = this.find(splitPriorityPath(path).path)
     const priority = found instanceof Head ? found.priority : storedPriority(found?.node ?? null)
@@ -94,9 +102,13 @@ export class EntryView implements TreeView {
 /** What a view that has ended reads from. Every walk asks for an entry first. */
 const closedSource: EntrySource = {
   entry() {
-    throw new TreeError('ERR_STORE_CLOSED', 'Cannot read: the view is closed')
+    throw viewClosed()
   },
   names: () => [],
+}
+
+function viewClosed(): TreeError {
+  return new TreeError('ERR_STORE_CLOSED', 'Cannot read: the view is closed')
 }
 
 /** The part of a row that a place points into; `undefined` where the row has nothing there. */

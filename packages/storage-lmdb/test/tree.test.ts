@@ -264,6 +264,31 @@ test('a write from inside a write is a mistake, and harms nobody', async () => {
   expect(tree.stats().changes).toBe(1)
 })
 
+test('what a judge began to list ends with the judge', async () => {
+  using folder = temporaryFolder()
+  await using tree = await open(folder)
+  tree.setSync(
+    '/l',
+    Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`k${index}`, 'x'])),
+  )
+  const begun: Iterator<string>[] = []
+  tree.store.commit([
+    {
+      pairs: [{ path: at('/l/k7'), value: null }],
+      judge: (before, after) => {
+        for (const view of [before, after]) {
+          const names = view.keys(at('/l'))[Symbol.iterator]()
+          expect(names.next().value).toBe('k0')
+          begun.push(names)
+        }
+        return undefined
+      },
+    },
+  ])
+  expect(begun.length).toBe(2)
+  for (const names of begun) expect(() => names.next()).toThrow(code('ERR_STORE_CLOSED'))
+})
+
 test('a listener may write, and all hear both changes in order', async () => {
   using folder = temporaryFolder()
   await using tree = await open(folder)
