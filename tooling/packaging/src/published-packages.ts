@@ -24,6 +24,7 @@ export function publishedPackages(): PublishedPackage[] {
 export interface Manifest {
   name: string
   private?: boolean
+  engines?: { node?: string }
   devDependencies?: Record<string, string>
 }
 
