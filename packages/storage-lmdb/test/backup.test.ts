@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
+import type { OpenTreeOptions } from '../src/index.ts'
 import { read } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -11,46 +12,49 @@ function epochOf(path: string): string {
   return info.epoch
 }
 
-for (const [name, options] of [
-  ['', {}],
-  [', sealed', { encryptionKey: Buffer.alloc(32, 'key') }],
-] as const) {
-  test(`backup() while others write is the tree of one moment${name}`, async () => {
-    using folder = temporaryFolder()
-    const path = join(folder.path, 'data')
-    const copy = join(folder.path, 'copy')
-    await using tree = await openTree({ path, durability: 'relaxed', rowMaxBytes: 200, ...options })
-    const states = new Map<number, string | undefined>()
-    const write = (version: number) => {
-      tree.updateSync('/', {
-        [`r${version % 50}`]: { version, text: 'x'.repeat(400) },
-        version,
-        [`r${(version + 25) % 50}`]: null,
-      })
-      states.set(version, read(tree.store, '/'))
-    }
-    let version = 0
-    while (version < 300) write(++version)
-    const done = new AbortController()
-    const backup = tree.backup(copy).finally(() => {
-      done.abort()
+async function expectOneMoment(options: Partial<OpenTreeOptions>): Promise<void> {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'data')
+  const copy = join(folder.path, 'copy')
+  await using tree = await openTree({ path, durability: 'relaxed', rowMaxBytes: 200, ...options })
+  const states = new Map<number, string | undefined>()
+  const write = (version: number) => {
+    tree.updateSync('/', {
+      [`r${version % 50}`]: { version, text: 'x'.repeat(400) },
+      version,
+      [`r${(version + 25) % 50}`]: null,
     })
-    while (!done.signal.aborted) {
-      write(++version)
-      await setImmediate()
-    }
-    await backup
-    write(++version)
-    await using restored = await openTree({ path: copy, ...options })
-    const copied = restored.get('/version') as number
-    expect(copied).toBeGreaterThanOrEqual(300)
-    expect(read(restored.store, '/')).toBe(states.get(copied))
-    expect(epochOf(copy)).not.toBe(epochOf(path))
-    restored.setSync('/own', 1)
-    expect(tree.get('/own')).toBe(null)
-    expect(restored.stats().rows).toBeGreaterThan(20)
+    states.set(version, read(tree.store, '/'))
+  }
+  let version = 0
+  while (version < 300) write(++version)
+  const done = new AbortController()
+  const backup = tree.backup(copy).finally(() => {
+    done.abort()
   })
+  while (!done.signal.aborted) {
+    write(++version)
+    await setImmediate()
+  }
+  await backup
+  write(++version)
+  await using restored = await openTree({ path: copy, ...options })
+  const copied = restored.get('/version') as number
+  expect(copied).toBeGreaterThanOrEqual(300)
+  expect(read(restored.store, '/')).toBe(states.get(copied))
+  expect(epochOf(copy)).not.toBe(epochOf(path))
+  restored.setSync('/own', 1)
+  expect(tree.get('/own')).toBe(null)
+  expect(restored.stats().rows).toBeGreaterThan(20)
 }
+
+test('backup() while others write is the tree of one moment', async () => {
+  await expectOneMoment({})
+})
+
+test('backup() of a sealed tree while others write is the tree of one moment', async () => {
+  await expectOneMoment({ encryptionKey: Buffer.alloc(32, 'key') })
+})
 
 test('an event of the original means nothing to its backup', async () => {
   using folder = temporaryFolder()
