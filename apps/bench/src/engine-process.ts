@@ -9,7 +9,7 @@ import type { OpenEngine } from './engines/engine.ts'
 import { openLmdb } from './engines/lmdb.ts'
 import { openSqlite } from './engines/sqlite.ts'
 import type { TrialResult } from './rounds.ts'
-import { readRecords } from './works/read-records.ts'
+import { readRecords, readThousandRecords } from './works/read-records.ts'
 import { readSubtree } from './works/read-subtree.ts'
 import { updateLeaves } from './works/update-leaves.ts'
 import type { MakeWork } from './works/work.ts'
@@ -29,6 +29,7 @@ const works = {
   insertRecords,
   readRecords,
   readSubtree,
+  readThousandRecords,
   updateLeaves,
 } satisfies Record<string, MakeWork>
 

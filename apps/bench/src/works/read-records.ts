@@ -4,10 +4,23 @@ import { itemOf, randomNumbers, recordKey } from '../records.ts'
 import { checkRecord, itemBatches } from './work.ts'
 import type { Work } from './work.ts'
 
-/** Reads records in random order. Hot: each of them was read before or lies in the page cache. */
+/** Reads any of the records in random order. Hot: each of them lies in the page cache. */
 export function readRecords(engine: Engine, records: number): Work {
   const random = randomNumbers(1)
-  const pick = (): number => Math.floor(random() * records)
+  return readPicked(engine, records, () => Math.floor(random() * records))
+}
+
+/**
+ * Reads a thousand records, spread over all, again and again: they stay in the processor's caches
+ * however many others there are.
+ */
+export function readThousandRecords(engine: Engine, records: number): Work {
+  const random = randomNumbers(1)
+  const step = records / 1000
+  return readPicked(engine, records, () => Math.floor(random() * 1000) * step)
+}
+
+function readPicked(engine: Engine, records: number, pick: () => number): Work {
   return {
     isWriting: false,
     async prepare() {
