@@ -63,8 +63,8 @@ byte inHand = NOTHING
 byte producersLeft = PRODUCERS
 
 inline wakeOne(event) {
-  hasSleeper = false;
   d_step {
+    hasSleeper = false;
     i = 0;
     do
     :: i < THREADS -> hasSleeper = hasSleeper || sleeper[event * THREADS + i]; i++
@@ -74,7 +74,7 @@ inline wakeOne(event) {
   }
   if
   :: hasSleeper ->
-    sequence[event] = (sequence[event] + 1) % 16;
+    sequence[event] = (sequence[event] + 1) % 8;
     /* Any one, though V8 wakes the first. */
     atomic {
       if
@@ -95,7 +95,7 @@ inline wakeOne(event) {
 
 inline wakeAll(event) {
   d_step {
-    sequence[event] = (sequence[event] + 1) % 16;
+    sequence[event] = (sequence[event] + 1) % 8;
     i = 0;
     do
     :: i < THREADS ->
@@ -130,7 +130,7 @@ inline sleepUnless(event, ready) {
     }
     !asleep[me]
   fi;
-  sleeper[event * THREADS + me] = false
+  d_step { sleeper[event * THREADS + me] = false; ticket = 0 }
 }
 
 #define IS_FULL(word) (stamp[SLOT(word)] == FULL(word))
