@@ -4,7 +4,7 @@
  *
  * PRODUCERS put ITEMS items each and CONSUMERS take until the queue is closed and drained, through CAP slots.
  * Positions run modulo LAPS laps, so that they wrap. With DEATH one of them dies, or none, and is
- * reaped. With a MUTANT, one rule is left out, and SPIN has to find what goes wrong then.
+ * reaped. With TAKE_ONE each consumer takes one item and goes. With a MUTANT, one rule is left out, and SPIN has to find what goes wrong then.
  */
 #ifndef CAP
 #define CAP 1
@@ -222,7 +222,13 @@ proctype Consumer(byte me) {
 #endif
           :: else -> skip
           fi;
-          intent[me] = NOTHING
+          intent[me] = NOTHING;
+#ifdef TAKE_ONE
+          if
+          :: now != TOMBSTONE -> break
+          :: else -> skip
+          fi
+#endif
         :: else -> intent[me] = NOTHING
         fi
       :: else ->
