@@ -1,5 +1,4 @@
 // The loop of a thread: take a task, run it, publish its result, until told to stop.
-import { isMainThread } from 'node:worker_threads'
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
 import { attachWorkQueue } from '@elkyn/work-queue'
 import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
@@ -7,11 +6,12 @@ import { now } from './clock.ts'
 import { CompletionWriter } from './completion-ring.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, WorkerDefinition } from './define-worker.ts'
-import { ringDoorbell } from './doorbell.ts'
+import { enterLook, leaveLook, ringDoorbell } from './doorbell.ts'
 import { notCloneable, packThrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
+import { Patience } from './patience.ts'
 import { TaskRun } from './task-run.ts'
 import type { ThreadScope } from './task-run.ts'
 import { TaskTable } from './task-table.ts'
@@ -23,8 +23,9 @@ const msPerTurn = 5
 // Values on their way from the pool, so that asking costs no round trip a task.
 const maxAsked = 16
 
-// Timers and messages are late by no more than this.
-const sliceMs = 1
+// Some 10 microseconds.
+const mostLooks = 200
+const pause: () => void = (Atomics as { pause?: () => void }).pause?.bind(Atomics) ?? (() => {})
 
 /** A task that was taken and waits for its value, or for a free hand. */
 interface Taken {
@@ -55,7 +56,7 @@ export class WorkerRuntime {
   #interruption = new AbortController()
   #waiting = false
   #wakeIdle: (() => void) | undefined
-  #mayBlock = !isMainThread
+  readonly #patience = new Patience(mostLooks, 8)
   /** When the last run ended, if nothing was waited for since. */
   #clock = 0
 
@@ -102,14 +103,12 @@ export class WorkerRuntime {
         await this.#idle()
         continue
       }
-      let item = this.#queue.tryDequeue() ?? this.#block()
+      let item = this.#queue.tryDequeue() ?? this.#lookAgain()
       if (item === undefined) {
         this.#sendAsks()
-        const since = now()
         item = await this.#wait()
         tasks = 0
         turnedAt = this.#clock = now()
-        this.#mayBlock = item !== undefined && this.#clock - since < 2 * sliceMs && !isMainThread
         if (item === undefined) {
           if (this.#queue.drained) return
           continue
@@ -125,16 +124,24 @@ export class WorkerRuntime {
     }
   }
 
-  /**
-   * Blocks for a slice of time, where tasks have come within one lately: being woken from that takes half as long.
-   * Not while anything else could go on in this thread.
-   */
-  #block(): WorkItem | undefined {
-    if (!this.#mayBlock || this.#running.size + this.#asked.size > 0) return undefined
-    const item = this.#queue.dequeueSync({ timeoutMs: sliceMs })
+  /** Looks for a while before it is worth to sleep. Not while anything else could go on in this thread. */
+  #lookAgain(): WorkItem | undefined {
+    if (this.#running.size + this.#asked.size > 0) return undefined
+    if (!enterLook(this.#doorbell)) return undefined
+    const looks = this.#patience.looks
+    let used = 0
+    while (used < looks && this.#queue.depth === 0) {
+      pause()
+      used++
+    }
+    leaveLook(this.#doorbell)
+    if (used === looks) {
+      this.#patience.gaveUp()
+      return undefined
+    }
+    this.#patience.found(used)
     this.#clock = 0
-    if (item === undefined) this.#mayBlock = false
-    return item
+    return this.#queue.tryDequeue()
   }
 
   /** Waits for an item. Undefined when interrupted, or when the queue is drained. */
@@ -197,8 +204,6 @@ export class WorkerRuntime {
   }
 
   #ask(taken: Taken): void {
-    // Messages are to be heard at once.
-    this.#mayBlock = false
     if (!this.#tasks.take(taken.tag, this.#boot.thread)) return
     this.#asked.set(taken.tag, taken)
     this.#askNow.push(taken.tag)
@@ -338,7 +343,6 @@ export class WorkerRuntime {
         break
       case 'task': {
         const { tag, name, value } = message
-        this.#mayBlock = false
         this.#arrived.push({ taken: { tag, name }, value })
         this.#startArrived()
         break
