@@ -39,16 +39,6 @@ test('a thread that is terminated while it works is replaced', async () => {
   expect(await pool.run('next')).toBe('next')
 })
 
-test('a handler that runs out of memory rejects its task', async () => {
-  const { pool } = makePool({ threads: 1, resourceLimits: { maxOldGenerationSizeMb: 32 } })
-  const failure: unknown = await pool
-    .run(undefined, { name: 'outOfMemory' })
-    .catch((error: unknown) => error)
-  expect(failure).toMatchObject({ code: 'ERR_WORKER_EXITED' })
-  expect((failure as Error).cause).toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' })
-  expect(await pool.run('next')).toBe('next')
-})
-
 test('a task that may run twice is sent again when its thread has died', async () => {
   const { pool, words } = makePool({ threads: 1 })
   expect(await pool.run(5, { name: 'exitOnce', retry: 1 })).toBe('survived')

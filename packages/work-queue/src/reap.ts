@@ -109,10 +109,14 @@ export class Reaper {
       if (item !== undefined) {
         report.returned.push(item)
         addToTotal(this.#words, this.#memory.cell + CELL.DEQUEUED, 1)
-        // It was noted as in hand before the release that never came.
+        // It was noted as in hand before the release that never came. Slots are released from the
+        // last one to the first, so what is returned are the first ones.
         this.#forDeadNaming(CELL.DEQUEUE_COUNT, ring.band, position, (dead) => {
           const inHand = wordAt(this.#words, dead + CELL.IN_HAND)
-          if (inHand > 0) this.#words[dead + CELL.IN_HAND] = inHand - 1
+          if (inHand === 0) return
+          const tags = dead + CELL.TAGS
+          this.#words.copyWithin(tags, tags + 1, tags + inHand)
+          this.#words[dead + CELL.IN_HAND] = inHand - 1
         })
       }
       ring.release(position, 1)
