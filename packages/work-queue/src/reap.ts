@@ -114,8 +114,9 @@ export class Reaper {
         this.#forDeadNaming(CELL.DEQUEUE_COUNT, ring.band, position, (dead) => {
           const inHand = wordAt(this.#words, dead + CELL.IN_HAND)
           if (inHand === 0) return
-          const tags = dead + CELL.TAGS
-          this.#words.copyWithin(tags, tags + 1, tags + inHand)
+          for (let tag = dead + CELL.TAGS; tag < dead + CELL.TAGS + inHand - 1; tag++) {
+            this.#words[tag] = wordAt(this.#words, tag + 1)
+          }
           this.#words[dead + CELL.IN_HAND] = inHand - 1
         })
       }
