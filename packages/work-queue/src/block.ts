@@ -1,16 +1,14 @@
 import { performance } from 'node:perf_hooks'
-import { Spinner } from './spin.ts'
+import { AdaptiveSpin } from './spin.ts'
+import type { Spin } from './spin.ts'
 import { MAX_SLEEP_MS } from './waiting.ts'
-import type { EventCount, Need } from './waiting.ts'
-
-/** Looks for a while whether a need becomes ready, before it is worth to sleep. */
-export type Spin = (need: Need) => boolean
+import type { Need } from './waiting.ts'
 
 /** Blocks the calling thread, for one participant. */
 export class Blocking {
   readonly #spin: Spin
 
-  constructor(spin: Spin = adaptiveSpin()) {
+  constructor(spin: Spin = new AdaptiveSpin()) {
     this.#spin = spin
   }
 
@@ -24,27 +22,20 @@ export class Blocking {
     for (;;) {
       const need = attempt()
       if (need === undefined) return true
-      if (this.#spin(need)) continue
+      if (this.#spin.spin(need)) continue
       const sequence = need.events.announce()
-      let left = 0
-      if (!need.ready()) {
-        left = end === Infinity ? MAX_SLEEP_MS : end - performance.now()
-        if (left > 0) need.events.sleep(sequence, Math.min(left, MAX_SLEEP_MS))
+      if (need.ready()) {
         need.events.leave()
-        if (left <= 0) return false
-      } else {
-        need.events.leave()
+        continue
       }
+      const before = performance.now()
+      if (before >= end) {
+        need.events.leave()
+        return false
+      }
+      need.events.sleep(sequence, Math.min(end - before, MAX_SLEEP_MS))
+      need.events.leave()
+      this.#spin.waited(need, (performance.now() - before) * 1000)
     }
-  }
-}
-
-/** A spinner for each event count: how long they take to change has nothing to do with each other. */
-function adaptiveSpin(): Spin {
-  const spinners = new Map<EventCount, Spinner>()
-  return (need) => {
-    let spinner = spinners.get(need.events)
-    if (spinner === undefined) spinners.set(need.events, (spinner = new Spinner()))
-    return spinner.spin(need)
   }
 }

@@ -1,12 +1,16 @@
 import { availableParallelism } from 'node:os'
-import type { Need } from './waiting.ts'
+import type { EventCount, Need } from './waiting.ts'
 
-/** Looks of the longest spin: about 20 µs, a third of what a sleep and a wake-up cost. */
-const MAX_LOOKS = 400
-/** Looks of the shortest: what a neighbour needs that is just about to finish. */
-const MIN_LOOKS = 8
-/** One spin in so many is a long one, to find out whether waits have become short. */
-const PROBE_EVERY = 16
+/** Looks of a spin that is worth it: about 25 µs. */
+const LOOKS = 250
+/** Looks of one that is not: what a neighbour needs that is just about to finish. */
+const FEW_LOOKS = 8
+/** Waits that are expected to be longer are slept through. */
+const WORTH_US = 25
+/** One long wait must not hide for long that waits have become short. */
+const LONGEST_US = 200
+/** After so many waits without a spin, whatever went before, one is tried. */
+const LONGEST_PAUSE = 100
 
 // A thread that spins takes a core from the one it waits for when there are no more cores than threads.
 const cores = availableParallelism()
@@ -19,29 +23,64 @@ const pause: () => void =
     // An atomic load by the caller is all there is before.
   })
 
-/**
- * Decides how long to look before sleeping. Sleeping and being woken takes 50 times as long as a
- * neighbour takes for an item, so a short look often saves it; but a look that fails is wasted, and on a
- * machine with few cores it keeps the neighbour from running. The spin is as long as twice what lately was needed, halves
- * when it fails, and at most half of the cores spin for one thing.
- */
-export class Spinner {
-  #looks = MAX_LOOKS
-  #spins = 0
+/** Looks for a while whether a need becomes ready, before it is worth to sleep. */
+export interface Spin {
+  /** @returns whether it became ready */
+  spin(need: Need): boolean
+  /** Learns how long a wait was that `spin` could not save. */
+  waited(need: Need, us: number): void
+}
 
-  /** @returns whether `need` became ready */
+/** What a participant has learned about one event count. */
+interface History {
+  /** How long the next wait will be, by the last ones. */
+  expectedUs: number
+  /** Waits to sleep through before the next spin. */
+  pause: number
+  /** How many that are after the next failure. */
+  penalty: number
+}
+
+/**
+ * Spins where that has lately helped. Sleeping and being woken takes microseconds, many times what a busy
+ * neighbour takes for an item. But to spin through a long wait is wasted, and where threads outnumber cores the
+ * neighbour may be waiting for this very core: so a spin that fails is followed by twice as many waits without one as
+ * the failure before. At most half of the cores spin for one thing.
+ */
+export class AdaptiveSpin implements Spin {
+  readonly #histories = new Map<EventCount, History>()
+
   spin(need: Need): boolean {
-    if (need.ready()) return true
-    if (maxSpinners === 0 || !need.events.enterSpin(maxSpinners)) return false
-    const looks = ++this.#spins % PROBE_EVERY === 0 ? MAX_LOOKS : this.#looks
-    const used = look(need, looks)
-    need.events.leaveSpin()
-    if (used < looks) {
-      this.#looks = Math.min(MAX_LOOKS, Math.max(this.#looks, 2 * used + MIN_LOOKS))
-      return true
+    const history = this.#historyOf(need.events)
+    if (history.pause > 0) history.pause--
+    else if (
+      history.expectedUs <= WORTH_US &&
+      maxSpinners > 0 &&
+      need.events.enterSpin(maxSpinners)
+    ) {
+      const isReady = look(need, LOOKS) < LOOKS
+      need.events.leaveSpin()
+      history.penalty = isReady
+        ? history.penalty >> 1
+        : Math.min(LONGEST_PAUSE, history.penalty * 2 + 2)
+      if (!isReady) history.pause = history.penalty
+      return isReady
     }
-    this.#looks = Math.max(MIN_LOOKS, this.#looks >> 1)
-    return false
+    return look(need, FEW_LOOKS) < FEW_LOOKS
+  }
+
+  waited({ events }: Need, us: number): void {
+    const history = this.#historyOf(events)
+    history.expectedUs += (Math.min(us, LONGEST_US) - history.expectedUs) / 4
+  }
+
+  #historyOf(events: EventCount): History {
+    let history = this.#histories.get(events)
+    if (history === undefined) {
+      history = { expectedUs: 0, pause: 0, penalty: 0 }
+      this.#histories.set(events, history)
+    }
+    return history
   }
 }
 
