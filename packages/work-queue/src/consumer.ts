@@ -25,6 +25,8 @@ export class Consumer {
   readonly #detached: () => boolean
   /** Items taken since a lower band was looked at first. */
   #served = 0
+  /** Whether the slots that `#takeOver` has seen have nothing but bytes. */
+  #areAllInSlots = true
   /** The lower band that is looked at first next time. */
   #aged: number
 
@@ -164,14 +166,6 @@ export class Consumer {
         straight === count
           ? undefined
           : this.#bytesOfSlots(ring.slotOf((first + 2 * straight) | 0), count - straight)
-      const parts = {
-        memory: new Uint8Array(slab.bytes.buffer, slab.used, bytes),
-        band: ring.band,
-        lengths: [] as number[],
-        tags: [] as number[],
-        offsets: [] as number[],
-        chained: new Map<number, ChainItem>(),
-      }
       if (!ring.ownFull(first, count)) continue
 
       const at = slab.take(bytes)
@@ -184,8 +178,7 @@ export class Consumer {
 
       addToTotal(this.#words, this.#memory.cell + CELL.DEQUEUED, inHand)
       if (inHand === 0) continue
-      this.#readSlots(ring, at, count, parts)
-      return new Batch(parts)
+      return this.#readSlots(ring, first, at >>> 2, count)
     }
   }
 
@@ -193,43 +186,48 @@ export class Consumer {
   #takeOver(at: number, count: number): number {
     const { words } = this.#slab
     const { slotWords } = this.#memory.layout
+    const tags = this.#memory.cell + CELL.TAGS
     let inHand = 0
+    let chains = 0
     for (let i = 0; i < count; i++) {
       const slot = at + i * slotWords
       const chain = wordAt(words, slot + SLOT.CHAIN)
+      chains |= chain
       if (chain === TOMBSTONE) continue
       if (chain > 0) this.#memory.arena.takeOver(chain - 1)
-      this.#words[this.#memory.cell + CELL.TAGS + inHand] = wordAt(words, slot + SLOT.TAG)
+      this.#words[tags + inHand] = wordAt(words, slot + SLOT.TAG)
       inHand++
     }
     this.#words[this.#memory.cell + CELL.IN_HAND] = inHand
+    this.#areAllInSlots = chains === 0
     return inHand
   }
 
   /** After the release: finds the items in the copied slots. */
-  #readSlots(
-    ring: Ring,
-    at: number,
-    count: number,
-    parts: ConstructorParameters<typeof Batch>[0],
-  ): void {
+  #readSlots(ring: Ring, first: number, at: number, count: number): Batch {
     const { words } = this.#slab
-    const { slotWords } = this.#memory.layout
+    const { slotWords, sampleEvery } = this.#memory.layout
+    // Only these positions can have a time, see Producer.
+    for (let i = -(first >>> 1) & (sampleEvery - 1); i < count; i += sampleEvery) {
+      const time = wordAt(words, at + i * slotWords + SLOT.TIME)
+      if (time !== 0) this.#noteWait(ring, time)
+    }
+    const slots = { words, at, slotWords, count, band: ring.band }
+    if (this.#areAllInSlots) return new Batch(slots, undefined, undefined)
+
+    const slotOfItem: number[] = []
+    const chained = new Map<number, ChainItem>()
     for (let i = 0; i < count; i++) {
-      const slot = (at >>> 2) + i * slotWords
+      const slot = at + i * slotWords
       const chain = wordAt(words, slot + SLOT.CHAIN)
       if (chain === TOMBSTONE) continue
+      slotOfItem.push(i)
+      if (chain === 0) continue
       const length = wordAt(words, slot + SLOT.LENGTH)
-      const tag = wordAt(words, slot + SLOT.TAG) >>> 0
-      const time = wordAt(words, slot + SLOT.TIME)
-      if (time !== 0) this.#noteWait(ring, time)
-      if (chain > 0) {
-        parts.chained.set(parts.offsets.length, this.#chainItem(chain - 1, length, tag, ring.band))
-      }
-      parts.lengths.push(length)
-      parts.tags.push(tag)
-      parts.offsets.push(chain > 0 ? -1 : i * this.#stride + SLOT.BYTES * 4)
+      const tag = wordAt(words, slot + SLOT.TAG)
+      chained.set(i, this.#chainItem(chain - 1, length, tag, ring.band))
     }
+    return new Batch(slots, slotOfItem, chained)
   }
 
   #chainItem(first: number, length: number, tag: number, band: number): ChainItem {

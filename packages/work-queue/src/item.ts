@@ -1,4 +1,5 @@
 import type { Arena } from './arena.ts'
+import { SLOT, wordAt } from './layout.ts'
 import type { WorkBatch, WorkItem } from './work-queue.ts'
 
 /** An item that came in its slot: its bytes are a copy in this thread's memory. */
@@ -98,49 +99,56 @@ export class ChainItem implements WorkItem {
   }
 }
 
-/** Where the items of a batch are: the copied slots, the word of each item's slot in them. */
-export interface BatchParts {
-  memory: Uint8Array<ArrayBuffer>
+/** Copied slots, as words of private memory. */
+export interface Slots {
+  words: Int32Array<ArrayBuffer>
+  /** The first slot, in words. */
+  at: number
+  slotWords: number
+  count: number
   band: number
-  lengths: number[]
-  tags: number[]
-  /** Offset of the bytes in `memory`; -1 for an item in blocks. */
-  offsets: number[]
-  /** Items in blocks, by index. */
-  chained: Map<number, ChainItem>
 }
 
 /** Items taken at once. */
 export class Batch implements WorkBatch {
-  readonly #parts: BatchParts
+  readonly length: number
+  readonly memory: Uint8Array<ArrayBuffer>
+  readonly #slots: Slots
+  /** The slot of each item, if not all slots have one. */
+  readonly #slotOfItem: number[] | undefined
+  readonly #chained: Map<number, ChainItem> | undefined
   #items: WorkItem[] | undefined
 
-  constructor(parts: BatchParts) {
-    this.#parts = parts
-  }
-
-  get length(): number {
-    return this.#parts.offsets.length
+  /** @param chained the items in blocks, by slot */
+  constructor(
+    slots: Slots,
+    slotOfItem: number[] | undefined,
+    chained: Map<number, ChainItem> | undefined,
+  ) {
+    const { words, at, slotWords, count } = slots
+    this.length = slotOfItem?.length ?? count
+    this.memory = new Uint8Array(words.buffer, at * 4, count * slotWords * 4)
+    this.#slots = slots
+    this.#slotOfItem = slotOfItem
+    this.#chained = chained
   }
 
   get band(): number {
-    return this.#parts.band
-  }
-
-  get memory(): Uint8Array<ArrayBuffer> {
-    return this.#parts.memory
+    return this.#slots.band
   }
 
   tag(index: number): number {
-    return this.#at(this.#parts.tags, index)
+    return wordAt(this.#slots.words, this.#word(index) + SLOT.TAG) >>> 0
   }
 
   byteLength(index: number): number {
-    return this.#at(this.#parts.lengths, index)
+    return wordAt(this.#slots.words, this.#word(index) + SLOT.LENGTH)
   }
 
   byteOffset(index: number): number {
-    return this.#at(this.#parts.offsets, index)
+    const word = this.#word(index)
+    if (wordAt(this.#slots.words, word + SLOT.CHAIN) !== 0) return -1
+    return (word - this.#slots.at + SLOT.BYTES) * 4
   }
 
   item(index: number): WorkItem {
@@ -149,13 +157,11 @@ export class Batch implements WorkBatch {
   }
 
   #makeItem(index: number): WorkItem {
-    const offset = this.byteOffset(index)
-    const chained = this.#parts.chained.get(index)
+    const chained = this.#chained?.get(this.#slotOfItem?.[index] ?? index)
     if (chained !== undefined) return chained
-    const { memory, band } = this.#parts
-    const at = memory.byteOffset + offset
-    const bytes = new Uint8Array(memory.buffer, at, this.byteLength(index))
-    return new SlotItem(bytes, this.tag(index), band)
+    const at = (this.#word(index) + SLOT.BYTES) * 4
+    const bytes = new Uint8Array(this.memory.buffer, at, this.byteLength(index))
+    return new SlotItem(bytes, this.tag(index), this.band)
   }
 
   *[Symbol.iterator](): Generator<WorkItem, void, undefined> {
@@ -163,18 +169,19 @@ export class Batch implements WorkBatch {
   }
 
   release(): void {
-    for (const item of this.#parts.chained.values()) item.release()
+    for (const item of this.#chained?.values() ?? []) item.release()
   }
 
   [Symbol.dispose](): void {
     this.release()
   }
 
-  #at(values: number[], index: number): number {
-    const value = values[index]
-    if (value === undefined) {
+  /** The slot of an item, in words. */
+  #word(index: number): number {
+    if (!(index >= 0 && index < this.length)) {
       throw new RangeError(`Cannot read item ${index} of a batch: it has ${this.length}`)
     }
-    return value
+    const slot = this.#slotOfItem === undefined ? index : (this.#slotOfItem[index] ?? 0)
+    return this.#slots.at + slot * this.#slots.slotWords
   }
 }

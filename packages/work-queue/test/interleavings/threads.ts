@@ -39,7 +39,9 @@ export interface Setup {
 export interface Queue {
   layout: Layout
   memory: Int32Array
-  /** For programs in which somebody dies: what a reaper looks at. */
+  /** Stamps, which batches write by plain stores. */
+  isStamp: (index: number) => boolean
+  /** For programs in which somebody dies: what a reaper looks at as well. */
   isVisible: (index: number) => boolean
   usedFor: (index: number) => Use | undefined
 }
@@ -79,7 +81,15 @@ export function makeQueue({
     // SEQUENCE, or SLEEPERS. Nobody spins here.
     return at % layout.eventCountWords === 0 ? 'changed or not' : 'zero or not'
   }
-  return { layout, memory, isVisible: (index) => visible.has(index), usedFor }
+  const isStamp = (index: number): boolean =>
+    index >= stampsOf(layout, 0) && index < stampsOf(layout, 0) + capacity
+  return {
+    layout,
+    memory,
+    isStamp,
+    isVisible: (index) => visible.has(index) || isStamp(index),
+    usedFor,
+  }
 }
 
 /** Puts one item in, waiting. Its tag is what it is known by. @returns the tag, or 'closed' */
