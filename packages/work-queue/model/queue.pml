@@ -4,7 +4,7 @@
  *
  * PRODUCERS put ITEMS items each and CONSUMERS take until the queue is closed and drained, through CAP slots.
  * Positions run modulo LAPS laps, so that they wrap. With DEATH one of them dies, or none, and is
- * reaped. With TAKE_ONE each consumer takes one item and goes. With a MUTANT, one rule is left out, and SPIN has to find what goes wrong then.
+ * reaped. With TAKE_ONE each consumer takes one item and goes; with NO_CLOSE nobody closes. With a MUTANT, one rule is left out, and SPIN has to find what goes wrong then.
  */
 #ifndef CAP
 #define CAP 1
@@ -372,7 +372,9 @@ init {
     :: i >= PRODUCERS && i < THREADS -> run Consumer(i); i++
     :: else -> break
     od;
+#ifndef NO_CLOSE
     run Closer();
+#endif
 #ifdef DEATH
     if
     :: victim = 0

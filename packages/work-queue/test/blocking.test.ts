@@ -1,0 +1,140 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import process from 'node:process'
+import { Worker } from 'node:worker_threads'
+import { afterEach, expect, test } from 'vitest'
+import { createWorkQueue } from '../src/index.ts'
+import type { WorkQueue } from '../src/index.ts'
+
+const one = Uint8Array.of(1)
+let workers: Worker[] = []
+
+afterEach(async () => {
+  await Promise.all(workers.map((worker) => worker.terminate()))
+  workers = []
+})
+
+function start(queue: WorkQueue, action: string): Worker {
+  const workerData = { handle: queue.handle, action }
+  const url = new URL('threads/blocking-thread.ts', import.meta.url)
+  const worker = new Worker(url, { workerData })
+  workers.push(worker)
+  return worker
+}
+
+async function answer(worker: Worker): Promise<unknown> {
+  const [message] = (await once(worker, 'message')) as [unknown]
+  return message
+}
+
+test('dequeueSync() sleeps until an item comes', async () => {
+  const queue = createWorkQueue()
+  const answers = [1, 2, 3].map(() => answer(start(queue, 'take one')))
+  for (const tag of [1, 2, 3]) await queue.enqueue(one, { tag })
+  expect(new Set(await Promise.all(answers))).toEqual(new Set([1, 2, 3]))
+})
+
+test('dequeueManySync() sleeps until an item comes', async () => {
+  const queue = createWorkQueue()
+  const count = answer(start(queue, 'take many'))
+  queue.tryEnqueue(one)
+  expect(await count).toBe(1)
+})
+
+test('dequeueSync() returns undefined when the time is over or the queue is closed', async () => {
+  const queue = createWorkQueue()
+  expect(await answer(start(queue, 'take nothing in time'))).toEqual([undefined, undefined])
+  const sleeping = answer(start(queue, 'take one'))
+  queue.close()
+  expect(await sleeping).toBeUndefined()
+})
+
+test('the forms that put give up when the time is over', async () => {
+  const queue = createWorkQueue({ capacity: 4 })
+  expect(await answer(start(queue, 'put until full'))).toEqual([4, 0, undefined, false])
+  expect(queue.stats().blocks).toMatchObject({ total: 256, free: 256 })
+})
+
+test.each(['put one', 'put many', 'write in place'])(
+  '%s sleeps until there is room',
+  async (action) => {
+    const queue = createWorkQueue({ capacity: 1 })
+    queue.tryEnqueue(one, { tag: 1 })
+    const expected = { 'put one': true, 'put many': 3, 'write in place': 3 }[action]
+    const result = answer(start(queue, action))
+    const count = action === 'put many' ? 4 : 2
+    for (let i = 0; i < count; i++) expect(await queue.dequeue()).toBeDefined()
+    expect(await result).toBe(expected)
+  },
+)
+
+test('a sleeping producer is refused when the queue is closed', async () => {
+  const queue = createWorkQueue({ capacity: 1 })
+  queue.tryEnqueue(one)
+  const code = answer(start(queue, 'put one'))
+  queue.close()
+  expect(await code).toBe('ERR_QUEUE_CLOSED')
+})
+
+test('a draft blocks for its blocks', async () => {
+  const queue = createWorkQueue({ arenaBytes: 2048, blockBytes: 64 })
+  queue.tryEnqueue(new Uint8Array(1000))
+  expect(await answer(start(queue, 'write a draft'))).toEqual([true, true, false, true])
+  expect([...(queue.tryDequeueMany() ?? [])].map((item) => item.byteLength)).toEqual([1000, 100])
+})
+
+test('reap() frees the blocks and the claim of a thread that was killed', async () => {
+  const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
+  const worker = start(queue, 'hold everything and die')
+  const { threadId } = worker
+  expect(await answer(worker)).toBe('ready')
+  expect(queue.stats().blocks.free).toBe(5)
+  queue.tryEnqueue(one, { tag: 3 })
+  // It stands behind the claim.
+  expect(queue.tryDequeue()).toBeUndefined()
+  const item = queue.dequeue()
+  await worker.terminate()
+  const reports = await queue.reapThread(threadId)
+  expect(reports).toMatchObject([{ threadId, abandoned: 1, returned: [], inHand: [] }])
+  expect((await item)?.tag).toBe(3)
+  expect(queue.stats().blocks.free).toBe(10)
+  expect(queue.participants().length).toBe(1)
+})
+
+test('reap() tells what a killed thread had in hand', async () => {
+  const queue = createWorkQueue()
+  const worker = start(queue, 'take one')
+  const { threadId } = worker
+  queue.tryEnqueue(one, { tag: 2 ** 32 - 1 })
+  expect(await answer(worker)).toBe(2 ** 32 - 1)
+  await worker.terminate()
+  expect(await queue.reapThread(threadId)).toMatchObject([{ inHand: [2 ** 32 - 1], abandoned: 0 }])
+})
+
+const index = new URL('../src/index.ts', import.meta.url).href
+
+function runScript(script: string): string {
+  const program = `import { createWorkQueue } from '${index}'
+    import { Worker } from 'node:worker_threads'
+    const queue = createWorkQueue()
+    ${script}`
+  // A process that does not end by itself is killed and fails the test.
+  const args = ['--input-type=module', '-e', program]
+  return String(execFileSync(process.execPath, args, { timeout: 60_000 })).trim()
+}
+
+test('a pending dequeue() keeps the process alive', () => {
+  const worker = `import { attachWorkQueue } from '${index}'
+    import { workerData } from 'node:worker_threads'
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    attachWorkQueue(workerData).tryEnqueue(Uint8Array.of(5))`
+  const url = `data:text/javascript,${encodeURIComponent(worker)}`
+  const out = runScript(`
+    new Worker(new URL(${JSON.stringify(url)}), { workerData: queue.handle }).unref()
+    console.log((await queue.dequeue()).bytes[0])`)
+  expect(out).toBe('5')
+})
+
+test('a queue without pending calls lets the process end', () => {
+  expect(runScript('await queue.dequeue({ timeoutMs: 1 }); console.log("end")')).toBe('end')
+})

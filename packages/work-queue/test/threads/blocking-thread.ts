@@ -1,0 +1,57 @@
+// What blocking.test.ts has done in a worker thread.
+import { parentPort, workerData } from 'node:worker_threads'
+import { attachWorkQueue } from '../../src/index.ts'
+import type { WorkQueueHandle } from '../../src/index.ts'
+
+if (parentPort === null) throw new Error('Meant to run as a worker thread')
+const { handle, action } = workerData as { handle: WorkQueueHandle; action: string }
+const queue = attachWorkQueue(handle)
+const one = Uint8Array.of(1)
+const actions: Record<string, () => unknown> = {
+  'take one': () => queue.dequeueSync()?.tag,
+  'take many': () => queue.dequeueManySync()?.length,
+  'take nothing in time': () => [
+    queue.dequeueSync({ timeoutMs: 1 }),
+    queue.dequeueManySync({ timeoutMs: 0 }),
+  ],
+  'put until full': () => {
+    let count = 0
+    while (queue.enqueueSync(one, { timeoutMs: 1 })) count++
+    return [
+      count,
+      queue.enqueueManySync([one], { timeoutMs: 1 }),
+      queue.claimSync(1, { timeoutMs: 1 }),
+      queue.enqueueSync(new Uint8Array(200), { timeoutMs: 1 }),
+    ]
+  },
+  'put one': () => queue.enqueueSync(one, { tag: 7 }),
+  'put many': () => queue.enqueueManySync([one, new Uint8Array(200), one], { tag: 7 }),
+  'write in place': () => {
+    const claim = queue.claimSync(3)
+    claim?.bytes.fill(9)
+    claim?.publish()
+    return claim?.bytes.length
+  },
+  'write a draft': () => {
+    using draft = queue.draft()
+    return [
+      draft.reserveSync(100),
+      draft.writeSync(new Uint8Array(100)),
+      draft.writeSync(new Uint8Array(1900), { timeoutMs: 1 }),
+      queue.enqueueSync(draft),
+    ]
+  },
+  'hold everything and die': () => {
+    queue.draft().tryWrite(new Uint8Array(300))
+    queue.tryClaim(1)
+    parentPort?.postMessage('ready')
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+  },
+}
+let result: unknown
+try {
+  result = actions[action]?.()
+} catch (error) {
+  result = error instanceof Error && 'code' in error ? error.code : error
+}
+parentPort.postMessage(result)
