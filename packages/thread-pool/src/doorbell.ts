@@ -1,5 +1,3 @@
-import { availableParallelism } from 'node:os'
-
 // One word that all threads of a pool ring, and that the pool sleeps on, however many threads there are.
 //
 // A wake-up cannot be lost: the pool stores `asleep`, then looks at the rings; a thread stores its record, then looks
@@ -8,9 +6,6 @@ import { availableParallelism } from 'node:os'
 // Only one wait is pending at a time: an abandoned `waitAsync` could not be taken back.
 const sequence = 0
 const asleep = 1
-// Threads that look for work without sleeping. A core is left for the one that makes the work.
-const looking = 2
-const maxLooking = availableParallelism() >> 1
 
 /** The sleeping side: the thread that owns the pool. */
 export class Doorbell {
@@ -51,11 +46,6 @@ export class Doorbell {
     this.#wake()
   }
 
-  /** A thread has died, perhaps while it looked. */
-  forgetLooking(): void {
-    Atomics.store(this.#words, looking, 0)
-  }
-
   /** Ends a pending wait, so that nothing refers to the buffer any more. */
   ring(): void {
     ringDoorbell(this.#words)
@@ -68,15 +58,4 @@ export function ringDoorbell(words: Int32Array): void {
   if (Atomics.compareExchange(words, asleep, 1, 0) !== 1) return
   Atomics.add(words, sequence, 1)
   Atomics.notify(words, sequence)
-}
-
-/** @returns false if enough threads look for work already */
-export function enterLook(words: Int32Array): boolean {
-  if (Atomics.add(words, looking, 1) < maxLooking) return true
-  Atomics.sub(words, looking, 1)
-  return false
-}
-
-export function leaveLook(words: Int32Array): void {
-  Atomics.sub(words, looking, 1)
 }

@@ -17,7 +17,6 @@ import { duration, integer, resolveOptions } from './options.ts'
 import type { ResolvedOptions, RunOptions, ThreadPoolOptions } from './options.ts'
 import { channels } from './pool-events.ts'
 import type { PoolEvents, TaskDiagnostics } from './pool-events.ts'
-import { Patience } from './patience.ts'
 import { PoolMeter } from './pool-meter.ts'
 import type { PoolMetrics } from './pool-metrics.ts'
 import { Quarantine } from './quarantine.ts'
@@ -46,9 +45,6 @@ const lastWaitMs = 5000
 const tickMs = 20
 // Completions that are read from one thread before the others, and the event loop, have a turn.
 const readLimit = 256
-
-// Turns of the event loop, a microsecond or two each if nothing else goes on.
-const mostLooks = 8
 
 const noOptions: RunOptions = {}
 
@@ -88,8 +84,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #closed: Promise<CloseReport> | undefined
   #onEmpty: (() => void) | undefined
   readonly #defaultPriority: number
-  readonly #patience = new Patience(mostLooks, 2)
-  #isLooking = false
   // One listener for all reads, with the thread that is being read beside it.
   #reading: Thread | undefined
   readonly #listener: Parameters<Thread['readCompletions']>[1] = (
@@ -677,33 +671,9 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   #drain(): void {
-    let count = 0
-    for (const thread of this.#crew.threads) count += this.#read(thread, readLimit)
+    for (const thread of this.#crew.threads) this.#read(thread, readLimit)
     this.#dispatcher.feed()
-    if (this.#isLooking) return
-    if (count > 0 && this.#pending > 0) this.#lookAgain()
-    else this.#sleep()
-  }
-
-  /** Looks for more in the next turns of the event loop: sleeping costs more, if it is soon. */
-  #lookAgain(): void {
-    this.#isLooking = true
-    let left = this.#patience.looks
-    const all = left
-    const look = (): void => {
-      if (this.#hasCompletions()) {
-        this.#patience.found(all - left)
-        this.#isLooking = false
-        this.#drain()
-      } else if (--left > 0 && this.#pending > 0) {
-        setImmediate(look)
-      } else {
-        if (this.#pending > 0) this.#patience.gaveUp()
-        this.#isLooking = false
-        this.#sleep()
-      }
-    }
-    setImmediate(look)
+    this.#sleep()
   }
 
   #read(thread: Thread, limit: number): number {
@@ -741,7 +711,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       // All that it has published.
     }
     // Only now may anything else be said about its tasks: what it has answered is answered.
-    this.#doorbell.forgetLooking()
     const reports = await this.#dispatcher.queue.reapThread(thread.threadId)
     for (const report of reports) {
       for (const item of report.returned) {

@@ -4,7 +4,6 @@ import { Deadlines } from './deadlines.ts'
 import { Fifo } from './fifo.ts'
 import { FreeSlots } from './free-slots.ts'
 import { Histogram } from './histogram.ts'
-import { Patience } from './patience.ts'
 
 test('Deadlines gives what is due in the order of time', () => {
   fc.assert(
@@ -74,14 +73,4 @@ test('Histogram takes the longest time there is', () => {
   histogram.record(0xffffffff)
   expect(histogram.quantileUs(1)).toBe(0xffffffff)
   expect(new Histogram().summary()).toMatchObject({ count: 0, mean: 0, p99: 0 })
-})
-
-test('Patience shortens when looks are in vain and recovers when they are not', () => {
-  const patience = new Patience(100, 4)
-  for (let wait = 0; wait < 8; wait++) patience.gaveUp()
-  expect(patience.looks).toBe(4)
-  patience.found(30)
-  expect(patience.looks).toBe(64)
-  for (let wait = 0; wait < 20; wait++) patience.gaveUp()
-  expect(Array.from({ length: 16 }, () => patience.looks)).toContain(100)
 })

@@ -1,4 +1,5 @@
 // The loop of a thread: take a task, run it, publish its result, until told to stop.
+import { isMainThread } from 'node:worker_threads'
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
 import { attachWorkQueue } from '@elkyn/work-queue'
 import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
@@ -6,12 +7,11 @@ import { now } from './clock.ts'
 import { CompletionWriter } from './completion-ring.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, WorkerDefinition } from './define-worker.ts'
-import { enterLook, leaveLook, ringDoorbell } from './doorbell.ts'
+import { ringDoorbell } from './doorbell.ts'
 import { notCloneable, packThrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
-import { Patience } from './patience.ts'
 import { TaskRun } from './task-run.ts'
 import type { ThreadScope } from './task-run.ts'
 import { TaskTable } from './task-table.ts'
@@ -23,9 +23,8 @@ const msPerTurn = 5
 // Values on their way from the pool, so that asking costs no round trip a task.
 const maxAsked = 16
 
-// Some 10 microseconds.
-const mostLooks = 200
-const pause: () => void = (Atomics as { pause?: () => void }).pause?.bind(Atomics) ?? (() => {})
+// Timers and messages are late by no more than this.
+const sliceMs = 1
 
 /** A task that was taken and waits for its value, or for a free hand. */
 interface Taken {
@@ -56,7 +55,7 @@ export class WorkerRuntime {
   #interruption = new AbortController()
   #waiting = false
   #wakeIdle: (() => void) | undefined
-  readonly #patience = new Patience(mostLooks, 8)
+  #mayBlock = !isMainThread
   /** When the last run ended, if nothing was waited for since. */
   #clock = 0
 
@@ -103,12 +102,14 @@ export class WorkerRuntime {
         await this.#idle()
         continue
       }
-      let item = this.#queue.tryDequeue() ?? this.#lookAgain()
+      let item = this.#queue.tryDequeue() ?? this.#block()
       if (item === undefined) {
         this.#sendAsks()
+        const since = now()
         item = await this.#wait()
         tasks = 0
         turnedAt = this.#clock = now()
+        this.#mayBlock = item !== undefined && this.#clock - since < 2 * sliceMs && !isMainThread
         if (item === undefined) {
           if (this.#queue.drained) return
           continue
@@ -124,24 +125,16 @@ export class WorkerRuntime {
     }
   }
 
-  /** Looks for a while before it is worth to sleep. Not while anything else could go on in this thread. */
-  #lookAgain(): WorkItem | undefined {
-    if (this.#running.size + this.#asked.size > 0) return undefined
-    if (!enterLook(this.#doorbell)) return undefined
-    const looks = this.#patience.looks
-    let used = 0
-    while (used < looks && this.#queue.depth === 0) {
-      pause()
-      used++
-    }
-    leaveLook(this.#doorbell)
-    if (used === looks) {
-      this.#patience.gaveUp()
-      return undefined
-    }
-    this.#patience.found(used)
+  /**
+   * Blocks for a slice of time, where tasks have come within one lately: being woken from that takes half as long.
+   * Not while anything else could go on in this thread.
+   */
+  #block(): WorkItem | undefined {
+    if (!this.#mayBlock || this.#running.size + this.#asked.size > 0) return undefined
+    const item = this.#queue.dequeueSync({ timeoutMs: sliceMs })
     this.#clock = 0
-    return this.#queue.tryDequeue()
+    if (item === undefined) this.#mayBlock = false
+    return item
   }
 
   /** Waits for an item. Undefined when interrupted, or when the queue is drained. */
@@ -204,6 +197,8 @@ export class WorkerRuntime {
   }
 
   #ask(taken: Taken): void {
+    // Messages are to be heard at once.
+    this.#mayBlock = false
     if (!this.#tasks.take(taken.tag, this.#boot.thread)) return
     this.#asked.set(taken.tag, taken)
     this.#askNow.push(taken.tag)
@@ -343,6 +338,7 @@ export class WorkerRuntime {
         break
       case 'task': {
         const { tag, name, value } = message
+        this.#mayBlock = false
         this.#arrived.push({ taken: { tag, name }, value })
         this.#startArrived()
         break
