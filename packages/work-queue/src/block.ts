@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { AdaptiveSpin } from './spin.ts'
+import { adaptiveSpin } from './spin.ts'
 import type { Spin } from './spin.ts'
 import { MAX_SLEEP_MS } from './waiting.ts'
 import type { Need } from './waiting.ts'
@@ -8,7 +8,7 @@ import type { Need } from './waiting.ts'
 export class Blocking {
   readonly #spin: Spin
 
-  constructor(spin: Spin = new AdaptiveSpin()) {
+  constructor(spin: Spin = adaptiveSpin()) {
     this.#spin = spin
   }
 
@@ -22,20 +22,19 @@ export class Blocking {
     for (;;) {
       const need = attempt()
       if (need === undefined) return true
-      if (this.#spin.spin(need)) continue
+      if (this.#spin(need)) continue
       const sequence = need.events.announce()
       if (need.ready()) {
         need.events.leave()
         continue
       }
-      const before = performance.now()
-      if (before >= end) {
+      const left = end === Infinity ? Infinity : end - performance.now()
+      if (left <= 0) {
         need.events.leave()
         return false
       }
-      need.events.sleep(sequence, Math.min(end - before, MAX_SLEEP_MS))
+      need.events.sleep(sequence, Math.min(left, MAX_SLEEP_MS))
       need.events.leave()
-      this.#spin.waited(need, (performance.now() - before) * 1000)
     }
   }
 }

@@ -1,16 +1,12 @@
 import { availableParallelism } from 'node:os'
 import type { EventCount, Need } from './waiting.ts'
 
-/** Looks of a spin that is worth it: about 25 µs. */
-const LOOKS = 250
-/** Looks of one that is not: what a neighbour needs that is just about to finish. */
+/** Looks of a spin: about 50 µs, what it takes to wake a thread on an idle core. */
+const LOOKS = 500
+/** Looks where no spin is due: what a neighbour needs that is just about to finish. */
 const FEW_LOOKS = 8
-/** Waits that are expected to be longer are slept through. */
-const WORTH_US = 25
-/** One long wait must not hide for long that waits have become short. */
-const LONGEST_US = 200
-/** After so many waits without a spin, whatever went before, one is tried. */
-const LONGEST_PAUSE = 100
+/** After so many waits without a spin one is tried, whatever went before. */
+const LONGEST_PAUSE = 200
 
 // A thread that spins takes a core from the one it waits for when there are no more cores than threads.
 const cores = availableParallelism()
@@ -24,17 +20,10 @@ const pause: () => void =
   })
 
 /** Looks for a while whether a need becomes ready, before it is worth to sleep. */
-export interface Spin {
-  /** @returns whether it became ready */
-  spin(need: Need): boolean
-  /** Learns how long a wait was that `spin` could not save. */
-  waited(need: Need, us: number): void
-}
+export type Spin = (need: Need) => boolean
 
 /** What a participant has learned about one event count. */
 interface History {
-  /** How long the next wait will be, by the last ones. */
-  expectedUs: number
   /** Waits to sleep through before the next spin. */
   pause: number
   /** How many that are after the next failure. */
@@ -44,43 +33,33 @@ interface History {
 /**
  * Spins where that has lately helped. Sleeping and being woken takes microseconds, many times what a busy
  * neighbour takes for an item. But to spin through a long wait is wasted, and where threads outnumber cores the
- * neighbour may be waiting for this very core: so a spin that fails is followed by twice as many waits without one as
- * the failure before. At most half of the cores spin for one thing.
+ * neighbour may be waiting for this very core: so a spin that fails is followed by twice as many waits without
+ * one as the failure before. At most half of the cores spin for one thing.
  */
-export class AdaptiveSpin implements Spin {
-  readonly #histories = new Map<EventCount, History>()
-
-  spin(need: Need): boolean {
-    const history = this.#historyOf(need.events)
-    if (history.pause > 0) history.pause--
-    else if (
-      history.expectedUs <= WORTH_US &&
-      maxSpinners > 0 &&
-      need.events.enterSpin(maxSpinners)
-    ) {
+export function adaptiveSpin(): Spin {
+  const histories = new Map<EventCount, History>()
+  return (need) => {
+    const { events } = need
+    let history = histories.get(events)
+    if (history === undefined) histories.set(events, (history = { pause: 0, penalty: 0 }))
+    if (history.pause > 0) {
+      history.pause--
+    } else if (maxSpinners > 0 && events.enterSpin(maxSpinners)) {
       const isReady = look(need, LOOKS) < LOOKS
-      need.events.leaveSpin()
-      history.penalty = isReady
-        ? history.penalty >> 1
-        : Math.min(LONGEST_PAUSE, history.penalty * 2 + 2)
-      if (!isReady) history.pause = history.penalty
+      events.leaveSpin()
+      learn(history, isReady)
       return isReady
     }
     return look(need, FEW_LOOKS) < FEW_LOOKS
   }
+}
 
-  waited({ events }: Need, us: number): void {
-    const history = this.#historyOf(events)
-    history.expectedUs += (Math.min(us, LONGEST_US) - history.expectedUs) / 4
-  }
-
-  #historyOf(events: EventCount): History {
-    let history = this.#histories.get(events)
-    if (history === undefined) {
-      history = { expectedUs: 0, pause: 0, penalty: 0 }
-      this.#histories.set(events, history)
-    }
-    return history
+function learn(history: History, hasHelped: boolean): void {
+  if (hasHelped) {
+    history.penalty >>= 1
+  } else {
+    history.penalty = Math.min(LONGEST_PAUSE, history.penalty * 2 + 2)
+    history.pause = history.penalty
   }
 }
 

@@ -271,7 +271,7 @@ function block(attempt: () => Need | undefined): boolean {
 
 class SecondAttempt extends Error {}
 
-const blocking = new Blocking({ spin: () => false, waited: () => undefined })
+const blocking = new Blocking(() => false)
 const nothing = new Uint8Array(0)
 const slab = new Slab()
 
