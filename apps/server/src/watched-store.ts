@@ -48,6 +48,10 @@ export class WatchedStore implements TreeStore {
     return this.#store.stage(options)
   }
 
+  idle(): void {
+    this.#store.idle()
+  }
+
   subscribe(listener: (changes: readonly Change[]) => void): () => void {
     return this.#store.subscribe(listener)
   }

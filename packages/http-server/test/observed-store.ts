@@ -105,6 +105,10 @@ export class ObservedStore implements TreeStore {
     }
   }
 
+  idle(): void {
+    this.#store.idle()
+  }
+
   subscribe(listener: (changes: readonly Change[]) => void): () => void {
     return this.#store.subscribe(listener)
   }

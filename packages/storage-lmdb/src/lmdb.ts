@@ -376,7 +376,9 @@ export class Lmdb {
     // Begins the read transaction that the next line looks into.
     this.#root.getStats()
     const { db } = table === 'rows' ? this.#rows : this[table]
-    return tableStats(db.stat())
+    const stats = tableStats(db.stat())
+    this.#endStats()
+    return stats
   }
 
   /** Bytes that the data file has grown to. Costs little. */
@@ -393,11 +395,17 @@ export class Lmdb {
       (sum, stat) => sum + tableStats(stat).pages,
       META_PAGES,
     )
+    this.#endStats()
     return pages * this.#pageBytes
   }
 
   async close(): Promise<void> {
     await this.#root.close()
+  }
+
+  /** lmdb would hold the snapshot that statistics were read from until the next turn of the event loop. */
+  #endStats(): void {
+    if (!this.#isWriting) this.#root.resetReadTxn()
   }
 
   #openTable(name: string, options: object): never {

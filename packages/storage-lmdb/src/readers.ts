@@ -90,8 +90,17 @@ export class Readers {
   release(reader: Reader): void {
     if (--reader.users > 0 || reader.isClosed) return
     reader.cursors.closeAll()
-    if (reader === this.#current) this.#idle ??= setImmediate(this.#giveUp)
+    if (reader === this.#current) this.#idle ??= setImmediate(this.#endTurn)
     else this.#end(reader)
+  }
+
+  /** Gives the snapshot of the newest commit up, if nobody reads with it. The next reading takes one. */
+  giveUp(): void {
+    const reader = this.#current
+    // One that is in use again comes back here when it is released.
+    if (reader === undefined || reader.users > 0 || reader.commits === undefined) return
+    this.#lmdb.resetRead(reader.txn)
+    reader.commits = undefined
   }
 
   close(): void {
@@ -128,12 +137,8 @@ export class Readers {
    * Runs at the end of the turn. The immediate is not unref'd: then it would wait for the next event,
    * with the snapshot held.
    */
-  readonly #giveUp = (): void => {
+  readonly #endTurn = (): void => {
     this.#idle = undefined
-    const reader = this.#current
-    // One that is in use again comes back here when it is released.
-    if (reader === undefined || reader.users > 0 || reader.commits === undefined) return
-    this.#lmdb.resetRead(reader.txn)
-    reader.commits = undefined
+    this.giveUp()
   }
 }

@@ -172,6 +172,10 @@ export class LmdbTreeStore implements TreeStore {
     return new RowStager(context, options)
   }
 
+  idle(): void {
+    if (!this.#closed) this.#readers.giveUp()
+  }
+
   subscribe(listener: (changes: readonly Change[]) => void): () => void {
     this.#checkOpen('subscribe')
     return this.#feed.subscribe(listener)

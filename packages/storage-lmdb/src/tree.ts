@@ -152,6 +152,14 @@ export class Tree implements AsyncDisposable {
   }
 
   /**
+   * To be called before this thread blocks, as in `Atomics.wait`. What it read last stays on the disk
+   * for it otherwise until its next turn of the event loop, and the file grows while others write.
+   */
+  idle(): void {
+    this.#store.idle()
+  }
+
+  /**
    * Copies the database as it is now into an empty folder, while it is read and written. The copy is
    * a database of its own, with a history of its own.
    *

@@ -137,6 +137,37 @@ test(
   timeout,
 )
 
+test('a thread that says it is idle and blocks does not make the file grow', async () => {
+  using folder = temporaryFolder()
+  const options: OpenTreeOptions = {
+    path: folder.path,
+    durability: 'relaxed',
+    log: { maxBytes: 0 },
+  }
+  await using tree = await openTree(options)
+  for (let index = 0; index < 2000; index++)
+    tree.setSync(`/rows/r${index}`, { n: index, text: 'x'.repeat(80) })
+  const word = new Int32Array(new SharedArrayBuffer(4))
+  await using reader = runThread<unknown>('blocked-reader', { options, word })
+  const write = async (commits: number) => {
+    for (let index = 0; index < commits; index++) {
+      tree.setSync(`/rows/r${(index * 7919) % 2000}/n`, -index)
+      if (index % 50 === 0) await setImmediate()
+    }
+  }
+  try {
+    expect(await reader.message()).toBe('blocking')
+    await write(500)
+    const before = tree.stats().fileBytes
+    await write(2000)
+    expect(tree.stats().fileBytes - before).toBeLessThan(500 * 4096)
+  } finally {
+    Atomics.store(word, 0, 1)
+    Atomics.notify(word, 0)
+  }
+  expect(await reader.message()).toBe(tree.get('/rows/r0/n'))
+})
+
 test('read-only threads may be terminated at any moment', async () => {
   using folder = temporaryFolder()
   const options: OpenTreeOptions = {

@@ -83,6 +83,10 @@ export class MemoryTreeStore implements TreeStore {
     return new MemoryStager(options)
   }
 
+  idle(): void {
+    // Nothing is kept but the tree.
+  }
+
   subscribe(listener: Listener): () => void {
     this.#checkOpen()
     // A function of its own, so that one listener may subscribe twice.

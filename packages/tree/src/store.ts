@@ -219,6 +219,13 @@ export interface TreeStore extends AsyncDisposable {
   write(write: TreeWrite): Promise<WriteOutcome>
   /** Begins to take in a value too large to hold in memory. */
   stage(options?: StageOptions): Stager
+  /**
+   * Gives up what the store keeps from the last reading to make the next one cheap. A thread that
+   * blocks, as in `Atomics.wait`, calls this before: else older data stays on the disk for it until
+   * its next turn of the event loop, and the files grow. Open snapshots stay as they are. Costs
+   * next to nothing, the reading after it as well; harmless at any time.
+   */
+  idle(): void
   /** Calls `listener` after each commit, with its changes in order. Returns the way to stop it. */
   subscribe(listener: (changes: readonly Change[]) => void): () => void
   /**

@@ -115,6 +115,21 @@ export function describeLife({ describe, test, expect }: Suite): void {
       expect(text).toBe(JSON.stringify(list))
     })
 
+    test('who says it is idle keeps its snapshots, and reads what is new', async (store) => {
+      put(store, 'a', '1')
+      using before = store.snapshot()
+      store.idle()
+      put(store, 'a', '2')
+      store.idle()
+      expect(textOf(before.json(rootPath))).toBe('{"a":1}')
+      expect(read(store, 'a')).toBe('2')
+      store.idle()
+      store.idle()
+      expect(read(store, 'a')).toBe('2')
+      await store.close()
+      store.idle()
+    })
+
     test('a closed snapshot reads no more', async (store) => {
       put(store, 'a', '1')
       const snapshot = store.snapshot()
