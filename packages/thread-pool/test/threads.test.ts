@@ -98,15 +98,19 @@ test('metrics() counts by name and by thread', async () => {
   expect(busyMs).toBeGreaterThan(4)
 })
 
-test('a thread that is asleep is not busy', async () => {
-  const { pool } = makePool({ threads: 1 })
-  await pool.run(1)
-  const busy = (): number => pool.metrics().workers[0]?.busyMs ?? NaN
+test('a thread that is asleep is not busy while another one is', async () => {
+  const { pool, reached, open } = makePool({ threads: 2 })
+  await nextEvent(pool, 'workerReady')
+  await nextEvent(pool, 'workerReady')
+  const gate = pool.run(1, { name: 'gate' })
+  await reached(1, 1)
+  const busy = (): number[] => pool.metrics().workers.map(({ busyMs }) => busyMs)
   const before = busy()
-  await new Promise((resolve) => {
-    setTimeout(resolve, 20)
-  })
-  expect(busy()).toBe(before)
+  const grown = (): number[] => busy().map((ms, index) => ms - (before[index] ?? NaN))
+  while (Math.max(...grown()) < 5) await new Promise(setImmediate)
+  expect(Math.min(...grown())).toBe(0)
+  open(1)
+  await gate
 })
 
 test('a diagnostics channel tells of each task', async () => {
