@@ -1,3 +1,5 @@
+import process from 'node:process'
+
 /**
  * What the process ends with. Part of the contract of the command: the README lists them, scripts
  * rely on them. A command that a signal ended gives 128 and the number of the signal, as shells do.
@@ -33,6 +35,12 @@ export class CommandError extends Error {
     this.exitCode = options.exitCode ?? exitCodes[kind]
     this.hint = options.hint
   }
+}
+
+/** Shows a failure on standard error. @returns the exit code. */
+export function reportError({ message, hint, exitCode }: CommandError): number {
+  process.stderr.write(`error: ${message}\n${hint === undefined ? '' : `${hint}\n`}`)
+  return exitCode
 }
 
 /** The code of a failed system call, such as `ENOENT`; also when `fetch` hides it in the cause. */

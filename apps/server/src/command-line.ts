@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
-import { CommandError, exitCodes } from './command-error.ts'
+import { CommandError, exitCodes, reportError } from './command-error.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addGetCommand } from './commands/get.ts'
@@ -57,10 +57,6 @@ function createProgram(): Command {
 function report(error: unknown): number {
   // Commander has said what is wrong already; help and the version are no failure.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-  if (error instanceof CommandError) {
-    const hint = error.hint === undefined ? '' : `${error.hint}\n`
-    process.stderr.write(`error: ${error.message}\n${hint}`)
-    return error.exitCode
-  }
+  if (error instanceof CommandError) return reportError(error)
   throw error
 }

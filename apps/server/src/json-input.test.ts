@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import type { CommandError } from './command-error.ts'
-import { openJsonArgument } from './json-input.ts'
+import { temporaryFolder } from '../test/temporary-folder.ts'
+import { openJsonArgument, readInput } from './json-input.ts'
 
 test.each(["it's", 'plain', '$HOME `x`'])(
   'the way out for %s is a word for a shell',
@@ -17,3 +18,12 @@ test.each(["it's", 'plain', '$HOME `x`'])(
     expect(JSON.parse(given)).toBe(argument)
   },
 )
+
+test('readInput() ends at a signal while it waits for somebody to open a pipe', async () => {
+  await using folder = await temporaryFolder()
+  execFileSync('mkfifo', [folder.file('pipe')])
+  const controller = new AbortController()
+  const first = readInput(folder.file('pipe'), controller).next()
+  controller.abort(new Error('stopped'))
+  await expect(first).rejects.toMatchObject({ code: 'ABORT_ERR' })
+})

@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs'
+import { closeSync, constants, createReadStream, openSync, statSync } from 'node:fs'
+import type { ReadStream } from 'node:fs'
 import process from 'node:process'
 import { addAbortSignal } from 'node:stream'
 import { CommandError, systemErrorCode } from './command-error.ts'
@@ -29,9 +30,13 @@ export async function* readInput(
   file: string,
   { signal }: { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted()
   const stream =
     file === '-' ? process.stdin : createReadStream(file, { highWaterMark: blockBytes })
-  if (signal !== undefined) addAbortSignal(signal, stream)
+  if (signal !== undefined) {
+    addAbortSignal(signal, stream)
+    signal.addEventListener('abort', () => releaseOpening(file, stream), { once: true })
+  }
   try {
     yield* stream
   } catch (error) {
@@ -40,6 +45,24 @@ export async function* readInput(
 }
 
 const blockBytes = 256 * 1024
+
+/**
+ * Lets the opening of a pipe that has no writer return: the system waits for one, and until then the
+ * stream could not close, nor the process end.
+ */
+function releaseOpening(file: string, stream: ReadStream | typeof process.stdin): void {
+  if (stream.closed || !('pending' in stream) || !stream.pending || !isPipe(file)) return
+  try {
+    closeSync(openSync(file, constants.O_WRONLY | constants.O_NONBLOCK))
+  } catch {
+    // Nobody waits at it yet: another thread is about to.
+    setTimeout(releaseOpening, 10, file, stream)
+  }
+}
+
+function isPipe(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFIFO() === true
+}
 
 /** The error to show when a file cannot be read; anything else is returned as it is. */
 export function readError(file: string, error: unknown): unknown {

@@ -11,6 +11,8 @@ import { createLog } from './log.ts'
 import { openFolder } from './open-folder.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { listenForStop } from './signals.ts'
+import type { StopRequest } from './signals.ts'
+import { startFacts, Supervisor } from './supervisor.ts'
 import { version } from './version.ts'
 import { WatchedStore } from './watched-store.ts'
 
@@ -23,12 +25,14 @@ const closeTimeoutMs = 10_000
  * @throws {CommandError} `usage` for variables that cannot be honoured; `unavailable` when the port
  * or the data folder cannot be had.
  */
-export async function serve(options: ServeOptions): Promise<void> {
+export async function serve(given: ServeOptions): Promise<void> {
   refuseAuthVariables(process.env)
   using stop = listenForStop()
   // Nobody may read them any more. They stay until the end of the process: the last line fails late.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-  const log = createLog(options.logLevel, process.stderr)
+  const log = createLog(given.logLevel, process.stderr)
+  using supervisor = openSupervisor(stop, log)
+  const options = { ...given, port: supervisor?.facts.port ?? given.port }
   await using tree = await openFolder({ path: options.data, durability: options.durability })
   const failed = Promise.withResolvers<TreeError>()
   const server = new SimpleHttpServer({
@@ -38,7 +42,10 @@ export async function serve(options: ServeOptions): Promise<void> {
     log,
   })
   const url = await listen(server, options)
-  announce(log, url, options)
+  // Who waits for the line has had it when the server is started again.
+  if (!supervisor?.facts.restarts) announce(url, options)
+  supervisor?.listening({ port: server.address().port, logLevel: options.logLevel })
+  logListening(log, url, options)
 
   const reason = await Promise.race([aborted(stop.signal), failed.promise])
   if (reason instanceof TreeError) log.fatal({ err: reason }, 'the database failed, stopping')
@@ -83,14 +90,36 @@ const listenReasons: Readonly<Record<string, readonly [reason: string, hint: str
   ENOTFOUND: ['there is no such host name', 'Choose another one with --host.'],
 }
 
-function announce(log: Logger, url: string, options: ServeOptions): void {
+/** Connects this process with the one that supervises it, if one does. */
+function openSupervisor(stop: StopRequest, log: Logger): Supervisor | undefined {
+  const facts = startFacts()
+  if (facts === undefined) return undefined
+  return new Supervisor(
+    facts,
+    (signal) => stop.stop(signal),
+    () => {
+      log.fatal('the supervising process has ended, ending at once')
+      // Whoever starts it again must find the folder free. A kill can't be held up by anything.
+      process.kill(process.pid, 'SIGKILL')
+    },
+  )
+}
+
+function announce(url: string, options: ServeOptions): void {
   const folder = resolvePath(options.data)
   if (process.stderr.isTTY) {
     process.stderr.write(banner({ version, url, folder, durability: options.durability }))
   }
   // The one line on standard output. Programs that start a server wait for it.
   process.stdout.write(`Elkyn DB listening on ${url}\n`)
-  log.info({ version, url, data: folder, durability: options.durability }, 'listening')
+}
+
+function logListening(log: Logger, url: string, options: ServeOptions): void {
+  const folder = resolvePath(options.data)
+  log.info(
+    { version, url, pid: process.pid, data: folder, durability: options.durability },
+    'listening',
+  )
   for (const notice of unusedVariableNotices(process.env)) log.warn(notice)
   if (!isLoopback(options.host)) {
     log.warn({ host: options.host }, 'everybody who reaches this address can read and write')

@@ -14,6 +14,11 @@ export function signalExitCode(signal: StopSignal): number {
 export interface StopRequest extends Disposable {
   /** Aborted by the first signal, whose name is the reason. */
   readonly signal: AbortSignal
+  /**
+   * Aborts as a signal does that came another way. Not counted as one: a terminal, or systemd, sends
+   * each signal to all processes, and so the same one may come a second time from a supervisor.
+   */
+  stop(reason: StopSignal): void
 }
 
 /**
@@ -22,13 +27,16 @@ export interface StopRequest extends Disposable {
  */
 export function listenForStop(): StopRequest {
   const controller = new AbortController()
+  let isSecond = false
   const onSignal = (signal: StopSignal): void => {
-    if (controller.signal.aborted) process.exit(signalExitCode(signal))
+    if (isSecond) process.exit(signalExitCode(signal))
+    isSecond = true
     controller.abort(signal)
   }
   for (const name of stopSignals) process.on(name, onSignal)
   return {
     signal: controller.signal,
+    stop: (reason) => controller.abort(reason),
     [Symbol.dispose]() {
       for (const name of stopSignals) process.off(name, onSignal)
     },

@@ -69,7 +69,7 @@ export async function closed(child: ChildProcessWithoutNullStreams): Promise<voi
 export class RunningServer implements AsyncDisposable {
   readonly url: string
   readonly child: ChildProcessWithoutNullStreams
-  readonly #log: ServerLog
+  readonly log: ServerLog
 
   /** Starts a server on a free port and waits for the line that says where it listens. */
   static async start(
@@ -89,19 +89,26 @@ export class RunningServer implements AsyncDisposable {
   private constructor(child: ChildProcessWithoutNullStreams, url: string, log: ServerLog) {
     this.child = child
     this.url = url
-    this.#log = log
+    this.log = log
   }
 
-  /** Waits until the server has logged a message. */
-  async logged(message: string): Promise<void> {
-    await this.#log.waitFor(`"msg":"${message}"`)
+  /** Waits until the server has logged a message so many times. */
+  async logged(message: string, times = 1): Promise<void> {
+    await this.log.waitFor(`"msg":"${message}"`, times)
+  }
+
+  /** The process of the server, which another one supervises, after so many starts. */
+  async pid(starts = 1): Promise<number> {
+    await this.logged('listening', starts)
+    const pids = [...this.log.text.matchAll(/"pid":(\d+).*"msg":"listening"/g)]
+    return Number(pids[starts - 1]?.[1])
   }
 
   /** Sends a signal and waits for the end. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<RunResult> {
     this.child.kill(signal)
     await closed(this.child)
-    return { code: this.child.exitCode, stdout: '', stderr: this.#log.text }
+    return { code: this.child.exitCode, stdout: '', stderr: this.log.text }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -119,7 +126,7 @@ class ServerLog {
     stream.on('data', (chunk: string) => (this.text += chunk))
   }
 
-  async waitFor(part: string): Promise<void> {
-    while (!this.text.includes(part)) await once(this.#stream, 'data')
+  async waitFor(part: string, times: number): Promise<void> {
+    while (this.text.split(part).length <= times) await once(this.#stream, 'data')
   }
 }

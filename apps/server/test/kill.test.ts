@@ -5,6 +5,9 @@ import { temporaryFolder } from './temporary-folder.ts'
 
 const rounds = 50
 const writers = 8
+/** The process that is killed is to be the one that writes. */
+const alone = ['--no-supervise']
+
 /** What each writer knows to be stored, and what else may be. */
 class Ledger {
   /** For each writer the number of its last write that was answered; 0 for none. */
@@ -95,7 +98,7 @@ test(`a server that is killed ${rounds} times loses no answered write and halves
       await using folder = await temporaryFolder()
       const ledger = new Ledger()
       for (const count of counts) {
-        await using server = await RunningServer.start(folder.path)
+        await using server = await RunningServer.start(folder.path, alone)
         await check(server, ledger)
         const enough = ledger.answers(count)
         const writing = countTo(writers).map((writer) => write(server, writer - 1, ledger))
@@ -103,7 +106,7 @@ test(`a server that is killed ${rounds} times loses no answered write and halves
         await server.stop('SIGKILL')
         await Promise.all(writing)
       }
-      await using server = await RunningServer.start(folder.path)
+      await using server = await RunningServer.start(folder.path, alone)
       await check(server, ledger)
     }),
     // One run is many rounds; to shrink it would take many times as long.

@@ -69,9 +69,19 @@ test('serve ends at once on a second signal', async () => {
   await failed
 })
 
-test('serve ends when the disk fails, and what was answered before is there', async () => {
+test('serve is there again after the disk failed, with what was answered before', async () => {
   const data = folder.file('data')
-  const server = await RunningServer.start(data, [], { fileMaxKiB: 1000 })
+  await using server = await RunningServer.start(data, [], { fileMaxKiB: 1000 })
+  expect(await put(server, '/small', '1')).toBe(204)
+  expect(await put(server, '/large', JSON.stringify('x'.repeat(2_000_000)))).toBe(503)
+  await server.logged('listening', 2)
+  expect(await (await fetch(`${server.url}/.json`)).json()).toEqual({ small: 1 })
+  expect(await put(server, '/small', '2')).toBe(204)
+})
+
+test('serve --no-supervise ends when the disk fails', async () => {
+  const data = folder.file('data')
+  const server = await RunningServer.start(data, ['--no-supervise'], { fileMaxKiB: 1000 })
   expect(await put(server, '/small', '1')).toBe(204)
   expect(await put(server, '/large', JSON.stringify('x'.repeat(2_000_000)))).toBe(503)
   await closed(server.child)
@@ -181,7 +191,7 @@ test('serve leaves a folder alone that another process has open', async () => {
   await using server = await RunningServer.start(folder.path)
   const { code, stderr } = await elkyn(['serve', '--port', '0', '--data', folder.path])
   expect(code).toBe(3)
-  expect(stderr).toContain(`process ${server.child.pid} has it open`)
+  expect(stderr).toContain(`process ${await server.pid()} has it open`)
 })
 
 test('serve leaves a folder alone that another version made', async () => {

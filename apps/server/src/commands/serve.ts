@@ -10,7 +10,9 @@ export function addServeCommand(program: Command): void {
     .summary('serve the tree in a data folder')
     .description(
       `Serves the tree in a data folder over HTTP until Ctrl-C, and makes the folder
-if there is none. A second Ctrl-C ends it at once.`,
+if there is none. A second Ctrl-C ends it at once.
+
+The server runs in a process of its own, which is started again when it crashes.`,
     )
     .addOption(
       new Option('--host <address>', 'the address to listen on')
@@ -40,6 +42,10 @@ if there is none. A second Ctrl-C ends it at once.`,
         .choices(logLevels)
         .default('info')
         .env('ELKYN_LOG_LEVEL'),
+    )
+    .option(
+      '--no-supervise',
+      'serve from one process that ends when it fails, for what restarts it itself',
     )
     .addHelpText(
       'after',
