@@ -128,7 +128,14 @@ export class Readers {
   }
 
   #begin(older: Reader | undefined): Reader {
-    const reader = new Reader(this.#lmdb, this.#lmdb.beginRead(), older)
+    const txn = this.#lmdb.beginRead()
+    // A commit that wrote nothing: lmdb hands out the transaction that is there. One that two readers
+    // had would be renewed by the one under the snapshots of the other.
+    if (txn === older?.txn) {
+      txn.done()
+      return older
+    }
+    const reader = new Reader(this.#lmdb, txn, older)
     this.#all.add(reader)
     return reader
   }

@@ -102,6 +102,17 @@ export function describeLife({ describe, test, expect }: Suite): void {
       expect(after.sequence).toBe(3)
     })
 
+    test('a snapshot stays as it was, whatever is opened and closed beside it', (store) => {
+      put(store, 'a', '1')
+      using before = store.snapshot()
+      store.commit([])
+      store.snapshot().close()
+      put(store, 'a', '2')
+      using after = store.snapshot()
+      expect(textOf(after.json(at('a')))).toBe('2')
+      expect(textOf(before.json(at('a')))).toBe('1')
+    })
+
     test('a large value is read whole while it is replaced', (store) => {
       const list = Array.from({ length: 4000 }, (_, index) => ({ text: `item number ${index}` }))
       put(store, 'list', JSON.stringify(list))
