@@ -32,6 +32,7 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_NOT_AN_OBJECT: [400, notAnObject],
   ERR_PATH_CONFLICT: [400, ownMessage],
   ERR_CONDITION_FAILED: [412, ownMessage],
+  ERR_CONDITION_STALE: [503, 'The data there changes too often to be compared'],
   ERR_REFUSED: [401, 'Permission denied'],
   ERR_STORE_CLOSED: [503, 'The database is closed'],
   ERR_STORE_FULL: [507, 'The database is full'],

@@ -182,6 +182,17 @@ describe('createRequestHandler()', () => {
     }
   })
 
+  test('reads what is there instead where the store leaves that out', async () => {
+    const asker = new Asker()
+    await asker.ask('PUT', '/a.json', '{"b":1}')
+    asker.store.leavesValuesOut = true
+    const response = await asker.ask('PUT', '/a.json', '2', { headers: { 'if-match': 'x' } })
+    expect(response.status).toBe(412)
+    expect(await bodyText(response)).toBe('{"b":1}')
+    expect(response.headers).toContain('ETag')
+    expect(asker.store.openSnapshots).toBe(0)
+  })
+
   test('does not read back what it need not show', async () => {
     const asker = new Asker()
     asker.store.leavesValuesOut = true

@@ -1,4 +1,5 @@
 import {
+  TreeError,
   isPriorityPath,
   joinPath,
   nullEtag,
@@ -147,17 +148,40 @@ function planWrite(
     write: { pairs, ...(etag === undefined ? {} : { precondition: { path, etag } }) },
     answer: (outcome) => {
       if (outcome.ok) return answer(outcome)
-      if (outcome.current === undefined) throw outcome.error
-      return { kind: 'respond', response: changedResponse(request, outcome.current) }
+      if (outcome.current !== undefined) {
+        return { kind: 'respond', response: changedResponse(request, outcome.current) }
+      }
+      if (isConditionFailure(outcome.error)) return planChanged(request)
+      throw outcome.error
     },
   }
 }
 
 /** What is there instead, so that the client can decide again. No error object. */
 function changedResponse(
-  { form, print }: WriteRequest,
+  request: WriteRequest,
   { value, etag }: NonNullable<WriteRefused['current']>,
 ): HttpResponse {
-  const blocks = [Buffer.from(value.toText(form))]
+  return changed(request, [Buffer.from(value.toText(request.form))], etag)
+}
+
+/** The same for what is too large to have come back with the outcome. */
+function planChanged(request: WriteRequest): ReadPlan {
+  const { path, form } = request
+  return {
+    kind: 'read',
+    run: (snapshot) => changed(request, snapshot.jsonBlocks(path, form), snapshot.etag(path)),
+  }
+}
+
+function changed(
+  { print }: WriteRequest,
+  blocks: Iterable<Uint8Array> | undefined,
+  etag: string,
+): HttpResponse {
   return { ...valueResponse(blocks, print === 'pretty' ? 'pretty' : 'compact', etag), status: 412 }
+}
+
+function isConditionFailure(error: Error): boolean {
+  return error instanceof TreeError && error.code === 'ERR_CONDITION_FAILED'
 }

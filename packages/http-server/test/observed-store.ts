@@ -87,9 +87,10 @@ export class ObservedStore implements TreeStore {
     await this.#gate
     if (this.failure !== undefined) throw this.failure
     const outcome = await this.#store.write(write)
-    return outcome.ok && this.leavesValuesOut
+    if (!this.leavesValuesOut) return outcome
+    return outcome.ok
       ? { ...outcome, values: outcome.values.map(() => undefined) }
-      : outcome
+      : { ok: false, error: outcome.error }
   }
 
   stage(options?: StageOptions): Stager {

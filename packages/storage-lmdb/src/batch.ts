@@ -11,7 +11,9 @@ import {
 import type {
   Change,
   ChangePair,
+  KnownEtag,
   Path,
+  Precondition,
   StagedValue,
   TreeNode,
   TreeWrite,
@@ -19,12 +21,14 @@ import type {
   WriteRefused,
   WriteValue,
 } from '@elkyn/tree'
+import { bearingOn, strongest } from './bearing.ts'
+import type { Bearing } from './bearing.ts'
 import { LOGGED_TEXT_MAX_LENGTH, loggedPair } from './change-log.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { Counters } from './counters.ts'
-import type { Head } from './entry.ts'
+import { Head } from './entry.ts'
 import { EntryView, storedPriority } from './entry-view.ts'
-import { etagOfBlocks, etagOfValue, NULL_ETAG } from './etag.ts'
+import { etagOfBlocks, etagOfValue } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
@@ -43,6 +47,8 @@ export interface BatchLimits {
   readonly rowMaxBytes: number
   /** Bytes that all writes together may add; `Infinity` while there is no telling. */
   readonly room: number
+  /** A value with up to so much text is compared with a precondition, and handed back, within the write. */
+  readonly comparedMaxLength: number
 }
 
 /** So long a text may be added by a write that deletes too, even where the data is full. */
@@ -68,6 +74,7 @@ export class Batch {
   readonly #rows: RowWriter
   /** Bytes that may still be added. */
   #room: number
+  readonly #comparedMaxLength: number
   readonly changes: Change[] = []
 
   constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, limits: BatchLimits) {
@@ -79,6 +86,7 @@ export class Batch {
     this.#sequence = state.log.sequence
     log.begin()
     this.#room = limits.room
+    this.#comparedMaxLength = limits.comparedMaxLength
     this.#layer = new Layer(storedEntries(lmdb))
     this.#top = new Layer(this.#layer)
     this.#rows = new RowWriter(this.#top, {
@@ -88,12 +96,16 @@ export class Batch {
     })
   }
 
-  /** Applies one write on top of the ones before; what it throws or refuses changes nothing. */
-  apply(write: TreeWrite): WriteOutcome {
+  /**
+   * Applies one write on top of the ones before; what it throws or refuses changes nothing.
+   *
+   * @param known What a snapshot said of its precondition, where the write does not bring that itself.
+   */
+  apply(write: TreeWrite, known?: KnownEtag): WriteOutcome {
     const top = this.#top
     try {
       if (write.pairs.length > 1) checkConflicts(write.pairs.map(({ path }) => path))
-      const failed = this.#checkCondition(write)
+      const failed = this.#checkCondition(write.precondition, known)
       // A judge has its say first: who may not know what is there does not learn it from the condition.
       if (failed !== undefined && write.judge === undefined) return this.#refuse(write, failed)
       const { values, pairs } = this.#writePairs(write, top)
@@ -124,18 +136,53 @@ export class Batch {
     return refused
   }
 
-  #checkCondition({ precondition }: TreeWrite): WriteRefused | undefined {
+  #checkCondition(
+    precondition: Precondition | undefined,
+    known: KnownEtag | undefined,
+  ): WriteRefused | undefined {
     if (precondition === undefined) return undefined
-    const { path } = precondition
     const view = new EntryView(this.#layer, this.#heads)
-    const found = view.find(path)
-    const etag = found === undefined ? NULL_ETAG : this.#etag(found)
-    if (etag === precondition.etag) return undefined
-    return {
-      ok: false,
-      error: new TreeError('ERR_CONDITION_FAILED', `Cannot write: ${path} has changed`, { path }),
-      current: { etag, value: view.get(path) },
+    const found = view.find(precondition.path) ?? TreeValue.null
+    const value = found instanceof Head ? view.gatherUpTo(found, this.#comparedMaxLength) : found
+    if (value === undefined) return this.#checkLarge(precondition, found as Head, known)
+    const etag = etagOfValue(value)
+    return etag === precondition.etag
+      ? undefined
+      : { ...conditionFailed(precondition.path), current: { etag, value } }
+  }
+
+  /** Whoever knew the etag a moment ago spares the writer the time that it takes to make it. */
+  #checkLarge(
+    { path, etag, known: given }: Precondition,
+    head: Head,
+    looked: KnownEtag | undefined,
+  ): WriteRefused | undefined {
+    const known = given ?? looked
+    if (known !== undefined) {
+      if (known.etag !== etag) return conditionFailed(path)
+      const bearing = this.#bearingSince(known.sequence, path)
+      if (bearing === 'none') return undefined
+      // Right behind that change, if not before, it was another value.
+      if (bearing === 'within') return conditionFailed(path)
+      if (given !== undefined) return conditionStale(path)
     }
+    return this.#etag(head) === etag ? undefined : conditionFailed(path)
+  }
+
+  /** How all changes since bear on what is at a path; `undefined` when the log does not say. */
+  #bearingSince(sequence: number, path: Path): Bearing | undefined {
+    if (sequence < 0 || sequence > this.#begin.sequence) return undefined
+    const bearings: Bearing[] = []
+    if (sequence < this.#begin.sequence) {
+      for (const bearing of this.#log.bearingsAfter(sequence, path, undefined)) {
+        if (bearing === undefined || bearing === 'within') return bearing
+        bearings.push(bearing)
+      }
+    }
+    for (const { pairs } of this.changes) {
+      for (const pair of pairs) bearings.push(bearingOn(path, pair.path))
+    }
+    return strongest(bearings)
   }
 
   #judge({ judge }: TreeWrite, top: Layer): WriteRefused | undefined {
@@ -151,8 +198,7 @@ export class Batch {
     }
   }
 
-  #etag(found: TreeValue | Head): string {
-    if (found instanceof TreeValue) return etagOfValue(found)
+  #etag(found: Head): string {
     // What lies under a head is read from LMDB in pieces, so that it must be there first.
     storeLayer(this.#lmdb, this.#layer, this.#state.counters)
     return etagOfBlocks(jsonBlocks(this.#lmdb, found, 'export', undefined))
@@ -249,6 +295,16 @@ export class Batch {
     this.changes.push(change)
     return change.sequence
   }
+}
+
+function conditionFailed(path: Path): WriteRefused {
+  const message = `Cannot write: ${path} has changed`
+  return { ok: false, error: new TreeError('ERR_CONDITION_FAILED', message, { path }) }
+}
+
+function conditionStale(path: Path): WriteRefused {
+  const message = `Cannot write: what is known of ${path} is too old. Read its etag again`
+  return { ok: false, error: new TreeError('ERR_CONDITION_STALE', message, { path }) }
 }
 
 /** Lets the staged values of a write that was not applied be written again, or thrown away. */

@@ -1,6 +1,8 @@
 import { randomFillSync } from 'node:crypto'
 import { TreeValue, rootPath } from '@elkyn/tree'
 import type { Change, ChangePair, Path } from '@elkyn/tree'
+import { bearingOn, strongest } from './bearing.ts'
+import type { Bearing } from './bearing.ts'
 import { textAt, writeText } from './buffer-text.ts'
 import { formOfKind, Kind, readHeadNumber, writeHeadNumber } from './entry.ts'
 import { iterableOf } from './iterable.ts'
@@ -159,6 +161,24 @@ export class ChangeLog {
   *changesAfter(sequence: number, options: ReadOptions | undefined): Iterable<Change> {
     for (const entry of this.#entries({ start: keyOf(sequence + 1) }, options)) {
       for (const change of this.#changesOf(entry)) if (change.sequence > sequence) yield change
+    }
+  }
+
+  /**
+   * How what came after a sequence number bears on what is at a path, one entry of the log after the
+   * other; `undefined` when the log does not reach back so far.
+   */
+  *bearingsAfter(
+    sequence: number,
+    path: Path,
+    options: ReadOptions | undefined,
+  ): Generator<Bearing | undefined, void, void> {
+    let next = sequence + 1
+    for (const entry of this.#entries({ start: keyOf(Math.max(next, 0)) }, options)) {
+      const first = entry.sequence - entry.value.readUInt16BE(6) + 1
+      if (first > next) yield undefined
+      yield strongest(bearingsOf(entry.value, next - first, path))
+      next = entry.sequence + 1
     }
   }
 
@@ -322,6 +342,29 @@ function decodePairs(bytes: Buffer, start: number, end: number): ChangePair[] {
     at = textEnd
   }
   return pairs
+}
+
+/** How the changes of an entry, without the first ones, bear on a path. */
+function* bearingsOf(bytes: Buffer, skipped: number, path: Path): Iterable<Bearing> {
+  let left = skipped
+  for (let at = HEADER_BYTES; at < bytes.length; left--) {
+    const end = at + 4 + bytes.readUInt32BE(at)
+    if (left <= 0) yield* bearingsOfPairs(bytes, at + CHANGE_HEADER_BYTES, end, path)
+    at = end
+  }
+}
+
+function* bearingsOfPairs(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  path: Path,
+): Iterable<Bearing> {
+  for (let at = start; at < end;) {
+    const pathEnd = at + PAIR_HEADER_BYTES + bytes.readUInt16BE(at)
+    yield bearingOn(path, textAt(bytes, at + PAIR_HEADER_BYTES, pathEnd) as Path)
+    at = pathEnd + bytes.readUInt32BE(at + 3)
+  }
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

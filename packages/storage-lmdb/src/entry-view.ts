@@ -18,6 +18,11 @@ import type { EntrySource } from './layer.ts'
 import { findPlace } from './place.ts'
 import type { HeadMap, Place } from './place.ts'
 
+/** How much text may still be read. */
+interface Room {
+  left: number
+}
+
 /** The tree that entries make up, for whoever looks at it path by path. */
 export class EntryView implements TreeView {
   #source: EntrySource
@@ -71,7 +76,13 @@ export class EntryView implements TreeView {
 
   /** Reads everything under a head into memory. */
   gather(head: Head): TreeValue {
-    return TreeValue.fromNode(this.#node(head))
+    return TreeValue.fromNode(this.#node(head, { left: Infinity }) ?? null)
+  }
+
+  /** The same for up to so much text; `undefined` where there is more. */
+  gatherUpTo(head: Head, length: number): TreeValue | undefined {
+    const node = this.#node(head, { left: length })
+    return node === undefined ? undefined : TreeValue.fromNode(node)
   }
 
   *#namesUnder(head: Head, range: KeyRange): Iterable<string> {
@@ -88,14 +99,23 @@ export class EntryView implements TreeView {
     return priority === null ? undefined : TreeValue.fromNode(priority)
   }
 
-  #node(head: Head): TreeNode | null {
+  /** `undefined` where there is more text than room is left. */
+  #node(head: Head, room: Room): TreeNode | null | undefined {
     const children = new Map<string, TreeNode>()
     for (const name of this.#source.names(head.number)) {
-      const entry = this.#source.entry(head.number, name)
-      const child = entry instanceof Head ? this.#node(entry) : entry?.node
-      if (child !== null && child !== undefined) children.set(name, child)
+      const child = this.#child(head.number, name, room)
+      if (child === undefined) return undefined
+      if (child !== null) children.set(name, child)
     }
     return branchOf(children, head.priority)
+  }
+
+  #child(head: number, name: string, room: Room): TreeNode | null | undefined {
+    const entry = this.#source.entry(head, name)
+    room.left -= name.length
+    if (entry instanceof Head) return this.#node(entry, room)
+    room.left -= entry?.text.length ?? 0
+    return room.left < 0 ? undefined : (entry?.node ?? null)
   }
 }
 

@@ -1,17 +1,27 @@
 import { createHash, hash } from 'node:crypto'
+import { nullEtag } from '@elkyn/tree'
 import type { TreeValue } from '@elkyn/tree'
 
-/** What an ETag says of nothing. */
-export const NULL_ETAG = 'null_etag'
-
-/** SHA-1 of the canonical text in export form, in base 64: 28 characters. */
+/** What `etagOf` of the tree says, by the digest that Node brings, which is several times as fast. */
 export function etagOfValue(value: TreeValue): string {
-  return value.isNull ? NULL_ETAG : hash('sha1', value.toText('export'), 'base64')
+  return value.isNull ? nullEtag : hash('sha1', value.toText('export'), 'base64')
 }
 
 /** The same for text in export form that comes in blocks. */
 export function etagOfBlocks(blocks: Iterable<Uint8Array>): string {
+  const steps = etagSteps(blocks)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same with a rest after each block. */
+export function* etagSteps(blocks: Iterable<Uint8Array>): Generator<void, string, void> {
   const digest = createHash('sha1')
-  for (const block of blocks) digest.update(block)
+  for (const block of blocks) {
+    digest.update(block)
+    yield
+  }
   return digest.digest('base64')
 }

@@ -1,10 +1,10 @@
-import { TreeError, TreeValue, isPriorityPath } from '@elkyn/tree'
+import { TreeError, TreeValue, isPriorityPath, nullEtag } from '@elkyn/tree'
 import type { JsonForm, KeyRange, NodeKind, Path, TreeSnapshot } from '@elkyn/tree'
 import type { ChangeLog } from './change-log.ts'
 import { decodeEntry, Head, Kind } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { EntryView, partOf } from './entry-view.ts'
-import { etagOfBlocks, etagOfValue, NULL_ETAG } from './etag.ts'
+import { etagOfBlocks, etagOfValue, etagSteps } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { copyOf } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -60,8 +60,21 @@ export class ReadSnapshot implements TreeSnapshot {
 
   etag(path: Path): string {
     const found = this.#view().find(path)
-    if (found === undefined) return NULL_ETAG
+    if (found === undefined) return nullEtag
     return found instanceof Head ? etagOfBlocks(this.#blocks(found, 'export')) : etagOfValue(found)
+  }
+
+  /** The same in steps of a block. */
+  *etagSteps(path: Path): Generator<void, string, void> {
+    const found = this.#view().find(path)
+    return found instanceof Head ? yield* etagSteps(this.#blocks(found, 'export')) : this.etag(path)
+  }
+
+  /** Whether there is more text at a path than so many characters. */
+  isLonger(path: Path, length: number): boolean {
+    const view = this.#view()
+    const found = view.find(path)
+    return found instanceof Head && view.gatherUpTo(found, length) === undefined
   }
 
   close(): void {

@@ -1,7 +1,10 @@
 import { readdirSync } from 'node:fs'
-import { TreeError } from '@elkyn/tree'
+import { TreeError, pathsConflict } from '@elkyn/tree'
 import type {
   Change,
+  KnownEtag,
+  Path,
+  Precondition,
   StageOptions,
   Stager,
   TreeSnapshot,
@@ -27,6 +30,7 @@ import { RowStager } from './row-stager.ts'
 import type { Sealer } from './sealer.ts'
 import { storeStats } from './store-stats.ts'
 import type { StoreStats } from './store-stats.ts'
+import { TimeSlices } from './time-slices.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export interface LmdbTreeStoreOptions {
@@ -45,12 +49,18 @@ export interface LmdbTreeStoreOptions {
   readonly released?: () => Promise<void>
   /** Bytes from which on a staged value goes to the disk. Default: 1 MiB. */
   readonly heldMaxBytes?: number
+  /** Text up to which a value is compared with a precondition within the write. Default: 65,536. */
+  readonly comparedMaxLength?: number
 }
 
 const HELD_MAX_BYTES = 1024 * 1024
+const COMPARED_MAX_LENGTH = 64 * 1024
 
 /** How often `relaxed` commits are brought to the disk, in milliseconds. */
 const SYNC_INTERVAL_MS = 1000
+
+/** How often a write goes round because the value of its precondition keeps changing. */
+const CONDITION_ROUNDS = 4
 
 /** A {@link TreeStore} in LMDB. Belongs to the thread that opened it. */
 export class LmdbTreeStore implements TreeStore {
@@ -67,6 +77,9 @@ export class LmdbTreeStore implements TreeStore {
   /** What the last write transaction of this thread left, and its number among all threads'. */
   #state: BatchState | undefined
   #turn = 0
+  /** What digests large values for preconditions, and how many writes wait for that or for what follows. */
+  readonly #slices: TimeSlices = new TimeSlices()
+  #goingRound = 0
   readonly #closeListeners = new Set<() => void>()
   readonly #backups = new Set<Promise<void>>()
   #closed = false
@@ -109,6 +122,10 @@ export class LmdbTreeStore implements TreeStore {
     if (this.#lmdb.isWriting) {
       throw new TypeError('Cannot read here: a write is being applied. Use what it was given')
     }
+    return this.#openSnapshot()
+  }
+
+  #openSnapshot(): ReadSnapshot {
     const reader = this.#readers.acquire()
     return new ReadSnapshot(this.#lmdb, this.#log, reader, this.#release)
   }
@@ -122,6 +139,7 @@ export class LmdbTreeStore implements TreeStore {
 
   #apply(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkSynced()
+    const known = this.#lookAhead(writes)
     const outcomes: WriteOutcome[] = []
     let changes: readonly Change[] = []
     let gone = 0
@@ -131,8 +149,11 @@ export class LmdbTreeStore implements TreeStore {
         const batch = new Batch(this.#lmdb, this.#log, this.#heads, state, {
           rowMaxBytes: this.#options.rowMaxBytes,
           room: this.#room(),
+          comparedMaxLength: this.#comparedMaxLength,
         })
-        for (const write of writes) outcomes.push(batch.apply(write))
+        for (const [index, write] of writes.entries()) {
+          outcomes.push(batch.apply(write, known[index]))
+        }
         batch.store()
         changes = batch.changes
         gone = state.counters.headsGone - before
@@ -148,7 +169,65 @@ export class LmdbTreeStore implements TreeStore {
 
   async write(write: TreeWrite): Promise<WriteOutcome> {
     this.#checkWritable()
+    const { precondition } = write
+    if (precondition === undefined || precondition.known !== undefined) {
+      return this.#queue.add(write)
+    }
+    this.#goingRound++
+    try {
+      return await this.#goRound(write, precondition)
+    } finally {
+      this.#goingRound--
+    }
+  }
+
+  /** Where a precondition is about a large value, finds out about that between the other writes. */
+  async #goRound(write: TreeWrite, precondition: Precondition): Promise<WriteOutcome> {
+    const { path, etag } = precondition
+    let known: KnownEtag = { etag, sequence: NEVER }
+    for (let round = 0; round < CONDITION_ROUNDS; round++) {
+      const outcome = await this.#queue.add({ ...write, precondition: { path, etag, known } })
+      if (outcome.ok || !isStale(outcome.error)) return outcome
+      known = await this.#slices.run(this.#knownEtag(path))
+    }
     return this.#queue.add(write)
+  }
+
+  /** The etag of a large value, and up to when it is known to be this one. */
+  *#knownEtag(path: Path): Generator<void, KnownEtag, void> {
+    const known = yield* this.#digest(path)
+    // So that the writer has little left to look through.
+    const reader = this.#readers.acquire()
+    try {
+      for (const bearing of this.#log.bearingsAfter(known.sequence, path, reader.options)) {
+        if (bearing !== 'none') return known
+        yield
+      }
+      return { etag: known.etag, sequence: this.#log.position(reader.options).sequence }
+    } finally {
+      this.#readers.release(reader)
+    }
+  }
+
+  *#digest(path: Path): Generator<void, KnownEtag, void> {
+    using snapshot = this.#openSnapshot()
+    const { sequence } = snapshot
+    return { etag: yield* snapshot.etagSteps(path), sequence }
+  }
+
+  /** What a snapshot says of the preconditions about large values, by the index of the write. */
+  #lookAhead(writes: readonly TreeWrite[]): readonly (KnownEtag | undefined)[] {
+    if (!writes.some(isUnknown)) return []
+    using snapshot = this.#openSnapshot()
+    return writes.map((write, index) => {
+      const { precondition } = write
+      if (precondition === undefined || !isUnknown(write)) return undefined
+      const { path } = precondition
+      // What another one of them changes no snapshot has seen.
+      if (writes.slice(0, index).some((before) => bearsOn(before, path))) return undefined
+      if (!snapshot.isLonger(path, this.#comparedMaxLength)) return undefined
+      return { etag: snapshot.etag(path), sequence: snapshot.sequence }
+    })
   }
 
   stage(options: StageOptions = {}): Stager {
@@ -270,6 +349,12 @@ export class LmdbTreeStore implements TreeStore {
   async #close(): Promise<void> {
     this.#queue.flush()
     this.#closed = true
+    while (this.#goingRound > 0) {
+      this.#slices.finish()
+      this.#queue.flush()
+      // One step of those that wait for this.
+      await Promise.resolve()
+    }
     for (const listener of this.#closeListeners) listener()
     clearInterval(this.#syncTimer)
     this.#reclaimer.close()
@@ -334,6 +419,10 @@ export class LmdbTreeStore implements TreeStore {
     return { counters, log: this.#log.position(undefined) }
   }
 
+  get #comparedMaxLength(): number {
+    return this.#options.comparedMaxLength ?? COMPARED_MAX_LENGTH
+  }
+
   /** Bytes that may still be stored. Pages that nothing uses count as room. */
   #room(): number {
     const { maxBytes } = this.#options
@@ -356,4 +445,20 @@ export class LmdbTreeStore implements TreeStore {
     }
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
+}
+
+/** Before all changes, and not what any log goes back to. */
+const NEVER = -1
+
+/** Whether a write has a precondition, and nothing is known about that. */
+function isUnknown({ precondition }: TreeWrite): boolean {
+  return precondition !== undefined && precondition.known === undefined
+}
+
+function bearsOn({ pairs }: TreeWrite, path: Path): boolean {
+  return pairs.some((pair) => pathsConflict(pair.path, path))
+}
+
+function isStale(error: Error): boolean {
+  return error instanceof TreeError && error.code === 'ERR_CONDITION_STALE'
 }

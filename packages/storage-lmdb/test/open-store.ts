@@ -4,10 +4,18 @@ import { LmdbTreeStore } from '../src/store.ts'
 
 interface StoreSettings extends OpenTreeOptions {
   readonly heldMaxBytes?: number
+  readonly comparedMaxLength?: number
 }
 
-/** A store without the lock and `elkyn.json` of its folder, which does not sync and stages early. */
-export function openStore({ heldMaxBytes = 64, ...options }: StoreSettings): LmdbTreeStore {
+/**
+ * A store without the lock and `elkyn.json` of its folder, which does not sync, stages early and takes
+ * most values for large where it compares them.
+ */
+export function openStore({
+  heldMaxBytes = 64,
+  comparedMaxLength = 8,
+  ...options
+}: StoreSettings): LmdbTreeStore {
   const resolved = storeOptions({ durability: 'relaxed', ...options }, 'epoch')
-  return new LmdbTreeStore({ ...resolved, heldMaxBytes })
+  return new LmdbTreeStore({ ...resolved, heldMaxBytes, comparedMaxLength })
 }

@@ -52,6 +52,7 @@ export type {
   JsonForm,
   Judge,
   KeyRange,
+  KnownEtag,
   NodeKind,
   OpenStoreOptions,
   Precondition,

@@ -88,11 +88,30 @@ export interface WritePair {
   readonly value: WriteValue
 }
 
-/** A condition on the tree before the write; where it fails the outcome is `ERR_CONDITION_FAILED`. */
+/**
+ * A condition on the tree before the write; where it fails the outcome is `ERR_CONDITION_FAILED`.
+ *
+ * A value with more than 64 KiB of text takes long to digest. A store may do that in a snapshot, and
+ * within the write only make sure that nothing there has changed since. A write queued with
+ * {@link TreeStore.write} may then take effect behind others that were queued after it, and be
+ * refused for what was there at any moment since it was queued.
+ */
 export interface Precondition {
   readonly path: Path
   /** What {@link TreeSnapshot.etag} must give; `null_etag` for "nothing there". */
   readonly etag: string
+  /**
+   * What a snapshot said that was opened after the write was asked for: a thread that only reads can
+   * digest a large value for the one that writes. Where so much happened since that it does not help,
+   * the outcome may be `ERR_CONDITION_STALE`: look again, or leave it to the store.
+   */
+  readonly known?: KnownEtag
+}
+
+/** What {@link TreeSnapshot.etag} gave, and the {@link TreeSnapshot.sequence} of that snapshot. */
+export interface KnownEtag {
+  readonly etag: string
+  readonly sequence: number
 }
 
 /**
@@ -134,7 +153,10 @@ export interface WriteAccepted {
 export interface WriteRefused {
   readonly ok: false
   readonly error: TreeError | Error
-  /** With `ERR_CONDITION_FAILED`: what is there instead, as of the refusal. */
+  /**
+   * With `ERR_CONDITION_FAILED`: what is there instead, as of the refusal. May be left out where that
+   * has more than 64 KiB of text: read it from a snapshot.
+   */
   readonly current?: { readonly etag: string; readonly value: TreeValue }
 }
 

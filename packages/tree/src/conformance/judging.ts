@@ -1,10 +1,19 @@
 import { parseJson } from '../parse.ts'
 import { rootPath } from '../path.ts'
-import type { Judge, TreeView } from '../store.ts'
+import type { Judge, KnownEtag, TreeStore, TreeView } from '../store.ts'
 import { accepted, at, codeOf, commit, etag, failure, put, read, refused, set } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
 class Verdict extends Error {}
+
+function numbers(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `number ${index}`)
+}
+
+function knownEtag(store: TreeStore, path: string): KnownEtag {
+  using snapshot = store.snapshot()
+  return { etag: snapshot.etag(at(path)), sequence: snapshot.sequence }
+}
 
 export function describeJudging({ describe, test, expect }: Suite): void {
   describe('preconditions', () => {
@@ -60,6 +69,79 @@ export function describeJudging({ describe, test, expect }: Suite): void {
         etag: etag(store, 'lock/owner/.priority'),
       }
       expect(commit(store, { ...set('a', 3), precondition: ofPriority }).ok).toBe(true)
+    })
+
+    test('a large value is compared as it is when the write happens', async (store) => {
+      const large = parseJson(JSON.stringify({ text: 'x'.repeat(100_000), list: numbers(4000) }))
+      accepted(commit(store, set('l', large)))
+      const before = etag(store, 'l')
+      const precondition = { path: at('l'), etag: before }
+      const writes = [
+        { ...set('done/a', 1), precondition },
+        { ...set('l/more', 1), precondition },
+        { ...set('done/b', 1), precondition },
+        set('l/more', null),
+        { ...set('done/c', 1), precondition },
+        { ...set('done/d', 1), precondition: { path: at('l'), etag: 'x' } },
+        set('/', parseJson(JSON.stringify({ done: { before: 1 } }))),
+        { ...set('done/e', 1), precondition },
+      ]
+      const failed = 'ERR_CONDITION_FAILED'
+      expect(store.commit(writes).map(codeOf)).toEqual([
+        ...[undefined, undefined, failed, undefined, undefined, failed, undefined, failed],
+      ])
+      expect(read(store, '/')).toBe('{"done":{"before":1}}')
+    })
+
+    test('a queued write may wait until a large value is compared', async (store) => {
+      accepted(commit(store, set('l', parseJson(JSON.stringify(numbers(20_000))))))
+      const precondition = { path: at('l'), etag: etag(store, 'l') }
+      const beside = Promise.all([
+        store.write({ ...set('a', 1), precondition }),
+        store.write({ ...set('b', 1), precondition: { path: at('l'), etag: 'x' } }),
+        store.write(set('c', 1)),
+      ])
+      expect((await beside).map(codeOf)).toEqual([undefined, 'ERR_CONDITION_FAILED', undefined])
+      const against = Promise.all([
+        store.write(set('l/0', 'changed')),
+        store.write({ ...set('d', 1), precondition }),
+      ])
+      expect((await against).map(codeOf)).toEqual([undefined, 'ERR_CONDITION_FAILED'])
+      const last = store.write({
+        ...set('e', 1),
+        precondition: { path: at('l'), etag: etag(store, 'l') },
+      })
+      await store.close()
+      expect((await last).ok).toBe(true)
+    })
+
+    test('what a snapshot said may be brought along', (store) => {
+      accepted(commit(store, set('l', parseJson(JSON.stringify(numbers(20_000))))))
+      const known = knownEtag(store, 'l')
+      put(store, 'beside', '1')
+      const precondition = { path: at('l'), etag: known.etag, known }
+      expect(commit(store, { ...set('a', 1), precondition }).ok).toBe(true)
+      put(store, 'l/0', '"changed"')
+      expect(codeOf(commit(store, { ...set('a', 2), precondition }))).toBe('ERR_CONDITION_FAILED')
+      const now = knownEtag(store, 'l')
+      const other = { ...precondition, known: now }
+      expect(codeOf(commit(store, { ...set('a', 3), precondition: other }))).toBe(
+        'ERR_CONDITION_FAILED',
+      )
+      expect(read(store, 'a')).toBe('1')
+    })
+
+    test('what is known of a place above which something was written may be too old', (store) => {
+      accepted(commit(store, set('p/l', parseJson(JSON.stringify(numbers(20_000))))))
+      const known = knownEtag(store, 'p/l')
+      const precondition = { path: at('p/l'), etag: known.etag, known }
+      using snapshot = store.snapshot()
+      accepted(commit(store, set('p', snapshot.get(at('p')))))
+      accepted(commit(store, set('p/beside', 1)))
+      const code = codeOf(commit(store, { ...set('a', 1), precondition }))
+      expect(code === undefined || code === 'ERR_CONDITION_STALE').toBe(true)
+      const again = { path: at('p/l'), etag: known.etag }
+      expect(commit(store, { ...set('a', 1), precondition: again }).ok).toBe(true)
     })
 
     test('the etag of a large value is a condition like others', (store) => {

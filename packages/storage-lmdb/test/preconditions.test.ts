@@ -1,0 +1,106 @@
+import { setImmediate } from 'node:timers/promises'
+import { fromJson } from '@elkyn/tree'
+import type { TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import type { LmdbTreeStore } from '../src/store.ts'
+import { openStore } from './open-store.ts'
+import { at, read } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+/** Texts that take some turns to digest. */
+const texts = Array.from({ length: 60_000 }, (_, index) => `text number ${index} of many`)
+const large = fromJson({ texts })
+
+function set(path: string, value: unknown): TreeWrite {
+  return { pairs: [{ path: at(path), value: fromJson(value) }] }
+}
+
+function etag(store: TreeStore, path: string): string {
+  using snapshot = store.snapshot()
+  return snapshot.etag(at(path))
+}
+
+function openLarge(path: string, log?: { maxBytes: number }): LmdbTreeStore {
+  const store = openStore({ path, ...(log === undefined ? {} : { log }) })
+  store.commit([{ pairs: [{ path: at('/p/large'), value: large }] }])
+  return store
+}
+
+function code(outcome: WriteOutcome): unknown {
+  return outcome.ok ? undefined : 'code' in outcome.error && outcome.error.code
+}
+
+/** Whether a promise was settled before the next turn of the event loop ended. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), setImmediate(false)])
+}
+
+test('others write while a large value is compared', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const order: string[] = []
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const compared = store.write({ ...set('/a', 1), precondition }).then((outcome) => {
+    order.push('compared')
+    return outcome
+  })
+  for (let index = 0; index < 3; index++) {
+    await setImmediate()
+    await store.write(set('/b', index))
+    order.push('other')
+  }
+  expect(code(await compared)).toBe(undefined)
+  expect(order).toEqual(['other', 'other', 'other', 'compared'])
+})
+
+test('a large value that changes while it is compared is not what was expected', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const compared = store.write({ ...set('/a', 1), precondition })
+  for (let index = 0; !(await isSettled(compared)); index++) {
+    store.commit([set('/p/large/texts/7', index)])
+  }
+  const outcome = await compared
+  expect(code(outcome)).toBe('ERR_CONDITION_FAILED')
+  expect(outcome).not.toHaveProperty('current')
+  expect(read(store, '/a')).toBe(undefined)
+})
+
+test('a large value that is put back again and again is compared in the end', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const compared = store.write({ ...set('/a', 1), precondition })
+  for (let turn = 0; !(await isSettled(compared)); turn++) {
+    if (turn % 20 === 0) store.commit([set('/p', { large: { texts }, turn })])
+  }
+  expect(code(await compared)).toBe(undefined)
+})
+
+test('a large value is compared where no log says what has changed', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path, { maxBytes: 0 })
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const compared = store.write({ ...set('/a', 1), precondition })
+  for (let index = 0; index < 5; index++) {
+    await setImmediate()
+    store.commit([set('/b', index)])
+  }
+  expect(code(await compared)).toBe(undefined)
+  const other = store.write({ ...set('/a', 2), precondition: { ...precondition, etag: 'x' } })
+  expect(code(await other)).toBe('ERR_CONDITION_FAILED')
+})
+
+test('closing brings what is being compared to its end', async () => {
+  using folder = temporaryFolder()
+  const store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const compared = store.write({ ...set('/a', 1), precondition })
+  await setImmediate()
+  await setImmediate()
+  await store.close()
+  expect(code(await compared)).toBe(undefined)
+  await using again = openStore({ path: folder.path })
+  expect(read(again, '/a')).toBe('1')
+})
