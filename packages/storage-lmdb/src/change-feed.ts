@@ -1,5 +1,4 @@
 import type { Change } from '@elkyn/tree'
-import { lostChanges } from './change-log.ts'
 import type { ChangeLog } from './change-log.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -51,7 +50,7 @@ export class ChangeFeed {
     const [first] = changes
     if (first === undefined) return
     if (first.sequence !== this.#delivered + 1) {
-      changes = [lostChanges(first.sequence - 1, first.time, first.id), ...changes]
+      changes = [this.#log.lost(first.sequence - 1, first.time), ...changes]
     }
     this.#deliver(changes)
   }

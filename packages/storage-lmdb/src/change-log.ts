@@ -191,6 +191,12 @@ export class ChangeLog {
     return undefined
   }
 
+  /** A change that stands for all up to a number that are not kept. No change has its id. */
+  lost(sequence: number, time: number): Change {
+    const id = `${this.#epoch}-${sequence}-lost`
+    return { sequence, time, id, pairs: [{ path: rootPath, value: undefined }] }
+  }
+
   /** The number of the change with this id; `undefined` when it is not of this history or not kept. */
   sequenceOf(id: string, options: ReadOptions | undefined): number | undefined {
     const sequence = Number(id.split('-')[1])
@@ -296,11 +302,6 @@ class LoggedChange implements Change {
   get id(): string {
     return `${this.#epoch}-${this.sequence}-${(this.#mark >>> 0).toString(16)}`
   }
-}
-
-/** A change that stands for everything that the log no longer has. */
-export function lostChanges(sequence: number, time: number, id: string): Change {
-  return { sequence, time, id, pairs: [{ path: rootPath, value: undefined }] }
 }
 
 /** The pair as it goes into the log: without its value where that has more text than there is room for. */

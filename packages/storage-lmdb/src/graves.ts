@@ -21,6 +21,11 @@ export function stage(lmdb: Lmdb, head: number): void {
   putGrave(lmdb, head, Atomics.load(lmdb.shared, SharedWord.session))
 }
 
+/** Buries a head that was staged, unless it found its place in the tree or lies buried already. */
+export function buryUnlinked(lmdb: Lmdb, head: number): void {
+  if (lmdb.readBytes(lmdb.graves, keyOf(head), undefined) !== undefined) bury(lmdb, head)
+}
+
 export function unbury(lmdb: Lmdb, head: number): void {
   lmdb.graves.remove(keyOf(head))
 }

@@ -69,11 +69,18 @@ interface Root {
     initial: ArrayBuffer,
     options: { envKey: true; callback: () => void },
   ): ArrayBuffer & { notify(): void }
-  readonly env: { info(): { readonly lastPageNumber: number } }
+  readonly env: { info(): EnvironmentInfo; readerList(): readonly string[] }
   getStats(): LmdbStat & { readonly root: LmdbStat; readonly free: LmdbStat }
   sync(callback: (error?: Error) => void): void
   backup(path: string, compact: boolean): Promise<void>
   close(): Promise<void>
+}
+
+interface EnvironmentInfo {
+  readonly mapSize: number
+  readonly lastPageNumber: number
+  /** Number of the newest commit. */
+  readonly lastTxnId: number
 }
 
 /** Where a range of rows begins and ends: everything under a head, or after one of its names. */
@@ -385,6 +392,25 @@ export class Lmdb {
   fileBytes(): number {
     const { lastPageNumber } = this.#root.env.info()
     return (lastPageNumber + 1) * this.#pageBytes
+  }
+
+  /** Bytes of the address space that the data file may fill before it is mapped anew. */
+  mapBytes(): number {
+    return this.#root.env.info().mapSize
+  }
+
+  /** Read transactions of all threads, and by how many commits the oldest of them is behind. */
+  snapshotStats(): { readonly snapshots: number; readonly oldestSnapshotCommits: number } {
+    const { lastTxnId } = this.#root.env.info()
+    // A line for each slot of the reader table: process, thread, and the commit that is read.
+    const commits = this.#root.env
+      .readerList()
+      .flatMap((line) => /^ *\d+ +[0-9a-f]+ +(\d+)\s*$/.exec(line)?.[1] ?? [])
+      .map(Number)
+    return {
+      snapshots: commits.length,
+      oldestSnapshotCommits: commits.length === 0 ? 0 : lastTxnId - Math.min(...commits),
+    }
   }
 
   /** Bytes of the pages that hold something. */

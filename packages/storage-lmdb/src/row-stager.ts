@@ -16,7 +16,10 @@ export class RowStager implements Stager {
 
   constructor(context: StagingContext, { kind = 'value', depth = 0 }: StageOptions) {
     this.#context = context
-    this.#sink = new StagingSink(context)
+    const sink = new StagingSink(context)
+    this.#sink = sink
+    // Who drops a stager may never say so.
+    context.buryAfter(this, rootsOf(sink))
     const building = { depth, sink: this.#sink, maxPendingBytes: context.heldMaxBytes }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
@@ -41,6 +44,8 @@ export class RowStager implements Stager {
       this.#sink.flush()
       const pairs = this.#result()
       this.#ended = true
+      // From now on the values by themselves decide.
+      this.#context.keepAfter(this)
       return pairs
     })
   }
@@ -88,6 +93,13 @@ export class RowStager implements Stager {
     if (handle === undefined) return node ?? null
     const staged = new StagedHead(this.#sink.headOf(handle), this.#sink.serverValuesOf(handle))
     this.#staged.push(staged)
+    const { number } = staged.head
+    this.#context.buryAfter(staged, () => [number])
     return staged
   }
+}
+
+/** Made here, since a function made in the stager would hold that. */
+function rootsOf(sink: StagingSink): () => readonly number[] {
+  return () => sink.roots()
 }

@@ -2,9 +2,9 @@ import {
   Branch,
   TreeValue,
   childOf,
-  locate,
   nodeAt,
   parentPath,
+  replaceLocated,
   withChild,
   withPriority,
 } from '@elkyn/tree'
@@ -121,14 +121,9 @@ export class RowWriter {
   /** The row with `value` at the end of `keys`; `undefined` where that changes nothing. */
   #edit(row: TreeValue, keys: readonly string[], value: TreeValue): TreeValue | undefined {
     if (row.form === 'plain' && value.form === 'plain' && value.text !== 'null') {
-      const part = locate(row.text, keys)
-      if (part !== undefined) {
-        const { text } = row
-        if (text.slice(part.start, part.end) === value.text) return undefined
-        // The same keys are there as before, so that nothing around the part is rendered differently.
-        const spliced = text.slice(0, part.start) + value.text + text.slice(part.end)
-        return TreeValue.fromCanonical(spliced, 'plain')
-      }
+      const text = replaceLocated(row.text, keys, value.text)
+      if (text === row.text) return undefined
+      if (text !== undefined) return TreeValue.fromCanonical(text, 'plain')
     }
     const node = withChild(row.node, keys, value.node)
     return node === row.node ? undefined : TreeValue.fromNode(node)

@@ -27,6 +27,10 @@ export interface StagingContext {
   readonly heldMaxBytes: number
   /** Runs `work` in a write transaction. */
   transact(work: (state: BatchState) => void): void
+  /** Buries these heads once `owner` can't be reached any more, as far as nobody has linked them. */
+  buryAfter(owner: object, heads: () => readonly number[]): void
+  /** Takes that back. */
+  keepAfter(owner: object): void
   /** @throws {TreeError} `ERR_STORE_FULL` when so many more bytes are over the limit. */
   checkRoom(bytes: number): void
 }

@@ -17,9 +17,11 @@ import type { BatchState } from './batch.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
 import type { LogLimits } from './change-log.ts'
+import { CommitMeter } from './commit-meter.ts'
 import { readCounters, writeCounters } from './counters.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
+import { buryUnlinked } from './graves.ts'
 import { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
 import { Readers } from './readers.ts'
@@ -71,6 +73,7 @@ export class LmdbTreeStore implements TreeStore {
   readonly #reclaimer: Reclaimer
   readonly #feed: ChangeFeed
   readonly #queue: WriteQueue
+  readonly #commits: CommitMeter = new CommitMeter()
   readonly #syncTimer: NodeJS.Timeout | undefined
   /** Heads as of the newest commit that this thread knows. */
   #heads: HeadMap = new Map()
@@ -80,6 +83,10 @@ export class LmdbTreeStore implements TreeStore {
   /** What digests large values for preconditions, and how many writes wait for that or for what follows. */
   readonly #slices: TimeSlices = new TimeSlices()
   #goingRound = 0
+  /** What was staged and dropped, neither written nor aborted. */
+  readonly #dropped = new FinalizationRegistry<() => readonly number[]>((heads) => {
+    this.#bury(heads())
+  })
   readonly #closeListeners = new Set<() => void>()
   readonly #backups = new Set<Promise<void>>()
   #closed = false
@@ -162,6 +169,7 @@ export class LmdbTreeStore implements TreeStore {
       for (const write of writes) releaseStaged(write)
       throw error
     }
+    this.#commits.record(writes.length)
     if (gone > 0) this.#reclaimer.wake()
     this.#feed.publish(changes)
     return outcomes
@@ -243,6 +251,12 @@ export class LmdbTreeStore implements TreeStore {
         // What was replaced or thrown away lies buried now.
         this.#reclaimer.wake()
       },
+      buryAfter: (owner: object, heads: () => readonly number[]) => {
+        this.#dropped.register(owner, heads, owner)
+      },
+      keepAfter: (owner: object) => {
+        this.#dropped.unregister(owner)
+      },
       checkRoom: (bytes: number) => {
         if (this.#room() >= bytes) return
         throw new TreeError('ERR_STORE_FULL', 'Cannot stage: the data has reached maxBytes')
@@ -253,6 +267,18 @@ export class LmdbTreeStore implements TreeStore {
 
   idle(): void {
     if (!this.#closed) this.#readers.giveUp()
+  }
+
+  #bury(heads: readonly number[]): void {
+    if (this.#closed || heads.length === 0) return
+    try {
+      this.#transact(() => {
+        for (const head of heads) buryUnlinked(this.#lmdb, head)
+      })
+      this.#reclaimer.wake()
+    } catch {
+      // As they are of this session, they lie buried when the folder is opened next.
+    }
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): () => void {
@@ -333,9 +359,12 @@ export class LmdbTreeStore implements TreeStore {
 
   stats(): StoreStats {
     this.#checkOpen('read')
+    // Before this opens one itself.
+    const snapshots = this.#lmdb.snapshotStats()
     const reader = this.#readers.acquire()
     try {
-      return storeStats(this.#lmdb, this.#log.count(reader.options))
+      const changes = this.#log.count(reader.options)
+      return { ...storeStats(this.#lmdb), ...snapshots, changes, commits: this.#commits.stats() }
     } finally {
       this.#readers.release(reader)
     }

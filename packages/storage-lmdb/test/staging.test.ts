@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { MemoryTreeStore, ServerValue, parseJson } from '@elkyn/tree'
 import type { StagedPair, TreeStore, WriteOutcome, WriteValue } from '@elkyn/tree'
 import fc from 'fast-check'
@@ -9,6 +11,9 @@ import { jsonText, path as anyPath, rowMaxBytes as anyRowMaxBytes } from './arbi
 import { openStore } from './open-store.ts'
 import { at, read, reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 function stage(store: TreeStore, json: string | Uint8Array, chunkBytes = Infinity): StagedPair {
   const stager = store.stage()
@@ -135,6 +140,29 @@ test('what was staged and thrown away leaves nothing', async () => {
   ended.abort()
   expect(await reclaimed(store)).toMatchObject({ rows: 0, graves: 0 })
 })
+
+test('what was staged and is dropped without a word leaves nothing', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  dropStaged(store)
+  expect(store.stats().graves).toBeGreaterThan(2)
+  while (store.stats().graves > 0) {
+    collectGarbage()
+    await setImmediate()
+  }
+  expect(store.stats().rows).toBe(3)
+  expect(read(store, '/')).toBe(`{"x":["${'x'.repeat(200)}"]}`)
+})
+
+/** In a function of its own, so that nothing holds what it leaves. */
+function dropStaged(store: TreeStore): void {
+  const unfinished = store.stage()
+  unfinished.write(Buffer.from(`{"a":{"b":["${'x'.repeat(3_000_000)}"`))
+  const { value: refused } = stage(store, `["${'x'.repeat(200)}"]`)
+  store.commit([{ pairs: [{ path: at('/x'), value: refused }], judge: () => new Error('no') }])
+  stage(store, `["${'x'.repeat(200)}"]`)
+  write(store, '/x', stage(store, `["${'x'.repeat(200)}"]`).value)
+}
 
 test('a fault in the middle leaves nothing', async () => {
   using folder = temporaryFolder()

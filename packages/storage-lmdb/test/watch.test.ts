@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { parseJson } from '@elkyn/tree'
+import type { Change } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { Tree, TreeEvent } from '../src/index.ts'
@@ -141,6 +142,23 @@ test('watch() gives the value where the log does not know the event', async () =
   ]) {
     expect(shown(await take(tree.watch('/a', { since: unknown }), 1))).toEqual([['/', 2]])
   }
+})
+
+test('a listener hears of changes that are not kept, under an id that no change has', async () => {
+  using folder = temporaryFolder()
+  const log = { maxBytes: 0 }
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed', log })
+  await using writer = await openTree({ path: folder.path, durability: 'relaxed', log })
+  const heard: Change[] = []
+  tree.store.subscribe((changes) => heard.push(...changes))
+  for (let value = 1; value <= 20; value++) writer.setSync('/a', value)
+  while (heard.at(-1)?.sequence !== 20) await setImmediate()
+  const [lost, ...kept] = heard
+  expect(lost).toMatchObject({ sequence: 19, pairs: [{ path: '/', value: undefined }] })
+  expect(kept.map(({ sequence }) => sequence)).toEqual([20])
+  expect(lost!.id).not.toBe(kept[0]!.id)
+  const since = lost!.id
+  expect(shown(await take(tree.watch('/a', { since }), 1))).toEqual([['/', 20]])
 })
 
 test('watch() of a folder that was copied and continued starts over', async () => {

@@ -49,6 +49,7 @@ export { TreeValue } from './tree-value.ts'
 export type {
   Change,
   ChangePair,
+  CommitStats,
   JsonForm,
   Judge,
   KeyRange,
@@ -64,6 +65,7 @@ export type {
   StoreModule,
   TreeSnapshot,
   TreeStore,
+  TreeStoreStats,
   TreeView,
   TreeWrite,
   WriteAccepted,

@@ -219,6 +219,39 @@ export interface StageOptions {
   readonly depth?: number
 }
 
+/** How a store is, for those who watch it; what it does not know is left out. Sizes in bytes. */
+export interface TreeStoreStats {
+  /** What this store, and not another one that is open on the same data, has committed. */
+  readonly commits?: CommitStats
+  /** Changes in the change log. */
+  readonly changes?: number
+  /** Entries of the tree: values in one piece, and heads of larger ones. */
+  readonly rows?: number
+  /** Heads whose rows are still to be removed. */
+  readonly graves?: number
+  /** Levels of the tree on the disk that holds the rows. */
+  readonly depth?: number
+  /** Size that the data file may grow to before its map does. */
+  readonly mapBytes?: number
+  /** Size of the data file. */
+  readonly fileBytes?: number
+  /** Pages of it that nothing uses, and that the next writes fill first. */
+  readonly freeBytes?: number
+  /** Snapshots that are held open, in all threads. */
+  readonly snapshots?: number
+  /** Commits since the oldest of them: what these replaced stays on the disk for it. */
+  readonly oldestSnapshotCommits?: number
+}
+
+/** Commits since a store was opened. */
+export interface CommitStats {
+  readonly count: number
+  /** Writes in all of them. */
+  readonly writes: number
+  /** How many commits had at most 1, 2, 4, 8 and so on writes, but more than the entry before says. */
+  readonly bySize: readonly number[]
+}
+
 /**
  * A store of one JSON tree. Every method except {@link write} and {@link close} is synchronous
  * and works in the calling thread.
@@ -248,6 +281,8 @@ export interface TreeStore extends AsyncDisposable {
    * next to nothing, the reading after it as well; harmless at any time.
    */
   idle(): void
+  /** What it says of itself to who watches it, read without looking through the data. */
+  stats?(): TreeStoreStats
   /** Calls `listener` after each commit, with its changes in order. Returns the way to stop it. */
   subscribe(listener: (changes: readonly Change[]) => void): () => void
   /**

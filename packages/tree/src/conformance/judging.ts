@@ -88,7 +88,14 @@ export function describeJudging({ describe, test, expect }: Suite): void {
       ]
       const failed = 'ERR_CONDITION_FAILED'
       expect(store.commit(writes).map(codeOf)).toEqual([
-        ...[undefined, undefined, failed, undefined, undefined, failed, undefined, failed],
+        undefined,
+        undefined,
+        failed,
+        undefined,
+        undefined,
+        failed,
+        undefined,
+        failed,
       ])
       expect(read(store, '/')).toBe('{"done":{"before":1}}')
     })
