@@ -1,3 +1,6 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { TreeError } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 
@@ -5,6 +8,10 @@ import { StorageError } from './errors.ts'
 const MDB_MAP_FULL = -30792
 const ENOSPC = 28
 const EDQUOT = 122
+const EIO = 5
+
+/** What does not fit on a disk that is taken for full. */
+const PROBE_BYTES = 64 * 1024
 
 const fullCodes = new Set([MDB_MAP_FULL, ENOSPC, EDQUOT])
 
@@ -19,13 +26,40 @@ function numberOf(error: unknown): number | undefined {
   return undefined
 }
 
+function isFull(error: unknown): boolean {
+  const number = numberOf(error)
+  return number !== undefined && fullCodes.has(number)
+}
+
+/**
+ * What went wrong with a commit. A disk that becomes full takes a part of what is written to it, and
+ * LMDB calls that an I/O error: only the next one to write hears the reason.
+ */
+export function commitError(error: unknown, folder: string): Error {
+  const doing = 'Cannot commit'
+  const probed = numberOf(error) === EIO ? probe(folder) : undefined
+  return isFull(probed) ? storeError(probed, doing) : storeError(error, doing)
+}
+
+/** Writes to a disk. @returns what keeps that from working. */
+function probe(folder: string): unknown {
+  const path = join(folder, `probe-${process.pid}-${threadId}`)
+  try {
+    writeFileSync(path, Buffer.alloc(PROBE_BYTES))
+    return undefined
+  } catch (error) {
+    return error
+  } finally {
+    rmSync(path, { force: true })
+  }
+}
+
 /** What went wrong beneath, in this project's words. Errors of our own pass unchanged. */
 export function storeError(error: unknown, doing: string): Error {
   if (error instanceof TreeError || error instanceof StorageError || error instanceof TypeError) {
     return error
   }
-  const number = numberOf(error)
-  if (number !== undefined && fullCodes.has(number)) {
+  if (isFull(error)) {
     return new TreeError(
       'ERR_STORE_FULL',
       `${doing}: the disk or the map is full; nothing of this commit was kept`,

@@ -19,7 +19,7 @@ import {
   writeHeadNumber,
 } from './entry.ts'
 import type { Entry } from './entry.ts'
-import { storeError } from './failures.ts'
+import { commitError, storeError } from './failures.ts'
 import { readName, writeBound, writeName } from './key-encoding.ts'
 import type { OpenCursors } from './open-cursors.ts'
 import type { Sealer } from './sealer.ts'
@@ -240,7 +240,7 @@ export class Lmdb {
         work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
       })
     } catch (error) {
-      throw storeError(error, 'Cannot commit')
+      throw commitError(error, this.#path)
     } finally {
       this.#isWriting = false
       writing.delete(this.#path)

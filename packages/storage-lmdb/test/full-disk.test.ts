@@ -1,0 +1,104 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { openTree } from '../src/index.ts'
+import { reclaimed } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+import type { TemporaryFolder } from './temporary-folder.ts'
+
+const MIB = 1024 * 1024
+
+/** A disk of its own that is small enough to be filled. */
+class SmallDisk implements Disposable {
+  readonly #folder: TemporaryFolder = temporaryFolder()
+  readonly path: string
+  readonly isMounted: boolean
+
+  constructor(type: 'tmpfs' | 'ext4', mebibytes: number) {
+    this.path = join(this.#folder.path, 'disk')
+    mkdirSync(this.path)
+    this.isMounted = type === 'tmpfs' ? this.#mountMemory(mebibytes) : this.#mountFile(mebibytes)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.isMounted) run('umount', [this.path])
+    this.#folder[Symbol.dispose]()
+  }
+
+  #mountMemory(mebibytes: number): boolean {
+    return run('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', this.path])
+  }
+
+  #mountFile(mebibytes: number): boolean {
+    const file = join(this.#folder.path, 'image')
+    writeFileSync(file, Buffer.alloc(mebibytes * MIB))
+    return (
+      run('mkfs.ext4', ['-q', '-F', '-m', '0', '-O', '^has_journal', file]) &&
+      run('mount', ['-o', 'loop', file, this.path])
+    )
+  }
+}
+
+function run(command: string, options: readonly string[]): boolean {
+  return spawnSync(command, options).status === 0
+}
+
+// Only root may mount, and not in every container: elsewhere these tests are listed as skipped.
+const disks = { tmpfs: new SmallDisk('tmpfs', 24), ext4: new SmallDisk('ext4', 24) }
+
+afterAll(() => {
+  disks.tmpfs[Symbol.dispose]()
+  disks.ext4[Symbol.dispose]()
+})
+
+/** Fills a disk, sees that what was answered is there, and goes on when there is room again. */
+async function fillUp(disk: SmallDisk): Promise<void> {
+  const path = join(disk.path, 'data')
+  const ballast = join(disk.path, 'ballast')
+  writeFileSync(ballast, Buffer.alloc(8 * MIB))
+  await using tree = await openTree({ path, log: { maxBytes: 0 } })
+  const text = 'x'.repeat(100_000)
+  let written = 0
+  const write = () => {
+    tree.setSync(`/filled/${written}`, { number: written, text })
+    return ++written
+  }
+  expect(() => {
+    while (write() < 1000);
+  }).toThrow(expect.objectContaining({ code: 'ERR_STORE_FULL' }))
+  expect(written).toBeGreaterThan(10)
+  const check = () => {
+    expect(tree.keys('/filled').length).toBe(written)
+    expect(tree.get(`/filled/${written - 1}`)).toEqual({ number: written - 1, text })
+  }
+  check()
+  for (let round = 0; round < 3; round++) {
+    expect(write).toThrow(expect.objectContaining({ code: 'ERR_STORE_FULL' }))
+    await expect(tree.set('/other', text)).rejects.toMatchObject({ code: 'ERR_STORE_FULL' })
+    check()
+  }
+  rmSync(ballast)
+  write()
+  await tree.set('/other', text)
+  check()
+  await tree.close()
+  await using reopened = await openTree({ path })
+  expect(reopened.keys('/filled').length).toBe(written)
+  reopened.deleteSync('/')
+  expect(await reclaimed(reopened)).toMatchObject({ rows: 0, graves: 0 })
+}
+
+test.skipIf(!disks.tmpfs.isMounted)(
+  'a full disk in memory fails writes until there is room',
+  async () => {
+    await fillUp(disks.tmpfs)
+  },
+)
+
+test.skipIf(!disks.ext4.isMounted)(
+  'a full ext4 disk fails writes until there is room',
+  async () => {
+    await fillUp(disks.ext4)
+  },
+)
