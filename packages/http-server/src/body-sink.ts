@@ -1,5 +1,5 @@
 import type { StagedPair, StageOptions, Stager, TreeStore } from '@elkyn/tree'
-import type { HttpRequest } from './message.ts'
+import type { HttpRequest, HttpRequestHead } from './message.ts'
 import { maxParsedBytes } from './plan.ts'
 import { Refusal } from './refusal.ts'
 
@@ -54,7 +54,7 @@ export class BodySink implements Disposable {
  * Refuses a body by what the head of its request says about it.
  * @throws {Refusal} 413, 415
  */
-export function checkBodyHead({ headers }: HttpRequest, maxBytes: number): void {
+export function checkBodyHead({ headers }: HttpRequestHead, maxBytes: number): void {
   checkLength(Number(headers['content-length'] ?? 0), maxBytes)
   const encoding = headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') {

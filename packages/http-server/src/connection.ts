@@ -19,7 +19,9 @@ export class Connection {
   #isClosing = false
   /** Requests and answers that hold back what comes behind them. */
   #blocking = 0
-  readonly #held: (() => void)[] = []
+  /** Answers to safe requests that are on their way from another thread. */
+  #answering = 0
+  readonly #held: { readonly begin: () => void; readonly isUnsafe: boolean }[] = []
   readonly #onGone = new Set<() => void>()
 
   constructor(socket: Socket) {
@@ -68,16 +70,16 @@ export class Connection {
 
   /**
    * Whether the next request has to wait: a `GET` that was sent behind a `PUT`, before the answer,
-   * has to see what the `PUT` wrote. And one that was sent behind an answer in blocks would hold
-   * another snapshot, and blocks in memory, until that has left.
+   * has to see what the `PUT` wrote, and one before a `PUT` must not see it. And one that was sent
+   * behind an answer in blocks would hold another snapshot, and blocks in memory, until that has left.
    */
-  get isHeld(): boolean {
-    return this.#blocking > 0 || this.#held.length > 0
+  holds(isUnsafe: boolean): boolean {
+    return this.#blocking > 0 || this.#held.length > 0 || (isUnsafe && this.#answering > 0)
   }
 
   /** Calls `begin` when no request before it stands in its way. */
-  hold(begin: () => void): void {
-    this.#held.push(begin)
+  hold(isUnsafe: boolean, begin: () => void): void {
+    this.#held.push({ begin, isUnsafe })
     // Node resumes the socket at the end of each request, and may have read some more already.
     if (this.#held.length === maxHeld) process.nextTick(() => this.#pause())
   }
@@ -89,11 +91,26 @@ export class Connection {
 
   releaseNext(): void {
     this.#blocking--
+    this.#beginHeld()
+  }
+
+  /** Says that a safe request is being answered: others may be meanwhile, but nothing may be written. */
+  beginSafe(): void {
+    this.#answering++
+  }
+
+  endSafe(): void {
+    this.#answering--
+    if (this.#answering === 0) this.#beginHeld()
+  }
+
+  #beginHeld(): void {
     while (this.#blocking === 0 && !this.isGone) {
-      const begin = this.#held.shift()
-      if (begin === undefined) return
+      const next = this.#held[0]
+      if (next === undefined || (next.isUnsafe && this.#answering > 0)) return
+      this.#held.shift()
       if (this.#held.length === maxHeld - 1) this.socket.resume()
-      begin()
+      next.begin()
     }
   }
 

@@ -10,7 +10,7 @@ import type { HttpLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import { malformedResponse } from './malformed.ts'
 import type { ParserError } from './malformed.ts'
-import type { HttpResponse, RequestHandler } from './message.ts'
+import type { Answer, HttpRequest, HttpResponse } from './message.ts'
 import { isSafe } from './method.ts'
 import { rawResponse } from './raw-response.ts'
 import { errorResponse } from './response.ts'
@@ -29,6 +29,9 @@ export interface ListenOptions {
   readonly port: number
 }
 
+/** Answers what is asked. Never throws and never rejects. */
+export type Answerer = (request: HttpRequest) => Answer | Promise<Answer>
+
 // Connections over the limit that are being told so; more are closed without a word.
 const refusedAtOnce = 64
 
@@ -37,7 +40,7 @@ const refusedAtOnce = 64
  * order. Knows nothing of what is asked.
  */
 export class HttpListener {
-  readonly #handle: RequestHandler
+  readonly #handle: Answerer
   readonly #limits: Required<HttpLimits>
   readonly #log: Log
   readonly #server: Server
@@ -47,7 +50,7 @@ export class HttpListener {
   #state: 'new' | 'open' | 'closing' = 'new'
   #closed: Promise<void> | undefined
 
-  constructor(handle: RequestHandler, limits: Required<HttpLimits>, log: Log) {
+  constructor(handle: Answerer, limits: Required<HttpLimits>, log: Log) {
     this.#handle = handle
     this.#limits = limits
     this.#log = log
@@ -174,7 +177,8 @@ export class HttpListener {
     connection.begun(exchange)
     response.on('finish', () => connection.finished(response))
     if (this.isClosing) connection.closeWhenIdle()
-    if (connection.isHeld) connection.hold(() => this.#answer(exchange))
+    const isUnsafe = !isSafe(exchange.method)
+    if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
     else this.#answer(exchange)
   }
 
@@ -186,15 +190,20 @@ export class HttpListener {
     else this.#send(exchange, answer)
   }
 
-  async #answerLater(exchange: Exchange, later: Promise<HttpResponse>): Promise<void> {
+  async #answerLater(exchange: Exchange, later: Promise<Answer>): Promise<void> {
     const { connection } = exchange
-    const isUnsafe = !isSafe(exchange.method)
-    if (isUnsafe) connection.holdNext()
-    this.#send(exchange, await later)
-    if (isUnsafe) connection.releaseNext()
+    if (isSafe(exchange.method)) {
+      connection.beginSafe()
+      this.#send(exchange, await later)
+      connection.endSafe()
+    } else {
+      connection.holdNext()
+      this.#send(exchange, await later)
+      connection.releaseNext()
+    }
   }
 
-  #send(exchange: Exchange, answer: HttpResponse): void {
+  #send(exchange: Exchange, answer: Answer): void {
     exchange.settled()
     try {
       const sent = send(exchange, answer)

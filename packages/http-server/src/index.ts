@@ -1,5 +1,8 @@
 export { SimpleHttpServer } from './simple-http-server.ts'
 export type { CloseOptions, SimpleHttpServerOptions } from './simple-http-server.ts'
+export { ThreadPoolHttpServer } from './pool/thread-pool-http-server.ts'
+export type { ThreadPoolHttpServerOptions } from './pool/thread-pool-http-server.ts'
+export type { PoolOptions } from './pool/pool-options.ts'
 export type { ListenAddress } from './http-listener.ts'
 export type { HttpLimits } from './limits.ts'
 export type { Log } from './log.ts'

@@ -12,8 +12,30 @@ export interface HttpRequest {
   readonly signal: AbortSignal
 }
 
+/**
+ * The header fields that decide about an answer. What a request says otherwise stays with its socket:
+ * a thread that answers for another one is told no more than these.
+ */
+export const decisiveHeaders = [
+  'accept',
+  'access-control-request-headers',
+  'authorization',
+  'content-encoding',
+  'content-length',
+  'if-match',
+  'if-none-match',
+  'x-firebase-etag',
+  'x-http-method-override',
+] as const
+
+export type DecisiveHeaders = Readonly<
+  Partial<Record<(typeof decisiveHeaders)[number], string | readonly string[] | undefined>>
+>
+
 /** The part of a request that is known before its body. */
-export type HttpRequestHead = Pick<HttpRequest, 'method' | 'url' | 'headers'>
+export interface HttpRequestHead extends Pick<HttpRequest, 'method' | 'url'> {
+  readonly headers: DecisiveHeaders
+}
 
 /** Names and values in turn, without those that frame the message, such as `Content-Length`. */
 export type RawHeaders = readonly string[]
@@ -27,6 +49,11 @@ export interface HttpResponse {
    * it says what the headers are, and is not sent.
    */
   readonly body?: Uint8Array | Iterable<Uint8Array>
+}
+
+/** What a listener sends: blocks may also come from another thread. */
+export interface Answer extends Omit<HttpResponse, 'body'> {
+  readonly body?: HttpResponse['body'] | AsyncIterable<Uint8Array>
 }
 
 /** Answers a request. Never throws and never rejects. */

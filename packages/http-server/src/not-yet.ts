@@ -1,4 +1,4 @@
-import type { HttpRequestHead } from './message.ts'
+import type { DecisiveHeaders, HttpRequestHead } from './message.ts'
 import { queryParameters } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import { Refusal } from './refusal.ts'
@@ -26,7 +26,12 @@ const parameters: readonly (readonly [names: readonly string[], use: Use, featur
   [['writeSizeLimit'], 'write', 'write size limits'],
 ]
 
-const headers: readonly (readonly [name: string, value: RegExp, use: Use, feature: string])[] = [
+const headers: readonly (readonly [
+  name: keyof DecisiveHeaders,
+  value: RegExp,
+  use: Use,
+  feature: string,
+])[] = [
   ['authorization', /^/, 'any', 'authentication'],
   ['accept', /\btext\/event-stream\b/i, 'read', 'streaming'],
 ]

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { lingerMs } from './connection.ts'
 import type { Exchange } from './exchange.ts'
-import type { HttpResponse } from './message.ts'
+import type { Answer } from './message.ts'
 import { announcesBody } from './request-body.ts'
 import { maxParsedBytes } from './plan.ts'
 
@@ -17,25 +17,28 @@ const maxStringBytes = 4096
  * than the client takes it, and ended in every case.
  * @throws what the blocks throw, when a part of the answer may have left.
  */
-export function send(exchange: Exchange, answer: HttpResponse): void | Promise<void> {
+export function send(exchange: Exchange, answer: Answer): void | Promise<void> {
   const { body } = answer
   if (exchange.connection.isGone || exchange.response.headersSent) {
-    if (isBlocks(body)) endBlocks(body)
+    if (isBlocks(body)) void iteratorOf(body).return?.()
     return
   }
   if (isBlocks(body)) return sendBlocks(exchange, answer, body)
   sendWhole(exchange, answer, body)
 }
 
-function isBlocks(body: HttpResponse['body']): body is Iterable<Uint8Array> {
+type Blocks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+type BlocksIterator = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
+
+function isBlocks(body: Answer['body']): body is Blocks {
   return body !== undefined && !(body instanceof Uint8Array)
 }
 
-function endBlocks(blocks: Iterable<Uint8Array>): void {
-  blocks[Symbol.iterator]().return?.()
+function iteratorOf(blocks: Blocks): BlocksIterator {
+  return Symbol.iterator in blocks ? blocks[Symbol.iterator]() : blocks[Symbol.asyncIterator]()
 }
 
-function sendWhole(exchange: Exchange, answer: HttpResponse, body: Uint8Array | undefined): void {
+function sendWhole(exchange: Exchange, answer: Answer, body: Uint8Array | undefined): void {
   const { response } = exchange
   const lingers = announcesBody(exchange.message) && !willBeRead(exchange)
   if (lingers) response.shouldKeepAlive = false
@@ -80,27 +83,26 @@ function linger({ message, response, connection }: Exchange, body: Uint8Array | 
   message.resume()
 }
 
-async function sendBlocks(
-  exchange: Exchange,
-  answer: HttpResponse,
-  blocks: Iterable<Uint8Array>,
-): Promise<void> {
+async function sendBlocks(exchange: Exchange, answer: Answer, blocks: Blocks): Promise<void> {
   const { connection, message, response } = exchange
-  const iterator = blocks[Symbol.iterator]()
+  const iterator = iteratorOf(blocks)
   try {
     if (announcesBody(message) && !willBeRead(exchange)) response.shouldKeepAlive = false
     response.writeHead(answer.status, answer.headers as string[])
     if (message.method !== 'HEAD') await writeBlocks(exchange, iterator)
     if (!connection.isGone) response.end()
   } finally {
-    iterator.return?.()
+    await iterator.return?.()
   }
 }
 
-async function writeBlocks(exchange: Exchange, blocks: Iterator<Uint8Array>): Promise<void> {
+async function writeBlocks(exchange: Exchange, blocks: BlocksIterator): Promise<void> {
   const { connection, response } = exchange
   let sliceEnd = performance.now() + sliceMs
-  for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+  for (;;) {
+    const taken = blocks.next()
+    const next = taken instanceof Promise ? await taken : taken
+    if (next.done === true) return
     if (!response.write(next.value)) await connection.drained(response)
     if (connection.isGone) return
     // What a fast client takes at once drains without a turn of the event loop.

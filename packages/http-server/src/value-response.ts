@@ -1,6 +1,7 @@
 import { prettyPrint } from '@elkyn/tree'
 import type { HttpResponse } from './message.ts'
 import type { Print } from './parameters.ts'
+import { ResumedBlocks } from './resumed-blocks.ts'
 import { bareHeaders, jsonHeaders, nullBlocks, withEtag } from './response.ts'
 
 /** The answer that shows a value; nothing is `null`. */
@@ -26,31 +27,5 @@ function wholeOrBlocks(blocks: Iterable<Uint8Array>): Uint8Array | Iterable<Uint
   if (first.done === true) return new Uint8Array()
   const second = iterator.next()
   if (second.done === true) return first.value
-  return new Resumed([first.value, second.value], iterator)
-}
-
-// Not a generator: one that never began doesn't pass on that it was ended.
-class Resumed implements IterableIterator<Uint8Array> {
-  readonly #taken: Uint8Array[]
-  readonly #rest: Iterator<Uint8Array>
-
-  constructor(taken: Uint8Array[], rest: Iterator<Uint8Array>) {
-    this.#taken = taken
-    this.#rest = rest
-  }
-
-  next(): IteratorResult<Uint8Array> {
-    const value = this.#taken.shift()
-    return value === undefined ? this.#rest.next() : { done: false, value }
-  }
-
-  return(): IteratorResult<Uint8Array> {
-    this.#taken.length = 0
-    this.#rest.return?.()
-    return { done: true, value: undefined }
-  }
-
-  [Symbol.iterator](): this {
-    return this
-  }
+  return new ResumedBlocks([first.value, second.value], iterator)
 }

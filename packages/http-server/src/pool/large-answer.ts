@@ -1,0 +1,64 @@
+import type { HttpResponse } from '../message.ts'
+import { AnswerKind, answerBytes } from './answer-bytes.ts'
+import { TimeSlice } from './time-slice.ts'
+import { WindowSender } from './window-sender.ts'
+
+/** Bytes in front of the head that say how long it is. */
+export const headLengthBytes = 4
+
+/**
+ * Sends an answer of any size through a window: its head, then its body, in slices. Stops when the
+ * receiver wants nothing more.
+ *
+ * @param make Gives the answer, as soon as it can be given.
+ * @throws what `make` and its blocks throw; the receiver knows of it.
+ */
+export async function sendLarge(
+  buffer: SharedArrayBuffer,
+  patienceMs: number,
+  make: (slice: TimeSlice) => Promise<HttpResponse>,
+): Promise<void> {
+  const sender = new WindowSender(buffer, patienceMs)
+  const slice = new TimeSlice(() => {
+    if (sender.isCancelled) throw new Error('Nobody wants the answer any more')
+  })
+  let blocks: Iterator<Uint8Array> | undefined
+  try {
+    const answer = await make(slice)
+    const body = bodyOf(answer)
+    blocks = body.blocks[Symbol.iterator]()
+    await sender.send(headBytes(answer, body))
+    for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+      await sender.send(next.value)
+      await slice.rest()
+    }
+    sender.end()
+  } catch (error) {
+    sender.fail()
+    if (!sender.isCancelled) throw error
+  } finally {
+    // In every case: what is read may hold a snapshot.
+    blocks?.return?.()
+  }
+}
+
+interface Body {
+  readonly kind: AnswerKind
+  readonly blocks: Iterable<Uint8Array>
+  /** Of a body in one piece. */
+  readonly length: number
+}
+
+function bodyOf({ body }: HttpResponse): Body {
+  if (body === undefined) return { kind: AnswerKind.Bare, blocks: [], length: 0 }
+  if (!(body instanceof Uint8Array)) return { kind: AnswerKind.Blocks, blocks: body, length: 0 }
+  return { kind: AnswerKind.Whole, blocks: [body], length: body.length }
+}
+
+function headBytes(answer: HttpResponse, { kind, length }: Body): Uint8Array {
+  const head = answerBytes(kind, length, answer, undefined)
+  const bytes = Buffer.allocUnsafe(headLengthBytes + head.length)
+  bytes.writeUInt32LE(head.length)
+  bytes.set(head, headLengthBytes)
+  return bytes
+}

@@ -1,0 +1,99 @@
+import { ThreadPoolError } from '@elkyn/thread-pool'
+import type { Answer, HttpRequest } from '../message.ts'
+import { errorResponse } from '../response.ts'
+import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
+import type { Received } from './answer-bytes.ts'
+import { headLengthBytes } from './large-answer.ts'
+import { openSpoolFile } from './spool.ts'
+import { WindowReceiver } from './window-receiver.ts'
+
+/** How far a thread that reads runs ahead of its client, in bytes. */
+const windowBytes = 512 * 1024
+
+/** Starts a thread that sends an answer through the window; resolves when it has done with it. */
+export type SendThrough = (window: SharedArrayBuffer) => Promise<unknown>
+
+/** Counts the answers that are sent in blocks from other threads, and receives them. */
+export class LargeAnswers {
+  readonly #maximum: number
+  readonly #folder: string
+  #open = 0
+
+  /** @param folder Where the rest goes of what slow clients don't take. */
+  constructor(maximum: number, folder: string) {
+    this.#maximum = maximum
+    this.#folder = folder
+  }
+
+  get open(): number {
+    return this.#open
+  }
+
+  /**
+   * Receives an answer until its head is known; its body goes on. A thread that dies before that is
+   * replaced by another one, once.
+   */
+  async receive(request: HttpRequest, send: SendThrough): Promise<Answer> {
+    if (this.#open >= this.#maximum) {
+      return errorResponse(503, 'The server is busy: Too many large answers are being sent', [
+        'Retry-After',
+        '1',
+      ])
+    }
+    try {
+      return await this.#receive(request, send)
+    } catch (error) {
+      const hasDied = error instanceof ThreadPoolError && error.code === 'ERR_WORKER_EXITED'
+      if (!hasDied) throw error
+      return await this.#receive(request, send)
+    }
+  }
+
+  async #receive(request: HttpRequest, send: SendThrough): Promise<Answer> {
+    this.#open++
+    const receiver = new WindowReceiver(
+      windowBytes,
+      () => openSpoolFile(this.#folder),
+      () => this.#open--,
+    )
+    const cancel = (): void => void receiver.return()
+    request.signal.addEventListener('abort', cancel)
+    try {
+      void this.#follow(receiver, send(receiver.buffer))
+      const head = await receiveHead(receiver)
+      return await this.#answer(request, head, receiver)
+    } catch (error) {
+      await receiver.return()
+      throw error
+    } finally {
+      request.signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  async #follow(receiver: WindowReceiver, sending: Promise<unknown>): Promise<void> {
+    try {
+      await sending
+      await receiver.senderEnded()
+    } catch (error) {
+      await receiver.senderEnded(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  async #answer(
+    { method }: HttpRequest,
+    { kind, status, headers, ticket: length }: Received,
+    receiver: WindowReceiver,
+  ): Promise<Answer> {
+    if (kind === AnswerKind.Blocks && method !== 'HEAD') return { status, headers, body: receiver }
+    const body = kind === AnswerKind.Whole ? await receiver.takeAll(length) : undefined
+    await receiver.return()
+    if (kind === AnswerKind.Blocks) return { status, headers, body: [] }
+    return body === undefined ? { status, headers } : { status, headers, body }
+  }
+}
+
+async function receiveHead(receiver: WindowReceiver): Promise<Received> {
+  const prefix = await receiver.takeAll(headLengthBytes)
+  const length = Buffer.from(prefix.buffer, prefix.byteOffset).readUInt32LE()
+  return parseAnswerBytes(await receiver.takeAll(length))
+}

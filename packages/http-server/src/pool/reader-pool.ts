@@ -1,0 +1,118 @@
+import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
+import { errorResponse } from '../response.ts'
+import type { Log } from '../log.ts'
+import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
+import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
+import type { LargeAnswers } from './large-answers.ts'
+import { busyResponse } from './pool-answers.ts'
+import type { worker } from './reader-worker.ts'
+import { requestText } from './request-text.ts'
+import { workerModule } from './worker-module.ts'
+import type { ThreadData } from './thread-data.ts'
+
+export interface ReaderPoolOptions {
+  readonly minThreads: number
+  readonly maxThreads: number
+  readonly maxQueuedRequests: number
+  readonly maxStreamedAnswers: number
+}
+
+/** Bands of priority: small reads by what the client says of itself, and large ones behind them. */
+const bands = 4
+const largeBand = bands - 1
+
+// While fewer than this wait, nothing is won by calling one back whose client has gone.
+const worthCancelling = 64
+
+/** The threads that answer reads. */
+export class ReaderPool {
+  readonly #pool: ThreadPool<typeof worker>
+  readonly #large: LargeAnswers
+  readonly #log: Log
+
+  constructor(options: ReaderPoolOptions, data: ThreadData, large: LargeAnswers, log: Log) {
+    this.#large = large
+    this.#log = log
+    this.#pool = new ThreadPool<typeof worker>({
+      worker: workerModule('reader-worker'),
+      name: 'elkyn-reader',
+      minThreads: options.minThreads,
+      maxThreads: options.maxThreads,
+      maxQueue: options.maxQueuedRequests,
+      priorities: bands,
+      // Whatever one thread has of large answers in hand, it has a hand free for small ones.
+      concurrentTasksPerWorker: options.maxStreamedAnswers + 1,
+      // Ended while it closes the store, a thread takes the process with it.
+      terminable: false,
+      slotBytes: 496,
+      completionBytes: 1024 * 1024,
+      startTimeoutMs: Infinity,
+      workerData: data,
+    })
+  }
+
+  /** @throws what kept the first thread from opening the store. */
+  async start(): Promise<void> {
+    await this.#pool.run(undefined, { name: 'ready' })
+  }
+
+  async read(request: HttpRequest): Promise<Answer> {
+    const head = requestText(request)
+    try {
+      const options = smallOptions[bandOf(request)]
+      const answer = await (this.#pool.pending < worthCancelling
+        ? this.#pool.run(head, options)
+        : this.#pool.run(head, { ...options, signal: request.signal }))
+      const received = parseAnswerBytes(answer)
+      const { kind, status, headers, body } = received
+      if (kind === AnswerKind.Large) return await this.#readLarge(request, head)
+      if (kind === AnswerKind.Bare) return { status, headers }
+      return { status, headers, body: kind === AnswerKind.Whole ? body : [] }
+    } catch (error) {
+      return this.#failure(error, request)
+    }
+  }
+
+  #readLarge(request: HttpRequest, head: string): Promise<Answer> {
+    return this.#large.receive(request, (window) => this.#pool.run({ head, window }, largeOptions))
+  }
+
+  #failure(error: unknown, request: HttpRequest): HttpResponse {
+    const code = error instanceof ThreadPoolError ? error.code : undefined
+    if (code === 'ERR_QUEUE_FULL' || code === 'ERR_CRASH_LOOP') return busyResponse()
+    // Nobody will see what is answered then.
+    if (!request.signal.aborted) {
+      this.#log.error({ err: error, url: request.url }, 'A read could not be answered')
+    }
+    return errorResponse(500, 'An internal error occurred')
+  }
+
+  close(timeoutMs: number): Promise<unknown> {
+    return this.#pool.close({ timeoutMs })
+  }
+
+  destroy(): Promise<void> {
+    return this.#pool.destroy()
+  }
+}
+
+// Tried again once when the thread has died that had it in hand.
+const smallOptions = [
+  { name: 'read', priority: 0, retry: 1 },
+  { name: 'read', priority: 1, retry: 1 },
+  { name: 'read', priority: 2, retry: 1 },
+] as const
+
+const largeOptions = { name: 'readLarge' as const, priority: largeBand }
+
+/**
+ * Where a small read waits. A client may say with `Priority` that it is less urgent than usual; that
+ * it is more urgent, everybody could say: https://www.rfc-editor.org/rfc/rfc9218#section-4.1
+ */
+function bandOf({ headers }: HttpRequest): 0 | 1 | 2 {
+  const { priority } = headers
+  if (priority === undefined) return 0
+  const [, urgency] = /(?:^|[\s,])u\s*=\s*([0-7])/.exec(String(priority)) ?? []
+  if (urgency === undefined || urgency < '4') return 0
+  return urgency < '6' ? 1 : 2
+}

@@ -1,0 +1,49 @@
+import { createPushIdGenerator } from '@elkyn/tree'
+import { failureResponse } from '../failure.ts'
+import type { Answerer } from '../http-listener.ts'
+import type { Log } from '../log.ts'
+import type { Answer, HttpRequest } from '../message.ts'
+import { planRequest } from '../plan-request.ts'
+import type { PlanOptions } from '../plan-request.ts'
+import type { ReaderPool } from './reader-pool.ts'
+import type { WriterPool } from './writer-pool.ts'
+
+export interface RouterOptions {
+  readonly namespace: string | undefined
+  readonly isServing: () => boolean
+  readonly log: Log
+}
+
+/**
+ * Sends each request to the threads that can answer it, without touching a store. What is wrong with a
+ * write is said here, before its body is read; reads are looked at where they are answered.
+ */
+export function createRouter(
+  { namespace, isServing, log }: RouterOptions,
+  readers: ReaderPool,
+  writer: WriterPool,
+): Answerer {
+  // The keys that it gives are thrown away: the writer plans again.
+  const options: PlanOptions = { namespace, isServing, createKey: createPushIdGenerator() }
+
+  function plan(request: HttpRequest): Answer | Promise<Answer> {
+    try {
+      const planned = planRequest(request, options)
+      if (planned.kind === 'respond') return planned.response
+      return planned.kind === 'read' ? readers.read(request) : writer.write(request)
+    } catch (error) {
+      return failureResponse(error, log)
+    }
+  }
+
+  return (request) => {
+    const { method, url } = request
+    const isRead = method === 'GET' || method === 'HEAD'
+    return isRead && !mayBeLocal(url) ? readers.read(request) : plan(request)
+  }
+}
+
+// The server itself has paths that begin with a dot, as no key does. And a URL may be absolute.
+function mayBeLocal(url: string): boolean {
+  return !url.startsWith('/') || url.startsWith('/.')
+}

@@ -1,0 +1,24 @@
+import type { OpenStoreOptions, StoreDescriptor, StoreModule, TreeStore } from '@elkyn/tree'
+
+/** What the threads of a server are told at their start. */
+export interface ThreadData {
+  readonly store: StoreDescriptor
+  /** Name of the channel for what is no answer. */
+  readonly channel: string
+  readonly maxBodyBytes: number
+  readonly maxStreamedAnswers: number
+  readonly namespace: string | undefined
+  /** How long a client may take for a large answer before the rest goes into a file. */
+  readonly patienceMs: number
+  /** See {@link WriterWord}. */
+  readonly progress: SharedArrayBuffer
+}
+
+/** Opens the store that a descriptor names, in this thread. */
+export async function openDescribed(
+  descriptor: StoreDescriptor,
+  how: OpenStoreOptions,
+): Promise<TreeStore> {
+  const module = (await import(descriptor.module)) as StoreModule
+  return module.openStore(descriptor.options, how)
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import process from 'node:process'
+import { ThreadPoolError } from '@elkyn/thread-pool'
+import type { StoreDescriptor } from '@elkyn/tree'
+import { HttpListener } from '../http-listener.ts'
+import type { ListenAddress } from '../http-listener.ts'
+import { resolveLimits } from '../limits.ts'
+import type { HttpLimits } from '../limits.ts'
+import { silentLog } from '../log.ts'
+import type { Log } from '../log.ts'
+import type { CloseOptions } from '../simple-http-server.ts'
+import { LargeAnswers } from './large-answers.ts'
+import { resolvePoolOptions } from './pool-options.ts'
+import type { PoolOptions } from './pool-options.ts'
+import { ReaderPool } from './reader-pool.ts'
+import { createRouter } from './router.ts'
+import { ServerChannel } from './thread-channel.ts'
+import type { ThreadData } from './thread-data.ts'
+import { WriterPool } from './writer-pool.ts'
+import { progressBytes } from './writer-progress.ts'
+
+export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
+  /** How each thread opens the store. A store of storage-lmdb is described by `lmdbStorage()`. */
+  readonly store: StoreDescriptor
+  /** Name or address of the network interface. Default: `127.0.0.1`, which no other machine reaches. */
+  readonly host?: string
+  /** 0 takes any free one; `address()` tells which. Default: 8080. */
+  readonly port?: number
+  /** Name of the database, see {@link SimpleHttpServerOptions}. Default: any name is taken. */
+  readonly namespace?: string
+  /** Receives the faults of the server. Default: nothing is logged. */
+  readonly log?: Log
+  /**
+   * Called when the database can't be used any more in this process: its disk has failed, or the
+   * writer has died inside a transaction, which keeps every other thread from writing. Requests in hand
+   * were answered then. What helps is another process. Default: `process.abort()`.
+   */
+  readonly onFatal?: (error: Error) => void
+}
+
+// How long answers about a database that is gone may take to leave.
+const lastWordsMs = 250
+
+/**
+ * Serves a store over HTTP/1.1 from several threads: the calling one parses and sends, readers answer
+ * reads each from a snapshot of its own, and a writer commits the writes that wait together. Answers are
+ * those of `SimpleHttpServer`.
+ */
+export class ThreadPoolHttpServer implements AsyncDisposable {
+  readonly #listener: HttpListener
+  readonly #address: { readonly host: string; readonly port: number }
+  readonly #channel: ServerChannel
+  readonly #makePools: () => { readonly readers: ReaderPool; readonly writer: WriterPool }
+  readonly #log: Log
+  readonly #onFatal: (error: Error) => void
+  #pools: { readonly readers: ReaderPool; readonly writer: WriterPool } | undefined
+  #handle: ReturnType<typeof createRouter> | undefined
+  #opening: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+  #hasFailed = false
+
+  /** @throws {RangeError} for a limit that is not a positive integer. */
+  constructor(options: ThreadPoolHttpServerOptions) {
+    const { host = '127.0.0.1', port = 8080, log = silentLog, namespace, store } = options
+    const limits = resolveLimits(options)
+    const pool = resolvePoolOptions(options)
+    const channel = `elkyn-http-server-${randomUUID()}`
+    const data: ThreadData = {
+      store,
+      channel,
+      maxBodyBytes: limits.maxBodyBytes,
+      maxStreamedAnswers: limits.maxStreamedAnswers,
+      namespace,
+      patienceMs: pool.answerPatienceMs,
+      progress: new SharedArrayBuffer(progressBytes),
+    }
+    this.#log = log
+    this.#onFatal = options.onFatal ?? (() => process.abort())
+    this.#address = { host, port }
+    this.#channel = new ServerChannel(channel, log, (error) => this.#fail(asError(error)))
+    this.#listener = new HttpListener(
+      (request) => {
+        this.#handle ??= createRouter(
+          { namespace, isServing: () => !this.#listener.isClosing, log },
+          this.#running.readers,
+          this.#running.writer,
+        )
+        return this.#handle(request)
+      },
+      limits,
+      log,
+    )
+    this.#makePools = () => {
+      const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir())
+      const poolLimits = { ...limits, ...pool }
+      const writer = new WriterPool(poolLimits, data, large, log, (error) => this.#fail(error))
+      return { readers: new ReaderPool(poolLimits, data, large, log), writer }
+    }
+  }
+
+  /**
+   * Starts the threads, opens the store in each, and begins to listen. May be tried again when it failed.
+   * @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED`
+   * @throws {Error} what the store gives when it cannot be opened, and what Node says about the
+   * address, such as `EADDRINUSE` or `EACCES`.
+   */
+  async start(): Promise<void> {
+    if (!this.#listener.isClosing) await (this.#opening ??= this.#open())
+    await this.#listener.start(this.#address)
+  }
+
+  /**
+   * Where it listens.
+   * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
+   */
+  address(): ListenAddress {
+    return this.#listener.address
+  }
+
+  /**
+   * Takes no more connections, answers what was asked, ends the threads and closes the store; what is not
+   * done in time is broken off. Resolves when all of that is done.
+   */
+  close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
+    return (this.#closed ??= this.#close(timeoutMs))
+  }
+
+  /** Calls {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #running(): { readonly readers: ReaderPool; readonly writer: WriterPool } {
+    if (this.#pools === undefined) throw new Error('The threads have not been started')
+    return this.#pools
+  }
+
+  async #open(): Promise<void> {
+    const pools = this.#makePools()
+    try {
+      await pools.writer.start()
+      await pools.readers.start()
+      this.#pools = pools
+    } catch (error) {
+      this.#opening = undefined
+      await Promise.all([pools.readers.destroy(), pools.writer.close(0)])
+      throw startError(error)
+    }
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    await this.#listener.close(timeoutMs)
+    try {
+      await this.#opening
+    } catch {
+      // Whoever has called `start()` was told.
+    }
+    await this.#pools?.readers.close(timeoutMs)
+    await this.#pools?.writer.close(timeoutMs)
+    this.#channel.close()
+  }
+
+  #fail(error: Error): void {
+    if (this.#hasFailed) return
+    this.#hasFailed = true
+    this.#log.error({ err: error }, 'The database cannot be used any more in this process')
+    this.#pools?.writer.fail(error)
+    setTimeout(() => this.#onFatal(error), lastWordsMs)
+  }
+}
+
+function asError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value))
+}
+
+// What is wrong lies beneath the pool: the store says it better.
+function startError(error: unknown): unknown {
+  return error instanceof ThreadPoolError && error.code === 'ERR_WORKER_START'
+    ? (error.cause ?? error)
+    : error
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import { nullEtag } from '@elkyn/tree'
+import type { JsonForm, KeyRange, NodeKind, Path, TreeSnapshot, TreeValue } from '@elkyn/tree'
+
+/** The ETag of a value that is too large to be read in one go. */
+export class EtagWanted extends Error {
+  readonly path: Path
+
+  constructor(path: Path) {
+    super(`The ETag of ${path} takes longer`)
+    this.path = path
+  }
+}
+
+/** A snapshot that reads the whole of a large value only when there is time for it. */
+export class UnhurriedSnapshot implements TreeSnapshot {
+  readonly #snapshot: TreeSnapshot
+  readonly #etags = new Map<Path, string>()
+
+  constructor(snapshot: TreeSnapshot) {
+    this.#snapshot = snapshot
+  }
+
+  get sequence(): number {
+    return this.#snapshot.sequence
+  }
+
+  /** @throws {EtagWanted} for a value of more than one block, until {@link readEtag} was called. */
+  etag(path: Path): string {
+    const known = this.#etags.get(path)
+    if (known !== undefined) return known
+    const blocks = this.#snapshot.jsonBlocks(path, 'export')?.[Symbol.iterator]()
+    if (blocks === undefined) return nullEtag
+    blocks.next()
+    const isLarge = blocks.next().done !== true
+    if (isLarge) blocks.return?.()
+    if (isLarge) throw new EtagWanted(path)
+    return this.#snapshot.etag(path)
+  }
+
+  /** Reads a value for its ETag, which is the digest of its canonical text; calls `rest` between blocks. */
+  async readEtag(path: Path, rest: () => Promise<void>): Promise<void> {
+    const digest = createHash('sha1')
+    for (const block of this.#snapshot.jsonBlocks(path, 'export') ?? []) {
+      digest.update(block)
+      await rest()
+    }
+    this.#etags.set(path, digest.digest('base64'))
+  }
+
+  kind(path: Path): NodeKind {
+    return this.#snapshot.kind(path)
+  }
+
+  get(path: Path): TreeValue {
+    return this.#snapshot.get(path)
+  }
+
+  keys(path: Path, range?: KeyRange): Iterable<string> {
+    return this.#snapshot.keys(path, range)
+  }
+
+  json(path: Path, form?: JsonForm): Uint8Array | undefined {
+    return this.#snapshot.json(path, form)
+  }
+
+  jsonBlocks(path: Path, form?: JsonForm): Iterable<Uint8Array> | undefined {
+    return this.#snapshot.jsonBlocks(path, form)
+  }
+
+  close(): void {
+    this.#snapshot.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,147 @@
+import type { FileHandle } from 'node:fs/promises'
+import { SharedWindow, WindowState, WindowWord } from './shared-window.ts'
+
+/** Largest piece that is handed on at once, in bytes. */
+const pieceBytes = 64 * 1024
+
+/**
+ * The receiving side of a window: the bytes in pieces that are its own. The file, if there is one, is
+ * closed when both sides have done with it.
+ */
+export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
+  readonly #window: SharedWindow
+  readonly #openFile: () => Promise<FileHandle>
+  #file: FileHandle | undefined
+  #filePosition = 0
+  #hasSenderEnded = false
+  #isDone = false
+  #failure: Error | undefined
+  readonly #onDone: () => void
+
+  /**
+   * @param size Bytes that the window holds: a power of two.
+   * @param openFile Makes a file for a rest that its receiver is too slow for.
+   * @param onDone Called once, when nothing more is wanted.
+   */
+  constructor(size: number, openFile: () => Promise<FileHandle>, onDone: () => void) {
+    this.#window = SharedWindow.create(size)
+    this.#openFile = openFile
+    this.#onDone = onDone
+  }
+
+  /** For the `WindowSender` in another thread. */
+  get buffer(): SharedArrayBuffer {
+    return this.#window.buffer
+  }
+
+  /**
+   * Exactly so many bytes, in one piece.
+   * @throws {Error} when there are fewer before the end
+   */
+  async takeAll(length: number): Promise<Uint8Array> {
+    const all = new Uint8Array(length)
+    for (let offset = 0; offset < length;) {
+      if (!(await this.#until(() => this.#window.waiting > 0))) throw new Error('Too few bytes')
+      const piece = this.#get(length - offset)
+      all.set(piece, offset)
+      offset += piece.length
+    }
+    return all
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#isDone) return { done: true, value: undefined }
+    if (await this.#until(() => this.#window.waiting > 0)) {
+      return { done: false, value: this.#get(pieceBytes) }
+    }
+    const value = await this.#readFile()
+    if (value !== undefined) return { done: false, value }
+    await this.return()
+    return { done: true, value: undefined }
+  }
+
+  /** Wants nothing more. */
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#isDone) return { done: true, value: undefined }
+    this.#isDone = true
+    this.#onDone()
+    this.#window.tell(WindowWord.Cancelled, 1, WindowWord.Taken)
+    await this.#closeFile()
+    return { done: true, value: undefined }
+  }
+
+  /** To be called when the sender will touch neither window nor file again; with an error if it died. */
+  async senderEnded(failure?: Error): Promise<void> {
+    this.#hasSenderEnded = true
+    this.#failure = failure
+    // Wakes whoever waits here.
+    if (failure !== undefined && this.#window.load(WindowWord.State) !== WindowState.Ended) {
+      this.#window.tell(WindowWord.State, WindowState.Failed, WindowWord.Sent)
+    }
+    await this.#closeFile()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /**
+   * Waits until it is so, or nothing more will come into the window.
+   * @throws when the sender has failed
+   */
+  async #until(isReady: () => boolean): Promise<boolean> {
+    for (;;) {
+      const seen = this.#window.load(WindowWord.Sent)
+      const state = this.#window.load(WindowWord.State)
+      if (isReady()) return true
+      if (state === WindowState.Ended) return false
+      if (state === WindowState.Failed) {
+        throw this.#failure ?? new Error('The thread that reads an answer has failed')
+      }
+      if (state === WindowState.WantsFile && this.#file === undefined) await this.#giveFile()
+      else await this.#window.changed(WindowWord.Sent, seen)
+    }
+  }
+
+  #get(most: number): Uint8Array {
+    const { bytes: memory } = this.#window
+    const length = Math.min(most, this.#window.waiting)
+    const read = this.#window.load(WindowWord.Read)
+    const start = read & (memory.length - 1)
+    const first = Math.min(length, memory.length - start)
+    const bytes = new Uint8Array(length)
+    bytes.set(memory.subarray(start, start + first))
+    bytes.set(memory.subarray(0, length - first), first)
+    this.#window.tell(WindowWord.Read, read + length, WindowWord.Taken)
+    return bytes
+  }
+
+  async #giveFile(): Promise<void> {
+    try {
+      this.#file = await this.#openFile()
+      this.#window.tell(WindowWord.File, this.#file.fd + 1, WindowWord.Taken)
+      await this.#closeFile()
+    } catch (error) {
+      this.#failure = new Error('Cannot make a file for the rest of an answer', { cause: error })
+      this.#window.tell(WindowWord.File, -1, WindowWord.Taken)
+      throw this.#failure
+    }
+  }
+
+  async #readFile(): Promise<Uint8Array | undefined> {
+    const left = this.#window.fileLength - this.#filePosition
+    if (this.#file === undefined || left <= 0) return undefined
+    const piece = new Uint8Array(Math.min(pieceBytes, left))
+    const { bytesRead } = await this.#file.read(piece, 0, piece.length, this.#filePosition)
+    if (bytesRead === 0) throw new Error('The file with the rest of an answer is too short')
+    this.#filePosition += bytesRead
+    return piece.subarray(0, bytesRead)
+  }
+
+  async #closeFile(): Promise<void> {
+    if (!this.#isDone || !this.#hasSenderEnded || this.#file === undefined) return
+    const file = this.#file
+    this.#file = undefined
+    await file.close()
+  }
+}

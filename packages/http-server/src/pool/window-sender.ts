@@ -1,0 +1,85 @@
+import { writeSync } from 'node:fs'
+import { SharedWindow, WindowState, WindowWord } from './shared-window.ts'
+
+/**
+ * The sending side of a window. Who receives may be slow: then the rest goes into a file, so that what
+ * the bytes are read from need not be held any longer.
+ */
+export class WindowSender {
+  readonly #window: SharedWindow
+  readonly #deadline: number
+  #file: number | undefined
+  #fileLength = 0
+
+  /** @param patienceMs How long the receiver may take for everything before a file is used. */
+  constructor(buffer: SharedArrayBuffer, patienceMs: number) {
+    this.#window = new SharedWindow(buffer)
+    this.#deadline = performance.now() + patienceMs
+  }
+
+  /** Whether nobody wants anything more. One atomic load. */
+  get isCancelled(): boolean {
+    return this.#window.load(WindowWord.Cancelled) !== 0
+  }
+
+  /**
+   * Sends bytes, waiting for room. They may be used again when it resolves.
+   * @throws {Error} when there is no file, or the disk is full.
+   */
+  async send(bytes: Uint8Array): Promise<void> {
+    let offset = 0
+    while (!this.isCancelled) {
+      if (this.#file !== undefined) return this.#writeFile(this.#file, bytes.subarray(offset))
+      const seen = this.#window.load(WindowWord.Taken)
+      offset += this.#put(bytes.subarray(offset))
+      if (offset === bytes.length) return
+      const patience = this.#deadline - performance.now()
+      if (patience > 0) await this.#window.changed(WindowWord.Taken, seen, patience)
+      else this.#file = await this.#openFile()
+    }
+  }
+
+  /** Says that everything was sent. */
+  end(): void {
+    this.#window.fileLength = this.#fileLength
+    this.#window.tell(WindowWord.State, WindowState.Ended, WindowWord.Sent)
+  }
+
+  /** Says that the rest will never come. */
+  fail(): void {
+    this.#window.tell(WindowWord.State, WindowState.Failed, WindowWord.Sent)
+  }
+
+  /** Puts in what there is room for. */
+  #put(bytes: Uint8Array): number {
+    const { bytes: memory } = this.#window
+    const length = Math.min(memory.length - this.#window.waiting, bytes.length)
+    if (length === 0) return 0
+    const written = this.#window.load(WindowWord.Written)
+    const start = written & (memory.length - 1)
+    const first = Math.min(length, memory.length - start)
+    memory.set(bytes.subarray(0, first), start)
+    memory.set(bytes.subarray(first, length), 0)
+    this.#window.tell(WindowWord.Written, written + length, WindowWord.Sent)
+    return length
+  }
+
+  async #openFile(): Promise<number | undefined> {
+    this.#window.tell(WindowWord.State, WindowState.WantsFile, WindowWord.Sent)
+    while (!this.isCancelled) {
+      const seen = this.#window.load(WindowWord.Taken)
+      const file = this.#window.load(WindowWord.File)
+      if (file === -1) throw new Error('Cannot put the rest of an answer into a file')
+      if (file > 0) return file - 1
+      await this.#window.changed(WindowWord.Taken, seen)
+    }
+    return undefined
+  }
+
+  #writeFile(file: number, bytes: Uint8Array): void {
+    for (let offset = 0; offset < bytes.length;) {
+      offset += writeSync(file, bytes, offset, bytes.length - offset, this.#fileLength + offset)
+    }
+    this.#fileLength += bytes.length
+  }
+}

@@ -1,0 +1,218 @@
+import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
+import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
+import { checkBodyHead } from '../body-sink.ts'
+import { failureResponse, writeFailureResponse } from '../failure.ts'
+import type { Log } from '../log.ts'
+import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
+import { maxParsedBytes } from '../plan.ts'
+import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
+import type { Received } from './answer-bytes.ts'
+import type { LargeAnswers } from './large-answers.ts'
+import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
+import { pieceBytes, requestBytes, requestText } from './request-text.ts'
+import type { ThreadData } from './thread-data.ts'
+import { workerModule } from './worker-module.ts'
+import { StallWatch } from './writer-progress.ts'
+import type { worker } from './writer-worker.ts'
+
+export interface WriterPoolOptions {
+  readonly maxQueuedRequests: number
+  readonly maxQueuedBytes: number
+  readonly maxBodyBytes: number
+  readonly stallLimitMs: number
+}
+
+/** Writes that share a commit at most: the writer takes so many before it waits for their commit. */
+const writesInHand = 512
+
+/** The thread that writes. There is one, because the store beneath has one writer. */
+export class WriterPool {
+  readonly #pool: ThreadPool<typeof worker>
+  readonly #options: WriterPoolOptions
+  readonly #large: LargeAnswers
+  readonly #log: Log
+  readonly #watch: StallWatch
+  /** What is to be done with requests in hand when the writer has died without a word. */
+  readonly #inHand = new Set<(error: Error) => void>()
+  #queuedBytes = 0
+  #failure: Error | undefined
+
+  constructor(
+    options: WriterPoolOptions,
+    data: ThreadData,
+    large: LargeAnswers,
+    log: Log,
+    onStall: (error: Error) => void,
+  ) {
+    this.#options = options
+    this.#large = large
+    this.#log = log
+    this.#pool = new ThreadPool<typeof worker>({
+      worker: workerModule('writer-worker'),
+      name: 'elkyn-writer',
+      threads: 1,
+      maxQueue: options.maxQueuedRequests,
+      priorities: 2,
+      concurrentTasksPerWorker: writesInHand,
+      slotBytes: 1008,
+      completionBytes: 1024 * 1024,
+      // A thread that is ended while it writes never gives the lock of the database back.
+      terminable: false,
+      startTimeoutMs: Infinity,
+      workerData: data,
+    })
+    this.#watch = new StallWatch(
+      data.progress,
+      options.stallLimitMs,
+      () => this.#inHand.size > 0,
+      () => onStall(new Error(`The writer made no progress for ${options.stallLimitMs} ms`)),
+    )
+  }
+
+  /** @throws what kept it from opening the store. */
+  async start(): Promise<void> {
+    await this.#pool.run(undefined, { name: 'ready' })
+  }
+
+  /** Answers a request that writes, and takes its body as fast as the writer does. */
+  async write(request: HttpRequest): Promise<Answer> {
+    try {
+      return await this.#write(request)
+    } catch (error) {
+      return this.#failureAnswer(error, request)
+    }
+  }
+
+  /** Gives up everything in hand: nobody knows what has become of it. */
+  fail(error: Error): void {
+    this.#failure = error
+    for (const reject of this.#inHand) reject(error)
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#failure === undefined) await this.#pool.close({ timeoutMs })
+    this.#watch[Symbol.dispose]()
+  }
+
+  async #write(request: HttpRequest): Promise<Answer> {
+    const { body } = request
+    if (body === undefined || body instanceof Uint8Array) return this.#writeWhole(request, body)
+    checkBodyHead(request, this.#options.maxBodyBytes)
+    const pieces = body[Symbol.asyncIterator]()
+    try {
+      const first = await firstPieces(pieces)
+      return first.isAll
+        ? await this.#writeWhole(request, first.bytes)
+        : await this.#upload(request, first.bytes, pieces)
+    } finally {
+      await pieces.return?.()
+    }
+  }
+
+  async #writeWhole(request: HttpRequest, body: Uint8Array | undefined): Promise<Answer> {
+    const task = requestBytes(requestText(request), body)
+    if (this.#queuedBytes + task.length > this.#options.maxQueuedBytes) return busyResponse()
+    this.#queuedBytes += task.length
+    try {
+      const received = await this.#ask(() => this.#pool.run(task, writeOptions))
+      return await this.#answer(request, received)
+    } finally {
+      this.#queuedBytes -= task.length
+    }
+  }
+
+  async #upload(
+    request: HttpRequest,
+    first: Uint8Array,
+    pieces: AsyncIterator<Uint8Array>,
+  ): Promise<Answer> {
+    const task = requestBytes(requestText(request), first)
+    let received = await this.#ask(() => this.#pool.run(task, { name: 'begin', priority: 0 }))
+    while (received.kind === AnswerKind.More) {
+      const { ticket } = received
+      try {
+        const next = await pieces.next()
+        if (next.done === true) break
+        const piece = pieceBytes(ticket, next.value)
+        received = await this.#ask(() => this.#pool.run(piece, pieceOptions))
+      } catch (error) {
+        await this.#pool.run(ticket, { name: 'abort', priority: 0 })
+        throw error
+      }
+    }
+    if (received.kind === AnswerKind.More) {
+      const { ticket } = received
+      received = await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
+    }
+    return this.#answer(request, received)
+  }
+
+  async #answer(request: HttpRequest, received: Received): Promise<Answer> {
+    const { kind, ticket, status, headers, body } = received
+    if (kind === AnswerKind.Large) {
+      return this.#large.receive(request, (window) =>
+        this.#pool.run({ ticket, window }, { name: 'sendLarge', priority: 1 }),
+      )
+    }
+    if (kind === AnswerKind.Bare) return { status, headers }
+    return { status, headers, body: kind === AnswerKind.Whole ? body : [body] }
+  }
+
+  #ask(run: () => Promise<Uint8Array>): Promise<Received> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) throw this.#failure
+      this.#inHand.add(reject)
+      run().then(
+        (bytes) => {
+          this.#inHand.delete(reject)
+          return resolve(parseAnswerBytes(bytes))
+        },
+        (error: unknown) => {
+          this.#inHand.delete(reject)
+          reject(error)
+        },
+      )
+    })
+  }
+
+  #failureAnswer(error: unknown, request: HttpRequest): Answer {
+    if (error === this.#failure) return unknownOutcomeResponse()
+    if (!(error instanceof ThreadPoolError)) return writeFailureResponse(error, this.#log)
+    const answer = poolFailureAnswers[error.code]
+    if (answer === undefined) return failureResponse(error, this.#log)
+    if (answer === unknownOutcomeResponse) {
+      this.#log.error({ err: error, url: request.url }, 'The writer died with a request in hand')
+    }
+    return answer()
+  }
+}
+
+const poolFailureAnswers: { readonly [Code in ThreadPoolErrorCode]?: () => HttpResponse } = {
+  ERR_QUEUE_FULL: busyResponse,
+  ERR_CRASH_LOOP: busyResponse,
+  ERR_POOL_CLOSED: busyResponse,
+  ERR_WORKER_EXITED: unknownOutcomeResponse,
+  ERR_TASK_QUARANTINED: unknownOutcomeResponse,
+}
+
+const writeOptions = { name: 'write' as const, priority: 0 }
+const pieceOptions = { name: 'piece' as const, priority: 0 }
+
+/** What one task carries of a body. */
+async function firstPieces(
+  pieces: AsyncIterator<Uint8Array>,
+): Promise<{ readonly bytes: Uint8Array; readonly isAll: boolean }> {
+  const taken: Uint8Array[] = []
+  let length = 0
+  while (length <= maxParsedBytes) {
+    const next = await pieces.next()
+    if (next.done === true) return { bytes: joined(taken), isAll: true }
+    taken.push(next.value)
+    length += next.value.length
+  }
+  return { bytes: joined(taken), isAll: false }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces)
+}

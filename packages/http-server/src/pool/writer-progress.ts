@@ -1,0 +1,79 @@
+/** Words by which a writer shows that it is alive. */
+export const WriterWord = {
+  /** Grows with each turn of the event loop and each row that is written. */
+  Progress: 0,
+  /** 1 while a commit is on its way to the disk, which may take as long as the disk wants. */
+  Syncing: 1,
+  /** 1 since the store was opened for writing for the first time. */
+  Opened: 2,
+} as const
+
+export const progressBytes = 12
+
+/** The writer's side: lets readers open the store. */
+export function setOpened(progress: Int32Array): void {
+  Atomics.store(progress, WriterWord.Opened, 1)
+  Atomics.notify(progress, WriterWord.Opened)
+}
+
+/** The readers' side: waits until the writer has opened the store. */
+export async function untilOpened(progress: Int32Array): Promise<void> {
+  const wait = Atomics.waitAsync(progress, WriterWord.Opened, 0)
+  if (wait.async) await wait.value
+}
+
+// How often a writer that has nothing to do says that it is alive, in milliseconds.
+const beatMs = 250
+
+/** The writer's side: counts turns of its event loop. Returns the way to stop. */
+export function beat(progress: Int32Array): () => void {
+  const timer = setInterval(() => Atomics.add(progress, WriterWord.Progress, 1), beatMs)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/**
+ * The server's side: notices when a writer with something to do makes no progress. It may have died
+ * inside a transaction, which no event tells, and which nothing in this process can repair.
+ */
+export class StallWatch implements Disposable {
+  readonly #words: Int32Array
+  readonly #limitMs: number
+  readonly #isWaited: () => boolean
+  readonly #onStall: () => void
+  readonly #timer: NodeJS.Timeout
+  #seen = 0
+  #since = performance.now()
+
+  /** @param isWaited Whether anybody waits for the writer. */
+  constructor(
+    progress: SharedArrayBuffer,
+    limitMs: number,
+    isWaited: () => boolean,
+    onStall: () => void,
+  ) {
+    this.#words = new Int32Array(progress)
+    this.#limitMs = limitMs
+    this.#isWaited = isWaited
+    this.#onStall = onStall
+    this.#timer = setInterval(() => this.#look(), Math.ceil(Math.min(limitMs / 4, 1000)))
+    this.#timer.unref()
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    const progress = Atomics.load(this.#words, WriterWord.Progress)
+    const isSyncing = Atomics.load(this.#words, WriterWord.Syncing) !== 0
+    if (progress !== this.#seen || isSyncing || !this.#isWaited()) {
+      this.#seen = progress
+      this.#since = performance.now()
+      return
+    }
+    if (performance.now() - this.#since < this.#limitMs) return
+    this[Symbol.dispose]()
+    this.#onStall()
+  }
+}

@@ -1,0 +1,178 @@
+import type { TreeStore } from '@elkyn/tree'
+import { defineWorker } from '@elkyn/thread-pool/worker'
+import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
+import type { HttpResponse, RequestHandler } from '../message.ts'
+import { createHandler } from '../request-handler.ts'
+import { ResumedBlocks } from '../resumed-blocks.ts'
+import { WatchedStore } from '../watched-store.ts'
+import { AnswerKind, answerBytes, ticketBytes } from './answer-bytes.ts'
+import { sendLarge } from './large-answer.ts'
+import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
+import { ThreadChannel } from './thread-channel.ts'
+import { openDescribed } from './thread-data.ts'
+import type { ThreadData } from './thread-data.ts'
+import { Upload } from './upload.ts'
+import { beat, setOpened } from './writer-progress.ts'
+
+interface Writer {
+  readonly store: TreeStore
+  readonly channel: ThreadChannel
+  readonly handle: RequestHandler
+  readonly patienceMs: number
+  readonly tickets: Tickets
+  readonly stopBeating: () => void
+}
+
+/** What goes on over several tasks. */
+interface Tickets {
+  last: number
+  readonly uploads: Map<number, Upload>
+  readonly answers: Map<number, HttpResponse>
+}
+
+export interface LargeWritten {
+  readonly ticket: number
+  readonly window: SharedArrayBuffer
+}
+
+const neverAborted = new AbortController().signal
+
+// Not an interface, which has no index signature.
+type WriterHandlers = {
+  ready: () => void
+  write: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
+  begin: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
+  piece: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
+  end: (ticket: number, context: TaskContext<Writer>) => Promise<Uint8Array>
+  abort: (ticket: number, context: TaskContext<Writer>) => void
+  sendLarge: (task: LargeWritten, context: TaskContext<Writer>) => Promise<void>
+}
+
+/** The one thread that writes. What waits for it together shares a commit. */
+export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
+  async setup({ workerData }): Promise<Writer> {
+    const data = workerData as ThreadData
+    const channel = new ThreadChannel(data.channel)
+    const progress = new Int32Array(data.progress)
+    const opened = await openDescribed(data.store, { readOnly: false })
+    const store = new WatchedStore(opened, (error) => channel.storeFailed(error))
+    setOpened(progress)
+    const { maxBodyBytes, maxStreamedAnswers, namespace, patienceMs } = data
+    return {
+      store,
+      channel,
+      handle: createHandler(
+        {
+          store,
+          maxBodyBytes,
+          maxStreamedAnswers,
+          log: channel.log,
+          ...(namespace === undefined ? {} : { namespace }),
+        },
+        () => true,
+      ),
+      patienceMs,
+      tickets: { last: 0, uploads: new Map(), answers: new Map() },
+      stopBeating: beat(progress),
+    }
+  },
+
+  async teardown({ store, channel, stopBeating }: Writer) {
+    stopBeating()
+    channel.close()
+    await store.close()
+  },
+
+  handlers: {
+    ready() {},
+
+    /** A request whose body, if any, is here. */
+    async write(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      const { head, body } = parseRequestBytes(task)
+      return encode(await state.handle({ ...head, body, signal: neverAborted }), state)
+    },
+
+    /** A request with the first bytes of a body that goes on. */
+    async begin(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      const { head, body } = parseRequestBytes(task)
+      const upload = new Upload(head, state.handle)
+      const ticket = ++state.tickets.last
+      state.tickets.uploads.set(ticket, upload)
+      return addPiece(state, ticket, upload, body ?? new Uint8Array())
+    },
+
+    /** More of it. */
+    async piece(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      const { ticket, piece } = parsePieceBytes(task)
+      const upload = state.tickets.uploads.get(ticket)
+      if (upload === undefined) throw new Error('A body goes on that never began')
+      return addPiece(state, ticket, upload, piece)
+    },
+
+    /** That was all of it. */
+    async end(ticket: number, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      const upload = state.tickets.uploads.get(ticket)
+      if (upload === undefined) throw new Error('A body ends that never began')
+      state.tickets.uploads.delete(ticket)
+      return encode(await upload.end(), state)
+    },
+
+    /** Its client has gone. */
+    abort(ticket: number, { state }: TaskContext<Writer>): void {
+      const upload = state.tickets.uploads.get(ticket)
+      state.tickets.uploads.delete(ticket)
+      upload?.abort()
+    },
+
+    /** Sends an answer that was too large to come back at once. */
+    async sendLarge(
+      { ticket, window }: LargeWritten,
+      { state }: TaskContext<Writer>,
+    ): Promise<void> {
+      const answer = state.tickets.answers.get(ticket)
+      state.tickets.answers.delete(ticket)
+      try {
+        await sendLarge(window, state.patienceMs, async () => {
+          if (answer === undefined) throw new Error('An answer is wanted that nobody has')
+          return answer
+        })
+      } catch (error) {
+        state.channel.log.error({ err: error }, 'A large answer could not be read')
+      }
+    },
+  },
+})
+
+async function addPiece(
+  state: Writer,
+  ticket: number,
+  upload: Upload,
+  bytes: Uint8Array,
+): Promise<Uint8Array> {
+  // A view of what is somebody else's when the task ends.
+  const answer = await upload.add(Uint8Array.from(bytes))
+  if (answer === undefined) return ticketBytes(AnswerKind.More, ticket)
+  state.tickets.uploads.delete(ticket)
+  return encode(answer, state)
+}
+
+// Blocks up to so many bytes come back at once.
+const maxGatheredBytes = 256 * 1024
+
+function encode(answer: HttpResponse, { tickets }: Writer): Uint8Array {
+  const { body, ...head } = answer
+  if (body === undefined) return answerBytes(AnswerKind.Bare, 0, head, undefined)
+  if (body instanceof Uint8Array) return answerBytes(AnswerKind.Whole, 0, head, body)
+  const gathered: Uint8Array[] = []
+  let length = 0
+  const blocks = body[Symbol.iterator]()
+  for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+    gathered.push(next.value)
+    length += next.value.length
+    if (length <= maxGatheredBytes) continue
+    const ticket = ++tickets.last
+    tickets.answers.set(ticket, { ...head, body: new ResumedBlocks(gathered, blocks) })
+    return ticketBytes(AnswerKind.Large, ticket)
+  }
+  return answerBytes(AnswerKind.Blocks, 0, head, Buffer.concat(gathered, length))
+}

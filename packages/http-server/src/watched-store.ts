@@ -1,0 +1,70 @@
+import { TreeError } from '@elkyn/tree'
+import type {
+  Change,
+  StageOptions,
+  Stager,
+  TreeSnapshot,
+  TreeStore,
+  TreeWrite,
+  WriteOutcome,
+} from '@elkyn/tree'
+
+/**
+ * The same store, which tells when the disk or the database beneath failed. After that nothing
+ * that it says in this process can be relied on. A store that is only full goes on.
+ */
+export class WatchedStore implements TreeStore {
+  readonly #store: TreeStore
+  readonly #onFailure: (error: TreeError) => void
+
+  constructor(store: TreeStore, onFailure: (error: TreeError) => void) {
+    this.#store = store
+    this.#onFailure = onFailure
+  }
+
+  snapshot(): TreeSnapshot {
+    return this.#store.snapshot()
+  }
+
+  commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
+    try {
+      return this.#store.commit(writes)
+    } catch (error) {
+      this.#look(error)
+      throw error
+    }
+  }
+
+  async write(write: TreeWrite): Promise<WriteOutcome> {
+    try {
+      return await this.#store.write(write)
+    } catch (error) {
+      this.#look(error)
+      throw error
+    }
+  }
+
+  stage(options?: StageOptions): Stager {
+    return this.#store.stage(options)
+  }
+
+  idle(): void {
+    this.#store.idle()
+  }
+
+  subscribe(listener: (changes: readonly Change[]) => void): () => void {
+    return this.#store.subscribe(listener)
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #look(error: unknown): void {
+    if (error instanceof TreeError && error.code === 'ERR_STORE_FAILED') this.#onFailure(error)
+  }
+}
