@@ -213,7 +213,8 @@ export class Batch {
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
     let room = LOGGED_TEXT_MAX_LENGTH
-    for (const [index, value] of resolved.entries()) {
+    for (let index = 0; index < resolved.length; index++) {
+      const value = resolved[index]!
       const { path } = write.pairs[index]!
       if (value instanceof TreeValue) {
         if (setValue(rows, path, value)) {
@@ -290,7 +291,7 @@ export class Batch {
   /** Logs a change; one that changed nothing has no number. */
   #record(pairs: readonly ChangePair[]): number | undefined {
     if (pairs.length === 0) return undefined
-    if (this.#log.isFull) this.#state.log = this.#log.flush(this.#state.log)
+    if (!this.#log.hasRoom(pairs)) this.#state.log = this.#log.flush(this.#state.log)
     const change = this.#log.append(++this.#sequence, this.#now, pairs)
     this.changes.push(change)
     return change.sequence

@@ -41,7 +41,7 @@ class LogFixture implements AsyncDisposable {
         let { sequence } = before
         this.#log.begin()
         for (const pairs of changes) {
-          if (this.#log.isFull) last = this.#log.flush(last)
+          if (!this.#log.hasRoom(pairs)) last = this.#log.flush(last)
           added.push(this.#log.append(++sequence, now, pairs))
         }
         last = this.#log.flush(last)

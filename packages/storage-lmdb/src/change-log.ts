@@ -28,8 +28,8 @@ const HEADER_BYTES = 8
 const CHANGE_HEADER_BYTES = 14
 const PAIR_HEADER_BYTES = 7
 const KEY_BYTES = 10
-/** An entry that is so long takes no further change. */
-const ENTRY_BYTES = 16 * 1024
+/** Changes share an entry of up to so many bytes: sealed and with LMDB's header, just four pages. */
+const ENTRY_BYTES = 16 * 1024 - 64
 const ENTRY_MAX_CHANGES = 0xffff
 const NAMESPACE_ID = 1
 
@@ -115,9 +115,10 @@ export class ChangeLog {
     return new LoggedChange(this.#epoch, sequence, time, mark, pairs)
   }
 
-  /** Whether the changes added since the last flush should be stored before another one comes. */
-  get isFull(): boolean {
-    return this.#end >= ENTRY_BYTES || this.#changes === ENTRY_MAX_CHANGES
+  /** Whether a change belongs into the same entry as those added since the last flush. */
+  hasRoom(pairs: readonly ChangePair[]): boolean {
+    if (this.#changes === 0) return true
+    return this.#changes < ENTRY_MAX_CHANGES && this.#end + likelyBytes(pairs) <= ENTRY_BYTES
   }
 
   /** Stores what was added, inside the open write transaction. @returns where the log stands then. */
@@ -302,6 +303,16 @@ class LoggedChange implements Change {
   get id(): string {
     return `${this.#epoch}-${this.sequence}-${(this.#mark >>> 0).toString(16)}`
   }
+}
+
+/** Bytes of a change whose text is ASCII; a little more than that is no harm. */
+function likelyBytes(pairs: readonly ChangePair[]): number {
+  let bytes = CHANGE_HEADER_BYTES
+  for (let index = 0; index < pairs.length; index++) {
+    const { path, value } = pairs[index]!
+    bytes += PAIR_HEADER_BYTES + path.length + (value === undefined ? 0 : value.text.length)
+  }
+  return bytes
 }
 
 /** The pair as it goes into the log: without its value where that has more text than there is room for. */

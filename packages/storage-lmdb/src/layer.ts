@@ -105,13 +105,18 @@ export class Layer implements EntrySource {
 
   /** Takes over what a layer on top of this one changed. */
   absorb(top: Layer): void {
-    top.forEach((head, name, entry) => {
-      this.set(head, name, entry)
-    })
+    const sole = top.#sole
+    if (sole !== undefined) {
+      this.set(sole.head, sole.name, sole.entry)
+    } else {
+      top.forEach((head, name, entry) => {
+        this.set(head, name, entry)
+      })
+    }
     // One by one: there may be more than a call takes as arguments.
-    for (const head of top.buried) this.buried.push(head)
-    for (const head of top.linked) this.linked.push(head)
-    for (const head of top.odd) this.odd.add(head)
+    for (let index = 0; index < top.buried.length; index++) this.buried.push(top.buried[index]!)
+    for (let index = 0; index < top.linked.length; index++) this.linked.push(top.linked[index]!)
+    if (top.odd.size > 0) for (const head of top.odd) this.odd.add(head)
     this.gone += top.gone
   }
 
@@ -128,9 +133,9 @@ export class Layer implements EntrySource {
   settle(): void {
     this.#sole = undefined
     if (this.#changed.size > 0) this.#changed.clear()
-    this.buried.length = 0
-    this.linked.length = 0
-    this.odd.clear()
+    if (this.buried.length > 0) this.buried.length = 0
+    if (this.linked.length > 0) this.linked.length = 0
+    if (this.odd.size > 0) this.odd.clear()
     this.gone = 0
     this.grown = false
   }

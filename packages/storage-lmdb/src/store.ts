@@ -158,8 +158,8 @@ export class LmdbTreeStore implements TreeStore {
           room: this.#room(),
           comparedMaxLength: this.#comparedMaxLength,
         })
-        for (const [index, write] of writes.entries()) {
-          outcomes.push(batch.apply(write, known[index]))
+        for (let index = 0; index < writes.length; index++) {
+          outcomes.push(batch.apply(writes[index]!, known?.[index]))
         }
         batch.store()
         changes = batch.changes
@@ -224,8 +224,8 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   /** What a snapshot says of the preconditions about large values, by the index of the write. */
-  #lookAhead(writes: readonly TreeWrite[]): readonly (KnownEtag | undefined)[] {
-    if (!writes.some(isUnknown)) return []
+  #lookAhead(writes: readonly TreeWrite[]): readonly (KnownEtag | undefined)[] | undefined {
+    if (!writes.some(isUnknown)) return undefined
     using snapshot = this.#openSnapshot()
     return writes.map((write, index) => {
       const { precondition } = write
