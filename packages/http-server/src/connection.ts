@@ -17,6 +17,8 @@ export class Connection {
   #last: Exchange | undefined
   #farewell: Uint8Array | undefined
   #isClosing = false
+  /** Requests whose answers have not left. */
+  #unanswered = 0
   /** Requests and answers that hold back what comes behind them. */
   #blocking = 0
   /** Answers to safe requests that are on their way from another thread. */
@@ -51,12 +53,24 @@ export class Connection {
 
   begun(exchange: Exchange): void {
     this.#last = exchange
+    this.#unanswered++
   }
 
-  finished(response: ServerResponse): void {
-    if (this.#last?.response !== response) return
+  /** @returns whether it was still to be answered, and is not among {@link takeUnanswered}. */
+  finished(response: ServerResponse): boolean {
+    const isNew = this.#unanswered > 0
+    if (isNew) this.#unanswered--
+    if (this.#last?.response !== response) return isNew
     this.#last = undefined
     if (this.isFinal) this.#close()
+    return isNew
+  }
+
+  /** How many requests never had an answer. Counts each once. */
+  takeUnanswered(): number {
+    const unanswered = this.#unanswered
+    this.#unanswered = 0
+    return unanswered
   }
 
   /** Calls `listener` once when the connection has gone. */

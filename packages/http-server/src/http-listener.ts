@@ -11,6 +11,7 @@ import type { Log } from './log.ts'
 import { malformedResponse } from './malformed.ts'
 import type { ParserError } from './malformed.ts'
 import type { Answer, HttpRequest, HttpResponse } from './message.ts'
+import type { RequestMeter } from './metrics-meter.ts'
 import { isSafe } from './method.ts'
 import { rawResponse } from './raw-response.ts'
 import { errorResponse } from './response.ts'
@@ -43,6 +44,7 @@ export class HttpListener {
   readonly #handle: Answerer
   readonly #limits: Required<HttpLimits>
   readonly #log: Log
+  readonly #meter: RequestMeter | undefined
   readonly #server: Server
   readonly #connections = new Map<Duplex, Connection>()
   /** How many of the connections are only being told that there are too many. */
@@ -50,15 +52,21 @@ export class HttpListener {
   #state: 'new' | 'open' | 'closing' = 'new'
   #closed: Promise<void> | undefined
 
-  constructor(handle: Answerer, limits: Required<HttpLimits>, log: Log) {
+  constructor(handle: Answerer, limits: Required<HttpLimits>, log: Log, meter?: RequestMeter) {
     this.#handle = handle
     this.#limits = limits
     this.#log = log
+    this.#meter = meter
     this.#server = this.#makeServer()
   }
 
   get isClosing(): boolean {
     return this.#state === 'closing'
+  }
+
+  /** Whether it has begun to listen, and not to close. */
+  get isListening(): boolean {
+    return this.#state === 'open' && this.#server.listening
   }
 
   /** @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING` */
@@ -79,12 +87,7 @@ export class HttpListener {
    * @throws what `listen()` of Node gives, such as `EADDRINUSE`. It may be tried again then.
    */
   async start({ host, port }: ListenOptions): Promise<void> {
-    if (this.#state === 'closing') {
-      throw new HttpServerError('ERR_SERVER_CLOSED', 'Cannot start: The server was closed')
-    }
-    if (this.#state === 'open') {
-      throw new HttpServerError('ERR_SERVER_STARTED', 'Cannot start: The server was started before')
-    }
+    this.checkNew()
     this.#state = 'open'
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#server.once('error', reject)
@@ -96,6 +99,16 @@ export class HttpListener {
       throw error
     } finally {
       this.#server.off('error', reject)
+    }
+  }
+
+  /** @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED` unless it can be started. */
+  checkNew(): void {
+    if (this.#state === 'closing') {
+      throw new HttpServerError('ERR_SERVER_CLOSED', 'Cannot start: The server was closed')
+    }
+    if (this.#state === 'open') {
+      throw new HttpServerError('ERR_SERVER_STARTED', 'Cannot start: The server was started before')
     }
   }
 
@@ -150,7 +163,10 @@ export class HttpListener {
     // that the client has gone.
     server.on('connect', (_message, socket) => {
       socket.resume()
-      this.#connections.get(socket)?.endWith(rawResponse(errorResponse(405, 'Method not allowed')))
+      const connection = this.#connections.get(socket)
+      if (connection !== undefined) {
+        this.#reject(connection, errorResponse(405, 'Method not allowed'))
+      }
     })
     return server
   }
@@ -159,14 +175,26 @@ export class HttpListener {
     const connection = new Connection(socket)
     this.#connections.set(socket, connection)
     connection.onGone(() => this.#connections.delete(socket))
+    this.#count(connection)
     const { maxConnections } = this.#limits
     if (this.#connections.size - this.#refused <= maxConnections) return
     this.#refused++
     connection.onGone(() => this.#refused--)
     this.#log.warn({ maxConnections }, 'A connection was refused, because there are too many')
-    connection.endWith(
-      rawResponse(errorResponse(503, 'Too many connections', ['Retry-After', '1'])),
-    )
+    this.#reject(connection, errorResponse(503, 'Too many connections', ['Retry-After', '1']))
+  }
+
+  #count(connection: Connection): void {
+    const meter = this.#meter
+    if (meter === undefined) return
+    meter.connections++
+    connection.onGone(() => meter.gone(connection.takeUnanswered()))
+  }
+
+  /** Ends a connection of which nothing is taken. */
+  #reject(connection: Connection, answer: HttpResponse): void {
+    this.#meter?.rejected(answer.status)
+    connection.endWith(rawResponse(answer))
   }
 
   #onRequest(message: IncomingMessage, response: ServerResponse): void {
@@ -175,7 +203,13 @@ export class HttpListener {
     if (connection === undefined || connection.isFinal) return
     const exchange = new Exchange(message, response, connection)
     connection.begun(exchange)
-    response.on('finish', () => connection.finished(response))
+    const begunAt = this.#meter?.begun()
+    response.on('finish', () => {
+      const isNew = connection.finished(response)
+      if (begunAt !== undefined && isNew) {
+        this.#meter?.answered(exchange.method, response.statusCode, begunAt)
+      }
+    })
     if (this.isClosing) connection.closeWhenIdle()
     const isUnsafe = !isSafe(exchange.method)
     if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
@@ -260,7 +294,7 @@ export class HttpListener {
     }
     const { last } = connection
     if (last === undefined || last.message.complete) {
-      connection.endWith(rawResponse(answer))
+      this.#reject(connection, answer)
     } else {
       // It is the body of this one that is broken.
       connection.closeWhenIdle()

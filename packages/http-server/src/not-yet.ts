@@ -12,7 +12,6 @@ const paths: readonly (readonly [path: RegExp, use: Use, feature: string])[] = [
   [/^\/auth\/token$/, 'POST', 'authentication'],
   [/^\/index\.html$/, 'any', 'the dashboard'],
   [/\/\.watch$/, 'any', 'streaming'],
-  [/^\/\.metrics$/, 'any', 'metrics'],
   [/^\/\.settings(?:\/|\.json$|$)/, 'any', 'rules and settings'],
   [/^\/\.inspect(?:\/|\.json$|$)/, 'any', 'inspection'],
 ]

@@ -1,6 +1,6 @@
 import { parseConditions } from './conditions.ts'
 import { preflightResponse } from './cors.ts'
-import type { HttpRequestHead } from './message.ts'
+import type { HttpRequestHead, HttpResponse } from './message.ts'
 import { effectiveMethod, isSafe } from './method.ts'
 import type { Method } from './method.ts'
 import { refuseHeaders, refuseParameters, refusePath } from './not-yet.ts'
@@ -41,6 +41,7 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   const parameters = parseParameters(query)
   const method = effectiveMethod(head, parameters)
   if (pathname === '/.health') return planHealth(method, options)
+  if (pathname === '/.metrics') throw new Refusal(404, 'Metrics are not shown here')
   refusePath(method, pathname)
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
   const place = locate(pathname)
@@ -69,10 +70,14 @@ const plans: Readonly<Record<Method, (request: ReadRequest, options: PlanOptions
 
 function planHealth(method: Method, { isServing }: PlanOptions): RespondPlan {
   if (!isSafe(method)) throw new Refusal(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
-  const response = isServing()
+  return { kind: 'respond', response: healthResponse(isServing()) }
+}
+
+/** What is told to those that send requests where they are answered. */
+export function healthResponse(isServing: boolean): HttpResponse {
+  return isServing
     ? jsonResponse(200, '{"status":"ok"}')
     : jsonResponse(503, '{"status":"stopping"}')
-  return { kind: 'respond', response }
 }
 
 // [unconfirmed] What clients read here over other protocols can't be read over this one.

@@ -4,6 +4,9 @@ import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
 import { silentLog } from './log.ts'
+import { ServerMetrics } from './metrics.ts'
+import type { MetricsOption } from './metrics.ts'
+import type { MetricsSource } from './metrics-source.ts'
 import { createHandler } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
 
@@ -14,6 +17,11 @@ export interface SimpleHttpServerOptions extends RequestHandlerOptions, HttpLimi
   readonly port?: number
   /** Whether `close()` closes the store too. Default: false. */
   readonly closeStore?: boolean
+  /**
+   * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
+   * of their own. Default: false, and nothing is counted.
+   */
+  readonly metrics?: MetricsOption
 }
 
 export interface CloseOptions {
@@ -28,13 +36,27 @@ export interface CloseOptions {
 export class SimpleHttpServer implements AsyncDisposable {
   readonly #listener: HttpListener
   readonly #address: { readonly host: string; readonly port: number }
+  readonly #metrics: ServerMetrics
   readonly #ownStore: TreeStore | undefined
 
   /** @throws {RangeError} for a limit that is not a positive integer. */
   constructor(options: SimpleHttpServerOptions) {
     const { host = '127.0.0.1', port = 8080, log = silentLog, closeStore = false } = options
+    const listener = (): HttpListener => this.#listener
+    const source: MetricsSource = {
+      get isServing() {
+        return listener().isListening
+      },
+      store: () => options.store.stats?.(),
+    }
+    this.#metrics = new ServerMetrics(options.metrics ?? false, source, log)
     const handle = createHandler(options, () => !this.#listener.isClosing)
-    this.#listener = new HttpListener(handle, resolveLimits(options), log)
+    this.#listener = new HttpListener(
+      this.#metrics.wrap(handle),
+      resolveLimits(options),
+      log,
+      this.#metrics.meter,
+    )
     this.#address = { host, port }
     this.#ownStore = closeStore ? options.store : undefined
   }
@@ -44,8 +66,15 @@ export class SimpleHttpServer implements AsyncDisposable {
    * @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED`
    * @throws {Error} what Node says about the address, such as `EADDRINUSE` or `EACCES`.
    */
-  start(): Promise<void> {
-    return this.#listener.start(this.#address)
+  async start(): Promise<void> {
+    this.#listener.checkNew()
+    await this.#metrics.start()
+    try {
+      await this.#listener.start(this.#address)
+    } catch (error) {
+      await this.#metrics.close(0)
+      throw error
+    }
   }
 
   /**
@@ -57,11 +86,20 @@ export class SimpleHttpServer implements AsyncDisposable {
   }
 
   /**
+   * Where the metrics are, if they have a listener of their own.
+   * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
+   */
+  metricsAddress(): ListenAddress {
+    return this.#metrics.address
+  }
+
+  /**
    * Takes no more connections, answers what was asked, and then closes; what is not done in time is
    * broken off. Resolves when the last connection has gone.
    */
   async close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
     await this.#listener.close(timeoutMs)
+    await this.#metrics.close(0)
     await this.#ownStore?.close()
   }
 

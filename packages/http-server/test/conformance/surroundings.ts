@@ -106,7 +106,6 @@ export function describeSurroundings(start: StartServer): void {
         ['/a.json?timeout=1s', 'time limits (timeout)'],
         ['/.watch', 'streaming (/.watch)'],
         ['/a/b/.watch', 'streaming (/a/b/.watch)'],
-        ['/.metrics', 'metrics (/.metrics)'],
         ['/.settings/rules.json', 'rules and settings (/.settings/rules.json)'],
         ['/.inspect/databases.json', 'inspection (/.inspect/databases.json)'],
         ['/index.html', 'the dashboard (/index.html)'],
