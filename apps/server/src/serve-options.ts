@@ -14,4 +14,9 @@ export interface ServeOptions {
   readonly data: string
   readonly durability: Durability
   readonly logLevel: LogLevel
+  /** Whether metrics are shown beside the tree. */
+  readonly metrics?: true
+  /** Shows metrics there instead. */
+  readonly metricsPort?: number
+  readonly metricsHost: string
 }

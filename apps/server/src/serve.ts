@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import { SimpleHttpServer } from '@elkyn/http-server'
+import type { MetricsOption } from '@elkyn/http-server'
 import { TreeError } from '@elkyn/tree'
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
@@ -39,6 +40,7 @@ export async function serve(given: ServeOptions): Promise<void> {
     store: new WatchedStore(tree.store, failed.resolve),
     host: options.host,
     port: options.port,
+    metrics: metricsOption(options),
     log,
   })
   const url = await listen(server, options)
@@ -46,6 +48,9 @@ export async function serve(given: ServeOptions): Promise<void> {
   if (!supervisor?.facts.restarts) announce(url, options)
   supervisor?.listening({ port: server.address().port, logLevel: options.logLevel })
   logListening(log, url, options)
+  if (options.metricsPort !== undefined) {
+    log.info({ url: `${server.metricsAddress().url}/.metrics` }, 'showing metrics')
+  }
 
   const reason = await Promise.race([aborted(stop.signal), failed.promise])
   if (reason instanceof TreeError) log.fatal({ err: reason }, 'the database failed, stopping')
@@ -64,6 +69,10 @@ async function listen(server: SimpleHttpServer, { host, port }: ServeOptions): P
     throw listenError(error, urlOf(host, port))
   }
   return server.address().url
+}
+
+function metricsOption({ metrics, metricsPort, metricsHost }: ServeOptions): MetricsOption {
+  return metricsPort === undefined ? metrics === true : { host: metricsHost, port: metricsPort }
 }
 
 function urlOf(host: string, port: number): string {

@@ -127,6 +127,18 @@ test('serve takes an empty variable for none', async () => {
   expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:/)
 })
 
+test('serve shows metrics where it is told to', async () => {
+  await using server = await RunningServer.start(folder.path, ['--metrics-port', '0', '--metrics'])
+  await server.logged('showing metrics')
+  const [, url = ''] = /"url":"(\S+\/\.metrics)"/.exec(server.log.text) ?? []
+  await fetch(`${server.url}/a.json`, { method: 'PUT', body: '1' })
+  const page = await (await fetch(url)).text()
+  expect(page).toContain('\nelkyn_http_requests_total{method="PUT",status="200"} 1\n')
+  expect(page).toContain('\nelkyn_store_commit_writes_count 1\n')
+  expect(page).toMatch(/\nelkyn_store_file_bytes [1-9]\d+\n/)
+  expect((await fetch(`${server.url}/.metrics`)).status).toBe(404)
+})
+
 test('serve stops cleanly when nobody reads its output any more', async () => {
   await using server = await RunningServer.start(folder.path)
   server.child.stdout.destroy()

@@ -10,12 +10,16 @@ import { openTree } from '@elkyn/storage-lmdb'
 import { MemoryTreeStore, parseJson, parsePath } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { SimpleHttpServer } from '../src/index.ts'
+import type { SimpleHttpServerOptions } from '../src/index.ts'
 import { record } from './record.ts'
+
+type Options = Partial<SimpleHttpServerOptions>
 
 const contenders: Readonly<Record<string, () => Promise<number>>> = {
   bare: startBare,
   memory: () => startElkyn(new MemoryTreeStore()),
   lmdb: startLmdb,
+  metered: () => startLmdb({ metrics: { port: 0 } }),
 }
 
 const start = contenders[process.argv[2] ?? '']
@@ -39,19 +43,19 @@ async function startBare(): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-async function startLmdb(): Promise<number> {
+async function startLmdb(options: Options = {}): Promise<number> {
   const path = mkdtempSync(join(tmpdir(), 'elkyn-bench-'))
   process.on('exit', () => rmSync(path, { recursive: true }))
   process.on('SIGTERM', () => process.exit())
-  return startElkyn((await openTree({ path })).store)
+  return startElkyn((await openTree({ path })).store, options)
 }
 
-async function startElkyn(store: TreeStore): Promise<number> {
+async function startElkyn(store: TreeStore, options: Options = {}): Promise<number> {
   // So many that each is a row of its own in LMDB, as records usually are.
   const value = parseJson(record)
   const paths = Array.from({ length: 1000 }, (_, index) => parsePath(`/users/${index}`))
   store.commit([{ pairs: paths.map((path) => ({ path, value })) }])
-  const server = new SimpleHttpServer({ store, port: 0 })
+  const server = new SimpleHttpServer({ store, port: 0, ...options })
   await server.start()
   return server.address().port
 }

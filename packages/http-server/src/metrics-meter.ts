@@ -7,7 +7,7 @@ export const durationBucketsMs = [
 ] as const
 
 /** What requests are counted under. A method that is none of these is the last one. */
-export const countedMethods = [
+const countedMethods = [
   'GET',
   'HEAD',
   'PUT',

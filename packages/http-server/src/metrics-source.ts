@@ -31,7 +31,7 @@ export interface PoolStats {
 }
 
 /** Durations in milliseconds, since the beginning. */
-export interface DurationStats {
+interface DurationStats {
   readonly count: number
   readonly mean: number
   readonly p50: number

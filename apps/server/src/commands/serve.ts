@@ -43,6 +43,17 @@ The server runs in a process of its own, which is started again when it crashes.
         .default('info')
         .env('ELKYN_LOG_LEVEL'),
     )
+    .option('--metrics', 'show metrics for Prometheus at /.metrics, to whoever reaches the server')
+    .addOption(
+      new Option('--metrics-port <number>', 'show them on a port of their own instead').argParser(
+        integerArgument(0, 65_535),
+      ),
+    )
+    .addOption(
+      new Option('--metrics-host <address>', 'the address for that port')
+        .default('127.0.0.1')
+        .argParser(textArgument),
+    )
     .option(
       '--no-supervise',
       'serve from one process that ends when it fails, for what restarts it itself',
