@@ -4,7 +4,7 @@
  *
  * PRODUCERS put ITEMS items each and CONSUMERS take until the queue is closed and drained, through CAP slots.
  * Positions run modulo LAPS laps, so that they wrap. With DEATH one of them dies, or none, and is
- * reaped. With TAKE_ONE each consumer takes one item and goes; with NO_CLOSE nobody closes. With a MUTANT, one rule is left out, and SPIN has to find what goes wrong then.
+ * reaped; with CONSUMER_DIES it is a consumer. With TAKE_ONE each consumer takes one item and goes; with NO_CLOSE nobody closes. With a MUTANT, one rule is left out, and SPIN has to find what goes wrong then.
  */
 #ifndef CAP
 #define CAP 1
@@ -377,7 +377,9 @@ init {
 #endif
 #ifdef DEATH
     if
+#ifndef CONSUMER_DIES
     :: victim = 0
+#endif
 #if CONSUMERS > 1
     /* Somebody has to take the rest. */
     :: victim = PRODUCERS
