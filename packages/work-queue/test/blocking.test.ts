@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import { createWorkQueue } from '../src/index.ts'
 import type { WorkQueue } from '../src/index.ts'
+import type { HandleMessage } from './threads/handle-thread.ts'
 
 const one = Uint8Array.of(1)
 let workers: Worker[] = []
@@ -26,6 +27,25 @@ async function answer(worker: Worker): Promise<unknown> {
   const [message] = (await once(worker, 'message')) as [unknown]
   return message
 }
+
+test('a handle travels as workerData, in a message, and from thread to thread', async () => {
+  const queue = createWorkQueue()
+  const url = new URL('threads/handle-thread.ts', import.meta.url)
+  const { handle } = queue
+  const first: HandleMessage = { handle, tag: 1, further: 0 }
+  workers.push(new Worker(url, { workerData: first }))
+  for (const [tag, further] of [
+    [2, 0],
+    [3, 2],
+  ] as const) {
+    const worker = new Worker(url)
+    const message: HandleMessage = { handle, tag, further }
+    worker.postMessage(message)
+    workers.push(worker)
+  }
+  const tags = [await queue.dequeue(), await queue.dequeue(), await queue.dequeue()]
+  expect(new Set(tags.map((item) => item?.tag))).toEqual(new Set([1, 2, 3]))
+})
 
 test('dequeueSync() sleeps until an item comes', async () => {
   const queue = createWorkQueue()

@@ -3,11 +3,13 @@ import { expect, test } from 'vitest'
 import { createSharedQueue } from '../src/shared-queue.ts'
 import { StressRun } from './threads/stress-run.ts'
 
-// Eight threads and this one. WORK_QUEUE_STRESS multiplies the items: 100 makes millions.
+// Eight threads and this one. WORK_QUEUE_STRESS multiplies the items: 100 makes four million.
+// WORK_QUEUE_SEED kills the same threads in the same order again.
 const scale = Number(process.env['WORK_QUEUE_STRESS'] ?? 1)
 const producers = 4
 const consumers = 4
 const items = 5_000 * scale
+const seed = Number(process.env['WORK_QUEUE_SEED'] ?? 1 + (Date.now() % 1_000_000))
 
 const below = 2 ** 31 - 1_000
 
@@ -16,6 +18,7 @@ test('eight threads pass every item once and in order, over the wrap', async () 
     producers,
     items,
     createSharedQueue({ capacity: 64, bands: 2, arenaBytes: 16_384, blockBytes: 256 }, below),
+    seed,
   )
   for (let i = 0; i < producers; i++) run.startProducer(i)
   for (let i = 0; i < consumers; i++) run.startConsumer(i)
@@ -32,6 +35,7 @@ test('threads that are killed lose nothing but what they had in hand', async () 
     producers,
     items,
     createSharedQueue({ capacity: 64, bands: 2, arenaBytes: 16_384, blockBytes: 256 }, below),
+    seed,
   )
   for (let i = 0; i < producers; i++) run.startProducer(i)
   for (let i = 0; i < consumers; i++) run.startConsumer(i)
@@ -45,6 +49,9 @@ test('threads that are killed lose nothing but what they had in hand', async () 
   await run.allEnd()
   run.assertOnce()
   // Each is either one that a dead consumer had in hand, or one whose enqueue had not returned.
-  expect(run.lost().filter((tag) => !run.excused.has(tag))).toEqual([])
+  expect(
+    run.lost().filter((tag) => !run.excused.has(tag)),
+    `seed ${seed}`,
+  ).toEqual([])
   run.assertClean()
 })

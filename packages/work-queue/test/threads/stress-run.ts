@@ -15,9 +15,11 @@ export class StressRun {
   readonly #shared: SharedArrayBuffer
   readonly #running = new Map<Worker, StressData>()
   readonly #items: number
-  #random = 1
+  #random: number
 
-  constructor(producers: number, items: number, queue: WorkQueue) {
+  /** @param seed chooses whom to kill */
+  constructor(producers: number, items: number, queue: WorkQueue, seed: number) {
+    this.#random = seed
     this.queue = queue
     this.#items = items
     this.#shared = new SharedArrayBuffer(SHARED.BYTES + producers * items)
@@ -67,7 +69,7 @@ export class StressRun {
   async killOne(): Promise<boolean> {
     const alive = [...this.#running]
     if (!alive.some(([, { role }]) => role === 'producer')) return false
-    this.#random = Math.imul(this.#random, 48_271) >>> 0
+    this.#random = (this.#random * 48_271) % 0x7fffffff
     const [worker, data] = alive[this.#random % alive.length] as [Worker, StressData]
     const { threadId } = worker
     await worker.terminate()

@@ -23,9 +23,10 @@ export function tagOf(producer: number, index: number): number {
   return producer * 2 ** 24 + index
 }
 
-/** Every 16th is too long for a slot. */
+/** Of any length: most fit a slot, one in sixteen takes up to eight blocks. */
 export function makeItem(producer: number, index: number): Uint8Array {
-  const bytes = new Uint8Array(index % 16 === 0 ? 300 : 8 + (index % 50))
+  const random = Math.imul(tagOf(producer, index) + 1, 0x9e3779b1) >>> 16
+  const bytes = new Uint8Array(random % 16 === 0 ? 4 + (random % 2040) : 4 + (random % 108))
   new DataView(bytes.buffer).setUint32(0, tagOf(producer, index))
   bytes.fill(index, 4)
   return bytes
@@ -35,7 +36,8 @@ export function makeItem(producer: number, index: number): Uint8Array {
 export function isWhole({ bytes, tag }: WorkItem): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.getUint32(0) !== tag) return false
-  return bytes.subarray(4).every((byte) => byte === (tag & 255))
+  for (let at = 4; at < bytes.length; at++) if (bytes[at] !== (tag & 255)) return false
+  return bytes.length === makeItem(Math.floor(tag / 2 ** 24), tag % 2 ** 24).length
 }
 
 if (workerData !== null) {
