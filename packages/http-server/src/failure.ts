@@ -34,6 +34,8 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_CONDITION_FAILED: [412, ownMessage],
   ERR_CONDITION_STALE: [503, 'The data there changes too often to be compared'],
   ERR_REFUSED: [401, 'Permission denied'],
+  ERR_IDEMPOTENCY_KEY_REUSED: [422, 'This Idempotency-Key was used for another request'],
+  ERR_OUTCOME_UNKNOWN: [409, ownMessage],
   ERR_STORE_CLOSED: [503, 'The database is closed'],
   ERR_STORE_FULL: [507, 'The database is full'],
   ERR_STORE_FAILED: [503, 'The database failed'],

@@ -17,6 +17,7 @@ import type {
   StagedValue,
   TreeNode,
   TreeWrite,
+  WriteAccepted,
   WriteOutcome,
   WriteRefused,
   WriteValue,
@@ -25,6 +26,7 @@ import { bearingOn, strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
 import { LOGGED_TEXT_MAX_LENGTH, loggedPair } from './change-log.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
+import type { ClientRecords } from './client-records.ts'
 import type { Counters } from './counters.ts'
 import { Head } from './entry.ts'
 import { EntryView, storedPriority } from './entry-view.ts'
@@ -47,6 +49,8 @@ export interface BatchLimits {
   readonly rowMaxBytes: number
   /** Bytes that all writes together may add; `Infinity` while there is no telling. */
   readonly room: number
+  /** Remembers who wrote what under an idempotency key. */
+  readonly clients: ClientRecords
   /** A value with up to so much text is compared with a precondition, and handed back, within the write. */
   readonly comparedMaxLength: number
 }
@@ -75,6 +79,7 @@ export class Batch {
   /** Bytes that may still be added. */
   #room: number
   readonly #comparedMaxLength: number
+  readonly #clients: ClientRecords
   readonly changes: Change[] = []
 
   constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, limits: BatchLimits) {
@@ -87,6 +92,7 @@ export class Batch {
     log.begin()
     this.#room = limits.room
     this.#comparedMaxLength = limits.comparedMaxLength
+    this.#clients = limits.clients
     this.#layer = new Layer(storedEntries(lmdb))
     this.#top = new Layer(this.#layer)
     this.#rows = new RowWriter(this.#top, {
@@ -103,7 +109,13 @@ export class Batch {
    */
   apply(write: TreeWrite, known?: KnownEtag): WriteOutcome {
     const top = this.#top
+    const { idempotencyKey: key } = write
     try {
+      const repeated = key && this.#clients.repeat(write, key)
+      if (repeated !== undefined) {
+        releaseStaged(write)
+        return repeated
+      }
       if (write.pairs.length > 1) checkConflicts(write.pairs.map(({ path }) => path))
       const failed = this.#checkCondition(write.precondition, known)
       // A judge has its say first: who may not know what is there does not learn it from the condition.
@@ -114,7 +126,9 @@ export class Batch {
       const sequence = this.#record(pairs)
       this.#layer.absorb(top)
       top.settle()
-      return { ok: true, sequence, time: this.#now, values }
+      const outcome: WriteAccepted = { ok: true, sequence, time: this.#now, values }
+      if (key !== undefined) this.#clients.accept(write, key, outcome)
+      return outcome
     } catch (error) {
       return this.#refuse(write, { ok: false, error: asError(error) })
     }
@@ -124,6 +138,7 @@ export class Batch {
   store(): void {
     storeLayer(this.#lmdb, this.#layer, this.#state.counters)
     this.#state.log = this.#log.flush(this.#state.log)
+    this.#clients.store(this.#now)
     if (this.changes.length > 0) this.#log.trim(this.#begin, this.#state.log, this.#now)
   }
 

@@ -75,7 +75,7 @@ async function copy(from: LmdbTreeStore, to: LmdbTreeStore): Promise<void> {
     const [root] = stager.end()
     const [outcome] = to.commit([{ pairs: [{ path: rootPath, value: root!.value }] }])
     if (outcome?.ok === false) throw outcome.error
-    to.copyLog(from, LOG_ENTRIES_A_COMMIT)
+    to.copyHistory(from, LOG_ENTRIES_A_COMMIT)
   } finally {
     await to.close()
   }

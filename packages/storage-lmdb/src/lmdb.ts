@@ -146,6 +146,7 @@ export class Lmdb {
   readonly #rows: Table<string | RowBound, Entry>
   /** The same rows, whose names and values go to {@link #visitor} instead of becoming objects. */
   readonly #scanned: Table<string | RowBound, never>
+  readonly #clients: ByteTable | undefined
   readonly #sealer: Sealer | undefined
   readonly #notify: () => void
   readonly log: ByteTable
@@ -179,6 +180,10 @@ export class Lmdb {
       this.log = this.#openTable('log', { encoding: 'binary', keyEncoding: 'binary' })
       this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
       this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
+      // An older database has none until somebody opens it for writing, and only writers look into it.
+      this.#clients = options.readOnly
+        ? undefined
+        : this.#openTable('clients', { encoding: 'binary', keyEncoding: 'binary' })
       const initial = new ArrayBuffer(SHARED_BYTES)
       new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
       new Int32Array(initial)[SharedWord.relaxed] = options.syncCommits ? 0 : 1
@@ -378,8 +383,14 @@ export class Lmdb {
     }
   }
 
+  /** The last write of each client with idempotency keys. Not for those that only read. */
+  get clients(): ByteTable {
+    if (this.#clients === undefined) throw new TypeError('Cannot write: opened for reading only')
+    return this.#clients
+  }
+
   /** Entries, levels and pages of one of the tables. */
-  tableStats(table: 'rows' | 'log' | 'graves' | 'meta'): TableStats {
+  tableStats(table: 'rows' | 'log' | 'graves' | 'meta' | 'clients'): TableStats {
     // Begins the read transaction that the next line looks into.
     this.#root.getStats()
     const { db } = table === 'rows' ? this.#rows : this[table]
@@ -416,7 +427,10 @@ export class Lmdb {
   /** Bytes of the pages that hold something. */
   usedBytes(): number {
     const { root, free } = this.#root.getStats()
-    const tables = [this.#rows, this.log, this.graves, this.meta].map(({ db }) => db.stat())
+    const clients = this.#clients === undefined ? [] : [this.#clients]
+    const tables = [this.#rows, this.log, this.graves, this.meta, ...clients].map(({ db }) =>
+      db.stat(),
+    )
     const pages = [...tables, root, free].reduce(
       (sum, stat) => sum + tableStats(stat).pages,
       META_PAGES,

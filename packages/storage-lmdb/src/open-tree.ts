@@ -41,6 +41,16 @@ export interface OpenTreeOptions {
     /** Milliseconds. Default: 7 days. */
     readonly maxAgeMs?: number
   }
+  /**
+   * Which clients with idempotency keys are remembered. One that is not, and has written before, is
+   * told that the outcome is unknown.
+   */
+  readonly clients?: {
+    /** How many, those that wrote last. Default: 100,000. */
+    readonly max?: number
+    /** Milliseconds after their last write. Default: 7 days. */
+    readonly maxAgeMs?: number
+  }
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -83,7 +93,7 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
 
 /** Checks the options and fills in what they leave out. @throws {RangeError} */
 export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeStoreOptions {
-  const { path, encryptionKey: key, log = {} } = options
+  const { path, encryptionKey: key, log = {}, clients = {} } = options
   if (key !== undefined && key.length !== 32) {
     throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)
   }
@@ -103,6 +113,10 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
     log: {
       maxBytes: checked('log.maxBytes', log.maxBytes ?? 256 * 1024 * 1024, 0, Infinity),
       maxAgeMs: checked('log.maxAgeMs', log.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
+    },
+    clients: {
+      max: checked('clients.max', clients.max ?? 100_000, 1, Infinity),
+      maxAgeMs: checked('clients.maxAgeMs', clients.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
     },
     sealer: key && new Sealer(key),
   }

@@ -17,12 +17,15 @@ import type { BatchState } from './batch.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
 import type { LogLimits } from './change-log.ts'
+import { ClientRecords, copyClients } from './client-records.ts'
+import type { ClientLimits } from './client-records.ts'
 import { CommitMeter } from './commit-meter.ts'
 import { readCounters, writeCounters } from './counters.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
 import { Lmdb } from './lmdb.ts'
+import type { ReadOptions } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
 import { Readers } from './readers.ts'
 import type { Reader } from './readers.ts'
@@ -44,6 +47,7 @@ export interface LmdbTreeStoreOptions {
   readonly maxReaders: number
   readonly maxBytes: number
   readonly log: LogLimits
+  readonly clients: ClientLimits
   readonly sealer: Sealer | undefined
   /** Whether this process has opened the folder for writing before: a reader then opens as one. */
   readonly joins: boolean
@@ -157,6 +161,7 @@ export class LmdbTreeStore implements TreeStore {
           rowMaxBytes: this.#options.rowMaxBytes,
           room: this.#room(),
           comparedMaxLength: this.#comparedMaxLength,
+          clients: new ClientRecords(this.#lmdb, this.#options.sealer, this.#options.clients),
         })
         for (let index = 0; index < writes.length; index++) {
           outcomes.push(batch.apply(writes[index]!, known?.[index]))
@@ -320,14 +325,17 @@ export class LmdbTreeStore implements TreeStore {
     }
   }
 
-  /** Replaces the change log by that of another store, `most` entries a commit. */
-  copyLog(from: LmdbTreeStore, most: number): void {
+  /**
+   * Replaces the change log by that of another store, and remembers the clients that it does, `most`
+   * entries a commit.
+   */
+  copyHistory(from: LmdbTreeStore, most: number): void {
     this.#transact(() => {
       this.#log.clear()
     })
     const reader = from.#readers.acquire()
     try {
-      const entries = from.#log.copyTo(this.#log, reader.options)
+      const entries = this.#historyOf(from, reader.options)
       // oxlint-disable-next-line no-unmodified-loop-condition -- changed inside the transaction
       for (let isLeft = true; isLeft;) {
         this.#transact(() => {
@@ -339,6 +347,11 @@ export class LmdbTreeStore implements TreeStore {
     }
     // The next transaction reads where the log stands.
     this.#state = undefined
+  }
+
+  *#historyOf(from: LmdbTreeStore, options: ReadOptions): Generator<void, void, void> {
+    yield* from.#log.copyTo(this.#log, options)
+    yield* copyClients(from.#lmdb, this.#lmdb, options)
   }
 
   /** Copies the environment as of now into an empty folder. */

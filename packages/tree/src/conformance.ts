@@ -5,6 +5,7 @@ import { describeLife } from './conformance/life.ts'
 import { describeNesting } from './conformance/nesting.ts'
 import { describePriorities } from './conformance/priorities.ts'
 import { describeReading } from './conformance/reading.ts'
+import { describeRepeating } from './conformance/repeating.ts'
 import { describeStaging } from './conformance/staging.ts'
 import { describeWriting } from './conformance/writing.ts'
 import type { TreeStore } from './store.ts'
@@ -42,6 +43,7 @@ export function describeTreeStore(
     describePriorities(suite)
     describeJudging(suite)
     describeNesting(suite)
+    describeRepeating(suite)
     describeStaging(suite)
     describeLife(suite)
   })

@@ -50,6 +50,7 @@ export type {
   Change,
   ChangePair,
   CommitStats,
+  IdempotencyKey,
   JsonForm,
   Judge,
   KeyRange,
@@ -88,5 +89,7 @@ export type { TreeSink } from './tree-sink.ts'
 // What a store needs to check writes and to keep values as canonical text.
 export { quote, toCanonical } from './canonical.ts'
 export { checkConflicts } from './update-path.ts'
+export { checkIdempotencyKey, outcomeAgain, rememberedWrite } from './idempotency.ts'
+export type { RememberedWrite } from './idempotency.ts'
 export { locate, replaceLocated } from './locate.ts'
 export type { TextSpan } from './locate.ts'

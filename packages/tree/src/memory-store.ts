@@ -1,5 +1,7 @@
 import { TreeError } from './errors.ts'
 import { etagOf } from './etag.ts'
+import { checkIdempotencyKey, outcomeAgain, rememberedWrite } from './idempotency.ts'
+import type { RememberedWrite } from './idempotency.ts'
 import { MemoryStager } from './memory-stager.ts'
 import { MemorySnapshot, MemoryView } from './memory-view.ts'
 import { nodeAt, nodesEqual } from './node.ts'
@@ -14,6 +16,7 @@ import type {
   TreeSnapshot,
   TreeStore,
   TreeWrite,
+  WriteAccepted,
   WriteOutcome,
   WritePair,
   WriteRefused,
@@ -28,6 +31,9 @@ export interface MemoryTreeStoreOptions {
 }
 
 type Listener = (changes: readonly Change[]) => void
+
+/** Clients with idempotency keys that are remembered; beyond that the longest idle ones are not. */
+const maxClients = 10_000
 
 interface QueuedWrite {
   readonly write: TreeWrite
@@ -49,6 +55,8 @@ export class MemoryTreeStore implements TreeStore {
   /** Whether a write is being applied: its functions and its judge may not come back here. */
   #isWriting = false
   #queue: QueuedWrite[] = []
+  /** The last write of each client with idempotency keys. */
+  readonly #clients = new Map<string, RememberedWrite>()
   readonly #listeners = new Set<Listener>()
   /** What the listeners have still to hear: more than one commit when a listener writes itself. */
   readonly #unheard: (readonly Change[])[] = []
@@ -147,6 +155,11 @@ export class MemoryTreeStore implements TreeStore {
   }
 
   #tryApply(write: TreeWrite, changes: Change[]): WriteOutcome {
+    const { idempotencyKey } = write
+    if (idempotencyKey !== undefined) {
+      const last = this.#clients.get(idempotencyKey.client)
+      if (checkIdempotencyKey(idempotencyKey, last)) return outcomeAgain(write, last!)
+    }
     checkConflicts(write.pairs.map(({ path }) => path))
     const time = this.#now()
     const failed = this.#checkCondition(write)
@@ -167,12 +180,27 @@ export class MemoryTreeStore implements TreeStore {
     }
     const refusal = this.#judge(write, after, time) ?? failed
     if (refusal !== undefined) return refusal
-    if (pairs.length === 0) return { ok: true, sequence: undefined, time, values }
-
+    if (pairs.length === 0) {
+      return this.#accept(write, { ok: true, sequence: undefined, time, values })
+    }
     this.#root = after
     const sequence = ++this.#sequence
     changes.push({ sequence, time, id: `${this.#history}-${sequence}`, pairs })
-    return { ok: true, sequence, time, values }
+    return this.#accept(write, { ok: true, sequence, time, values })
+  }
+
+  /** Remembers the outcome, if the write may come again. */
+  #accept(write: TreeWrite, outcome: WriteAccepted): WriteAccepted {
+    const { idempotencyKey: key } = write
+    if (key === undefined) return outcome
+    // Who wrote last goes last.
+    this.#clients.delete(key.client)
+    this.#clients.set(key.client, rememberedWrite(write, key, outcome))
+    for (const oldest of this.#clients.keys()) {
+      if (this.#clients.size <= maxClients) break
+      this.#clients.delete(oldest)
+    }
+    return outcome
   }
 
   #checkCondition({ precondition }: TreeWrite): WriteRefused | undefined {

@@ -133,6 +133,28 @@ export interface TreeWrite {
   readonly pairs: readonly WritePair[]
   readonly precondition?: Precondition
   readonly judge?: Judge
+  /**
+   * Applies it once, however often it is sent. When the same write was accepted before, also before
+   * a restart, it is accepted again with the same outcome, and nothing else in it is looked at. A
+   * number that does not follow the last one is `ERR_OUTCOME_UNKNOWN`, another write under the
+   * last number `ERR_IDEMPOTENCY_KEY_REUSED`. A write that is refused leaves the number unused.
+   */
+  readonly idempotencyKey?: IdempotencyKey
+}
+
+/**
+ * Names a write that its client may have to send again, because it did not hear what became of it.
+ * A store remembers the last write of each client, for as long as it says.
+ */
+export interface IdempotencyKey {
+  /** Who writes: 1 to 128 letters, digits or `-._~`. Nobody else may use the name. */
+  readonly client: string
+  /** 1 for the first write of the client, and one more after each that was accepted. */
+  readonly number: number
+  /** Tells the write from any other, such as a digest of the request that asks for it. */
+  readonly fingerprint: string
+  /** Remembered with the outcome, and given back with it. */
+  readonly memo?: string
 }
 
 /** A write that was applied, and what it came to. */
@@ -147,6 +169,8 @@ export interface WriteAccepted {
    * is too large to hand back (read it from a snapshot).
    */
   readonly values: readonly (TreeValue | undefined)[]
+  /** It was accepted before, under the same {@link IdempotencyKey}; this is what it came to then. */
+  readonly repeated?: { readonly memo: string | undefined }
 }
 
 /** A write that was not applied. Nothing of it was stored. */

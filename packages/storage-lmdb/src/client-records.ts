@@ -1,0 +1,163 @@
+import { TreeValue, checkIdempotencyKey, outcomeAgain, rememberedWrite } from '@elkyn/tree'
+import type {
+  IdempotencyKey,
+  JsonForm,
+  RememberedWrite,
+  TreeWrite,
+  WriteAccepted,
+} from '@elkyn/tree'
+import { iterableOf } from './iterable.ts'
+import type { Lmdb, ReadOptions } from './lmdb.ts'
+import type { Sealer } from './sealer.ts'
+
+/*
+ * The last accepted write of each client with idempotency keys. Two kinds of entries:
+ *
+ *   01 client              when it was written (8 bytes), then JSON of StoredWrite, sealed
+ *   02 time (8) client     nothing: finds those that have been idle for longest
+ */
+
+const RECORD = 1
+const TIME = 2
+const TIME_BYTES = 8
+
+/** How long, and how many clients, a store remembers. */
+export interface ClientLimits {
+  readonly max: number
+  readonly maxAgeMs: number
+}
+
+/** Computed values of one write are kept up to so much text; a repeat reads longer ones again. */
+const VALUES_MAX_LENGTH = 64 * 1024
+
+interface StoredWrite extends Omit<RememberedWrite, 'values'> {
+  readonly values?: readonly (readonly [text: string, form: JsonForm] | null)[]
+}
+
+/** Remembers clients. Lives inside one write transaction. */
+export class ClientRecords {
+  readonly #lmdb: Lmdb
+  readonly #sealer: Sealer | undefined
+  readonly #limits: ClientLimits
+  /** What this transaction has accepted. */
+  readonly #accepted = new Map<string, RememberedWrite>()
+
+  constructor(lmdb: Lmdb, sealer: Sealer | undefined, limits: ClientLimits) {
+    this.#lmdb = lmdb
+    this.#sealer = sealer
+    this.#limits = limits
+  }
+
+  /**
+   * The outcome of a write that was accepted before; `undefined` for one that is new.
+   * @throws {TreeError} `ERR_OUTCOME_UNKNOWN`, `ERR_IDEMPOTENCY_KEY_REUSED`
+   */
+  repeat(write: TreeWrite, key: IdempotencyKey): WriteAccepted | undefined {
+    const last = this.#accepted.get(key.client) ?? this.#read(key.client)
+    return checkIdempotencyKey(key, last) ? outcomeAgain(write, last!) : undefined
+  }
+
+  accept(write: TreeWrite, key: IdempotencyKey, outcome: WriteAccepted): void {
+    this.#accepted.set(key.client, rememberedWrite(write, key, outcome))
+  }
+
+  /** Stores what was accepted, and forgets at most twice as many clients that have been idle. */
+  store(now: number): void {
+    if (this.#accepted.size === 0) return
+    const { clients } = this.#lmdb
+    for (const [client, write] of this.#accepted) {
+      const key = recordKey(client)
+      const before = this.#lmdb.readBytes(clients, key, undefined)
+      if (before !== undefined) clients.remove(timeKey(timeOf(before), client))
+      const time = timeBytes(now)
+      const json = Buffer.from(JSON.stringify(storedWrite(write)))
+      const value = this.#sealer === undefined ? json : this.#sealer.seal(key, json)
+      clients.put(key, Buffer.concat([time, value]))
+      clients.put(timeKey(now, client), empty)
+    }
+    this.#forget(now, 2 * this.#accepted.size)
+  }
+
+  #read(client: string): RememberedWrite | undefined {
+    const key = recordKey(client)
+    const bytes = this.#lmdb.readBytes(this.#lmdb.clients, key, undefined)
+    if (bytes === undefined) return undefined
+    const sealed = bytes.subarray(TIME_BYTES)
+    const json = this.#sealer === undefined ? sealed : this.#sealer.open(key, sealed)
+    const {
+      number,
+      fingerprint,
+      memo,
+      sequence,
+      time,
+      values = [],
+    } = JSON.parse(Buffer.from(json).toString()) as StoredWrite
+    const computed = values.map((value) =>
+      value === null ? undefined : TreeValue.fromCanonical(...value),
+    )
+    return { number, fingerprint, memo, sequence, time, values: computed }
+  }
+
+  #forget(now: number, most: number): void {
+    const { clients } = this.#lmdb
+    const { max, maxAgeMs } = this.#limits
+    let extra = this.#lmdb.tableStats('clients').entries / 2 - max
+    const oldest = () => clients.getRange({ ...times(), limit: most }).iterate()
+    const gone: Uint8Array[] = []
+    for (const { key } of iterableOf(oldest)) {
+      const bytes = Buffer.from(key)
+      const idleMs = now - Number(bytes.readBigUInt64BE(1))
+      if (extra <= 0 && idleMs <= maxAgeMs) break
+      extra--
+      gone.push(bytes)
+    }
+    for (const key of gone) {
+      clients.remove(key)
+      clients.remove(recordKey(Buffer.from(key.subarray(1 + TIME_BYTES)).toString('latin1')))
+    }
+  }
+}
+
+/** Copies all entries as they are into the open write transaction of another environment. */
+export function* copyClients(
+  from: Lmdb,
+  to: Lmdb,
+  options: ReadOptions,
+): Generator<void, void, void> {
+  const all = () => from.clients.getRange({ start: Buffer.of(0), ...options }).iterate()
+  for (const { key, value } of iterableOf(all)) {
+    to.clients.put(key, value as Uint8Array)
+    yield
+  }
+}
+
+function storedWrite({ values, ...write }: RememberedWrite): StoredWrite {
+  const length = values.reduce((sum, value) => sum + (value?.text.length ?? 0), 0)
+  if (length === 0 || length > VALUES_MAX_LENGTH) return write
+  return { ...write, values: values.map((value) => (value ? [value.text, value.form] : null)) }
+}
+
+const empty = Buffer.alloc(0)
+
+/** Client names are ASCII. */
+function recordKey(client: string): Buffer {
+  return Buffer.concat([Buffer.of(RECORD), Buffer.from(client, 'latin1')])
+}
+
+function timeKey(time: number, client: string): Buffer {
+  return Buffer.concat([Buffer.of(TIME), timeBytes(time), Buffer.from(client, 'latin1')])
+}
+
+function times(): { readonly start: Buffer; readonly end: Buffer } {
+  return { start: Buffer.of(TIME), end: Buffer.of(TIME + 1) }
+}
+
+function timeBytes(time: number): Buffer {
+  const bytes = Buffer.alloc(TIME_BYTES)
+  bytes.writeBigUInt64BE(BigInt(Math.trunc(time)))
+  return bytes
+}
+
+function timeOf(record: Uint8Array): number {
+  return Number(Buffer.from(record.buffer, record.byteOffset, TIME_BYTES).readBigUInt64BE(0))
+}

@@ -1,0 +1,82 @@
+import { TreeError } from './errors.ts'
+import type { IdempotencyKey, TreeWrite, WriteAccepted, WriteValue } from './store.ts'
+import { TreeValue } from './tree-value.ts'
+
+/** What a store remembers of the last accepted write of a client. */
+export interface RememberedWrite {
+  readonly number: number
+  readonly fingerprint: string
+  readonly memo: string | undefined
+  readonly sequence: number | undefined
+  readonly time: number
+  /** For each pair the value that the store computed; `undefined` where the write says it itself. */
+  readonly values: readonly (TreeValue | undefined)[]
+}
+
+/**
+ * Whether a write is the one that its client is remembered for; if not, it is the next one.
+ * @throws {TreeError} `ERR_OUTCOME_UNKNOWN`, `ERR_IDEMPOTENCY_KEY_REUSED`
+ * @throws {TypeError} for a key that is none.
+ */
+export function checkIdempotencyKey(
+  key: IdempotencyKey,
+  last: Pick<RememberedWrite, 'number' | 'fingerprint'> | undefined,
+): boolean {
+  const { client, number, fingerprint } = key
+  if (!/^[\w.~-]{1,128}$/.test(client) || !Number.isSafeInteger(number) || number < 1) {
+    throw new TypeError(`Cannot write: ${client}-${number} is no idempotency key`)
+  }
+  const expected = (last?.number ?? 0) + 1
+  if (number === expected) return false
+  if (last === undefined || number !== last.number) {
+    const text =
+      last === undefined
+        ? `nothing is known of ${client}, which may have been forgotten`
+        : `the last write of ${client} was ${last.number}`
+    throw new TreeError(
+      'ERR_OUTCOME_UNKNOWN',
+      `Cannot tell whether write ${number} of ${client} was applied: ${text}`,
+    )
+  }
+  if (fingerprint === last.fingerprint) return true
+  throw new TreeError(
+    'ERR_IDEMPOTENCY_KEY_REUSED',
+    `Cannot write: number ${number} of ${client} was another write`,
+  )
+}
+
+/** What to remember of an accepted write. */
+export function rememberedWrite(
+  { pairs }: TreeWrite,
+  { number, fingerprint, memo }: IdempotencyKey,
+  { sequence, time, values }: WriteAccepted,
+): RememberedWrite {
+  const computed = values.map((value, index) =>
+    isComputed(pairs[index]!.value) ? value : undefined,
+  )
+  return { number, fingerprint, memo, sequence, time, values: computed }
+}
+
+/** The outcome of a write that is remembered, when it is sent again. */
+export function outcomeAgain({ pairs }: TreeWrite, remembered: RememberedWrite): WriteAccepted {
+  const { sequence, time, values, memo } = remembered
+  const again = pairs.map(({ value }, index) => values[index] ?? givenValue(value))
+  return { ok: true, sequence, time, values: again, repeated: { memo } }
+}
+
+/** Whether what is written is for the store to find out. */
+function isComputed(value: WriteValue): boolean {
+  return typeof value === 'function' || givenValue(value)?.hasServerValues === true
+}
+
+/** The value that a write says itself; `undefined` for one that was staged, as in any outcome. */
+function givenValue(value: WriteValue): TreeValue | undefined {
+  if (value instanceof TreeValue) return value
+  if (
+    typeof value === 'function' ||
+    (typeof value === 'object' && value !== null && 'staged' in value)
+  ) {
+    return undefined
+  }
+  return TreeValue.fromNode(value)
+}
