@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 import type { StagedPair, StageOptions, Stager, TreeStore } from '@elkyn/tree'
 import type { HttpRequest, HttpRequestHead } from './message.ts'
 import { maxParsedBytes } from './plan.ts'
+import type { BodyPlan } from './plan.ts'
 import { Refusal } from './refusal.ts'
 
 /** Takes the body of a request: in memory while it is small, into the store when it gets large. */
@@ -11,11 +14,17 @@ export class BodySink implements Disposable {
   readonly #chunks: Uint8Array[] = []
   #length = 0
   #stager: Stager | undefined
+  readonly #hash: Hash | undefined
 
-  constructor(store: TreeStore, options: StageOptions, maxBytes: number) {
+  constructor(
+    store: TreeStore,
+    { stageOptions, isDigested }: Pick<BodyPlan, 'stageOptions' | 'isDigested'>,
+    maxBytes: number,
+  ) {
     this.#store = store
-    this.#options = options
+    this.#options = stageOptions
     this.#maxBytes = maxBytes
+    if (isDigested) this.#hash = createHash('sha256')
   }
 
   /** Whether the body is so large that it goes into the store. */
@@ -30,6 +39,7 @@ export class BodySink implements Disposable {
   write(chunk: Uint8Array): void {
     this.#length += chunk.length
     checkLength(this.#length, this.#maxBytes)
+    this.#hash?.update(chunk)
     if (this.#stager === undefined && this.#length > maxParsedBytes) {
       this.#stager = this.#store.stage(this.#options)
       for (const early of this.#chunks.splice(0)) this.#stager.write(early)
@@ -42,6 +52,11 @@ export class BodySink implements Disposable {
   end(): Uint8Array | readonly StagedPair[] {
     if (this.#stager !== undefined) return this.#stager.end()
     return this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks)
+  }
+
+  /** The digest of the body, where it is wanted. To be taken once. */
+  digest(): string | undefined {
+    return this.#hash?.digest('base64url')
   }
 
   /** Throws away what was staged, unless it was written meanwhile. */

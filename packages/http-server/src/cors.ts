@@ -8,6 +8,7 @@ const knownHeaders = [
   'X-Firebase-ETag',
   'If-Match',
   'If-None-Match',
+  'Idempotency-Key',
   'X-HTTP-Method-Override',
   'Last-Event-ID',
   'Cache-Control',

@@ -71,13 +71,14 @@ async function takeBody(
 ): Promise<HttpResponse> {
   const { store, maxBodyBytes } = context
   checkBodyHead(request, maxBodyBytes)
-  using sink = new BodySink(store, plan.stageOptions, maxBodyBytes)
+  using sink = new BodySink(store, plan, maxBodyBytes)
   for await (const piece of piecesOf(request.body)) {
     sink.write(piece)
     if (sink.isStaging && request.signal.aborted) throw requestAborted()
   }
   const body = sink.end()
-  const next = body instanceof Uint8Array ? plan.parse(body) : plan.staged(body)
+  const digest = sink.digest()
+  const next = body instanceof Uint8Array ? plan.parse(body, digest) : plan.staged(body, digest)
   return next.kind === 'respond' ? next.response : await write(next, context)
 }
 

@@ -22,6 +22,7 @@ export const decisiveHeaders = [
   'authorization',
   'content-encoding',
   'content-length',
+  'idempotency-key',
   'if-match',
   'if-none-match',
   'x-firebase-etag',

@@ -1,6 +1,7 @@
 import { parseConditions } from './conditions.ts'
 import { preflightResponse } from './cors.ts'
 import type { HttpRequestHead, HttpResponse } from './message.ts'
+import { parseIdempotencyKey } from './idempotency-key.ts'
 import { effectiveMethod, isSafe } from './method.ts'
 import type { Method } from './method.ts'
 import { refuseHeaders, refuseParameters, refusePath } from './not-yet.ts'
@@ -19,6 +20,7 @@ import { Refusal } from './refusal.ts'
 import { jsonResponse } from './response.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
 import { planDelete, planPatch, planPost, planPut } from './write.ts'
+import type { WriteRequest } from './write.ts'
 
 export interface PlanOptions {
   /** Name of the one database that is served; `undefined` takes any. */
@@ -55,11 +57,15 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     form: parseForm(parameters),
     listing,
     conditions: parseConditions(method, head.headers),
+    method,
+    idempotencyKey: parseIdempotencyKey(method, head.headers),
   }
   return plans[method](request, options)
 }
 
-const plans: Readonly<Record<Method, (request: ReadRequest, options: PlanOptions) => Plan>> = {
+type TreeRequest = ReadRequest & WriteRequest
+
+const plans: Readonly<Record<Method, (request: TreeRequest, options: PlanOptions) => Plan>> = {
   GET: planRead,
   HEAD: planRead,
   PUT: planPut,

@@ -34,10 +34,12 @@ export interface WritePlan {
  */
 export interface BodyPlan {
   readonly kind: 'body'
+  /** Whether a digest of the body is wanted, to know it when it comes again. */
+  readonly isDigested: boolean
   /** @throws {TreeError} what is wrong with it. @throws {Refusal} likewise. */
-  parse(body: Uint8Array): RespondPlan | WritePlan
+  parse(body: Uint8Array, digest?: string): RespondPlan | WritePlan
   readonly stageOptions: StageOptions
-  staged(pairs: readonly StagedPair[]): RespondPlan | WritePlan
+  staged(pairs: readonly StagedPair[], digest?: string): RespondPlan | WritePlan
 }
 
 /** Largest body, in bytes, that is held in memory and parsed in one piece. */

@@ -6,9 +6,11 @@ import {
   parseJson,
   parseUpdate,
   pathDepth,
+  pathKeys,
   rootPath,
 } from '@elkyn/tree'
 import type {
+  IdempotencyKey,
   JsonForm,
   Path,
   StagedPair,
@@ -19,7 +21,10 @@ import type {
   WriteRefused,
 } from '@elkyn/tree'
 import type { Conditions } from './conditions.ts'
+import { fingerprintOf } from './idempotency-key.ts'
+import type { NumberedRequest } from './idempotency-key.ts'
 import type { HttpResponse } from './message.ts'
+import type { Method } from './method.ts'
 import type { Print } from './parameters.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
 import { Refusal } from './refusal.ts'
@@ -29,36 +34,51 @@ import type { Written } from './written.ts'
 
 /** A request to change what is at a path. */
 export interface WriteRequest {
+  readonly method: Method
   readonly path: Path
   readonly print: Print
   readonly form: JsonForm
   readonly conditions: Conditions
+  readonly idempotencyKey: NumberedRequest | undefined
 }
 
 /** Replaces what is at the path, and answers what was written. */
 export function planPut(request: WriteRequest): BodyPlan {
-  return planValue(request, request.path, request.print !== 'silent', (written, snapshot) =>
+  return planValue(request, undefined, request.print !== 'silent', (written, snapshot) =>
     writtenBlocks(written, request.form, snapshot),
   )
 }
 
 /** Adds a child under a new key, and answers the key. */
 export function planPost(request: WriteRequest, key: string): BodyPlan {
-  const name = [Buffer.from(`{"name":${JSON.stringify(key)}}`)]
-  return planValue(request, joinPath(request.path, key), false, () => name)
+  return planValue(request, key, false, ({ path }) => [
+    Buffer.from(`{"name":${JSON.stringify(pathKeys(path).at(-1))}}`),
+  ])
 }
 
 type Show = (written: Written, snapshot?: TreeSnapshot) => Iterable<Uint8Array> | undefined
 
-function planValue(request: WriteRequest, path: Path, showsValue: boolean, show: Show): BodyPlan {
+/** @param key of a new child, unless the value at the path itself is written. */
+function planValue(
+  request: WriteRequest,
+  key: string | undefined,
+  showsValue: boolean,
+  show: Show,
+): BodyPlan {
+  const placeOf = (child: string | undefined): Path =>
+    child === undefined ? request.path : joinPath(request.path, child)
+  const path = placeOf(key)
   const depth = pathDepth(path)
   const { wantsEtag } = request.conditions
-  const plan = (value: StagedPair['value'] = null): WritePlan => {
+  const plan = (value: StagedPair['value'] = null, digest?: string): WritePlan => {
     if (isPriorityPath(path) && isStaged(value)) {
       throw new Refusal(400, 'Invalid data: a priority is a number, a string or null')
     }
-    return planWrite(request, [{ path, value }], ({ values }) => {
-      const written = { path, value: values[0] }
+    const facts = { digest, memo: key }
+    return planWrite(request, facts, [{ path, value }], ({ values, repeated }) => {
+      // One that comes again stands where it was put at first.
+      const place = repeated === undefined ? path : placeOf(repeated.memo)
+      const written = { path: place, value: values[0] }
       return answerWritten([written], showsValue || wantsEtag, (snapshot) => {
         const etag = wantsEtag ? writtenEtag(written, snapshot) : undefined
         return valueResponse(show(written, snapshot), request.print, etag)
@@ -67,9 +87,10 @@ function planValue(request: WriteRequest, path: Path, showsValue: boolean, show:
   }
   return {
     kind: 'body',
-    parse: (body) => plan(parseJson(supplied(body), { depth })),
+    isDigested: request.idempotencyKey !== undefined,
+    parse: (body, digest) => plan(parseJson(supplied(body), { depth }), digest),
     stageOptions: { kind: 'value', depth },
-    staged: ([pair]) => plan(pair?.value),
+    staged: ([pair], digest) => plan(pair?.value, digest),
   }
 }
 
@@ -87,28 +108,32 @@ export function planPatch(request: WriteRequest): BodyPlan {
   const depth = pathDepth(request.path)
   return {
     kind: 'body',
-    parse: (body) => {
+    isDigested: request.idempotencyKey !== undefined,
+    parse: (body, digest) => {
       const members = parseUpdate(body, { depth })
       return planUpdate(
         request,
         members?.map(({ path, value }) => ({ key: path, value })),
+        digest,
       )
     },
     stageOptions: { kind: 'update', depth },
     // No member has an empty name: it is that of a value by itself, the word `null`.
-    staged: (pairs) => planUpdate(request, pairs[0]?.key === '' ? undefined : pairs),
+    staged: (pairs, digest) =>
+      planUpdate(request, pairs[0]?.key === '' ? undefined : pairs, digest),
   }
 }
 
 function planUpdate(
   request: WriteRequest,
   members: readonly StagedPair[] | undefined,
+  digest: string | undefined,
 ): WritePlan | RespondPlan {
   // [unconfirmed] The official command-line tool deletes with an update of null.
-  if (members === undefined) return planDelete(request)
+  if (members === undefined) return planDeletion(request, digest)
   const { path, print, form } = request
-  // [unconfirmed] An update of nothing succeeds.
-  if (members.length === 0) {
+  // [unconfirmed] An update of nothing succeeds. One with a number has to be counted.
+  if (members.length === 0 && request.idempotencyKey === undefined) {
     return { kind: 'respond', response: valueResponse(writtenMembers([], form), print) }
   }
   const pairs = members.map(({ key, value }) => ({
@@ -116,7 +141,7 @@ function planUpdate(
     path: joinPath(path, key),
     value,
   }))
-  return planWrite(request, pairs, ({ values }) => {
+  return planWrite(request, { digest }, pairs, ({ values }) => {
     const written = pairs.map(({ name, path: place }, index) => {
       return { name, path: place, value: values[index] }
     })
@@ -128,16 +153,28 @@ function planUpdate(
 
 /** Deletes what is at the path, if anything is. */
 export function planDelete(request: WriteRequest): WritePlan {
+  return planDeletion(request, undefined)
+}
+
+function planDeletion(request: WriteRequest, digest: string | undefined): WritePlan {
   const etag = request.conditions.wantsEtag ? nullEtag : undefined
   const response = valueResponse(undefined, request.print, etag)
-  return planWrite(request, [{ path: request.path, value: null }], () => ({
+  return planWrite(request, { digest }, [{ path: request.path, value: null }], () => ({
     kind: 'respond',
     response,
   }))
 }
 
+/** What a write needs to be known again. */
+interface RepeatFacts {
+  readonly digest: string | undefined
+  /** The key of a new child. */
+  readonly memo?: string | undefined
+}
+
 function planWrite(
   request: WriteRequest,
+  facts: RepeatFacts,
   pairs: readonly WritePair[],
   answer: (outcome: WriteAccepted) => RespondPlan | ReadPlan,
 ): WritePlan {
@@ -145,7 +182,11 @@ function planWrite(
   const etag = request.conditions.ifMatch
   return {
     kind: 'write',
-    write: { pairs, ...(etag === undefined ? {} : { precondition: { path, etag } }) },
+    write: {
+      pairs,
+      ...(etag === undefined ? {} : { precondition: { path, etag } }),
+      ...(request.idempotencyKey && { idempotencyKey: idempotencyKeyOf(request, facts) }),
+    },
     answer: (outcome) => {
       if (outcome.ok) return answer(outcome)
       if (outcome.current !== undefined) {
@@ -155,6 +196,14 @@ function planWrite(
       throw outcome.error
     },
   }
+}
+
+function idempotencyKeyOf(
+  { method, path, conditions, idempotencyKey }: WriteRequest,
+  { digest = '', memo }: RepeatFacts,
+): IdempotencyKey {
+  const fingerprint = fingerprintOf([method, path, conditions.ifMatch ?? '', digest])
+  return { ...idempotencyKey!, fingerprint, ...(memo === undefined ? {} : { memo }) }
 }
 
 /** What is there instead, so that the client can decide again. No error object. */

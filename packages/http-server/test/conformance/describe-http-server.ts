@@ -5,6 +5,7 @@ import { describeConditions } from './conditions.ts'
 import { describeConnections } from './connections.ts'
 import type { StartServer } from './fixture.ts'
 import { describeReading } from './reading.ts'
+import { describeRepeating } from './repeating.ts'
 import { describeSurroundings } from './surroundings.ts'
 import { describeWriting } from './writing.ts'
 
@@ -16,6 +17,7 @@ export function describeHttpServer(name: string, start: StartServer): void {
     describeReading(start)
     describeWriting(start)
     describeConditions(start)
+    describeRepeating(start)
     describeSurroundings(start)
     describeBadInput(start)
     describeConnections(start)
