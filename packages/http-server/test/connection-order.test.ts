@@ -1,9 +1,13 @@
 import { buffer } from 'node:stream/consumers'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { MemoryTreeStore } from '@elkyn/tree'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { SimpleHttpServer, createRequestHandler } from '../src/index.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { SimpleHttpServer, ThreadPoolHttpServer, createRequestHandler } from '../src/index.ts'
 import type { HttpResponse } from '../src/index.ts'
 
 interface Step {
@@ -27,9 +31,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ method: fc.constantFrom('PUT', 'PATCH'), path: place, body: json }),
 )
 
-describe('one connection', () => {
+const servers: Readonly<
+  Record<string, (folder: string) => SimpleHttpServer | ThreadPoolHttpServer>
+> = {
+  SimpleHttpServer: () => new SimpleHttpServer({ store: new MemoryTreeStore(), port: 0 }),
+  ThreadPoolHttpServer: (path) =>
+    new ThreadPoolHttpServer({ store: lmdbStorage({ path }), port: 0, threads: 2 }),
+}
+
+describe.each(Object.keys(servers))('one connection to a %s', (name) => {
   test('gives the answers to pipelined requests that they get one by one, however the bytes are cut', async () => {
-    await using server = new SimpleHttpServer({ store: new MemoryTreeStore(), port: 0 })
+    const folder = await mkdtemp(join(tmpdir(), 'elkyn-order-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await using server = servers[name]?.(folder)
+    if (server === undefined) throw new Error(`There is no ${name}`)
     await server.start()
     const { port, url } = server.address()
     await fc.assert(

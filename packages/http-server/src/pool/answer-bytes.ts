@@ -11,15 +11,13 @@ export const AnswerKind = {
   Blocks: 2,
   /** The body is too large to come back at once: ask for it as a stream. The head comes with it. */
   Large: 3,
-  /** No answer yet: more of the body is wanted. */
-  More: 4,
 } as const
 export type AnswerKind = (typeof AnswerKind)[keyof typeof AnswerKind]
 
 /** An answer, or what to do to get one. */
 export interface Received {
   readonly kind: AnswerKind
-  /** With `More`, and with `Large` from the writer: the number under which it goes on. */
+  /** With `Large` from the writer: the number under which it goes on. In the head of a large answer: its length. */
   readonly ticket: number
   readonly status: number
   readonly headers: RawHeaders
@@ -51,9 +49,9 @@ export function answerBytes(
   return bytes
 }
 
-/** Says what to do, without an answer. */
-export function ticketBytes(kind: AnswerKind, ticket: number): Uint8Array {
-  return answerBytes(kind, ticket, { status: 0, headers: bareHeaders }, undefined)
+/** Says that the answer is large. */
+export function largeBytes(ticket: number): Uint8Array {
+  return answerBytes(AnswerKind.Large, ticket, { status: 0, headers: bareHeaders }, undefined)
 }
 
 /** Reads what {@link answerBytes} has written. The body is a view of `bytes`. */

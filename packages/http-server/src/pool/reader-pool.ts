@@ -7,6 +7,7 @@ import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
 import { requestText } from './request-text.ts'
+import { Turn } from './turn.ts'
 import { workerModule } from './worker-module.ts'
 import type { ThreadData } from './thread-data.ts'
 
@@ -29,6 +30,7 @@ export class ReaderPool {
   readonly #pool: ThreadPool<typeof worker>
   readonly #large: LargeAnswers
   readonly #log: Log
+  readonly #turn = new Turn()
 
   constructor(options: ReaderPoolOptions, data: ThreadData, large: LargeAnswers, log: Log) {
     this.#large = large
@@ -59,6 +61,7 @@ export class ReaderPool {
   async read(request: HttpRequest): Promise<Answer> {
     const head = requestText(request)
     try {
+      if (this.#pool.pending >= this.#pool.threads) await this.#turn.end()
       const options = smallOptions[bandOf(request)]
       const answer = await (this.#pool.pending < worthCancelling
         ? this.#pool.run(head, options)

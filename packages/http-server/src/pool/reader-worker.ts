@@ -8,7 +8,7 @@ import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
 import type { ReadPlan } from '../plan.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
-import { AnswerKind, answerBytes, ticketBytes } from './answer-bytes.ts'
+import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
 import { parseRequestText } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
@@ -90,10 +90,10 @@ function readNow(head: string, { store, planOptions }: Reader): Uint8Array {
     const { body } = response
     if (body === undefined || body instanceof Uint8Array) return encode(response)
     body[Symbol.iterator]().return?.()
-    if (request.method !== 'HEAD') return ticketBytes(AnswerKind.Large, 0)
+    if (request.method !== 'HEAD') return largeBytes(0)
     return answerBytes(AnswerKind.Blocks, 0, response, undefined)
   } catch (error) {
-    if (error instanceof EtagWanted) return ticketBytes(AnswerKind.Large, 0)
+    if (error instanceof EtagWanted) return largeBytes(0)
     throw error
   }
 }

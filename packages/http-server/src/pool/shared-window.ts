@@ -17,6 +17,8 @@ export const WindowWord = {
   Cancelled: 5,
   /** The file for the rest: a descriptor plus one, or -1 where there is none. */
   File: 6,
+  /** Whether the sender needs a file, see {@link FileNeed}. */
+  FileNeed: 7,
 } as const
 
 export const WindowState = {
@@ -25,12 +27,18 @@ export const WindowState = {
   Ended: 1,
   /** What is missing will never come. */
   Failed: 2,
-  /** Open, and the sender waits for a file to put the rest into. */
-  WantsFile: 3,
+} as const
+
+/** A word of its own, because the receiver may be waiting for its client when the sender needs a file. */
+export const FileNeed = {
+  Unknown: 0,
+  Wanted: 1,
+  /** It will never be wanted. */
+  None: 2,
 } as const
 
 const headerBytes = 64
-const fileLengthOffset = 32
+const fileLengthOffset = 40
 
 /** One window, as each of its two sides sees it. */
 export class SharedWindow {

@@ -18,7 +18,7 @@ import { createRouter } from './router.ts'
 import { ServerChannel } from './thread-channel.ts'
 import type { ThreadData } from './thread-data.ts'
 import { WriterPool } from './writer-pool.ts'
-import { progressBytes } from './writer-progress.ts'
+import { giveUpOpening, progressBytes } from './writer-progress.ts'
 
 export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
   /** How each thread opens the store. A store of storage-lmdb is described by `lmdbStorage()`. */
@@ -39,6 +39,13 @@ export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
   readonly onFatal?: (error: Error) => void
 }
 
+/** The threads, and the words by which they know of each other. */
+interface Pools {
+  readonly readers: ReaderPool
+  readonly writer: WriterPool
+  readonly progress: SharedArrayBuffer
+}
+
 // How long answers about a database that is gone may take to leave.
 const lastWordsMs = 250
 
@@ -51,10 +58,10 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   readonly #listener: HttpListener
   readonly #address: { readonly host: string; readonly port: number }
   readonly #channel: ServerChannel
-  readonly #makePools: () => { readonly readers: ReaderPool; readonly writer: WriterPool }
+  readonly #makePools: () => Pools
   readonly #log: Log
   readonly #onFatal: (error: Error) => void
-  #pools: { readonly readers: ReaderPool; readonly writer: WriterPool } | undefined
+  #pools: Pools | undefined
   #handle: ReturnType<typeof createRouter> | undefined
   #opening: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -66,14 +73,13 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     const limits = resolveLimits(options)
     const pool = resolvePoolOptions(options)
     const channel = `elkyn-http-server-${randomUUID()}`
-    const data: ThreadData = {
+    const shared: Omit<ThreadData, 'progress'> = {
       store,
       channel,
       maxBodyBytes: limits.maxBodyBytes,
       maxStreamedAnswers: limits.maxStreamedAnswers,
       namespace,
       patienceMs: pool.answerPatienceMs,
-      progress: new SharedArrayBuffer(progressBytes),
     }
     this.#log = log
     this.#onFatal = options.onFatal ?? (() => process.abort())
@@ -94,8 +100,10 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#makePools = () => {
       const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir())
       const poolLimits = { ...limits, ...pool }
+      const progress = new SharedArrayBuffer(progressBytes)
+      const data = { ...shared, progress }
       const writer = new WriterPool(poolLimits, data, large, log, (error) => this.#fail(error))
-      return { readers: new ReaderPool(poolLimits, data, large, log), writer }
+      return { readers: new ReaderPool(poolLimits, data, large, log), writer, progress }
     }
   }
 
@@ -131,7 +139,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     return this.close()
   }
 
-  get #running(): { readonly readers: ReaderPool; readonly writer: WriterPool } {
+  get #running(): Pools {
     if (this.#pools === undefined) throw new Error('The threads have not been started')
     return this.#pools
   }
@@ -144,6 +152,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       this.#pools = pools
     } catch (error) {
       this.#opening = undefined
+      giveUpOpening(pools.progress)
       await Promise.all([pools.readers.destroy(), pools.writer.close(0)])
       throw startError(error)
     }

@@ -39,11 +39,8 @@ export class Upload implements HttpRequest {
     return this.#taken()
   }
 
-  /**
-   * Adds a piece.
-   * @returns the answer, if no more is wanted; else resolves when the next piece is.
-   */
-  async add(piece: Uint8Array): Promise<HttpResponse | undefined> {
+  /** Adds a piece. Resolves when the next one is wanted, or none any more. */
+  async add(piece: Uint8Array): Promise<void> {
     this.#pieces.push(piece)
     this.#wakeTaker?.()
     while (this.#pieces.length >= maxWaiting && !this.#isAnswered) {
@@ -51,14 +48,12 @@ export class Upload implements HttpRequest {
         this.#wakeGiver = resolve
       })
     }
-    return this.#isAnswered ? this.answer : undefined
   }
 
   /** Says that the body is complete. */
-  end(): Promise<HttpResponse> {
+  end(): void {
     this.#state = 'ended'
     this.#wakeTaker?.()
-    return this.answer
   }
 
   /** Says that the client has gone. */

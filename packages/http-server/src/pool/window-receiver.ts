@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { SharedWindow, WindowState, WindowWord } from './shared-window.ts'
+import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window.ts'
 
 /** Largest piece that is handed on at once, in bytes. */
 const pieceBytes = 64 * 1024
@@ -27,6 +27,7 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     this.#window = SharedWindow.create(size)
     this.#openFile = openFile
     this.#onDone = onDone
+    void this.#giveFile()
   }
 
   /** For the `WindowSender` in another thread. */
@@ -73,7 +74,15 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
   /** To be called when the sender will touch neither window nor file again; with an error if it died. */
   async senderEnded(failure?: Error): Promise<void> {
     this.#hasSenderEnded = true
-    this.#failure = failure
+    this.#failure ??= failure
+    // Nobody will ask for it any more: ends the wait.
+    Atomics.compareExchange(
+      this.#window.words,
+      WindowWord.FileNeed,
+      FileNeed.Unknown,
+      FileNeed.None,
+    )
+    Atomics.notify(this.#window.words, WindowWord.FileNeed)
     // Wakes whoever waits here.
     if (failure !== undefined && this.#window.load(WindowWord.State) !== WindowState.Ended) {
       this.#window.tell(WindowWord.State, WindowState.Failed, WindowWord.Sent)
@@ -98,8 +107,7 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
       if (state === WindowState.Failed) {
         throw this.#failure ?? new Error('The thread that reads an answer has failed')
       }
-      if (state === WindowState.WantsFile && this.#file === undefined) await this.#giveFile()
-      else await this.#window.changed(WindowWord.Sent, seen)
+      await this.#window.changed(WindowWord.Sent, seen)
     }
   }
 
@@ -117,6 +125,8 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #giveFile(): Promise<void> {
+    await this.#window.changed(WindowWord.FileNeed, FileNeed.Unknown)
+    if (this.#window.load(WindowWord.FileNeed) !== FileNeed.Wanted) return
     try {
       this.#file = await this.#openFile()
       this.#window.tell(WindowWord.File, this.#file.fd + 1, WindowWord.Taken)
@@ -124,7 +134,6 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     } catch (error) {
       this.#failure = new Error('Cannot make a file for the rest of an answer', { cause: error })
       this.#window.tell(WindowWord.File, -1, WindowWord.Taken)
-      throw this.#failure
     }
   }
 

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import { SharedWindow, WindowState, WindowWord } from './shared-window.ts'
+import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window.ts'
 
 /**
  * The sending side of a window. Who receives may be slow: then the rest goes into a file, so that what
@@ -65,7 +65,8 @@ export class WindowSender {
   }
 
   async #openFile(): Promise<number | undefined> {
-    this.#window.tell(WindowWord.State, WindowState.WantsFile, WindowWord.Sent)
+    Atomics.store(this.#window.words, WindowWord.FileNeed, FileNeed.Wanted)
+    Atomics.notify(this.#window.words, WindowWord.FileNeed)
     while (!this.isCancelled) {
       const seen = this.#window.load(WindowWord.Taken)
       const file = this.#window.load(WindowWord.File)

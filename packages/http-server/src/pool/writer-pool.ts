@@ -11,6 +11,7 @@ import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
 import { pieceBytes, requestBytes, requestText } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
+import { Turn } from './turn.ts'
 import { workerModule } from './worker-module.ts'
 import { StallWatch } from './writer-progress.ts'
 import type { worker } from './writer-worker.ts'
@@ -31,6 +32,7 @@ export class WriterPool {
   readonly #options: WriterPoolOptions
   readonly #large: LargeAnswers
   readonly #log: Log
+  readonly #turn = new Turn()
   readonly #watch: StallWatch
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
@@ -114,8 +116,9 @@ export class WriterPool {
     if (this.#queuedBytes + task.length > this.#options.maxQueuedBytes) return busyResponse()
     this.#queuedBytes += task.length
     try {
-      const received = await this.#ask(() => this.#pool.run(task, writeOptions))
-      return await this.#answer(request, received)
+      if (this.#pool.pending > 0) await this.#turn.end()
+      const answer = await this.#ask(() => this.#pool.run(task, writeOptions))
+      return await this.#answer(request, parseAnswerBytes(answer))
     } finally {
       this.#queuedBytes -= task.length
     }
@@ -127,24 +130,28 @@ export class WriterPool {
     pieces: AsyncIterator<Uint8Array>,
   ): Promise<Answer> {
     const task = requestBytes(requestText(request), first)
-    let received = await this.#ask(() => this.#pool.run(task, { name: 'begin', priority: 0 }))
-    while (received.kind === AnswerKind.More) {
-      const { ticket } = received
-      try {
-        const next = await pieces.next()
-        if (next.done === true) break
+    const ticket = await this.#ask(() => this.#pool.run(task, { name: 'begin', priority: 0 }))
+    const options = { name: 'answer', priority: 0 } as const
+    const answer = this.#ask(() => this.#pool.run(ticket, options))
+    // It may come before the end of the body, which is not read any further then.
+    const answered = answer.then(() => undefined)
+    try {
+      for (;;) {
+        const next = await Promise.race([pieces.next(), answered])
+        if (next === undefined) break
+        if (next.done === true) {
+          await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
+          break
+        }
         const piece = pieceBytes(ticket, next.value)
-        received = await this.#ask(() => this.#pool.run(piece, pieceOptions))
-      } catch (error) {
-        await this.#pool.run(ticket, { name: 'abort', priority: 0 })
-        throw error
+        await this.#ask(() => this.#pool.run(piece, pieceOptions))
       }
+    } catch (error) {
+      await this.#ask(() => this.#pool.run(ticket, { name: 'abort', priority: 0 }))
+      await answer
+      throw error
     }
-    if (received.kind === AnswerKind.More) {
-      const { ticket } = received
-      received = await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
-    }
-    return this.#answer(request, received)
+    return this.#answer(request, parseAnswerBytes(await answer))
   }
 
   async #answer(request: HttpRequest, received: Received): Promise<Answer> {
@@ -158,14 +165,14 @@ export class WriterPool {
     return { status, headers, body: kind === AnswerKind.Whole ? body : [body] }
   }
 
-  #ask(run: () => Promise<Uint8Array>): Promise<Received> {
+  #ask<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) throw this.#failure
       this.#inHand.add(reject)
       run().then(
-        (bytes) => {
+        (value) => {
           this.#inHand.delete(reject)
-          return resolve(parseAnswerBytes(bytes))
+          return resolve(value)
         },
         (error: unknown) => {
           this.#inHand.delete(reject)

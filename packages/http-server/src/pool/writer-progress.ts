@@ -4,7 +4,7 @@ export const WriterWord = {
   Progress: 0,
   /** 1 while a commit is on its way to the disk, which may take as long as the disk wants. */
   Syncing: 1,
-  /** 1 since the store was opened for writing for the first time. */
+  /** 1 since the store was opened for writing for the first time, -1 when it could not be. */
   Opened: 2,
 } as const
 
@@ -16,10 +16,21 @@ export function setOpened(progress: Int32Array): void {
   Atomics.notify(progress, WriterWord.Opened)
 }
 
-/** The readers' side: waits until the writer has opened the store. */
+/** The server's side: tells readers that the store will never be opened. */
+export function giveUpOpening(progress: SharedArrayBuffer): void {
+  const words = new Int32Array(progress)
+  Atomics.compareExchange(words, WriterWord.Opened, 0, -1)
+  Atomics.notify(words, WriterWord.Opened)
+}
+
+/**
+ * The readers' side: waits until the writer has opened the store.
+ * @throws {Error} when it could not.
+ */
 export async function untilOpened(progress: Int32Array): Promise<void> {
   const wait = Atomics.waitAsync(progress, WriterWord.Opened, 0)
   if (wait.async) await wait.value
+  if (Atomics.load(progress, WriterWord.Opened) === -1) throw new Error('The store was not opened')
 }
 
 // How often a writer that has nothing to do says that it is alive, in milliseconds.

@@ -5,7 +5,7 @@ import type { HttpResponse, RequestHandler } from '../message.ts'
 import { createHandler } from '../request-handler.ts'
 import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
-import { AnswerKind, answerBytes, ticketBytes } from './answer-bytes.ts'
+import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
 import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
@@ -41,10 +41,11 @@ const neverAborted = new AbortController().signal
 type WriterHandlers = {
   ready: () => void
   write: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
-  begin: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
-  piece: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
-  end: (ticket: number, context: TaskContext<Writer>) => Promise<Uint8Array>
+  begin: (task: Uint8Array, context: TaskContext<Writer>) => number
+  piece: (task: Uint8Array, context: TaskContext<Writer>) => Promise<void>
+  end: (ticket: number, context: TaskContext<Writer>) => void
   abort: (ticket: number, context: TaskContext<Writer>) => void
+  answer: (ticket: number, context: TaskContext<Writer>) => Promise<Uint8Array>
   sendLarge: (task: LargeWritten, context: TaskContext<Writer>) => Promise<void>
 }
 
@@ -92,36 +93,38 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       return encode(await state.handle({ ...head, body, signal: neverAborted }), state)
     },
 
-    /** A request with the first bytes of a body that goes on. */
-    async begin(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+    /** A request with the first bytes of a body that goes on. Gives the number under which it does. */
+    begin(task: Uint8Array, { state }: TaskContext<Writer>): number {
       const { head, body } = parseRequestBytes(task)
       const upload = new Upload(head, state.handle)
       const ticket = ++state.tickets.last
       state.tickets.uploads.set(ticket, upload)
-      return addPiece(state, ticket, upload, body ?? new Uint8Array())
+      if (body !== undefined) void upload.add(body)
+      return ticket
     },
 
-    /** More of it. */
-    async piece(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+    /** More of it. Resolves when still more is wanted, or nothing any more. */
+    async piece(task: Uint8Array, { state }: TaskContext<Writer>): Promise<void> {
       const { ticket, piece } = parsePieceBytes(task)
-      const upload = state.tickets.uploads.get(ticket)
-      if (upload === undefined) throw new Error('A body goes on that never began')
-      return addPiece(state, ticket, upload, piece)
+      await state.tickets.uploads.get(ticket)?.add(piece)
     },
 
     /** That was all of it. */
-    async end(ticket: number, { state }: TaskContext<Writer>): Promise<Uint8Array> {
-      const upload = state.tickets.uploads.get(ticket)
-      if (upload === undefined) throw new Error('A body ends that never began')
-      state.tickets.uploads.delete(ticket)
-      return encode(await upload.end(), state)
+    end(ticket: number, { state }: TaskContext<Writer>): void {
+      state.tickets.uploads.get(ticket)?.end()
     },
 
     /** Its client has gone. */
     abort(ticket: number, { state }: TaskContext<Writer>): void {
-      const upload = state.tickets.uploads.get(ticket)
+      state.tickets.uploads.get(ticket)?.abort()
+    },
+
+    /** Its answer, which may come before its end. */
+    async answer(ticket: number, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      const answer = await state.tickets.uploads.get(ticket)?.answer
       state.tickets.uploads.delete(ticket)
-      upload?.abort()
+      if (answer === undefined) throw new Error('A body has an answer that never began')
+      return encode(answer, state)
     },
 
     /** Sends an answer that was too large to come back at once. */
@@ -143,19 +146,6 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
   },
 })
 
-async function addPiece(
-  state: Writer,
-  ticket: number,
-  upload: Upload,
-  bytes: Uint8Array,
-): Promise<Uint8Array> {
-  // A view of what is somebody else's when the task ends.
-  const answer = await upload.add(Uint8Array.from(bytes))
-  if (answer === undefined) return ticketBytes(AnswerKind.More, ticket)
-  state.tickets.uploads.delete(ticket)
-  return encode(answer, state)
-}
-
 // Blocks up to so many bytes come back at once.
 const maxGatheredBytes = 256 * 1024
 
@@ -172,7 +162,7 @@ function encode(answer: HttpResponse, { tickets }: Writer): Uint8Array {
     if (length <= maxGatheredBytes) continue
     const ticket = ++tickets.last
     tickets.answers.set(ticket, { ...head, body: new ResumedBlocks(gathered, blocks) })
-    return ticketBytes(AnswerKind.Large, ticket)
+    return largeBytes(ticket)
   }
   return answerBytes(AnswerKind.Blocks, 0, head, Buffer.concat(gathered, length))
 }

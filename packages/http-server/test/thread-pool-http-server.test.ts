@@ -1,0 +1,385 @@
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { lmdbStorage } from '@elkyn/storage-lmdb'
+import { Agent, request } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { ThreadPoolHttpServer } from '../src/index.ts'
+import type { ThreadPoolHttpServerOptions } from '../src/index.ts'
+import { FaultWord, faultyStorage } from './threads/faulty-store.ts'
+
+const large = JSON.stringify(Array.from({ length: 300 }, () => 'x'.repeat(100_000)))
+
+class Running implements AsyncDisposable {
+  readonly server: ThreadPoolHttpServer
+  readonly path: string
+  readonly words: Int32Array
+  readonly logged: string[] = []
+  readonly fatal: Promise<Error>
+  readonly #agent = new Agent({ connections: 256 })
+
+  static async start(options: Partial<ThreadPoolHttpServerOptions> = {}): Promise<Running> {
+    const running = new Running(await mkdtemp(join(tmpdir(), 'elkyn-pool-')), options)
+    await running.server.start()
+    return running
+  }
+
+  constructor(path: string, options: Partial<ThreadPoolHttpServerOptions>) {
+    this.path = path
+    const words = new SharedArrayBuffer(20)
+    this.words = new Int32Array(words)
+    const { promise, resolve } = Promise.withResolvers<Error>()
+    this.fatal = promise
+    const write = (_fields: object, message: string): void => {
+      this.logged.push(message)
+    }
+    this.server = new ThreadPoolHttpServer({
+      store: faultyStorage(join(path, 'data'), words),
+      port: 0,
+      threads: 2,
+      spoolFolder: path,
+      log: { error: write, warn: write },
+      onFatal: resolve,
+      ...options,
+    })
+  }
+
+  async ask(
+    method: 'DELETE' | 'GET' | 'HEAD' | 'PUT',
+    path: string,
+    body: string | null = null,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; text: string; headers: Record<string, unknown> }> {
+    const response = await request(`${this.server.address().url}${path}`, {
+      method,
+      body,
+      headers,
+      dispatcher: this.#agent,
+    })
+    return {
+      status: response.statusCode,
+      text: await response.body.text(),
+      headers: response.headers,
+    }
+  }
+
+  /** Sends the head of a request and reads nothing of the answer. */
+  send(...lines: string[]): Socket {
+    const socket = connect(this.server.address().port, '127.0.0.1')
+    socket.on('error', () => {})
+    for (const line of lines) socket.write(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    return socket
+  }
+
+  /** Resolves when a word that threads share has grown to the value. */
+  async until(word: number, value: number): Promise<void> {
+    for (;;) {
+      const seen = Atomics.load(this.words, word)
+      if (seen >= value) return
+      const wait = Atomics.waitAsync(this.words, word, seen)
+      if (wait.async) await wait.value
+    }
+  }
+
+  /** Sends a read of a large value, and resolves when its second snapshot is open: the first is to look. */
+  async beginLarge(): Promise<Socket> {
+    const opened = Atomics.load(this.words, FaultWord.Opened)
+    const socket = this.send('GET /large.json')
+    await this.until(FaultWord.Opened, opened + 2)
+    return socket
+  }
+
+  /** Resolves when all snapshots are closed that have been opened so far. */
+  async untilClosed(): Promise<void> {
+    await this.until(FaultWord.Closed, Atomics.load(this.words, FaultWord.Opened))
+  }
+
+  /** Resolves when what was sent before has been taken: the server looks at sockets in turn. */
+  async settled(): Promise<void> {
+    for (let turn = 0; turn < 3; turn++) await this.ask('GET', '/.health')
+  }
+
+  openGate(): void {
+    Atomics.store(this.words, FaultWord.Gate, 1)
+    Atomics.notify(this.words, FaultWord.Gate)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.openGate()
+    await this.#agent.destroy()
+    await this.server.close({ timeoutMs: 1000 })
+    await rm(this.path, { recursive: true })
+  }
+}
+
+describe('ThreadPoolHttpServer', () => {
+  test('start() fails as the store does, and may be tried again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'elkyn-pool-'))
+    const path = join(folder, 'data')
+    await writeFile(path, '')
+    await using server = new ThreadPoolHttpServer({ store: lmdbStorage({ path }), port: 0 })
+    await expect(server.start()).rejects.toThrow(path)
+    await rm(path)
+    await server.start()
+    expect(await (await fetch(`${server.address().url}/a.json`)).json()).toBe(null)
+    await server.close()
+    await rm(folder, { recursive: true })
+  })
+
+  test('start() works once, and not after close()', async () => {
+    await using running = await Running.start()
+    await expect(running.server.start()).rejects.toMatchObject({ code: 'ERR_SERVER_STARTED' })
+    await running.server.close()
+    await expect(running.server.start()).rejects.toMatchObject({ code: 'ERR_SERVER_CLOSED' })
+  })
+
+  test.each([
+    ['threads', 0],
+    ['minThreads', 1.5],
+    ['maxThreads', 1000],
+    ['maxQueuedBytes', -1],
+    ['stallLimitMs', Infinity],
+  ])('a %s of %s is refused', (name, value) => {
+    const store = lmdbStorage({ path: 'never-opened' })
+    expect(() => new ThreadPoolHttpServer({ store, [name]: value })).toThrow(name)
+  })
+
+  test('a read sees every write that was answered before, whatever thread answers it', async () => {
+    await using running = await Running.start({ threads: 3 })
+    const client = async (name: string): Promise<void> => {
+      for (let round = 0; round < 50; round++) {
+        await running.ask('PUT', `/${name}.json`, String(round))
+        expect((await running.ask('GET', `/${name}.json`)).text).toBe(String(round))
+      }
+    }
+    await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(client))
+  })
+
+  test('threads come and go with the load', async () => {
+    await using running = await Running.start({ minThreads: 1, maxThreads: 3 })
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => running.ask('GET', `/${index}.json`)),
+    )
+    expect(answers.every(({ status }) => status === 200)).toBe(true)
+  })
+})
+
+describe('a thread that dies', () => {
+  test('while it reads leaves its reads to another one', async () => {
+    await using running = await Running.start()
+    Atomics.store(running.words, FaultWord.Deaths, 1)
+    expect(await running.ask('GET', '/deadly.json')).toMatchObject({ status: 200, text: 'null' })
+  })
+
+  test('of a read that is always deadly takes only two with it', async () => {
+    await using running = await Running.start()
+    Atomics.store(running.words, FaultWord.Deaths, 1000)
+    expect((await running.ask('GET', '/deadly.json')).status).toBe(500)
+    expect(Atomics.load(running.words, FaultWord.Deaths)).toBe(998)
+    expect((await running.ask('GET', '/other.json')).status).toBe(200)
+    expect(running.logged).toContain('A read could not be answered')
+  })
+
+  test('while it writes says that nobody knows the outcome, and is replaced', async () => {
+    await using running = await Running.start()
+    const answer = await running.ask('PUT', '/uncaught.json', '1')
+    expect(answer).toMatchObject({ status: 503 })
+    expect(answer.text).toContain('outcome of the write is unknown')
+    expect((await running.ask('PUT', '/a.json', '1')).status).toBe(200)
+    expect((await running.ask('GET', '/a.json')).text).toBe('1')
+  })
+})
+
+describe('a writer', () => {
+  test('survives what a write throws', async () => {
+    await using running = await Running.start()
+    const [failed, ...others] = await Promise.all([
+      running.ask('PUT', '/throw.json', '1'),
+      ...Array.from({ length: 20 }, (_, index) => running.ask('PUT', `/a/${index}.json`, '1')),
+    ])
+    expect(failed).toMatchObject({ status: 500 })
+    expect(others.every(({ status }) => status === 200)).toBe(true)
+    expect(running.logged).toContain('A request failed')
+  })
+
+  test('that makes no progress is taken for dead: its writes are answered, and the owner is told', async () => {
+    await using running = await Running.start({ stallLimitMs: 100 })
+    const answer = await running.ask('PUT', '/gate.json', '1')
+    expect(answer).toMatchObject({ status: 503 })
+    expect(answer.text).toContain('outcome of the write is unknown')
+    expect((await running.ask('PUT', '/a.json', '1')).status).toBe(503)
+    expect((await running.fatal).message).toContain('no progress for 100 ms')
+    // Reads go on, for as long as the process does.
+    expect((await running.ask('GET', '/a.json')).status).toBe(200)
+  })
+
+  test('whose store has failed is of no use any more, and the owner is told', async () => {
+    await using running = await Running.start()
+    const answer = await running.ask('PUT', '/failed.json', '1')
+    expect(answer).toMatchObject({ status: 503 })
+    expect(await running.fatal).toMatchObject({ code: 'ERR_STORE_FAILED' })
+    expect((await running.ask('PUT', '/a.json', '1')).status).toBe(503)
+  })
+})
+
+describe('a large answer', () => {
+  test('waits for a slow client in a file, not under a snapshot', async () => {
+    await using running = await Running.start({ answerPatienceMs: 20 })
+    await running.ask('PUT', '/large.json?print=silent', large)
+    const socket = await running.beginLarge()
+    socket.end()
+    // Nothing is read of it meanwhile.
+    await running.untilClosed()
+    expect(bodyOf(await buffer(socket))).toBe(large)
+    expect(await readdir(running.path)).toEqual(['data'])
+  })
+
+  test('is read no further when its client has gone', async () => {
+    await using running = await Running.start({ answerPatienceMs: 600_000 })
+    await running.ask('PUT', '/large.json?print=silent', large)
+    const socket = await running.beginLarge()
+    socket.destroy()
+    await running.untilClosed()
+  })
+
+  test('has the ETag that the store gives, and 304 for it', async () => {
+    await using running = await Running.start()
+    const put = await running.ask('PUT', '/large.json', large, { 'x-firebase-etag': 'true' })
+    const etag = String(put.headers['etag'])
+    const get = await running.ask('GET', '/large.json', null, { 'x-firebase-etag': 'true' })
+    expect(get.headers['etag']).toBe(etag)
+    expect(get.text).toBe(large)
+    const again = await running.ask('GET', '/large.json', null, { 'if-none-match': etag })
+    expect(again).toMatchObject({ status: 304, text: '' })
+    const head = await running.ask('HEAD', '/large.json', null, { 'x-firebase-etag': 'true' })
+    expect(head).toMatchObject({ status: 200, text: '' })
+    expect(head.headers['etag']).toBe(etag)
+    await running.untilClosed()
+  })
+
+  test('is one too many beyond the limit', async () => {
+    await using running = await Running.start({
+      maxStreamedAnswers: 1,
+      answerPatienceMs: 600_000,
+    })
+    await running.ask('PUT', '/large.json?print=silent', large)
+    const socket = await running.beginLarge()
+    const refused = await running.ask('GET', '/large.json')
+    expect(refused).toMatchObject({ status: 503 })
+    expect(refused.headers['retry-after']).toBe('1')
+    expect((await running.ask('GET', '/large/0.json')).status).toBe(200)
+    socket.destroy()
+    await running.untilClosed()
+    expect((await running.ask('GET', '/large.json')).text).toBe(large)
+  })
+})
+
+describe('a large body', () => {
+  test('is answered before its end when it is no JSON', async () => {
+    await using running = await Running.start()
+    const socket = connect(running.server.address().port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write('PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n[')
+    socket.write('1,'.repeat(100_000).concat('x,').concat('1,'.repeat(10_000)))
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 400 /)
+    socket.destroy()
+    expect((await running.ask('GET', '/a.json')).text).toBe('null')
+  })
+
+  test('leaves nothing when its client goes in the middle of it', async () => {
+    await using running = await Running.start()
+    const socket = connect(running.server.address().port, '127.0.0.1')
+    socket.write(`PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: ${large.length}\r\n\r\n`)
+    await new Promise((resolve) => socket.write(large.slice(0, 10_000_000), resolve))
+    socket.destroy()
+    await running.ask('PUT', '/b.json', large)
+    expect((await running.ask('GET', '/a.json')).text).toBe('null')
+    expect((await running.ask('GET', '/b.json')).text).toBe(large)
+  })
+
+  test('is refused while too many bytes wait for the writer', async () => {
+    await using running = await Running.start({ maxQueuedBytes: 1000 })
+    const held = running.ask('PUT', '/gate.json', '1')
+    await running.until(FaultWord.AtGate, 1)
+    const refused = await running.ask('PUT', '/a.json', `"${'x'.repeat(1000)}"`)
+    expect(refused).toMatchObject({ status: 503 })
+    expect(refused.headers['retry-after']).toBe('1')
+    running.openGate()
+    expect((await held).status).toBe(200)
+  })
+})
+
+describe('a queue', () => {
+  test('that is full is an answer, not a wait', async () => {
+    await using running = await Running.start({
+      threads: 1,
+      maxQueuedRequests: 1,
+      maxStreamedAnswers: 1,
+    })
+    const held = running.ask('GET', '/gate.json')
+    await running.until(FaultWord.AtGate, 1)
+    const rest = Array.from({ length: 20 }, () => running.ask('GET', '/a.json'))
+    const refused = await Promise.race(rest)
+    expect(refused).toMatchObject({ status: 503 })
+    expect(refused.headers['retry-after']).toBe('1')
+    expect((await running.ask('GET', '/.health')).text).toBe('{"status":"ok"}')
+    running.openGate()
+    expect((await held).status).toBe(200)
+    const statuses = (await Promise.all(rest)).map(({ status }) => status)
+    expect(new Set(statuses)).toEqual(new Set([200, 503]))
+  })
+
+  test('lets those behind who say that they are less urgent', async () => {
+    await using running = await Running.start({ threads: 1 })
+    const held = running.ask('GET', '/gate.json')
+    await running.until(FaultWord.AtGate, 1)
+    const order: string[] = []
+    const ask = async (name: string, headers: Record<string, string>): Promise<void> => {
+      await running.ask('GET', `/${name}.json`, null, headers)
+      order.push(name)
+    }
+    // Each on a connection of its own, and known to wait when the next one is sent.
+    const background = ask('background', { priority: 'u=7' })
+    await running.settled()
+    const usual = ask('usual', {})
+    await running.settled()
+    running.openGate()
+    await Promise.all([held, background, usual])
+    expect(order).toEqual(['usual', 'background'])
+  })
+})
+
+describe('close()', () => {
+  test('answers every request that was accepted before', async () => {
+    await using running = await Running.start()
+    const held = running.ask('PUT', '/gate.json', '1')
+    const reads = Array.from({ length: 20 }, (_, index) => running.ask('GET', `/${index}.json`))
+    const writes = Array.from({ length: 20 }, (_, i) => running.ask('PUT', `/a/${i}.json`, '1'))
+    await running.until(FaultWord.AtGate, 1)
+    await Promise.all(reads)
+    await running.settled()
+    const closed = running.server.close()
+    running.openGate()
+    const statuses = (await Promise.all([held, ...writes])).map(({ status }) => status)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    await closed
+  })
+})
+
+/** The body of an answer in chunks. */
+function bodyOf(received: Buffer): string {
+  const pieces: Buffer[] = []
+  let rest = received.subarray(received.indexOf('\r\n\r\n') + 4)
+  for (;;) {
+    const lineEnd = rest.indexOf('\r\n')
+    const length = Number.parseInt(rest.toString('latin1', 0, lineEnd), 16)
+    if (length === 0) return Buffer.concat(pieces).toString()
+    pieces.push(rest.subarray(lineEnd + 2, lineEnd + 2 + length))
+    rest = rest.subarray(lineEnd + 4 + length)
+  }
+}

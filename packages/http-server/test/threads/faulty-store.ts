@@ -1,0 +1,104 @@
+import process from 'node:process'
+import { TreeError } from '@elkyn/tree'
+import type {
+  OpenStoreOptions,
+  Path,
+  StoreDescriptor,
+  StoreModule,
+  TreeSnapshot,
+  TreeStore,
+  TreeWrite,
+} from '@elkyn/tree'
+import { lmdbStorage } from '@elkyn/storage-lmdb'
+
+/** Words that the threads of a test share with it. */
+export const FaultWord = {
+  /** Snapshots so far. */
+  Opened: 0,
+  /** How many more reads of `/deadly` end their thread. */
+  Deaths: 1,
+  /** While it is 0, reads of `/gate` and writes to it wait. */
+  Gate: 2,
+  /** Reads and writes that have arrived at the gate. */
+  AtGate: 3,
+  Closed: 4,
+} as const
+
+interface FaultyOptions {
+  readonly inner: StoreDescriptor
+  readonly words: SharedArrayBuffer
+}
+
+/** A store in a folder, whose threads fail as the path says that they are asked for. */
+export function faultyStorage(path: string, words: SharedArrayBuffer): StoreDescriptor {
+  const options: FaultyOptions = { inner: lmdbStorage({ path }), words }
+  return { module: import.meta.url, options }
+}
+
+export async function openStore(options: unknown, how: OpenStoreOptions): Promise<TreeStore> {
+  const { inner, words } = options as FaultyOptions
+  const module = (await import(inner.module)) as StoreModule
+  return faulty(await module.openStore(inner.options, how), new Int32Array(words))
+}
+
+function faulty(store: TreeStore, words: Int32Array): TreeStore {
+  return overriding(store, {
+    snapshot: () => {
+      const snapshot = store.snapshot()
+      Atomics.add(words, FaultWord.Opened, 1)
+      Atomics.notify(words, FaultWord.Opened)
+      let isOpen = true
+      return overriding(snapshot, {
+        close: () => {
+          if (isOpen) Atomics.add(words, FaultWord.Closed, 1)
+          Atomics.notify(words, FaultWord.Closed)
+          isOpen = false
+          snapshot.close()
+        },
+        jsonBlocks: (...parameters: Parameters<TreeSnapshot['jsonBlocks']>) => {
+          read(parameters[0], words)
+          return snapshot.jsonBlocks(...parameters)
+        },
+      })
+    },
+    write: async (write: TreeWrite) => {
+      await fail(write.pairs[0]?.path, words)
+      return store.write(write)
+    },
+  })
+}
+
+function read(path: Path, words: Int32Array): void {
+  if (path === '/deadly' && Atomics.sub(words, FaultWord.Deaths, 1) > 0) process.exit(3)
+  if (path === '/gate') waitAtGate(words)
+}
+
+async function fail(path: Path | undefined, words: Int32Array): Promise<void> {
+  if (path === '/throw') throw new Error('A write has failed')
+  if (path === '/failed') throw new TreeError('ERR_STORE_FAILED', 'The disk has failed')
+  if (path === '/gate') waitAtGate(words)
+  if (path === '/uncaught') {
+    setImmediate(() => {
+      throw new Error('Nobody has caught this')
+    })
+    await new Promise(() => {})
+  }
+}
+
+// Blocks the thread, as a native call does that never returns.
+function waitAtGate(words: Int32Array): void {
+  Atomics.add(words, FaultWord.AtGate, 1)
+  Atomics.notify(words, FaultWord.AtGate)
+  Atomics.wait(words, FaultWord.Gate, 0)
+}
+
+function overriding<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get: (object, name) => {
+      const own: unknown = Reflect.get(methods, name)
+      if (own !== undefined) return own
+      const member: unknown = Reflect.get(object, name)
+      return typeof member === 'function' ? member.bind(object) : member
+    },
+  })
+}
