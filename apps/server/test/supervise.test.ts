@@ -35,6 +35,36 @@ test.each(['SIGSEGV', 'SIGABRT', 'SIGKILL'] as const)(
   },
 )
 
+test('a request with an Idempotency-Key can be sent again until the server is back', async () => {
+  await using server = await RunningServer.start(folder.path)
+  const names: string[] = []
+  for (const number of [1, 2, 3]) {
+    const send = async (): Promise<string> => {
+      const headers = { 'Idempotency-Key': `till-${number}` }
+      const answer = await fetch(`${server.url}/list.json`, { method: 'POST', body: '1', headers })
+      return ((await answer.json()) as { name: string }).name
+    }
+    const first = await send()
+    process.kill(await server.pid(number), 'SIGKILL')
+    const again = await untilAnswered(send)
+    expect(again).toBe(first)
+    names.push(first)
+  }
+  const list = (await (await fetch(`${server.url}/list.json`)).json()) as object
+  expect(Object.keys(list)).toEqual(names)
+})
+
+/** Sends until somebody answers; nobody listens while the server is started again. */
+async function untilAnswered<T>(send: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await send()
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+    }
+  }
+}
+
 test('serve writes where it listens once, however often it is started again', async () => {
   const child = spawnElkyn(['serve', '--port', '0', '--data', folder.path])
   const lines: string[] = []
