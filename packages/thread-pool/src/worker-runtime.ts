@@ -23,8 +23,11 @@ const msPerTurn = 5
 // Values on their way from the pool, so that asking costs no round trip a task.
 const maxAsked = 16
 
-// Timers and messages are late by no more than this.
-const sliceMs = 1
+// A thread blocks where the wait before was shorter than this.
+const quickMs = 2
+// For how long at most: timers and messages are late by no more than this. Not shorter, because a time limit below the
+// kernel's tick makes it program its timer at each sleep, which in a virtual machine costs more than the wake-up.
+const sliceMs = 5
 
 /** A task that was taken and waits for its value, or for a free hand. */
 interface Taken {
@@ -109,7 +112,7 @@ export class WorkerRuntime {
         item = await this.#wait()
         tasks = 0
         turnedAt = this.#clock = now()
-        this.#mayBlock = item !== undefined && this.#clock - since < 2 * sliceMs && !isMainThread
+        this.#mayBlock = item !== undefined && this.#clock - since < quickMs && !isMainThread
         if (item === undefined) {
           if (this.#queue.drained) return
           continue
@@ -126,7 +129,7 @@ export class WorkerRuntime {
   }
 
   /**
-   * Blocks for a slice of time, where tasks have come within one lately: being woken from that takes half as long.
+   * Blocks for a slice of time, where tasks come quickly: being woken from that takes half as long.
    * Not while anything else could go on in this thread.
    */
   #block(): WorkItem | undefined {
