@@ -93,6 +93,22 @@ test('threads that write durably at once wait for each other', async () => {
   await runChurn({ path: folder.path }, { writers: 4, readers: 1, commits: 20, minutes: 0 })
 })
 
+test('threads that change a large value on the condition that nobody else has lose nothing', async () => {
+  using folder = temporaryFolder()
+  const options: OpenTreeOptions = { path: folder.path, durability: 'relaxed' }
+  await using tree = await openTree(options)
+  const list = Array.from({ length: 3000 }, (_, index) => `item ${index} of a long list`)
+  tree.setSync('/large', { number: 0, list })
+  const data = { options, attempts: 90 }
+  const threads = [1, 2, 3].map(() => runThread<number>('compare-and-set', data))
+  const successes = await Promise.all(threads.map(async (thread) => thread.message()))
+  for (const thread of threads) await thread.ended()
+  const total = successes.reduce((sum, count) => sum + count, 0)
+  expect(total).toBeGreaterThan(0)
+  expect(tree.get('/large/number')).toBe(total)
+  expect(tree.get('/large/list')).toEqual(list)
+})
+
 test('a million renewals leave nothing on the heap', async () => {
   using folder = temporaryFolder()
   await using thread = runThread<{ grown: number; timers: number }>('renewals', {
