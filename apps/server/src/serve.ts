@@ -62,11 +62,11 @@ export async function serve(given: ServeOptions): Promise<void> {
   log.info('stopped')
 }
 
-async function listen(server: SimpleHttpServer, { host, port }: ServeOptions): Promise<string> {
+async function listen(server: SimpleHttpServer, options: ServeOptions): Promise<string> {
   try {
     await server.start()
   } catch (error) {
-    throw listenError(error, urlOf(host, port))
+    throw listenError(error, options)
   }
   return server.address().url
 }
@@ -79,13 +79,17 @@ function urlOf(host: string, port: number): string {
   return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
-function listenError(error: unknown, url: string): unknown {
+function listenError(error: unknown, options: ServeOptions): unknown {
   const code = systemErrorCode(error)
   if (code === undefined) return error
   const [reason, hint] = listenReasons[code] ?? [code, undefined]
+  const { host, port, metricsHost, metricsPort } = options
+  // Of the two addresses the error names the port of one.
+  const isMetrics = metricsPort !== undefined && Reflect.get(error as Error, 'port') === metricsPort
+  const url = isMetrics ? urlOf(metricsHost, metricsPort) : urlOf(host, port)
   return new CommandError('unavailable', `Cannot listen on ${url}: ${reason}`, {
     cause: error,
-    hint,
+    hint: isMetrics ? hint?.replaceAll('--', '--metrics-') : hint,
   })
 }
 

@@ -185,6 +185,23 @@ test('serve says which port is in use', async () => {
   }
 })
 
+test('serve says which port for metrics is in use', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  try {
+    const args = ['serve', '--port', '0', '--metrics-port', `${port}`, '--data', folder.path]
+    const { code, stderr } = await elkyn(args)
+    expect(code).toBe(3)
+    expect(stderr).toBe(
+      `error: Cannot listen on http://127.0.0.1:${port}: the port is in use by another program\n` +
+        'Choose another one with --metrics-port, or 0 for any that is free.\n',
+    )
+  } finally {
+    other.close()
+  }
+})
+
 test('serve says when the address is not of this machine', async () => {
   // 192.0.2.0/24 is set aside for documentation: https://www.rfc-editor.org/rfc/rfc5737
   const { code, stderr } = await elkyn(['serve', '--host', '192.0.2.1', '--data', folder.path])
