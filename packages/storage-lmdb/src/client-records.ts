@@ -65,17 +65,21 @@ export class ClientRecords {
   store(now: number): void {
     if (this.#accepted.size === 0) return
     const { clients } = this.#lmdb
+    let isNew = false
     for (const [client, write] of this.#accepted) {
       const key = recordKey(client)
       const before = this.#lmdb.readBytes(clients, key, undefined)
-      if (before !== undefined) clients.remove(timeKey(timeOf(before), client))
+      if (before === undefined) isNew = true
+      else clients.remove(timeKey(timeOf(before), client))
       const time = timeBytes(now)
       const json = Buffer.from(JSON.stringify(storedWrite(write)))
       const value = this.#sealer === undefined ? json : this.#sealer.seal(key, json)
       clients.put(key, Buffer.concat([time, value]))
       clients.put(timeKey(now, client), empty)
     }
-    this.#forget(now, 2 * this.#accepted.size)
+    // To count them costs more than all else here.
+    const extra = isNew ? this.#lmdb.tableStats('clients').entries / 2 - this.#limits.max : 0
+    this.#forget(now, extra, 2 * this.#accepted.size)
   }
 
   #read(client: string): RememberedWrite | undefined {
@@ -98,17 +102,18 @@ export class ClientRecords {
     return { number, fingerprint, memo, sequence, time, values: computed }
   }
 
-  #forget(now: number, most: number): void {
+  /** Forgets so many clients, and those that are too old, up to `most`. */
+  #forget(now: number, extra: number, most: number): void {
     const { clients } = this.#lmdb
-    const { max, maxAgeMs } = this.#limits
-    let extra = this.#lmdb.tableStats('clients').entries / 2 - max
+    const { maxAgeMs } = this.#limits
+    let left = extra
     const oldest = () => clients.getRange({ ...times(), limit: most }).iterate()
     const gone: Uint8Array[] = []
     for (const { key } of iterableOf(oldest)) {
       const bytes = Buffer.from(key)
       const idleMs = now - Number(bytes.readBigUInt64BE(1))
-      if (extra <= 0 && idleMs <= maxAgeMs) break
-      extra--
+      if (left <= 0 && idleMs <= maxAgeMs) break
+      left--
       gone.push(bytes)
     }
     for (const key of gone) {
