@@ -70,9 +70,10 @@ export const namedHandler = 0x8000
  * Words of a thread's control block, in 32 bits, and of its clock, in 64.
  *
  *   0   stop: the thread takes no more tasks
+ *   4   blocked: it waits for the queue, and hears messages only after that
  *   8   busy time in milliseconds, as a double
  *   16  since when it has tasks in hand, as a double, or 0
  */
 export const controlBytes = 64
-export const ControlWord = { Stop: 0 } as const
+export const ControlWord = { Stop: 0, Blocked: 1 } as const
 export const ControlTime = { Busy: 1, BusySince: 2 } as const

@@ -298,7 +298,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   #accept(task: Task): void {
-    const idle = this.#pending === 0 ? this.#anyReady() : undefined
+    const idle = this.#pending === 0 ? this.#anyListening() : undefined
     let isSent = true
     try {
       isSent = this.#dispatcher.send(task, idle?.index ?? -1)
@@ -320,8 +320,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (this.#crew.threads.size === 0) this.#observe()
   }
 
-  #anyReady(): Thread | undefined {
-    for (const thread of this.#crew.threads) if (thread.state === 'ready') return thread
+  #anyListening(): Thread | undefined {
+    for (const thread of this.#crew.threads) if (thread.isListening) return thread
     return undefined
   }
 

@@ -142,6 +142,11 @@ export class Thread {
     return (this.#times[ControlTime.BusySince] ?? 0) > 0
   }
 
+  /** Whether it hears messages at once: it is ready, and not blocked in a wait for the queue. */
+  get isListening(): boolean {
+    return this.state === 'ready' && Atomics.load(this.#words, ControlWord.Blocked) === 0
+  }
+
   get hasCompletions(): boolean {
     return !this.#completions.isEmpty
   }

@@ -134,7 +134,10 @@ export class WorkerRuntime {
    */
   #block(): WorkItem | undefined {
     if (!this.#mayBlock || this.#running.size + this.#asked.size > 0) return undefined
+    // A hint for the pool, which need not see it at once: plain writes are enough.
+    this.#control[ControlWord.Blocked] = 1
     const item = this.#queue.dequeueSync({ timeoutMs: sliceMs })
+    this.#control[ControlWord.Blocked] = 0
     this.#clock = 0
     if (item === undefined) this.#mayBlock = false
     return item
