@@ -1,7 +1,7 @@
 import { joinChildren, quote } from './canonical.ts'
 import { compareKeys } from './key-order.ts'
 import { isPlainKey, keyFault } from './key.ts'
-import { maxDepth, maxStringBytes } from './limits.ts'
+import { countedStringLength, maxDepth, maxStringBytes } from './limits.ts'
 import { isPlainObject } from './plain-object.ts'
 import { exceedsUtf8Length } from './utf8.ts'
 
@@ -20,12 +20,9 @@ export function canonicalOfJson(value: unknown, depth: number): string | undefin
   return text === '' ? 'null' : text
 }
 
-/** Strings that are not longer need no counting of their bytes. */
-const countedLength = maxStringBytes / 3
-
 /** Whether what `JSON.stringify` makes of a value is its canonical text, with nothing to remove. */
 function isCanonicalJson(value: unknown, depth: number): boolean {
-  if (typeof value === 'string') return value.length <= countedLength && value.isWellFormed()
+  if (typeof value === 'string') return value.length <= countedStringLength && value.isWellFormed()
   if (typeof value === 'number') return Math.abs(value) <= Number.MAX_SAFE_INTEGER
   if (typeof value !== 'object') return typeof value === 'boolean'
   if (value === null || depth >= maxDepth) return false

@@ -34,6 +34,16 @@ export function isPlainKey(key: string): boolean {
   return true
 }
 
+/**
+ * Where the plain key ends that begins at `at` of a text: at the first character that is none of its.
+ * -1 when it is empty or too long.
+ */
+export function plainKeyEnd(text: string, at: number): number {
+  let end = at
+  while (plain[text.charCodeAt(end)] === 1) end++
+  return end > at && end - at <= maxKeyBytes ? end : -1
+}
+
 /** Says what is wrong with a key; `undefined` when nothing is. */
 export function keyFault(key: string): KeyFault | undefined {
   if (isPlainKey(key)) return undefined

@@ -1,3 +1,4 @@
+import { isCanonicalText } from './canonical-text.ts'
 import { canonicalOfJson } from './json-text.ts'
 import { maxDepth } from './limits.ts'
 import { parseNativeJson } from './native-json.ts'
@@ -34,7 +35,11 @@ export interface UpdateMember {
  */
 export function parseJson(input: string | Uint8Array, options: ParseJsonOptions = {}): TreeValue {
   const { depth = 0 } = options
-  const json = parseNatively(input)
+  const source = textOf(input)
+  if (source !== undefined && isCanonicalText(source, depth)) {
+    return TreeValue.fromCanonical(source, 'plain')
+  }
+  const json = parseNatively(source)
   const text = json && canonicalOfJson(json.value, depth)
   if (text !== undefined) return TreeValue.fromCanonical(text, 'plain')
   const builder = new TreeBuilder({ depth })
@@ -55,7 +60,7 @@ export function parseUpdate(
   options: ParseJsonOptions = {},
 ): readonly UpdateMember[] | null {
   const { depth = 0 } = options
-  const members = updateOfJson(parseNatively(input)?.value, depth)
+  const members = updateOfJson(parseNatively(textOf(input))?.value, depth)
   if (members !== undefined) {
     checkConflicts(members.map(({ path }) => path))
     return inWriteOrder(members, ({ value }) => value.isNull)
@@ -71,13 +76,24 @@ export function parseUpdate(
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** The input as text; `undefined` when it is not UTF-8. */
+function textOf(input: string | Uint8Array): string | undefined {
+  if (typeof input === 'string') return input
+  try {
+    return decoder.decode(input)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * What `JSON.parse` makes of the input; `undefined` when that is not to be had. It is several times
  * faster than our own reading, but says too little about what is wrong, and rounds numbers.
  */
-function parseNatively(input: string | Uint8Array): { readonly value: unknown } | undefined {
+function parseNatively(text: string | undefined): { readonly value: unknown } | undefined {
+  if (text === undefined) return undefined
   try {
-    return parseNativeJson(typeof input === 'string' ? input : decoder.decode(input))
+    return parseNativeJson(text)
   } catch {
     return undefined
   }
