@@ -93,7 +93,7 @@ test('a folder that a server has open is refused, with the way to the server', a
   await using server = await RunningServer.start(folder.path)
   const { code, stderr } = await elkyn(['get', '/', '--data', folder.path])
   expect(code).toBe(3)
-  expect(stderr).toContain(`process ${server.child.pid} has it open`)
+  expect(stderr).toContain(`process ${await server.pid()} has it open`)
   expect(stderr).toContain('--url')
 })
 
