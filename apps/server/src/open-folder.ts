@@ -1,4 +1,4 @@
-import { openTree, StorageError } from '@elkyn/storage-lmdb'
+import { openTree } from '@elkyn/storage-lmdb'
 import type { OpenTreeOptions, StorageErrorCode, Tree } from '@elkyn/storage-lmdb'
 import { CommandError } from './command-error.ts'
 
@@ -17,8 +17,14 @@ export async function openFolder(options: OpenTreeOptions): Promise<Tree> {
   try {
     return await openTree(options)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    const hint = error instanceof StorageError ? hints[error.code] : undefined
-    throw new CommandError('unavailable', message, { cause: error, hint })
+    throw folderError(error)
   }
+}
+
+/** Why a folder could not be opened, here or in another thread, where errors lose their classes. */
+export function folderError(error: unknown): CommandError {
+  const message = error instanceof Error ? error.message : String(error)
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined
+  const hint = hints[code as StorageErrorCode]
+  return new CommandError('unavailable', message, { cause: error, hint })
 }

@@ -13,6 +13,8 @@ export interface ServeOptions {
   /** The data folder. */
   readonly data: string
   readonly durability: Durability
+  /** Threads that read; 0 to read and write in the thread that serves. */
+  readonly threads: number
   readonly logLevel: LogLevel
   /** Whether metrics are shown beside the tree. */
   readonly metrics?: true

@@ -1,24 +1,18 @@
 import { isIPv6 } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import process from 'node:process'
-import { SimpleHttpServer } from '@elkyn/http-server'
-import type { MetricsOption } from '@elkyn/http-server'
-import { TreeError } from '@elkyn/tree'
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
-import { CommandError, exitCodes, systemErrorCode } from './command-error.ts'
+import { CommandError, systemErrorCode } from './command-error.ts'
 import { refuseAuthVariables, unusedVariableNotices } from './environment.ts'
 import { createLog } from './log.ts'
-import { openFolder } from './open-folder.ts'
+import { openServer } from './open-server.ts'
+import type { OpenServer } from './open-server.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { listenForStop } from './signals.ts'
 import type { StopRequest } from './signals.ts'
 import { startFacts, Supervisor } from './supervisor.ts'
 import { version } from './version.ts'
-import { WatchedStore } from './watched-store.ts'
-
-/** How long requests may take to end once the server is to stop. */
-const closeTimeoutMs = 10_000
 
 /**
  * Serves until a signal asks it to stop, then ends what runs and closes. When the disk or the
@@ -34,15 +28,9 @@ export async function serve(given: ServeOptions): Promise<void> {
   const log = createLog(given.logLevel, process.stderr)
   using supervisor = openSupervisor(stop, log)
   const options = { ...given, port: supervisor?.facts.port ?? given.port }
-  await using tree = await openFolder({ path: options.data, durability: options.durability })
-  const failed = Promise.withResolvers<TreeError>()
-  const server = new SimpleHttpServer({
-    store: new WatchedStore(tree.store, failed.resolve),
-    host: options.host,
-    port: options.port,
-    metrics: metricsOption(options),
-    log,
-  })
+  const failed = Promise.withResolvers<Error>()
+  await using opened = await openServer(options, log, failed.resolve)
+  const { server } = opened
   const url = await listen(server, options)
   // Who waits for the line has had it when the server is started again.
   if (!supervisor?.facts.restarts) announce(url, options)
@@ -53,26 +41,22 @@ export async function serve(given: ServeOptions): Promise<void> {
   }
 
   const reason = await Promise.race([aborted(stop.signal), failed.promise])
-  if (reason instanceof TreeError) log.fatal({ err: reason }, 'the database failed, stopping')
-  else log.info({ signal: reason }, 'stopping')
-  await server.close({ timeoutMs: closeTimeoutMs })
-  // What failed cannot be closed either, and may never say so.
-  if (reason instanceof TreeError) process.exit(exitCodes.failed)
-  await tree.close()
+  if (reason instanceof Error) {
+    log.fatal({ err: reason }, 'the database failed, stopping')
+    await opened.abort()
+  }
+  log.info({ signal: reason }, 'stopping')
+  await opened.close()
   log.info('stopped')
 }
 
-async function listen(server: SimpleHttpServer, options: ServeOptions): Promise<string> {
+async function listen(server: OpenServer['server'], options: ServeOptions): Promise<string> {
   try {
     await server.start()
   } catch (error) {
     throw listenError(error, options)
   }
   return server.address().url
-}
-
-function metricsOption({ metrics, metricsPort, metricsHost }: ServeOptions): MetricsOption {
-  return metricsPort === undefined ? metrics === true : { host: metricsHost, port: metricsPort }
 }
 
 function urlOf(host: string, port: number): string {

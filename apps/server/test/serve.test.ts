@@ -79,13 +79,17 @@ test('serve is there again after the disk failed, with what was answered before'
   expect(await put(server, '/small', '2')).toBe(204)
 })
 
-test('serve --no-supervise ends when the disk fails', async () => {
+test.each([
+  ['0', { exitCode: 1, signalCode: null }],
+  ['2', { exitCode: null, signalCode: 'SIGABRT' }],
+])('serve --no-supervise --threads %s ends when the disk fails', async (threads, end) => {
   const data = folder.file('data')
-  const server = await RunningServer.start(data, ['--no-supervise'], { fileMaxKiB: 1000 })
+  const flags = ['--no-supervise', '--threads', threads]
+  const server = await RunningServer.start(data, flags, { fileMaxKiB: 1000 })
   expect(await put(server, '/small', '1')).toBe(204)
   expect(await put(server, '/large', JSON.stringify('x'.repeat(2_000_000)))).toBe(503)
   await closed(server.child)
-  expect(server.child.exitCode).toBe(1)
+  expect(server.child).toMatchObject(end)
   expect((await server.stop()).stderr).toContain('"msg":"the database failed, stopping"')
 
   await using again = await RunningServer.start(data)

@@ -9,6 +9,7 @@ import type { MetricsOption } from './metrics.ts'
 import type { MetricsSource } from './metrics-source.ts'
 import { createHandler } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
+import { WatchedStore } from './watched-store.ts'
 
 export interface SimpleHttpServerOptions extends RequestHandlerOptions, HttpLimits {
   /** Name or address of the network interface. Default: `127.0.0.1`, which no other machine reaches. */
@@ -22,6 +23,11 @@ export interface SimpleHttpServerOptions extends RequestHandlerOptions, HttpLimi
    * of their own. Default: false, and nothing is counted.
    */
   readonly metrics?: MetricsOption
+  /**
+   * Called when the disk or the database beneath the store has failed, so that nothing that it says in
+   * this process can be relied on. Default: that is answered and logged, and no more.
+   */
+  readonly onFatal?: (error: Error) => void
 }
 
 export interface CloseOptions {
@@ -42,15 +48,19 @@ export class SimpleHttpServer implements AsyncDisposable {
   /** @throws {RangeError} for a limit that is not a positive integer. */
   constructor(options: SimpleHttpServerOptions) {
     const { host = '127.0.0.1', port = 8080, log = silentLog, closeStore = false } = options
+    const store =
+      options.onFatal === undefined
+        ? options.store
+        : new WatchedStore(options.store, options.onFatal)
     const listener = (): HttpListener => this.#listener
     const source: MetricsSource = {
       get isServing() {
         return listener().isListening
       },
-      store: () => options.store.stats?.(),
+      store: () => store.stats?.(),
     }
     this.#metrics = new ServerMetrics(options.metrics ?? false, source, log)
-    const handle = createHandler(options, () => !this.#listener.isClosing)
+    const handle = createHandler({ ...options, store }, () => !this.#listener.isClosing)
     this.#listener = new HttpListener(
       this.#metrics.wrap(handle),
       resolveLimits(options),

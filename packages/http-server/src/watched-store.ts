@@ -5,6 +5,7 @@ import type {
   Stager,
   TreeSnapshot,
   TreeStore,
+  TreeStoreStats,
   TreeWrite,
   WriteOutcome,
 } from '@elkyn/tree'
@@ -50,6 +51,10 @@ export class WatchedStore implements TreeStore {
 
   idle(): void {
     this.#store.idle()
+  }
+
+  stats(): TreeStoreStats {
+    return this.#store.stats?.() ?? {}
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): () => void {

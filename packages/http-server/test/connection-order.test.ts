@@ -35,8 +35,8 @@ const servers: Readonly<
   Record<string, (folder: string) => SimpleHttpServer | ThreadPoolHttpServer>
 > = {
   SimpleHttpServer: () => new SimpleHttpServer({ store: new MemoryTreeStore(), port: 0 }),
-  ThreadPoolHttpServer: (path) =>
-    new ThreadPoolHttpServer({ store: lmdbStorage({ path }), port: 0, threads: 2 }),
+  ThreadPoolHttpServer: (dataPath) =>
+    new ThreadPoolHttpServer({ store: lmdbStorage({ path: dataPath }), port: 0, threads: 2 }),
 }
 
 describe.each(Object.keys(servers))('one connection to a %s', (name) => {

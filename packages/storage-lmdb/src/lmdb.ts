@@ -9,6 +9,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TreeValue } from '@elkyn/tree'
+import type { WriterProgress } from '@elkyn/tree'
 import { realpathSync } from 'node:fs'
 import * as lmdb from 'lmdb'
 import {
@@ -116,6 +117,7 @@ export interface LmdbOptions {
   readonly mustSync: boolean
   readonly maxReaders: number
   readonly sealer: Sealer | undefined
+  readonly progress: WriterProgress | undefined
   /** Called in this thread some time after a commit of any thread, while somebody listens. */
   readonly onCommit: () => void
 }
@@ -134,6 +136,9 @@ export const SharedWord = {
   relaxed: 4,
 } as const
 const SHARED_BYTES = 32
+
+/** Meaning of the words of a {@link WriterProgress}. */
+const ProgressWord = { rows: 0, syncing: 1 } as const
 
 const SCRATCH_BYTES = 256 * 1024
 
@@ -163,9 +168,11 @@ export class Lmdb {
   readonly #pageBytes: number
   readonly #path: string
   #isWriting = false
+  readonly #progress: Int32Array | undefined
 
   constructor(options: LmdbOptions) {
     this.#sealer = options.sealer
+    this.#progress = options.progress?.words
     this.#path = realpathSync(options.path)
     this.#root = openRoot(options)
     try {
@@ -243,10 +250,12 @@ export class Lmdb {
       // The block body matters: see the top of this file.
       this.#root.transactionSync(() => {
         work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
+        this.#setSyncing(1)
       })
     } catch (error) {
       throw commitError(error, this.#path)
     } finally {
+      this.#setSyncing(0)
       this.#isWriting = false
       writing.delete(this.#path)
     }
@@ -279,11 +288,21 @@ export class Lmdb {
     this.#head = head
     this.#name = name
     this.#rows.put(name, entry)
+    this.#progressed()
   }
 
   removeRow(head: number, name: string): void {
     this.#head = head
     this.#rows.remove(name)
+    this.#progressed()
+  }
+
+  #progressed(): void {
+    if (this.#progress !== undefined) Atomics.add(this.#progress, ProgressWord.rows, 1)
+  }
+
+  #setSyncing(value: 0 | 1): void {
+    if (this.#progress !== undefined) Atomics.store(this.#progress, ProgressWord.syncing, value)
   }
 
   /** Marks a head, by a row without a name under it, which no child has. */

@@ -1,3 +1,4 @@
+import type { WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
 import { createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
@@ -34,6 +35,8 @@ export interface OpenTreeOptions {
   readonly maxBytes?: number
   /** Snapshots and threads that may read at once, in all threads together. Default: 512. */
   readonly maxReaders?: number
+  /** Where this thread shows that its write transactions go on. Default: nowhere. */
+  readonly progress?: WriterProgress
   /** How much of the change log is kept. */
   readonly log?: {
     /** Bytes. Default: 268,435,456. */
@@ -106,6 +109,7 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
     epoch,
     joins: false,
     readOnly: options.readOnly ?? false,
+    progress: options.progress,
     durability,
     rowMaxBytes: checked('rowMaxBytes', options.rowMaxBytes ?? ROW_MAX_BYTES, 1, 65_536),
     maxBytes: checked('maxBytes', options.maxBytes ?? Infinity, 0, Infinity),

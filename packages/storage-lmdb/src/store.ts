@@ -11,6 +11,7 @@ import type {
   TreeStore,
   TreeWrite,
   WriteOutcome,
+  WriterProgress,
 } from '@elkyn/tree'
 import { Batch, releaseStaged } from './batch.ts'
 import type { BatchState } from './batch.ts'
@@ -49,6 +50,7 @@ export interface LmdbTreeStoreOptions {
   readonly log: LogLimits
   readonly clients: ClientLimits
   readonly sealer: Sealer | undefined
+  readonly progress?: WriterProgress | undefined
   /** Whether this process has opened the folder for writing before: a reader then opens as one. */
   readonly joins: boolean
   /** Called when the store has closed. */
@@ -107,6 +109,7 @@ export class LmdbTreeStore implements TreeStore {
       mustSync: options.durability === 'full' && !options.readOnly,
       maxReaders: options.maxReaders,
       sealer: options.sealer,
+      progress: options.progress,
       onCommit: () => {
         this.#feed.catchUp()
       },

@@ -8,8 +8,10 @@ export function openLmdb(path: string, sealer?: LmdbOptions['sealer']): Lmdb {
     readOnly: false,
     syncCommits: false,
     mustSync: false,
+
     maxReaders: 8,
     sealer,
+    progress: undefined,
     onCommit: () => {},
   })
 }

@@ -73,6 +73,7 @@ export type {
   WriteOutcome,
   WritePair,
   WriteRefused,
+  WriterProgress,
   WriteValue,
 } from './store.ts'
 

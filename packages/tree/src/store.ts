@@ -334,6 +334,17 @@ export interface OpenStoreOptions {
    * terminated. Default: false.
    */
   readonly readOnly?: boolean
+  /** For who watches whether this thread, which writes, is still alive. */
+  readonly progress?: WriterProgress
+}
+
+/** Words of shared memory by which a thread shows that its write transactions go on. */
+export interface WriterProgress {
+  /**
+   * The first one grows with each row that is written. The second is 1 while a commit is on its way to
+   * the disk, which may take as long as the disk likes, and 0 otherwise.
+   */
+  readonly words: Int32Array
 }
 
 /** The exports of the module that a {@link StoreDescriptor} names. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { integerArgument, textArgument } from '../arguments.ts'
@@ -38,6 +39,15 @@ The server runs in a process of its own, which is started again when it crashes.
         .default('full'),
     )
     .addOption(
+      new Option(
+        '--threads <number>',
+        'threads that read; auto: one a processor; 0: no threads at all',
+      )
+        .default(4)
+        .env('ELKYN_THREADS')
+        .argParser(threadsArgument),
+    )
+    .addOption(
       new Option('--log-level <level>', 'the least level that is logged on standard error')
         .choices(logLevels)
         .default('info')
@@ -71,4 +81,12 @@ Examples:
       const { serve } = await import('../serve.ts')
       await serve(options)
     })
+}
+
+const maxThreads = 256
+
+function threadsArgument(text: string): number {
+  return text === 'auto'
+    ? Math.min(availableParallelism(), maxThreads)
+    : integerArgument(0, maxThreads)(text)
 }

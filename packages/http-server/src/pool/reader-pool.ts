@@ -2,6 +2,7 @@ import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
+import type { PoolStats } from '../metrics-source.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse } from './pool-answers.ts'
@@ -88,6 +89,10 @@ export class ReaderPool {
       this.#log.error({ err: error, url: request.url }, 'A read could not be answered')
     }
     return errorResponse(500, 'An internal error occurred')
+  }
+
+  stats(): PoolStats {
+    return this.#pool.metrics()
   }
 
   close(timeoutMs: number): Promise<unknown> {

@@ -9,6 +9,10 @@ import { resolveLimits } from '../limits.ts'
 import type { HttpLimits } from '../limits.ts'
 import { silentLog } from '../log.ts'
 import type { Log } from '../log.ts'
+import type { Answer, HttpRequest } from '../message.ts'
+import { ServerMetrics } from '../metrics.ts'
+import type { MetricsOption } from '../metrics.ts'
+import type { MetricsSource } from '../metrics-source.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { resolvePoolOptions } from './pool-options.ts'
@@ -37,6 +41,11 @@ export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
    * were answered then. What helps is another process. Default: `process.abort()`.
    */
   readonly onFatal?: (error: Error) => void
+  /**
+   * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
+   * of their own. Default: false, and nothing is counted.
+   */
+  readonly metrics?: MetricsOption
 }
 
 /** The threads, and the words by which they know of each other. */
@@ -58,6 +67,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   readonly #listener: HttpListener
   readonly #address: { readonly host: string; readonly port: number }
   readonly #channel: ServerChannel
+  readonly #metrics: ServerMetrics
   readonly #makePools: () => Pools
   readonly #log: Log
   readonly #onFatal: (error: Error) => void
@@ -85,18 +95,16 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#onFatal = options.onFatal ?? (() => process.abort())
     this.#address = { host, port }
     this.#channel = new ServerChannel(channel, log, (error) => this.#fail(asError(error)))
-    this.#listener = new HttpListener(
-      (request) => {
-        this.#handle ??= createRouter(
-          { namespace, isServing: () => !this.#listener.isClosing, log },
-          this.#running.readers,
-          this.#running.writer,
-        )
-        return this.#handle(request)
-      },
-      limits,
-      log,
-    )
+    this.#metrics = new ServerMetrics(options.metrics ?? false, this.#metricsSource(), log)
+    const answer = (request: HttpRequest): Answer | Promise<Answer> => {
+      this.#handle ??= createRouter(
+        { namespace, isServing: () => !this.#listener.isClosing, log },
+        this.#running.readers,
+        this.#running.writer,
+      )
+      return this.#handle(request)
+    }
+    this.#listener = new HttpListener(this.#metrics.wrap(answer), limits, log, this.#metrics.meter)
     this.#makePools = () => {
       const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir())
       const poolLimits = { ...limits, ...pool }
@@ -108,14 +116,31 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   }
 
   /**
-   * Starts the threads, opens the store in each, and begins to listen. May be tried again when it failed.
+   * Starts the threads and opens the store in each. {@link start} does it too; alone, it tells what is
+   * wrong with the store from what is wrong with the address. May be tried again when it failed.
+   * @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED`
+   * @throws {Error} what the store gives when it cannot be opened.
+   */
+  async open(): Promise<void> {
+    this.#listener.checkNew()
+    await (this.#opening ??= this.#openPools())
+  }
+
+  /**
+   * Opens the store where that was not done before, and begins to listen. May be tried again when it failed.
    * @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED`
    * @throws {Error} what the store gives when it cannot be opened, and what Node says about the
    * address, such as `EADDRINUSE` or `EACCES`.
    */
   async start(): Promise<void> {
-    if (!this.#listener.isClosing) await (this.#opening ??= this.#open())
-    await this.#listener.start(this.#address)
+    await this.open()
+    await this.#metrics.start()
+    try {
+      await this.#listener.start(this.#address)
+    } catch (error) {
+      await this.#metrics.close(0)
+      throw error
+    }
   }
 
   /**
@@ -124,6 +149,14 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
    */
   address(): ListenAddress {
     return this.#listener.address
+  }
+
+  /**
+   * Where the metrics are, if they have a listener of their own.
+   * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
+   */
+  metricsAddress(): ListenAddress {
+    return this.#metrics.address
   }
 
   /**
@@ -139,12 +172,24 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     return this.close()
   }
 
+  #metricsSource(): MetricsSource {
+    const listener = (): HttpListener => this.#listener
+    return {
+      get isServing() {
+        return listener().isListening
+      },
+      store: async () => this.#pools?.writer.storeStats(),
+      pools: () =>
+        this.#pools === undefined ? [] : [this.#pools.readers.stats(), this.#pools.writer.stats()],
+    }
+  }
+
   get #running(): Pools {
     if (this.#pools === undefined) throw new Error('The threads have not been started')
     return this.#pools
   }
 
-  async #open(): Promise<void> {
+  async #openPools(): Promise<void> {
     const pools = this.#makePools()
     try {
       await pools.writer.start()
@@ -160,6 +205,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     await this.#listener.close(timeoutMs)
+    await this.#metrics.close(0)
     try {
       await this.#opening
     } catch {

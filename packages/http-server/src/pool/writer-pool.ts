@@ -1,9 +1,11 @@
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
+import type { TreeStoreStats } from '@elkyn/tree'
 import { checkBodyHead } from '../body-sink.ts'
 import { failureResponse, writeFailureResponse } from '../failure.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
+import type { PoolStats } from '../metrics-source.ts'
 import { maxParsedBytes } from '../plan.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
@@ -83,6 +85,17 @@ export class WriterPool {
     } catch (error) {
       return this.#failureAnswer(error, request)
     }
+  }
+
+  /** How the store is, as the thread that writes to it says; `undefined` where it can't. */
+  async storeStats(): Promise<TreeStoreStats | undefined> {
+    return this.#failure === undefined
+      ? this.#pool.run(undefined, { name: 'stats', priority: 0 })
+      : undefined
+  }
+
+  stats(): PoolStats {
+    return this.#pool.metrics()
   }
 
   /** Gives up everything in hand: nobody knows what has become of it. */

@@ -1,4 +1,4 @@
-import type { TreeStore } from '@elkyn/tree'
+import type { TreeStore, TreeStoreStats } from '@elkyn/tree'
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
 import type { HttpResponse, RequestHandler } from '../message.ts'
@@ -40,6 +40,7 @@ const neverAborted = new AbortController().signal
 // Not an interface, which has no index signature.
 type WriterHandlers = {
   ready: () => void
+  stats: (_: undefined, context: TaskContext<Writer>) => TreeStoreStats | undefined
   write: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
   begin: (task: Uint8Array, context: TaskContext<Writer>) => number
   piece: (task: Uint8Array, context: TaskContext<Writer>) => Promise<void>
@@ -55,7 +56,10 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     const data = workerData as ThreadData
     const channel = new ThreadChannel(data.channel)
     const progress = new Int32Array(data.progress)
-    const opened = await openDescribed(data.store, { readOnly: false })
+    const opened = await openDescribed(data.store, {
+      readOnly: false,
+      progress: { words: progress },
+    })
     const store = new WatchedStore(opened, (error) => channel.storeFailed(error))
     setOpened(progress)
     const { maxBodyBytes, maxStreamedAnswers, namespace, patienceMs } = data
@@ -86,6 +90,10 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
 
   handlers: {
     ready() {},
+
+    stats(_: undefined, { state }: TaskContext<Writer>): TreeStoreStats | undefined {
+      return state.store.stats?.()
+    },
 
     /** A request whose body, if any, is here. */
     async write(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {

@@ -1,0 +1,81 @@
+import { resolve } from 'node:path'
+import process from 'node:process'
+import { SimpleHttpServer, ThreadPoolHttpServer } from '@elkyn/http-server'
+import type { MetricsOption } from '@elkyn/http-server'
+import { lmdbStorage } from '@elkyn/storage-lmdb'
+import type { Logger } from 'pino'
+import { exitCodes } from './command-error.ts'
+import { folderError, openFolder } from './open-folder.ts'
+import type { ServeOptions } from './serve-options.ts'
+
+/** How long requests may take to end once the server is to stop. */
+const closeTimeoutMs = 10_000
+
+/** A server over the data folder, with or without threads, which does not listen yet. */
+export interface OpenServer extends AsyncDisposable {
+  readonly server: SimpleHttpServer | ThreadPoolHttpServer
+  /** Ends what runs, and closes the folder. */
+  close(): Promise<void>
+  /** Ends the process, because the database beneath has failed: it can't be closed either. */
+  abort(): Promise<never>
+}
+
+/**
+ * Opens the data folder and makes a server for it.
+ * @param onFatal Called when the database has failed.
+ * @throws {CommandError} `unavailable`, with the way out, when the folder cannot be had.
+ */
+export async function openServer(
+  options: ServeOptions,
+  log: Logger,
+  onFatal: (error: Error) => void,
+): Promise<OpenServer> {
+  const { host, port, data: path, durability, threads } = options
+  const common = { host, port, log, metrics: metricsOption(options), onFatal }
+  if (threads === 0) return inThread(common, { path, durability })
+  const server = new ThreadPoolHttpServer({
+    ...common,
+    store: lmdbStorage({ path, durability }),
+    threads,
+    // On the disk of the data: what is temporary elsewhere is often memory.
+    spoolFolder: resolve(path),
+  })
+  try {
+    await server.open()
+  } catch (error) {
+    throw folderError(error)
+  }
+  const close = (): Promise<void> => server.close({ timeoutMs: closeTimeoutMs })
+  return {
+    server,
+    close,
+    // A writer that has died inside a transaction keeps every other way to end the process waiting.
+    abort: async () => process.abort(),
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function inThread(
+  common: Omit<ConstructorParameters<typeof SimpleHttpServer>[0], 'store'>,
+  { path, durability }: Parameters<typeof openFolder>[0],
+): Promise<OpenServer> {
+  const tree = await openFolder({ path, ...(durability === undefined ? {} : { durability }) })
+  const server = new SimpleHttpServer({ ...common, store: tree.store })
+  const close = async (): Promise<void> => {
+    await server.close({ timeoutMs: closeTimeoutMs })
+    await tree.close()
+  }
+  return {
+    server,
+    close,
+    async abort() {
+      await server.close({ timeoutMs: closeTimeoutMs })
+      process.exit(exitCodes.failed)
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function metricsOption({ metrics, metricsPort, metricsHost }: ServeOptions): MetricsOption {
+  return metricsPort === undefined ? metrics === true : { host: metricsHost, port: metricsPort }
+}
