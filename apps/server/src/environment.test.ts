@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { CommandError, exitCodes } from './command-error.ts'
-import { refuseAuthVariables, unsetEmptyVariables, unusedVariableNotices } from './environment.ts'
+import { refuseAuthVariables, unsetEmptyVariables } from './environment.ts'
 
 test('refuseAuthVariables() refuses a secret that nothing would check', () => {
   expect(() => refuseAuthVariables({ ELKYN_AUTH_SECRET: 's3cret' })).toThrow(
@@ -15,13 +15,6 @@ test('refuseAuthVariables() refuses to require authentication', () => {
 test('refuseAuthVariables() allows variables that ask for no protection', () => {
   const environment = { ELKYN_AUTH_SECRET: '', ELKYN_REQUIRE_AUTH: 'false' }
   expect(() => refuseAuthVariables(environment)).not.toThrow()
-})
-
-test('unusedVariableNotices() says that threads have no effect', () => {
-  expect(unusedVariableNotices({ ELKYN_THREADS: '4' })).toEqual([
-    'ELKYN_THREADS=4 has no effect: this version serves with one thread',
-  ])
-  expect(unusedVariableNotices({ ELKYN_THREADS: '1' })).toEqual([])
 })
 
 test('unsetEmptyVariables() takes out only what is empty and of this program', () => {

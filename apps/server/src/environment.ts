@@ -27,11 +27,3 @@ export function unsetEmptyVariables(environment: Record<string, string | undefin
     if (name.startsWith('ELKYN_') && value === '') delete environment[name]
   }
 }
-
-/** What to say about variables that change nothing yet, and protect nothing. */
-export function unusedVariableNotices(environment: Environment): string[] {
-  const threads = environment['ELKYN_THREADS'] ?? ''
-  return threads === '' || threads === '1'
-    ? []
-    : [`ELKYN_THREADS=${threads} has no effect: this version serves with one thread`]
-}

@@ -4,7 +4,7 @@ import process from 'node:process'
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
 import { CommandError, systemErrorCode } from './command-error.ts'
-import { refuseAuthVariables, unusedVariableNotices } from './environment.ts'
+import { refuseAuthVariables } from './environment.ts'
 import { createLog } from './log.ts'
 import { openServer } from './open-server.ts'
 import type { OpenServer } from './open-server.ts'
@@ -114,10 +114,16 @@ function announce(url: string, options: ServeOptions): void {
 function logListening(log: Logger, url: string, options: ServeOptions): void {
   const folder = resolvePath(options.data)
   log.info(
-    { version, url, pid: process.pid, data: folder, durability: options.durability },
+    {
+      version,
+      url,
+      pid: process.pid,
+      data: folder,
+      durability: options.durability,
+      threads: options.threads,
+    },
     'listening',
   )
-  for (const notice of unusedVariableNotices(process.env)) log.warn(notice)
   if (!isLoopback(options.host)) {
     log.warn({ host: options.host }, 'everybody who reaches this address can read and write')
   }

@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { json } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RunningServer, elkyn, spawnElkyn, closed } from './elkyn.ts'
@@ -165,11 +166,27 @@ test('serve refuses a secret that this version would not check', async () => {
   expect(existsSync(folder.file('data'))).toBe(false)
 })
 
-test('serve warns of threads it does not have, and of an address that others reach', async () => {
-  const env = { ELKYN_THREADS: '4' }
-  await using server = await RunningServer.start(folder.path, ['--host', '0.0.0.0'], { env })
+test.each([
+  ['0', 0],
+  ['2', 2],
+  ['auto', availableParallelism()],
+])('serve --threads %s has so many that read', async (given, threads) => {
+  await using server = await RunningServer.start(folder.path, ['--threads', given])
+  expect(await put(server, '/a', '1')).toBe(204)
+  expect(await (await fetch(`${server.url}/a.json`)).json()).toBe(1)
+  expect((await server.stop()).stderr).toContain(`"threads":${threads}`)
+})
+
+test('serve refuses a number of threads that nobody can have', async () => {
+  const env = { ELKYN_THREADS: 'many' }
+  const { code, stderr } = await elkyn(['serve', '--data', folder.file('data')], { env })
+  expect(code).toBe(2)
+  expect(stderr).toContain('many')
+})
+
+test('serve warns of an address that others reach', async () => {
+  await using server = await RunningServer.start(folder.path, ['--host', '0.0.0.0'])
   const { stderr } = await server.stop()
-  expect(stderr).toContain('ELKYN_THREADS=4 has no effect')
   expect(stderr).toContain('everybody who reaches this address can read and write')
 })
 

@@ -7,6 +7,7 @@ import type { HttpRequest, HttpResponse } from './message.ts'
 import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
+import { timeLimitRefusal } from './read.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
 
 export interface HandlerContext extends PlanOptions {
@@ -36,9 +37,13 @@ function answer(
   { store, streamedAnswers }: HandlerContext,
 ): HttpResponse {
   if (plan.kind === 'respond') return plan.response
+  const begin = plan.timeoutMs === undefined ? 0 : performance.now()
   const snapshot = store.snapshot()
   try {
     const response = plan.run(snapshot)
+    if (plan.timeoutMs !== undefined && performance.now() - begin > plan.timeoutMs) {
+      throw timeLimitRefusal()
+    }
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
       return { ...response, body: streamedAnswers.begin(body, snapshot) }

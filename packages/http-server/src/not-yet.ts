@@ -21,7 +21,6 @@ const parameters: readonly (readonly [names: readonly string[], use: Use, featur
   [queryParameters, 'read', 'queries'],
   [['callback'], 'read', 'JSONP'],
   [['download'], 'read', 'downloads'],
-  [['timeout'], 'read', 'time limits'],
   [['writeSizeLimit'], 'write', 'write size limits'],
 ]
 

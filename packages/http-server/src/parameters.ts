@@ -96,3 +96,25 @@ function parseLimit(name: string, text: string): number {
   if (limit <= 0) throw new Refusal(400, `${name} must be positive`)
   return limit
 }
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 }
+
+const maxTimeoutMs = 15 * 60_000
+
+/**
+ * How long a read may take, in milliseconds, of `timeout=10s`. Not said: for ever, because whoever waits
+ * longer than the maximum of the production service has other limits.
+ *
+ * @throws {Refusal} 400 for another form, for none, and for more than 15 minutes.
+ */
+export function parseTimeout(parameters: Parameters): number | undefined {
+  const timeout = parameters.get('timeout')
+  if (timeout === undefined) return undefined
+  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|s|min)$/.exec(timeout) ?? []
+  const timeoutMs = Number(count) * (units[unit ?? ''] ?? Number.NaN)
+  if (timeoutMs > 0 && timeoutMs <= maxTimeoutMs) return timeoutMs
+  throw new Refusal(
+    400,
+    "Invalid timeout: It has to be a number and 'ms', 's' or 'min', up to 15min",
+  )
+}

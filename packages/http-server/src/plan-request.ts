@@ -11,6 +11,7 @@ import {
   parseListing,
   parseParameters,
   parsePrint,
+  parseTimeout,
 } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import type { Plan, RespondPlan } from './plan.ts'
@@ -56,6 +57,7 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     print: parsePrint(parameters),
     form: parseForm(parameters),
     listing,
+    timeoutMs: isSafe(method) ? parseTimeout(parameters) : undefined,
     conditions: parseConditions(method, head.headers),
     method,
     idempotencyKey: parseIdempotencyKey(method, head.headers),

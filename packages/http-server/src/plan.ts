@@ -16,6 +16,8 @@ export interface RespondPlan {
 /** The answer lies in a snapshot. */
 export interface ReadPlan {
   readonly kind: 'read'
+  /** How long it may take until the answer begins; what takes longer is refused. */
+  readonly timeoutMs?: number | undefined
   /** A body in blocks reads from the snapshot while it is taken, so that must stay open till its end. */
   run(snapshot: TreeSnapshot): HttpResponse
 }

@@ -17,6 +17,7 @@ export interface ReadRequest {
   readonly form: JsonForm
   /** Names of the children instead of their values. */
   readonly listing: Listing | undefined
+  readonly timeoutMs: number | undefined
   readonly conditions: Conditions
 }
 
@@ -25,7 +26,16 @@ export function planRead(request: ReadRequest): ReadPlan {
   if (request.listing !== undefined && request.conditions.wantsEtag) {
     throw new Refusal(400, "Mixing 'shallow' and etag requests is not supported")
   }
-  return { kind: 'read', run: (snapshot) => read(snapshot, request) }
+  const { timeoutMs } = request
+  return { kind: 'read', timeoutMs, run: (snapshot) => read(snapshot, request) }
+}
+
+/** A read that took longer than its client wanted to wait. */
+export function timeLimitRefusal(): Refusal {
+  return new Refusal(
+    400,
+    'Data requested exceeds the maximum size that can be accessed with a single request.',
+  )
 }
 
 function read(snapshot: TreeSnapshot, request: ReadRequest): HttpResponse {

@@ -334,6 +334,17 @@ describe('a queue', () => {
     expect(new Set(statuses)).toEqual(new Set([200, 503]))
   })
 
+  test('keeps nobody longer than they want to wait', async () => {
+    await using running = await Running.start({ threads: 1 })
+    const held = running.ask('GET', '/gate.json')
+    await running.until(FaultWord.AtGate, 1)
+    const late = await running.ask('GET', '/a.json?timeout=20ms')
+    expect(late.status).toBe(400)
+    expect(late.text).toContain('Data requested exceeds the maximum size')
+    running.openGate()
+    expect((await held).status).toBe(200)
+  })
+
   test('lets those behind who say that they are less urgent', async () => {
     await using running = await Running.start({ threads: 1 })
     const held = running.ask('GET', '/gate.json')

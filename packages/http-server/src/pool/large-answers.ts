@@ -13,6 +13,9 @@ const windowBytes = 512 * 1024
 /** Starts a thread that sends an answer through the window; resolves when it has done with it. */
 export type SendThrough = (window: SharedArrayBuffer) => Promise<unknown>
 
+/** What has to be known of a request while its answer is on its way. */
+type Waiting = Pick<HttpRequest, 'method' | 'signal'>
+
 /** Counts the answers that are sent in blocks from other threads, and receives them. */
 export class LargeAnswers {
   readonly #maximum: number
@@ -33,7 +36,7 @@ export class LargeAnswers {
    * Receives an answer until its head is known; its body goes on. A thread that dies before that is
    * replaced by another one, once.
    */
-  async receive(request: HttpRequest, send: SendThrough): Promise<Answer> {
+  async receive(request: Waiting, send: SendThrough): Promise<Answer> {
     if (this.#open >= this.#maximum) {
       return errorResponse(503, 'The server is busy: Too many large answers are being sent', [
         'Retry-After',
@@ -49,18 +52,20 @@ export class LargeAnswers {
     }
   }
 
-  async #receive(request: HttpRequest, send: SendThrough): Promise<Answer> {
+  async #receive(request: Waiting, send: SendThrough): Promise<Answer> {
+    request.signal.throwIfAborted()
     this.#open++
     const receiver = new WindowReceiver(
       windowBytes,
       () => openSpoolFile(this.#folder),
       () => this.#open--,
     )
-    const cancel = (): void => void receiver.return()
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const cancel = (): void => reject(request.signal.reason)
     request.signal.addEventListener('abort', cancel)
     try {
       void this.#follow(receiver, send(receiver.buffer))
-      const head = await receiveHead(receiver)
+      const head = await Promise.race([receiveHead(receiver), aborted])
       return await this.#answer(request, head, receiver)
     } catch (error) {
       await receiver.return()
@@ -80,7 +85,7 @@ export class LargeAnswers {
   }
 
   async #answer(
-    { method }: HttpRequest,
+    { method }: Waiting,
     { kind, status, headers, ticket: length }: Received,
     receiver: WindowReceiver,
   ): Promise<Answer> {

@@ -1,4 +1,7 @@
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
+import { failureResponse } from '../failure.ts'
+import { timeLimitRefusal } from '../read.ts'
+import { Refusal } from '../refusal.ts'
 import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
@@ -59,17 +62,28 @@ export class ReaderPool {
     await this.#pool.run(undefined, { name: 'ready' })
   }
 
-  async read(request: HttpRequest): Promise<Answer> {
+  /** @param timeoutMs How long it may take until the answer begins. Default: for ever. */
+  async read(request: HttpRequest, timeoutMs?: number): Promise<Answer> {
+    if (timeoutMs === undefined) return this.#read(request, undefined)
+    const timeLimit = new AbortController()
+    const timer = setTimeout(() => timeLimit.abort(timeLimitRefusal()), timeoutMs)
+    const answer = await this.#read(request, AbortSignal.any([request.signal, timeLimit.signal]))
+    clearTimeout(timer)
+    return answer
+  }
+
+  async #read(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
     const head = requestText(request)
     try {
       if (this.#pool.pending >= this.#pool.threads) await this.#turn.end()
       const options = smallOptions[bandOf(request)]
-      const answer = await (this.#pool.pending < worthCancelling
-        ? this.#pool.run(head, options)
-        : this.#pool.run(head, { ...options, signal: request.signal }))
-      const received = parseAnswerBytes(answer)
-      const { kind, status, headers, body } = received
-      if (kind === AnswerKind.Large) return await this.#readLarge(request, head)
+      const given = signal ?? (this.#pool.pending < worthCancelling ? undefined : request.signal)
+      const answer = await this.#pool.run(
+        head,
+        given === undefined ? options : { ...options, signal: given },
+      )
+      const { kind, status, headers, body } = parseAnswerBytes(answer)
+      if (kind === AnswerKind.Large) return await this.#readLarge(request, signal, head)
       if (kind === AnswerKind.Bare) return { status, headers }
       return { status, headers, body: kind === AnswerKind.Whole ? body : [] }
     } catch (error) {
@@ -77,11 +91,18 @@ export class ReaderPool {
     }
   }
 
-  #readLarge(request: HttpRequest, head: string): Promise<Answer> {
-    return this.#large.receive(request, (window) => this.#pool.run({ head, window }, largeOptions))
+  #readLarge(
+    { method, signal: gone }: HttpRequest,
+    signal: AbortSignal | undefined,
+    head: string,
+  ): Promise<Answer> {
+    return this.#large.receive({ method, signal: signal ?? gone }, (window) =>
+      this.#pool.run({ head, window }, largeOptions),
+    )
   }
 
   #failure(error: unknown, request: HttpRequest): HttpResponse {
+    if (error instanceof Refusal) return failureResponse(error, this.#log)
     const code = error instanceof ThreadPoolError ? error.code : undefined
     if (code === 'ERR_QUEUE_FULL' || code === 'ERR_CRASH_LOOP') return busyResponse()
     // Nobody will see what is answered then.

@@ -30,7 +30,9 @@ export function createRouter(
     try {
       const planned = planRequest(request, options)
       if (planned.kind === 'respond') return planned.response
-      return planned.kind === 'read' ? readers.read(request) : writer.write(request)
+      return planned.kind === 'read'
+        ? readers.read(request, planned.timeoutMs)
+        : writer.write(request)
     } catch (error) {
       return failureResponse(error, log)
     }
@@ -39,11 +41,12 @@ export function createRouter(
   return (request) => {
     const { method, url } = request
     const isRead = method === 'GET' || method === 'HEAD'
-    return isRead && !mayBeLocal(url) ? readers.read(request) : plan(request)
+    return isRead && !hasToBePlanned(url) ? readers.read(request) : plan(request)
   }
 }
 
-// The server itself has paths that begin with a dot, as no key does. And a URL may be absolute.
-function mayBeLocal(url: string): boolean {
-  return !url.startsWith('/') || url.startsWith('/.')
+// The server itself has paths that begin with a dot, as no key does. A URL may be absolute. And who
+// waits for a limited time waits here.
+function hasToBePlanned(url: string): boolean {
+  return !url.startsWith('/') || url.startsWith('/.') || url.includes('timeout=')
 }

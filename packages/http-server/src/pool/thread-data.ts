@@ -10,7 +10,7 @@ export interface ThreadData {
   readonly namespace: string | undefined
   /** How long a client may take for a large answer before the rest goes into a file. */
   readonly patienceMs: number
-  /** See {@link WriterWord}. */
+  /** See the words in writer-progress.ts. */
   readonly progress: SharedArrayBuffer
 }
 

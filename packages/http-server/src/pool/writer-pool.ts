@@ -169,13 +169,22 @@ export class WriterPool {
 
   async #answer(request: HttpRequest, received: Received): Promise<Answer> {
     const { kind, ticket, status, headers, body } = received
-    if (kind === AnswerKind.Large) {
-      return this.#large.receive(request, (window) =>
-        this.#pool.run({ ticket, window }, { name: 'sendLarge', priority: 1 }),
-      )
-    }
+    if (kind === AnswerKind.Large) return this.#receiveLarge(request, ticket)
     if (kind === AnswerKind.Bare) return { status, headers }
     return { status, headers, body: kind === AnswerKind.Whole ? body : [body] }
+  }
+
+  async #receiveLarge(request: HttpRequest, ticket: number): Promise<Answer> {
+    let isAsked = false
+    try {
+      return await this.#large.receive(request, (window) => {
+        isAsked = true
+        return this.#pool.run({ ticket, window }, { name: 'sendLarge', priority: 1 })
+      })
+    } finally {
+      // What nobody asks for would hold its snapshot for ever.
+      if (!isAsked) void this.#pool.run(ticket, { name: 'drop', priority: 0 })
+    }
   }
 
   #ask<T>(run: () => Promise<T>): Promise<T> {

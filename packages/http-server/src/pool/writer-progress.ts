@@ -1,5 +1,5 @@
 /** Words by which a writer shows that it is alive. */
-export const WriterWord = {
+const WriterWord = {
   /** Grows with each turn of the event loop and each row that is written. */
   Progress: 0,
   /** 1 while a commit is on its way to the disk, which may take as long as the disk wants. */

@@ -47,6 +47,7 @@ type WriterHandlers = {
   end: (ticket: number, context: TaskContext<Writer>) => void
   abort: (ticket: number, context: TaskContext<Writer>) => void
   answer: (ticket: number, context: TaskContext<Writer>) => Promise<Uint8Array>
+  drop: (ticket: number, context: TaskContext<Writer>) => void
   sendLarge: (task: LargeWritten, context: TaskContext<Writer>) => Promise<void>
 }
 
@@ -133,6 +134,13 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       state.tickets.uploads.delete(ticket)
       if (answer === undefined) throw new Error('A body has an answer that never began')
       return encode(answer, state)
+    },
+
+    /** Nobody wants an answer that was too large to come back at once. */
+    drop(ticket: number, { state }: TaskContext<Writer>): void {
+      const body = state.tickets.answers.get(ticket)?.body as Iterable<Uint8Array> | undefined
+      state.tickets.answers.delete(ticket)
+      body?.[Symbol.iterator]().return?.()
     },
 
     /** Sends an answer that was too large to come back at once. */

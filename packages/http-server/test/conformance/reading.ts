@@ -171,6 +171,25 @@ export function describeReading(start: StartServer): void {
     })
   })
 
+  describe('timeout', () => {
+    test('is a time that a read does not take', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      for (const timeout of ['900000ms', '10s', '0.5min', '15min']) {
+        expect(await server.read(`/a.json?timeout=${timeout}`)).toBe('1')
+        expect((await server.get(`/.json?shallow=true&timeout=${timeout}`)).text).toBe('{"a":true}')
+      }
+    })
+
+    test('of another form, of nothing and of more than 15 minutes is refused', async () => {
+      await using server = await Fixture.open(start)
+      for (const timeout of ['', '10', '1h', '0s', '-1s', '16min', '900001ms', '1e3ms', ' 1s']) {
+        const { status, text } = await server.get(`/a.json?timeout=${encodeURIComponent(timeout)}`)
+        expect([timeout, status, text.includes('Invalid timeout')]).toEqual([timeout, 400, true])
+      }
+    })
+  })
+
   describe('shallow', () => {
     test('lists the names of the children, a leaf as itself, nothing as null', async () => {
       await using server = await Fixture.open(start)

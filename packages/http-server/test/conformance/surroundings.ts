@@ -103,7 +103,6 @@ export function describeSurroundings(start: StartServer): void {
         ['/a?equalTo=1', 'queries (equalTo)'],
         ['/a.json?callback=f', 'JSONP (callback)'],
         ['/a.json?download=x', 'downloads (download)'],
-        ['/a.json?timeout=1s', 'time limits (timeout)'],
         ['/.watch', 'streaming (/.watch)'],
         ['/a/b/.watch', 'streaming (/a/b/.watch)'],
         ['/.settings/rules.json', 'rules and settings (/.settings/rules.json)'],
