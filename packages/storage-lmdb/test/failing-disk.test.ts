@@ -1,11 +1,11 @@
-import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { OpenTreeOptions } from '../src/index.ts'
-import { programPath, runProgram } from './program.ts'
+import { buildFailingCalls, canBuild } from './failing-calls.ts'
+import { runProgram } from './program.ts'
 import type { Program } from './program.ts'
 import { reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -19,16 +19,9 @@ const Call = { none: 0, page: 1, sync: 2, meta: 3 } as const
 let built: TemporaryFolder
 let library = ''
 
-// Where there is no C compiler, or another C library, these tests are skipped and listed as such.
-const source = programPath('failing-calls').replace(/ts$/, 'c')
-const canCompile = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
-
 beforeAll(() => {
   built = temporaryFolder()
-  if (!canCompile) return
-  library = join(built.path, 'failing-calls.so')
-  const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-o', library, source, '-ldl'])
-  if (status !== 0) throw new Error(String(stderr))
+  if (canBuild) library = buildFailingCalls(built.path)
 })
 afterAll(() => {
   built[Symbol.dispose]()
@@ -105,33 +98,30 @@ async function expectSurvived(call: number, errno: number, code: string): Promis
   expect(await reclaimed(reopened)).toMatchObject({ rows: 0, graves: 0 })
 }
 
-test.skipIf(!canCompile)('no space at a page fails the write, and later ones work', async () => {
+test.skipIf(!canBuild)('no space at a page fails the write, and later ones work', async () => {
   await expectSurvived(Call.page, ENOSPC, 'ERR_STORE_FULL')
 })
 
-test.skipIf(!canCompile)('no quota at a page fails the write, and later ones work', async () => {
+test.skipIf(!canBuild)('no quota at a page fails the write, and later ones work', async () => {
   await expectSurvived(Call.page, EDQUOT, 'ERR_STORE_FULL')
 })
 
-test.skipIf(!canCompile)(
-  'an I/O error at a page fails the write, and later ones work',
-  async () => {
-    await expectSurvived(Call.page, EIO, 'ERR_STORE_FAILED')
-  },
-)
+test.skipIf(!canBuild)('an I/O error at a page fails the write, and later ones work', async () => {
+  await expectSurvived(Call.page, EIO, 'ERR_STORE_FAILED')
+})
 
-test.skipIf(!canCompile)(
+test.skipIf(!canBuild)(
   'an I/O error at the sync fails the write, and later ones work',
   async () => {
     await expectSurvived(Call.sync, EIO, 'ERR_STORE_FAILED')
   },
 )
 
-test.skipIf(!canCompile)('no space at the sync fails the write, and later ones work', async () => {
+test.skipIf(!canBuild)('no space at the sync fails the write, and later ones work', async () => {
   await expectSurvived(Call.sync, ENOSPC, 'ERR_STORE_FULL')
 })
 
-test.skipIf(!canCompile)(
+test.skipIf(!canBuild)(
   'an I/O error at the meta page ends the store with a clear error',
   async () => {
     using folder = temporaryFolder()
@@ -158,7 +148,7 @@ test.skipIf(!canCompile)(
   },
 )
 
-test.skipIf(!canCompile)(
+test.skipIf(!canBuild)(
   'an I/O error at a sync of relaxed writes is told to the next writer',
   async () => {
     using folder = temporaryFolder()
