@@ -160,6 +160,20 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     return this.#pending
   }
 
+  /**
+   * Wakes no thread for what is run from here to {@link ThreadPool.uncork}, which has to follow in the same turn of the
+   * event loop. For many small tasks at once: to wake a thread takes longer than to hand a task over, and one that
+   * was woken wakes the next while there is more.
+   */
+  cork(): void {
+    if (this.#state === 'open') this.#dispatcher.queue.cork()
+  }
+
+  /** Wakes a thread if a task waits. Harmless without `cork`. */
+  uncork(): void {
+    this.#dispatcher.queue.uncork()
+  }
+
   /** Whether the queue is full, or has been and is more than half full. */
   get needsDrain(): boolean {
     return this.#needsDrain

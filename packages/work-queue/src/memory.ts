@@ -7,6 +7,8 @@ import type { EventCount, Need } from './waiting.ts'
 
 /** What the parts of one participant share: its views of the queue's memory. */
 export class Memory {
+  /** Whether this participant wakes nobody for what it publishes. */
+  #isCorked = false
   readonly words: Int32Array
   readonly bytes: Uint8Array<SharedArrayBuffer>
   readonly layout: Layout
@@ -86,9 +88,20 @@ export class Memory {
     return this.rings[band] as Ring
   }
 
-  /** After something was published: wakes one consumer (I6). */
+  /** After something was published: wakes one consumer (I6), or leaves that to `uncork`. */
   afterPublish(): void {
-    this.items.wakeOne()
+    if (!this.#isCorked) this.items.wakeOne()
+  }
+
+  cork(): void {
+    this.#isCorked = true
+  }
+
+  /** Wakes one consumer if there is something to take. Who takes it wakes the next (I6). */
+  uncork(): void {
+    if (!this.#isCorked) return
+    this.#isCorked = false
+    if (this.hasFull) this.items.wakeOne()
   }
 
   /** After positions of a band were owned by this producer: is the next one free as well (I6)? */

@@ -126,6 +126,7 @@ class SharedQueue implements WorkQueue {
 
   enqueueSync(source: Source, options: EnqueueOptions & TimedWait = {}): boolean {
     this.#checkMayBlock('enqueueSync')
+    this.uncork()
     const { band, tag } = this.#check(options)
     if (this.#claim !== undefined) throw claimOpen()
     if (this.#producer.fitsSlot(source)) {
@@ -139,6 +140,7 @@ class SharedQueue implements WorkQueue {
   }
 
   async enqueue(source: Source, options: EnqueueOptions & Wait = {}): Promise<boolean> {
+    this.uncork()
     const { band, tag } = this.#check(options)
     options.signal?.throwIfAborted()
     timeoutOf(options)
@@ -178,6 +180,7 @@ class SharedQueue implements WorkQueue {
 
   enqueueManySync(sources: readonly Source[], options: EnqueueOptions & TimedWait = {}): number {
     this.#checkMayBlock('enqueueManySync')
+    this.uncork()
     const { band, tag } = this.#check(options)
     if (this.#claim !== undefined) throw claimOpen()
     const puts = this.#puttingMany(sources, band, tag)
@@ -190,6 +193,7 @@ class SharedQueue implements WorkQueue {
     sources: readonly Source[],
     options: EnqueueOptions & Wait = {},
   ): Promise<number> {
+    this.uncork()
     const { band, tag } = this.#check(options)
     timeoutOf(options)
     const puts = this.#puttingMany(sources, band, tag)
@@ -214,6 +218,7 @@ class SharedQueue implements WorkQueue {
 
   claimSync(byteLength: number, options: EnqueueOptions & TimedWait = {}): Claim | undefined {
     this.#checkMayBlock('claimSync')
+    this.uncork()
     const { band } = this.#check(options)
     this.#checkClaim(byteLength)
     let position = 0
@@ -225,6 +230,7 @@ class SharedQueue implements WorkQueue {
   }
 
   async claim(byteLength: number, options: EnqueueOptions & Wait = {}): Promise<Claim | undefined> {
+    this.uncork()
     const { band } = this.#check(options)
     this.#checkClaim(byteLength)
     const timeoutMs = timeoutOf(options)
@@ -242,6 +248,15 @@ class SharedQueue implements WorkQueue {
       const claim = this.#openClaim(this.#producer.claim(band), byteLength, options)
       if (claim !== undefined) return claim
     }
+  }
+
+  cork(): void {
+    this.#checkAttached()
+    this.#memory.cork()
+  }
+
+  uncork(): void {
+    this.#memory.uncork()
   }
 
   draft(): Draft {
@@ -367,6 +382,7 @@ class SharedQueue implements WorkQueue {
   }
 
   detach(): void {
+    this.uncork()
     if (this.#detached) return
     this.#claim?.abandon()
     this.#waiting.end(detached())

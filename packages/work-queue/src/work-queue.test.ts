@@ -317,6 +317,39 @@ describe('waiting without blocking', () => {
   })
 })
 
+describe('cork()', () => {
+  test('wakes nobody until uncork(), which wakes one after the other', async () => {
+    const queue = createWorkQueue(small)
+    const consumers = [attachWorkQueue(queue.handle), attachWorkQueue(queue.handle)]
+    const taken: string[] = []
+    const taking = consumers.map(async (consumer) =>
+      taken.push(String(text(await consumer.dequeue()))),
+    )
+    await turn()
+    queue.cork()
+    queue.tryEnqueue(bytes('a'))
+    queue.tryEnqueue(bytes('b'))
+    await turn()
+    await turn()
+    expect(taken).toEqual([])
+    queue.uncork()
+    await Promise.all(taking)
+    expect(taken.toSorted()).toEqual(['a', 'b'])
+  })
+
+  test('ends where something waits', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    const consumer = attachWorkQueue(queue.handle)
+    const item = consumer.dequeue()
+    await turn()
+    queue.cork()
+    queue.tryEnqueue(bytes('a'))
+    const second = queue.enqueue(bytes('b'))
+    expect(text(await item)).toBe('a')
+    expect(await second).toBe(true)
+  })
+})
+
 describe('close()', () => {
   test('refuses producers, lets consumers drain, then tells everybody', async () => {
     const queue = createWorkQueue({ capacity: 4, bands: 2 })

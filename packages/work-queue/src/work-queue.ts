@@ -260,6 +260,15 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
   /** Starts an item that grows in the arena. */
   draft(): Draft
 
+  /**
+   * Wakes nobody for what this participant puts in from here to {@link WorkQueue.uncork}. For a few items at a
+   * time that come one by one: to wake a thread takes far longer than to put an item in. Consumers that are
+   * awake take items meanwhile; forms that wait uncork first.
+   */
+  cork(): void
+  /** Wakes a consumer if there is something to take. Harmless without `cork`. */
+  uncork(): void
+
   /** Takes the next item. `undefined` if there is none now, or the queue is closed and drained. */
   tryDequeue(): WorkItem | undefined
   /** Takes the next item, blocking the thread. `undefined`: closed and drained, or the time is over. */

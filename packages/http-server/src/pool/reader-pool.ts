@@ -34,7 +34,7 @@ export class ReaderPool {
   readonly #pool: ThreadPool<typeof worker>
   readonly #large: LargeAnswers
   readonly #log: Log
-  readonly #turn = new Turn()
+  readonly #turn: Turn
 
   constructor(options: ReaderPoolOptions, data: ThreadData, large: LargeAnswers, log: Log) {
     this.#large = large
@@ -55,6 +55,7 @@ export class ReaderPool {
       startTimeoutMs: Infinity,
       workerData: data,
     })
+    this.#turn = new Turn(this.#pool)
   }
 
   /** @throws what kept the first thread from opening the store. */

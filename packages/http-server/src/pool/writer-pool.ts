@@ -34,7 +34,7 @@ export class WriterPool {
   readonly #options: WriterPoolOptions
   readonly #large: LargeAnswers
   readonly #log: Log
-  readonly #turn = new Turn()
+  readonly #turn: Turn
   readonly #watch: StallWatch
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
@@ -65,6 +65,7 @@ export class WriterPool {
       startTimeoutMs: Infinity,
       workerData: data,
     })
+    this.#turn = new Turn(this.#pool)
     this.#watch = new StallWatch(
       data.progress,
       options.stallLimitMs,
