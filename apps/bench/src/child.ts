@@ -5,20 +5,23 @@ import { fileURLToPath } from 'node:url'
 
 /** A program of this folder in a process of its own, which answers one message at a time. */
 export interface Child extends AsyncDisposable {
+  readonly pid: number
   /** The next message of the child. Rejects when the child ends instead. */
   answer(): Promise<unknown>
   /** Sends a message and waits for the answer. */
-  ask(message: object): Promise<unknown>
+  ask(message: object | string): Promise<unknown>
 }
 
 /**
  * Starts a module of `src` with one argument, which it finds with {@link jobOfParent}. Disposing
  * tells it to end by disconnecting, and waits until it has.
+ *
+ * @param flags More of them for Node.
  */
-export function startChild(module: string, job: object): Child {
+export function startChild(module: string, job: object, flags: readonly string[] = []): Child {
   const program = fileURLToPath(new URL(module, import.meta.url))
   const child = fork(program, [JSON.stringify(job)], {
-    execArgv: ['--expose-gc', ...profilingFlags()],
+    execArgv: ['--expose-gc', ...flags, ...profilingFlags()],
     // Standard output is for the table; AceBase greets there.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
@@ -33,6 +36,7 @@ export function startChild(module: string, job: object): Child {
     return message
   }
   return {
+    pid: child.pid!,
     answer,
     async ask(message) {
       child.send(message)

@@ -20,6 +20,8 @@ const workspace = fileURLToPath(new URL('../../../', import.meta.url))
 const directories = [
   'packages/tree',
   'packages/storage-lmdb',
+  'packages/work-queue',
+  'packages/thread-pool',
   'packages/http-server',
   'apps/server',
 ]

@@ -2,19 +2,19 @@ import type { Rates } from './rounds.ts'
 import { ratiosOf, spreadOf } from './spread.ts'
 import type { Spread } from './spread.ts'
 
-/** One line of the table: Elkyn against something else. */
+/** One line of the table: Elkyn, as a rule against something else. */
 export interface Row {
   readonly work: string
   readonly elkyn: string
   readonly other: string
   readonly otherFigure: string
-  readonly ratio: Spread
+  readonly ratio?: Spread | undefined
   readonly target: Target | undefined
   readonly note: string | undefined
 }
 
 /** What a row should reach. */
-interface Target {
+export interface Target {
   readonly text: string
   readonly isReached: boolean
 }
@@ -49,22 +49,17 @@ function atLeast(target: number, { median }: Spread): Target {
   return { text: String(target), isReached: median >= target }
 }
 
-function rateText(rate: number, unit: Unit): string {
+/** For ratios where less is better. */
+export function atMost(target: number, { median }: Spread): Target {
+  return { text: `at most ${target}`, isReached: median <= target }
+}
+
+export function rateText(rate: number, unit: Unit): string {
   if (unit === 'bytes') return `${digits(rate / 1e6)} MB/s`
   return rate >= 10_000 ? `${digits(rate / 1000)} k/s` : `${digits(rate)}/s`
 }
 
-const header = [
-  'work',
-  'Elkyn',
-  'against',
-  '',
-  'ratio',
-  'least to greatest',
-  'target',
-  '',
-  'of the other',
-]
+const header = ['work', 'Elkyn', 'against', '', 'ratio', 'least to greatest', 'target', '', 'note']
 const alignment = ['---', '--:', '---', '--:', '--:', '---', '--:', '---', '---']
 
 /** The rows as a Markdown table, padded so that it reads well in a terminal too. */
@@ -84,14 +79,14 @@ export function markdownTable(rows: readonly Row[]): string {
 }
 
 function cellsOf(row: Row): string[] {
-  const { median, least, greatest } = row.ratio
+  const { ratio } = row
   return [
     row.work,
     row.elkyn,
     row.other,
     row.otherFigure,
-    digits(median),
-    `${digits(least)} to ${digits(greatest)}`,
+    ratio === undefined ? '' : digits(ratio.median),
+    ratio === undefined ? '' : `${digits(ratio.least)} to ${digits(ratio.greatest)}`,
     row.target?.text ?? '',
     verdict(row.target),
     row.note ?? '',

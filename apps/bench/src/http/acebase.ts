@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { AceBaseServer } from 'acebase-server'
 import { LIST, itemOf } from '../records.ts'
-import type { BenchServer } from './server.ts'
+import type { BenchServer, BenchServerOptions } from './server.ts'
 
 /** The server of AceBase without authentication. */
-export async function startAceBase(folder: string, records: number): Promise<BenchServer> {
+export async function startAceBase({ folder, records }: BenchServerOptions): Promise<BenchServer> {
   const port = await freePort()
   const server = new AceBaseServer('bench', {
     host: '127.0.0.1',
@@ -26,6 +26,7 @@ export async function startAceBase(folder: string, records: number): Promise<Ben
     port,
     pathOf: (key) => `/data/bench/${LIST}/${key}`,
     recordIn: (body) => (body as { val: unknown }).val,
+    bodyOf: (json) => `{"val":${json}}`,
     close: async () => server.shutdown(),
   }
 }

@@ -1,22 +1,48 @@
-import { SimpleHttpServer } from '@elkyn/http-server'
-import { openTree } from '@elkyn/storage-lmdb'
+import { SimpleHttpServer, ThreadPoolHttpServer } from '@elkyn/http-server'
+import { lmdbStorage, openTree } from '@elkyn/storage-lmdb'
+import type { OpenTreeOptions } from '@elkyn/storage-lmdb'
 import { loadTree } from '../engines/elkyn.ts'
 import { LIST } from '../records.ts'
 import { itemBatches } from '../works/work.ts'
-import type { BenchServer } from './server.ts'
+import type { BenchServer, BenchServerOptions } from './server.ts'
 
-export async function startElkyn(folder: string, records: number): Promise<BenchServer> {
-  const tree = await openTree({ path: folder })
-  loadTree(tree, itemBatches(0, records))
+/** The server that does everything in one thread. */
+export async function startInThread(options: BenchServerOptions): Promise<BenchServer> {
+  const tree = await openTree(treeOptions(options))
+  loadTree(tree, itemBatches(0, options.records))
   const server = new SimpleHttpServer({ store: tree.store, port: 0 })
   await server.start()
   return {
     port: server.address().port,
-    pathOf: (key) => `/${LIST}/${key}.json`,
-    recordIn: (body) => body,
+    ...restPaths,
     async close() {
-      await server.close()
+      await server.close({ timeoutMs: 0 })
       await tree.close()
     },
   }
+}
+
+/** The server with threads, over the same storage. */
+export async function startPool(options: BenchServerOptions): Promise<BenchServer> {
+  const { threads = 4, folder: spoolFolder } = options
+  const tree = await openTree(treeOptions(options))
+  loadTree(tree, itemBatches(0, options.records))
+  await tree.close()
+  const store = lmdbStorage(treeOptions(options))
+  const server = new ThreadPoolHttpServer({ store, port: 0, threads, spoolFolder })
+  await server.start()
+  return {
+    port: server.address().port,
+    ...restPaths,
+    close: async () => server.close({ timeoutMs: 0 }),
+  }
+}
+
+function treeOptions({ folder: path, logMaxBytes }: BenchServerOptions): OpenTreeOptions {
+  return logMaxBytes === undefined ? { path } : { path, log: { maxBytes: logMaxBytes } }
+}
+
+const restPaths = {
+  pathOf: (key: string): string => `/${LIST}/${key}.json`,
+  recordIn: (body: unknown): unknown => body,
 }

@@ -1,5 +1,17 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import type { Request } from './load.ts'
+
+/** The bytes of a request. */
+export function requestBytes(
+  port: number,
+  { method = 'GET', path, headers, body }: Request,
+): Buffer {
+  const fields = { Host: `127.0.0.1:${port}`, Accept: '*/*', ...headers }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)
+  if (body !== undefined) lines.push(`Content-Length: ${Buffer.byteLength(body)}`)
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body ?? ''}`)
+}
 
 /** A keep-alive connection that sends one request after the other and throws the answers away. */
 export class HttpConnection {
@@ -16,7 +28,7 @@ export class HttpConnection {
     this.#socket.on('close', () => this.#answer?.reject(new Error('The server hung up')))
   }
 
-  /** Sends a request and waits for the whole answer. Rejects when that is not 200. */
+  /** Sends a request and waits for the whole answer. Rejects when that is neither 200 nor 304. */
   async send(request: Buffer): Promise<void> {
     this.#answer = Promise.withResolvers()
     this.#socket.write(request)
@@ -51,6 +63,7 @@ export class HttpConnection {
 }
 
 function bodyLengthOf(head: string): number | undefined {
+  if (head.startsWith('HTTP/1.1 304 ')) return 0
   const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
   return head.startsWith('HTTP/1.1 200 ') && length !== undefined ? Number(length) : undefined
 }

@@ -1,19 +1,27 @@
-/** Asks one server for records, over many connections, one request at a time on each. */
+/** Sends one server requests over many connections, one at a time on each. */
 export interface LoadGenerator extends AsyncDisposable {
   readonly name: string
   run(request: LoadRequest): Promise<LoadResult>
 }
 
+export interface Request {
+  readonly path: string
+  /** Default: GET. */
+  readonly method?: 'GET' | 'PUT'
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
 export interface LoadRequest {
   readonly port: number
   /** Sent in turn, again and again. */
-  readonly paths: readonly string[]
+  readonly requests: readonly Request[]
   readonly connections: number
   readonly seconds: number
 }
 
 export interface LoadResult {
-  /** Requests that were answered with 200. */
+  /** Requests that were answered with success. */
   readonly requests: number
   readonly elapsedMs: number
 }

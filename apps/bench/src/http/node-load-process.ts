@@ -1,7 +1,7 @@
 // The client of the HTTP rows where there is no wrk.
 import process from 'node:process'
 import { tellParent } from '../child.ts'
-import { HttpConnection } from './http-connection.ts'
+import { HttpConnection, requestBytes } from './http-connection.ts'
 import type { LoadRequest, LoadResult } from './load.ts'
 
 process.on('message', (request: LoadRequest) => {
@@ -9,10 +9,9 @@ process.on('message', (request: LoadRequest) => {
 })
 tellParent({})
 
-async function run({ port, paths, connections, seconds }: LoadRequest): Promise<LoadResult> {
-  const requests = paths.map((path) =>
-    Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: */*\r\n\r\n`),
-  )
+async function run(load: LoadRequest): Promise<LoadResult> {
+  const { port, connections, seconds } = load
+  const requests = load.requests.map((request) => requestBytes(port, request))
   const start = performance.now()
   const end = start + seconds * 1000
   let sent = 0

@@ -5,54 +5,111 @@ import { jobOfParent, tellParent } from '../child.ts'
 import { itemOf, recordOf } from '../records.ts'
 import { startAceBase } from './acebase.ts'
 import { startBare } from './bare.ts'
-import { startElkyn } from './elkyn.ts'
-import type { BenchServer, StartServer } from './server.ts'
+import { startInThread, startPool } from './elkyn.ts'
+import { heapsOfThreads } from './heaps-of-threads.ts'
+import type { ThreadHeap } from './heaps-of-threads.ts'
+import type { Request } from './load.ts'
+import type { BenchServerOptions, StartServer } from './server.ts'
 
 const servers = {
-  Elkyn: startElkyn,
+  SimpleHttpServer: startInThread,
+  ThreadPoolHttpServer: startPool,
   'node:http': startBare,
   'acebase-server': startAceBase,
 } satisfies Record<string, StartServer>
 
 export type ServerName = keyof typeof servers
 
-export interface ServerJob {
+export interface ServerJob extends BenchServerOptions {
   readonly server: ServerName
-  readonly records: number
-  readonly folder: string
 }
 
 export interface ServerReady {
   readonly port: number
-  /** Of each record. */
-  readonly paths: readonly string[]
+  /** A GET of each record, of the first thousand at most. */
+  readonly reads: readonly Request[]
+  /** A PUT that changes each of them. */
+  readonly writes: readonly Request[]
 }
 
-/** Answer to any message: the processor time that the server has used. */
+export type ServerQuestion =
+  /** The processor time used so far: a {@link ServerTime}. */
+  | 'time'
+  /** Makes sure that the first `count` writes were carried out; the answer is empty. */
+  | 'check writes'
+  /** What each thread has on its heap after a collection: an array of {@link ThreadHeap}. */
+  | 'heaps'
+
+export interface ServerMessage {
+  readonly question: ServerQuestion
+  readonly count: number
+}
+
 export interface ServerTime {
   readonly cpuMs: number
+  /** Of it, of the thread that listens. */
+  readonly mainMs: number
 }
 
 const job = jobOfParent() as ServerJob
-const server = await servers[job.server](job.folder, job.records)
-const keys = Array.from({ length: job.records }, (_, number) => itemOf(number).key)
-await checkAnswers(server)
+const server = await servers[job.server](job)
+const numbers = Array.from({ length: Math.min(job.records, 1000) }, (_, number) => number)
+await checkRecords(job.server === 'node:http' ? () => recordOf(0) : recordOf)
 tellParent({
   port: server.port,
-  paths: keys.map((key) => server.pathOf(key)),
+  reads: numbers.map((number) => ({ path: pathOf(number) })),
+  writes: numbers.map((number) => ({
+    method: 'PUT',
+    path: pathOf(number),
+    headers: { 'Content-Type': 'application/json' },
+    body: bodyOf(JSON.stringify(changedRecord(number))),
+  })),
 } satisfies ServerReady)
 
-process.on('message', () => {
-  const { user, system } = process.cpuUsage()
-  tellParent({ cpuMs: (user + system) / 1000 } satisfies ServerTime)
+process.on('message', ({ question, count }: ServerMessage) => {
+  void answers[question](count).then(tellParent)
 })
 process.once('disconnect', () => void server.close().then(() => process.exit()))
 
-async function checkAnswers(checked: BenchServer): Promise<void> {
-  for (const [number, key] of keys.entries()) {
-    const response = await fetch(`http://127.0.0.1:${checked.port}${checked.pathOf(key)}`)
+const answers: Readonly<Record<ServerQuestion, (count: number) => Promise<object>>> = {
+  async time(): Promise<ServerTime> {
+    return {
+      cpuMs: milliseconds(process.cpuUsage()),
+      mainMs: milliseconds(process.threadCpuUsage()),
+    }
+  },
+  async 'check writes'(count) {
+    if (server.isStoring !== false) await checkRecords(changedRecord, count)
+    return {}
+  },
+  // The readers, the writer and this one.
+  heaps: async (): Promise<readonly ThreadHeap[]> => heapsOfThreads((job.threads ?? 4) + 2),
+}
+
+function bodyOf(json: string): string {
+  return server.bodyOf?.(json) ?? json
+}
+
+function pathOf(number: number): string {
+  return server.pathOf(itemOf(number).key)
+}
+
+/** As it is after its write. */
+function changedRecord(number: number): Record<string, string | number | boolean> {
+  return { ...recordOf(number), visits: number + 1 }
+}
+
+async function checkRecords(
+  expected: (number: number) => object,
+  count: number = numbers.length,
+): Promise<void> {
+  for (const number of numbers.slice(0, Math.max(count, 0))) {
+    const response = await fetch(`http://127.0.0.1:${server.port}${pathOf(number)}`)
     assert.equal(response.status, 200)
-    const expected = recordOf(job.server === 'node:http' ? 0 : number)
-    assert.deepEqual(checked.recordIn(await response.json()), expected)
+    assert.deepEqual(server.recordIn(await response.json()), expected(number))
   }
+}
+
+function milliseconds({ user, system }: { user: number; system: number }): number {
+  return (user + system) / 1000
 }

@@ -3,35 +3,48 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeTemporaryFolder } from '../temporary-folder.ts'
-import type { LoadGenerator, LoadRequest, LoadResult } from './load.ts'
+import type { LoadGenerator, LoadRequest, LoadResult, Request } from './load.ts'
 
 /** The program wrk, which Debian has; `undefined` where it is not installed. */
 export async function findWrk(): Promise<LoadGenerator | undefined> {
   if (spawnSync('wrk', ['-v']).error !== undefined) return undefined
   const folder = await makeTemporaryFolder()
-  const script = join(folder.path, 'paths.lua')
+  const script = join(folder.path, 'requests.lua')
   return {
     name: 'wrk',
     async run(request) {
-      await writeFile(script, pathsInTurn(request.paths))
+      await writeFile(script, requestsInTurn(request.requests))
       return runWrk(script, request)
     },
     [Symbol.asyncDispose]: async () => folder[Symbol.asyncDispose](),
   }
 }
 
-function pathsInTurn(paths: readonly string[]): string {
-  return `local requests, turn = {}, 0
+// Wrk asks for one request that it does not send: the turn begins before the first.
+function requestsInTurn(requests: readonly Request[]): string {
+  return `local requests, turn = {}, -1
 init = function()
-  for index, path in ipairs({ ${paths.map((path) => JSON.stringify(path)).join(', ')} }) do
-    requests[index] = wrk.format("GET", path)
-  end
+  ${requests.map((request) => `requests[#requests + 1] = ${formatted(request)}`).join('\n  ')}
 end
 request = function()
   turn = turn % #requests + 1
   return requests[turn]
 end
 `
+}
+
+function formatted({ method = 'GET', path, headers = {}, body }: Request): string {
+  const fields = Object.entries(headers).map(
+    ([name, value]) => `[${quoted(name)}] = ${quoted(value)}`,
+  )
+  const parts = [quoted(method), quoted(path), `{ ${fields.join(', ')} }`]
+  if (body !== undefined) parts.push(quoted(body))
+  return `wrk.format(${parts.join(', ')})`
+}
+
+// What JSON escapes here, a backslash or a quote, Lua escapes in the same way.
+function quoted(text: string): string {
+  return JSON.stringify(text)
 }
 
 async function runWrk(
@@ -42,6 +55,8 @@ async function runWrk(
     '-t1',
     `-c${connections}`,
     `-d${seconds}s`,
+    '--timeout',
+    '30s',
     '-s',
     script,
     `http://127.0.0.1:${port}`,
