@@ -299,6 +299,8 @@ export class HttpListener {
       // It is the body of this one that is broken.
       connection.closeWhenIdle()
       this.#send(last, answer)
+      // A message that was answered is not told any more that its connection has ended.
+      last.body?.abort()
     }
   }
 }

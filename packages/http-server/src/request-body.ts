@@ -42,6 +42,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return { done: true, value: undefined }
   }
 
+  /** To be called when the rest will never come, and the message does not say so itself. */
+  abort(): void {
+    if (this.#state !== 'ended') this.#stop('aborted')
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }

@@ -204,6 +204,18 @@ describe('SimpleHttpServer', () => {
     await closed
   })
 
+  test('throws away the first part of a body when the rest will never come', async () => {
+    await using running = await Running.start()
+    const aborted = running.store.stagerAborted()
+    const socket = connect(running.server.address().port, '127.0.0.1')
+    socket.write('PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n')
+    // Its side of the connection ends in the middle, without a reset.
+    socket.end(JSON.stringify('x'.repeat(500_000)).slice(0, -1))
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /)
+    await aborted
+    expect(running.store.openStagers).toBe(0)
+  })
+
   test('closes the snapshot of a client that never reads, after writeTimeoutMs', async () => {
     await using running = await Running.start({ writeTimeoutMs: 50 })
     running.fill()

@@ -51,6 +51,11 @@ export class ObservedStore implements TreeStore {
     while (this.openSnapshots > 0) await once(this.#events, 'close')
   }
 
+  /** Resolves when the next stager is told that nothing comes of it. */
+  async stagerAborted(): Promise<void> {
+    await once(this.#events, 'stager-aborted')
+  }
+
   snapshot(): TreeSnapshot {
     const failure = this.failure ?? this.snapshotFailure
     if (failure !== undefined) throw failure
@@ -102,6 +107,7 @@ export class ObservedStore implements TreeStore {
       abort: () => {
         this.openStagers--
         stager.abort()
+        this.#events.emit('stager-aborted')
       },
     }
   }

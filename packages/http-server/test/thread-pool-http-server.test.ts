@@ -98,9 +98,14 @@ class Running implements AsyncDisposable {
     await this.until(FaultWord.Closed, Atomics.load(this.words, FaultWord.Opened))
   }
 
-  /** Resolves when what was sent before has been taken: the server looks at sockets in turn. */
-  async settled(): Promise<void> {
-    for (let turn = 0; turn < 3; turn++) await this.ask('GET', '/.health')
+  /** Resolves when so many requests have arrived and are not answered. For servers that show metrics. */
+  async untilInFlight(count: number): Promise<void> {
+    for (;;) {
+      const { text } = await this.ask('GET', '/.metrics')
+      const [, inFlight] = /^elkyn_http_requests_in_flight (\d+)$/m.exec(text) ?? []
+      // One of them is this one.
+      if (Number(inFlight) > count) return
+    }
   }
 
   openGate(): void {
@@ -346,7 +351,7 @@ describe('a queue', () => {
   })
 
   test('lets those behind who say that they are less urgent', async () => {
-    await using running = await Running.start({ threads: 1 })
+    await using running = await Running.start({ threads: 1, metrics: true })
     const held = running.ask('GET', '/gate.json')
     await running.until(FaultWord.AtGate, 1)
     const order: string[] = []
@@ -356,9 +361,9 @@ describe('a queue', () => {
     }
     // Each on a connection of its own, and known to wait when the next one is sent.
     const background = ask('background', { priority: 'u=7' })
-    await running.settled()
+    await running.untilInFlight(2)
     const usual = ask('usual', {})
-    await running.settled()
+    await running.untilInFlight(3)
     running.openGate()
     await Promise.all([held, background, usual])
     expect(order).toEqual(['usual', 'background'])
@@ -367,13 +372,13 @@ describe('a queue', () => {
 
 describe('close()', () => {
   test('answers every request that was accepted before', async () => {
-    await using running = await Running.start()
+    await using running = await Running.start({ metrics: true })
     const held = running.ask('PUT', '/gate.json', '1')
     const reads = Array.from({ length: 20 }, (_, index) => running.ask('GET', `/${index}.json`))
     const writes = Array.from({ length: 20 }, (_, i) => running.ask('PUT', `/a/${i}.json`, '1'))
     await running.until(FaultWord.AtGate, 1)
     await Promise.all(reads)
-    await running.settled()
+    await running.untilInFlight(1 + writes.length)
     const closed = running.server.close()
     running.openGate()
     const statuses = (await Promise.all([held, ...writes])).map(({ status }) => status)

@@ -25,6 +25,9 @@ export interface WriterPoolOptions {
   readonly stallLimitMs: number
 }
 
+/** How long who asks for metrics waits for a busy writer, in milliseconds. */
+const statsPatienceMs = 250
+
 /** Writes that share a commit at most: the writer takes so many before it waits for their commit. */
 const writesInHand = 512
 
@@ -39,6 +42,7 @@ export class WriterPool {
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
   #queuedBytes = 0
+  #storeStats: TreeStoreStats | undefined
   #failure: Error | undefined
 
   constructor(
@@ -88,11 +92,15 @@ export class WriterPool {
     }
   }
 
-  /** How the store is, as the thread that writes to it says; `undefined` where it can't. */
+  /** How the store is, as the thread that writes says; what it said last where it takes too long. */
   async storeStats(): Promise<TreeStoreStats | undefined> {
-    return this.#failure === undefined
-      ? this.#pool.run(undefined, { name: 'stats', priority: 0 })
-      : undefined
+    try {
+      const signal = AbortSignal.timeout(statsPatienceMs)
+      this.#storeStats = await this.#pool.run(undefined, { name: 'stats', priority: 0, signal })
+    } catch {
+      // It has other things to do, or has died: somebody wants the rest of the metrics then most of all.
+    }
+    return this.#storeStats
   }
 
   stats(): PoolStats {
