@@ -16,7 +16,7 @@ export interface RouterOptions {
 
 /**
  * Sends each request to the threads that can answer it, without touching a store. What is wrong with a
- * write is said here, before its body is read; reads are looked at where they are answered.
+ * write that has a large body is said here, before that is read.
  */
 export function createRouter(
   { namespace, isServing, log }: RouterOptions,
@@ -40,13 +40,21 @@ export function createRouter(
 
   return (request) => {
     const { method, url } = request
-    const isRead = method === 'GET' || method === 'HEAD'
-    return isRead && !hasToBePlanned(url) ? readers.read(request) : plan(request)
+    if (hasToBePlanned(url)) return plan(request)
+    if (method === 'GET' || method === 'HEAD') return readers.read(request)
+    return writing.has(method) && writer.takesWhole(request) ? writer.write(request) : plan(request)
   }
 }
 
-// The server itself has paths that begin with a dot, as no key does. A URL may be absolute. And who
-// waits for a limited time waits here.
+const writing: ReadonlySet<string> = new Set(['PUT', 'PATCH', 'POST', 'DELETE'])
+
+// The server itself has paths that begin with a dot, as no key does. A URL may be absolute. Who waits for
+// a limited time waits here. And a parameter may say that a write is a read.
 function hasToBePlanned(url: string): boolean {
-  return !url.startsWith('/') || url.startsWith('/.') || url.includes('timeout=')
+  return (
+    !url.startsWith('/') ||
+    url.startsWith('/.') ||
+    url.includes('timeout=') ||
+    url.includes('override=')
+  )
 }

@@ -41,6 +41,7 @@ export class WriterPool {
   readonly #watch: StallWatch
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
+  readonly #wholeBytes: number
   #queuedBytes = 0
   #storeStats: TreeStoreStats | undefined
   #failure: Error | undefined
@@ -53,6 +54,7 @@ export class WriterPool {
     onStall: (error: Error) => void,
   ) {
     this.#options = options
+    this.#wholeBytes = Math.min(maxParsedBytes, options.maxBodyBytes)
     this.#large = large
     this.#log = log
     this.#pool = new ThreadPool<typeof worker>({
@@ -81,6 +83,20 @@ export class WriterPool {
   /** @throws what kept it from opening the store. */
   async start(): Promise<void> {
     await this.#pool.run(undefined, { name: 'ready' })
+  }
+
+  /**
+   * Whether a request that writes has so small a body that it is as soon read as refused: then it is
+   * enough that the writer looks at it. A `POST` may say that it is something else.
+   */
+  takesWhole({ method, headers }: HttpRequest): boolean {
+    const length = Number(headers['content-length'] ?? (method === 'DELETE' ? 0 : Number.NaN))
+    return (
+      length <= this.#wholeBytes &&
+      headers['transfer-encoding'] === undefined &&
+      headers['expect'] === undefined &&
+      headers['x-http-method-override'] === undefined
+    )
   }
 
   /** Answers a request that writes, and takes its body as fast as the writer does. */
@@ -121,9 +137,9 @@ export class WriterPool {
   async #write(request: HttpRequest): Promise<Answer> {
     const { body } = request
     if (body === undefined || body instanceof Uint8Array) return this.#writeWhole(request, body)
-    checkBodyHead(request, this.#options.maxBodyBytes)
     const pieces = body[Symbol.asyncIterator]()
     try {
+      if (!this.takesWhole(request)) checkBodyHead(request, this.#options.maxBodyBytes)
       const first = await firstPieces(pieces)
       return first.isAll
         ? await this.#writeWhole(request, first.bytes)
