@@ -1,35 +1,8 @@
-import { createPushIdGenerator } from '@elkyn/tree'
-import type { TreeStore } from '@elkyn/tree'
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
-import { failureResponse } from '../failure.ts'
-import type { HttpResponse } from '../message.ts'
-import { planRequest } from '../plan-request.ts'
-import type { PlanOptions } from '../plan-request.ts'
-import type { ReadPlan } from '../plan.ts'
-import { SnapshotBody } from '../snapshot-body.ts'
-import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
-import { sendLarge } from './large-answer.ts'
-import { parseRequestText } from './request-text.ts'
-import { ThreadChannel } from './thread-channel.ts'
-import { openDescribed } from './thread-data.ts'
+import type { LargeRead, Reader } from './reader.ts'
 import type { ThreadData } from './thread-data.ts'
-import type { TimeSlice } from './time-slice.ts'
-import { untilOpened } from './writer-progress.ts'
-import { EtagWanted, UnhurriedSnapshot } from './unhurried-snapshot.ts'
-
-interface Reader {
-  readonly store: TreeStore
-  readonly channel: ThreadChannel
-  readonly planOptions: PlanOptions
-  readonly patienceMs: number
-}
-
-/** A request for an answer that is too large for one piece. */
-export interface LargeRead {
-  readonly head: string
-  readonly window: SharedArrayBuffer
-}
+import { untilOpened, untilServing } from './writer-progress.ts'
 
 // Not an interface, which has no index signature.
 type ReaderHandlers = {
@@ -38,109 +11,26 @@ type ReaderHandlers = {
   readLarge: (task: LargeRead, context: TaskContext<Reader>) => Promise<void>
 }
 
-/** A thread that answers reads, each from a snapshot of its own. */
+/**
+ * A thread that answers reads, each from a snapshot of its own. Only the first one is needed for the first
+ * answer: the others load their code when the server listens.
+ */
 export const worker: WorkerDefinition<Reader, ReaderHandlers> = defineWorker({
-  async setup({ workerData }): Promise<Reader> {
-    const { store, channel, namespace, patienceMs, progress } = workerData as ThreadData
-    await untilOpened(new Int32Array(progress))
-    return {
-      store: await openDescribed(store, { readOnly: true }),
-      channel: new ThreadChannel(channel),
-      planOptions: { namespace, createKey: createPushIdGenerator(), isServing: () => true },
-      patienceMs,
-    }
+  async setup({ thread, workerData }): Promise<Reader> {
+    const data = workerData as ThreadData
+    const progress = new Int32Array(data.progress)
+    if (thread > 0) await untilServing(progress)
+    const { Reader } = await import('./reader.ts')
+    await untilOpened(progress)
+    return Reader.open(data)
   },
 
-  async teardown({ store, channel }: Reader) {
-    channel.close()
-    await store.close()
-  },
+  teardown: (reader: Reader) => reader.close(),
 
   handlers: {
     ready() {},
-
-    /** Answers at once, or says that it takes longer. */
-    read(head: string, { state }: TaskContext<Reader>): Uint8Array {
-      try {
-        return readNow(head, state)
-      } catch (error) {
-        return encode(failureResponse(error, state.channel.log))
-      }
-    },
-
-    /** Answers in slices, between which this thread answers others. */
-    async readLarge({ head, window }: LargeRead, { state }: TaskContext<Reader>): Promise<void> {
-      const { patienceMs, channel } = state
-      try {
-        await sendLarge(window, patienceMs, (slice) => readInSlices(head, state, slice))
-      } catch (error) {
-        channel.log.error({ err: error }, 'A large answer could not be read')
-      }
-    },
+    read: (head: string, { state }: TaskContext<Reader>): Uint8Array => state.read(head),
+    readLarge: (task: LargeRead, { state }: TaskContext<Reader>): Promise<void> =>
+      state.readLarge(task),
   },
 })
-
-function readNow(head: string, { store, planOptions }: Reader): Uint8Array {
-  const request = parseRequestText(head)
-  const plan = planRequest(request, planOptions)
-  if (plan.kind === 'respond') return encode(plan.response)
-  using snapshot = new UnhurriedSnapshot(store.snapshot())
-  try {
-    const response = asRead(plan).run(snapshot)
-    const { body } = response
-    if (body === undefined || body instanceof Uint8Array) return encode(response)
-    body[Symbol.iterator]().return?.()
-    if (request.method !== 'HEAD') return largeBytes(0)
-    return answerBytes(AnswerKind.Blocks, 0, response, undefined)
-  } catch (error) {
-    if (error instanceof EtagWanted) return largeBytes(0)
-    throw error
-  }
-}
-
-function encode(response: HttpResponse): Uint8Array {
-  const body = response.body as Uint8Array | undefined
-  return answerBytes(body === undefined ? AnswerKind.Bare : AnswerKind.Whole, 0, response, body)
-}
-
-async function readInSlices(
-  head: string,
-  { store, planOptions, channel }: Reader,
-  slice: TimeSlice,
-): Promise<HttpResponse> {
-  const snapshot = new UnhurriedSnapshot(store.snapshot())
-  try {
-    const plan = asRead(planRequest(parseRequestText(head), planOptions))
-    const response = await runPatiently(plan, snapshot, slice)
-    const { body } = response
-    if (body !== undefined && !(body instanceof Uint8Array)) {
-      return { ...response, body: new SnapshotBody(body, () => snapshot.close()) }
-    }
-    snapshot.close()
-    return response
-  } catch (error) {
-    snapshot.close()
-    return failureResponse(error, channel.log)
-  }
-}
-
-// A plan reads an ETag before anything else, so that to begin again repeats nothing.
-async function runPatiently(
-  plan: ReadPlan,
-  snapshot: UnhurriedSnapshot,
-  slice: TimeSlice,
-): Promise<HttpResponse> {
-  for (;;) {
-    try {
-      return plan.run(snapshot)
-    } catch (error) {
-      if (!(error instanceof EtagWanted)) throw error
-      await snapshot.readEtag(error.path, slice.rest)
-    }
-  }
-}
-
-function asRead(plan: ReturnType<typeof planRequest>): ReadPlan {
-  if (plan.kind === 'read') return plan
-  throw new Error(`A reader cannot carry out a plan to ${plan.kind}`)
-}

@@ -22,7 +22,7 @@ import { createRouter } from './router.ts'
 import { ServerChannel } from './thread-channel.ts'
 import type { ThreadData } from './thread-data.ts'
 import { WriterPool } from './writer-pool.ts'
-import { giveUpOpening, progressBytes } from './writer-progress.ts'
+import { giveUpOpening, progressBytes, setServing } from './writer-progress.ts'
 
 export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
   /** How each thread opens the store. A store of storage-lmdb is described by `lmdbStorage()`. */
@@ -137,6 +137,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     await this.#metrics.start()
     try {
       await this.#listener.start(this.#address)
+      setServing(this.#running.progress)
     } catch (error) {
       await this.#metrics.close(0)
       throw error
@@ -211,6 +212,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     } catch {
       // Whoever has called `start()` was told.
     }
+    if (this.#pools !== undefined) setServing(this.#pools.progress)
     await this.#pools?.readers.close(timeoutMs)
     await this.#pools?.writer.close(timeoutMs)
     this.#channel.close()

@@ -6,9 +6,11 @@ const WriterWord = {
   Syncing: 1,
   /** 1 since the store was opened for writing for the first time, -1 when it could not be. */
   Opened: 2,
+  /** 1 since the server listens, or never will. */
+  Serving: 3,
 } as const
 
-export const progressBytes = 12
+export const progressBytes = 16
 
 /** The writer's side: lets readers open the store. */
 export function setOpened(progress: Int32Array): void {
@@ -21,6 +23,19 @@ export function giveUpOpening(progress: SharedArrayBuffer): void {
   const words = new Int32Array(progress)
   Atomics.compareExchange(words, WriterWord.Opened, 0, -1)
   Atomics.notify(words, WriterWord.Opened)
+  setServing(progress)
+}
+
+/** The server's side: lets those threads begin that the first answer does not need. */
+export function setServing(progress: SharedArrayBuffer): void {
+  const words = new Int32Array(progress)
+  Atomics.store(words, WriterWord.Serving, 1)
+  Atomics.notify(words, WriterWord.Serving)
+}
+
+export async function untilServing(progress: Int32Array): Promise<void> {
+  const wait = Atomics.waitAsync(progress, WriterWord.Serving, 0)
+  if (wait.async) await wait.value
 }
 
 /**

@@ -1,0 +1,135 @@
+import { createPushIdGenerator } from '@elkyn/tree'
+import type { TreeStore } from '@elkyn/tree'
+import { failureResponse } from '../failure.ts'
+import type { HttpResponse } from '../message.ts'
+import { planRequest } from '../plan-request.ts'
+import type { PlanOptions } from '../plan-request.ts'
+import type { ReadPlan } from '../plan.ts'
+import { SnapshotBody } from '../snapshot-body.ts'
+import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
+import { sendLarge } from './large-answer.ts'
+import { parseRequestText } from './request-text.ts'
+import { ThreadChannel } from './thread-channel.ts'
+import { openDescribed } from './thread-data.ts'
+import type { ThreadData } from './thread-data.ts'
+import type { TimeSlice } from './time-slice.ts'
+import { EtagWanted, UnhurriedSnapshot } from './unhurried-snapshot.ts'
+
+/** A request for an answer that is too large for one piece. */
+export interface LargeRead {
+  readonly head: string
+  readonly window: SharedArrayBuffer
+}
+
+/** What a thread that reads does, with a store of its own. */
+export class Reader {
+  readonly store: TreeStore
+  readonly channel: ThreadChannel
+  readonly planOptions: PlanOptions
+  readonly #patienceMs: number
+
+  static async open({ store, channel, namespace, patienceMs }: ThreadData): Promise<Reader> {
+    const opened = await openDescribed(store, { readOnly: true })
+    return new Reader(opened, new ThreadChannel(channel), namespace, patienceMs)
+  }
+
+  constructor(
+    store: TreeStore,
+    channel: ThreadChannel,
+    namespace: string | undefined,
+    patienceMs: number,
+  ) {
+    this.store = store
+    this.channel = channel
+    this.planOptions = { namespace, createKey: createPushIdGenerator(), isServing: () => true }
+    this.#patienceMs = patienceMs
+  }
+
+  /** Answers at once, or says that it takes longer. */
+  read(head: string): Uint8Array {
+    try {
+      return readNow(head, this)
+    } catch (error) {
+      return encode(failureResponse(error, this.channel.log))
+    }
+  }
+
+  /** Answers in slices, between which this thread answers others. */
+  async readLarge({ head, window }: LargeRead): Promise<void> {
+    try {
+      await sendLarge(window, this.#patienceMs, (slice) => readInSlices(head, this, slice))
+    } catch (error) {
+      this.channel.log.error({ err: error }, 'A large answer could not be read')
+    }
+  }
+
+  async close(): Promise<void> {
+    this.channel.close()
+    await this.store.close()
+  }
+}
+
+function readNow(head: string, { store, planOptions }: Reader): Uint8Array {
+  const request = parseRequestText(head)
+  const plan = planRequest(request, planOptions)
+  if (plan.kind === 'respond') return encode(plan.response)
+  using snapshot = new UnhurriedSnapshot(store.snapshot())
+  try {
+    const response = asRead(plan).run(snapshot)
+    const { body } = response
+    if (body === undefined || body instanceof Uint8Array) return encode(response)
+    body[Symbol.iterator]().return?.()
+    if (request.method !== 'HEAD') return largeBytes(0)
+    return answerBytes(AnswerKind.Blocks, 0, response, undefined)
+  } catch (error) {
+    if (error instanceof EtagWanted) return largeBytes(0)
+    throw error
+  }
+}
+
+function encode(response: HttpResponse): Uint8Array {
+  const body = response.body as Uint8Array | undefined
+  return answerBytes(body === undefined ? AnswerKind.Bare : AnswerKind.Whole, 0, response, body)
+}
+
+async function readInSlices(
+  head: string,
+  { store, planOptions, channel }: Reader,
+  slice: TimeSlice,
+): Promise<HttpResponse> {
+  const snapshot = new UnhurriedSnapshot(store.snapshot())
+  try {
+    const plan = asRead(planRequest(parseRequestText(head), planOptions))
+    const response = await runPatiently(plan, snapshot, slice)
+    const { body } = response
+    if (body !== undefined && !(body instanceof Uint8Array)) {
+      return { ...response, body: new SnapshotBody(body, () => snapshot.close()) }
+    }
+    snapshot.close()
+    return response
+  } catch (error) {
+    snapshot.close()
+    return failureResponse(error, channel.log)
+  }
+}
+
+// A plan reads an ETag before anything else, so that to begin again repeats nothing.
+async function runPatiently(
+  plan: ReadPlan,
+  snapshot: UnhurriedSnapshot,
+  slice: TimeSlice,
+): Promise<HttpResponse> {
+  for (;;) {
+    try {
+      return plan.run(snapshot)
+    } catch (error) {
+      if (!(error instanceof EtagWanted)) throw error
+      await snapshot.readEtag(error.path, slice.rest)
+    }
+  }
+}
+
+function asRead(plan: ReturnType<typeof planRequest>): ReadPlan {
+  if (plan.kind === 'read') return plan
+  throw new Error(`A reader cannot carry out a plan to ${plan.kind}`)
+}
