@@ -28,13 +28,16 @@ export async function startServerContender(
   const { name = options.server, sends, connections, seconds, load, say, ...job } = options
   await using resources = new AsyncDisposableStack()
   const server = resources.use(await startServer(job))
-  const request: LoadRequest = { port: server.port, requests: server[sends], connections, seconds }
+  const request = (): LoadRequest => {
+    const requests = sends === 'reads' ? server.reads : server.nextWrites()
+    return { port: server.port, requests, connections, seconds }
+  }
   const check = async (requests: number): Promise<void> => {
     // What was sent last on each connection may have got no answer.
     if (sends === 'writes') await server.checkWrites(requests - connections)
   }
   // The trial before the first round is too short to warm a server up.
-  await check((await load.run(request)).requests)
+  await check((await load.run(request())).requests)
   const owned = resources.move()
   const times: { cpu: number; main: number }[] = []
   // The trial before the first round is not among the rounds.
@@ -49,8 +52,9 @@ export async function startServerContender(
       return `${main} of ${cpu} µs`
     },
     async trial() {
+      const made = request()
       const before = await server.time()
-      const { requests, elapsedMs } = await load.run(request)
+      const { requests, elapsedMs } = await load.run(made)
       const after = await server.time()
       await check(requests)
       const cpuMs = after.cpuMs - before.cpuMs

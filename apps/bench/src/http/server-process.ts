@@ -28,14 +28,14 @@ export interface ServerReady {
   readonly port: number
   /** A GET of each record, of the first thousand at most. */
   readonly reads: readonly Request[]
-  /** A PUT that changes each of them. */
+  /** A PUT of each of them, with -1 visits, to be replaced by another number. */
   readonly writes: readonly Request[]
 }
 
 export type ServerQuestion =
   /** The processor time used so far: a {@link ServerTime}. */
   | 'time'
-  /** Makes sure that the first `count` writes were carried out; the answer is empty. */
+  /** Makes sure that the first `count` records have `leastVisits` or more; the answer is empty. */
   | 'check writes'
   /** What each thread has on its heap after a collection: an array of {@link ThreadHeap}. */
   | 'heaps'
@@ -43,6 +43,7 @@ export type ServerQuestion =
 export interface ServerMessage {
   readonly question: ServerQuestion
   readonly count: number
+  readonly leastVisits: number
 }
 
 export interface ServerTime {
@@ -62,24 +63,29 @@ tellParent({
     method: 'PUT',
     path: pathOf(number),
     headers: { 'Content-Type': 'application/json' },
-    body: bodyOf(JSON.stringify(changedRecord(number))),
+    body: bodyOf(JSON.stringify({ ...recordOf(number), visits: -1 })),
   })),
 } satisfies ServerReady)
 
-process.on('message', ({ question, count }: ServerMessage) => {
-  void answers[question](count).then(tellParent)
+process.on('message', (message: ServerMessage) => {
+  void answers[message.question](message).then(tellParent)
 })
 process.once('disconnect', () => void server.close().then(() => process.exit()))
 
-const answers: Readonly<Record<ServerQuestion, (count: number) => Promise<object>>> = {
+const answers: Readonly<Record<ServerQuestion, (message: ServerMessage) => Promise<object>>> = {
   async time(): Promise<ServerTime> {
     return {
       cpuMs: milliseconds(process.cpuUsage()),
       mainMs: milliseconds(process.threadCpuUsage()),
     }
   },
-  async 'check writes'(count) {
-    if (server.isStoring !== false) await checkRecords(changedRecord, count)
+  async 'check writes'({ count, leastVisits }) {
+    if (server.isStoring === false) return {}
+    for (const number of numbers.slice(0, Math.max(count, 0))) {
+      const { visits, ...rest } = (await recordNow(number)) as { readonly visits: number }
+      assert.deepEqual({ ...rest, visits: 0 }, recordOf(number))
+      assert.ok(visits >= leastVisits, `Record ${number} was last written before: ${visits}`)
+    }
     return {}
   },
   // The readers, the writer and this one.
@@ -94,20 +100,14 @@ function pathOf(number: number): string {
   return server.pathOf(itemOf(number).key)
 }
 
-/** As it is after its write. */
-function changedRecord(number: number): Record<string, string | number | boolean> {
-  return { ...recordOf(number), visits: number + 1 }
+async function checkRecords(expected: (number: number) => object): Promise<void> {
+  for (const number of numbers) assert.deepEqual(await recordNow(number), expected(number))
 }
 
-async function checkRecords(
-  expected: (number: number) => object,
-  count: number = numbers.length,
-): Promise<void> {
-  for (const number of numbers.slice(0, Math.max(count, 0))) {
-    const response = await fetch(`http://127.0.0.1:${server.port}${pathOf(number)}`)
-    assert.equal(response.status, 200)
-    assert.deepEqual(server.recordIn(await response.json()), expected(number))
-  }
+async function recordNow(number: number): Promise<unknown> {
+  const response = await fetch(`http://127.0.0.1:${server.port}${pathOf(number)}`)
+  assert.equal(response.status, 200)
+  return server.recordIn(await response.json())
 }
 
 function milliseconds({ user, system }: { user: number; system: number }): number {

@@ -2,6 +2,7 @@ import { startChild } from '../child.ts'
 import { makeTemporaryFolder } from '../temporary-folder.ts'
 import { heapProbeFlags } from './heaps-of-threads.ts'
 import type { ThreadHeap } from './heaps-of-threads.ts'
+import type { Request } from './load.ts'
 import type {
   ServerJob,
   ServerMessage,
@@ -11,11 +12,16 @@ import type {
 } from './server-process.ts'
 
 /** A server in a process and a folder of its own, filled and checked. */
-export interface StartedServer extends ServerReady, AsyncDisposable {
+export interface StartedServer extends Pick<ServerReady, 'port' | 'reads'>, AsyncDisposable {
   readonly pid: number
   readonly folder: string
   time(): Promise<ServerTime>
-  /** Makes sure that the first `count` of `writes` were carried out. */
+  /**
+   * Writes of the first thousand records, then of the same again. Sent in turn, each of them changes what
+   * is there: a store may have nothing to do for the others. The lists of further calls do so too.
+   */
+  nextWrites(): readonly Request[]
+  /** Makes sure that the first `count` of the last list of writes were carried out. */
   checkWrites(count: number): Promise<void>
   /** Only of a server that was started with `isProbed`. */
   heaps(): Promise<readonly ThreadHeap[]>
@@ -34,11 +40,17 @@ export async function startServer(options: StartServerOptions): Promise<StartedS
   const flags = isProbed ? heapProbeFlags : []
   const child = resources.use(startChild('http/server-process.ts', job, flags))
   const ready = (await child.answer()) as ServerReady
+  let visits = 0
   const ask = async (question: ServerQuestion, count = 0): Promise<unknown> =>
-    child.ask({ question, count } satisfies ServerMessage)
+    child.ask({ question, count, leastVisits: visits - 1 } satisfies ServerMessage)
   const owned = resources.move()
   return {
-    ...ready,
+    port: ready.port,
+    reads: ready.reads,
+    nextWrites() {
+      visits += 2
+      return [...withVisits(ready.writes, visits - 1), ...withVisits(ready.writes, visits)]
+    },
     pid: child.pid,
     folder,
     time: async () => (await ask('time')) as ServerTime,
@@ -48,4 +60,11 @@ export async function startServer(options: StartServerOptions): Promise<StartedS
     heaps: async () => (await ask('heaps')) as readonly ThreadHeap[],
     [Symbol.asyncDispose]: async () => owned.disposeAsync(),
   }
+}
+
+function withVisits(writes: readonly Request[], visits: number): Request[] {
+  return writes.map(({ body = '', ...request }) => ({
+    ...request,
+    body: body.replace('"visits":-1', `"visits":${visits}`),
+  }))
 }

@@ -26,7 +26,7 @@ export async function poolFileGroup({ isQuick, minutes, say }: GroupOptions): Pr
     await startServer({ server: 'ThreadPoolHttpServer', records, logMaxBytes }),
   )
   const load = resources.use(await startPacedLoad())
-  await load.start({ port: server.port, requests: server.writes, connections: 64, perSecond })
+  await load.start({ port: server.port, requests: server.nextWrites(), connections: 64, perSecond })
   using download = new StalledDownload(server.port)
   const points = 20
   const sizes: number[] = []

@@ -53,9 +53,10 @@ export async function poolLargeBodyGroup({ isQuick, rounds, say }: GroupOptions)
   for (let round = 0; round < Math.min(rounds, 5); round++) {
     // A new one each time: what is deleted from the last round would be in the way.
     await using server = await startServer({ server: 'ThreadPoolHttpServer', records: 1000 })
-    const request = { port: server.port, requests: server.writes, connections: 64, perSecond }
+    const start = async (): Promise<void> =>
+      load.start({ port: server.port, requests: server.nextWrites(), connections: 64, perSecond })
     const forSeconds = async (seconds: number): Promise<PacedResult> => {
-      await load.start(request)
+      await start()
       await setTimeout(seconds * 1000)
       return load.stop()
     }
@@ -63,7 +64,7 @@ export async function poolLargeBodyGroup({ isQuick, rounds, say }: GroupOptions)
     const without = await forSeconds(isQuick ? 2 : 5)
     const idle = memoryOf(server.pid)
     const peak = new MemoryPeak(server.pid)
-    await load.start(request)
+    await start()
     const { elapsedMs } = await uploads.put({ port: server.port, path: '/large.json', file })
     const beside = await load.stop()
     const most = await peak.stop()
