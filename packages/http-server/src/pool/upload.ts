@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { requestAborted } from '../errors.ts'
 import type { HttpRequest, HttpRequestHead, HttpResponse } from '../message.ts'
 
@@ -80,6 +81,8 @@ export class Upload implements HttpRequest {
       if (piece !== undefined) {
         this.#wakeGiver?.()
         yield piece
+        // To parse one takes milliseconds: what waits for a commit has a turn before the next.
+        await setImmediate()
       } else if (this.#state === 'ended') {
         return
       } else {
