@@ -8,9 +8,19 @@ const WriterWord = {
   Opened: 2,
   /** 1 since the server listens, or never will. */
   Serving: 3,
+  /** The last number that was given to a body or an answer that takes several tasks. */
+  Ticket: 4,
 } as const
 
-export const progressBytes = 16
+export const progressBytes = 20
+
+/**
+ * The writer's side: a number that no thread has given before. Where a writer died, the next one gets
+ * the rest of the tasks for bodies that it does not know, and must not take them for its own.
+ */
+export function nextTicket(progress: Int32Array): number {
+  return (Atomics.add(progress, WriterWord.Ticket, 1) + 1) >>> 0
+}
 
 /** The writer's side: lets readers open the store. */
 export function setOpened(progress: Int32Array): void {

@@ -7,12 +7,13 @@ import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
+import { busyResponse } from './pool-answers.ts'
 import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Upload } from './upload.ts'
-import { beat, setOpened } from './writer-progress.ts'
+import { beat, nextTicket, setOpened } from './writer-progress.ts'
 
 interface Writer {
   readonly store: TreeStore
@@ -25,7 +26,7 @@ interface Writer {
 
 /** What goes on over several tasks. */
 interface Tickets {
-  last: number
+  readonly next: () => number
   readonly uploads: Map<number, Upload>
   readonly answers: Map<number, HttpResponse>
 }
@@ -78,7 +79,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
         () => true,
       ),
       patienceMs,
-      tickets: { last: 0, uploads: new Map(), answers: new Map() },
+      tickets: { next: () => nextTicket(progress), uploads: new Map(), answers: new Map() },
       stopBeating: beat(progress),
     }
   },
@@ -106,7 +107,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     begin(task: Uint8Array, { state }: TaskContext<Writer>): number {
       const { head, body } = parseRequestBytes(task)
       const upload = new Upload(head, state.handle)
-      const ticket = ++state.tickets.last
+      const ticket = state.tickets.next()
       state.tickets.uploads.set(ticket, upload)
       if (body !== undefined) void upload.add(body)
       return ticket
@@ -132,8 +133,8 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     async answer(ticket: number, { state }: TaskContext<Writer>): Promise<Uint8Array> {
       const answer = await state.tickets.uploads.get(ticket)?.answer
       state.tickets.uploads.delete(ticket)
-      if (answer === undefined) throw new Error('A body has an answer that never began')
-      return encode(answer, state)
+      // It began in a thread that has died since. Nothing was written: its end comes behind this.
+      return encode(answer ?? busyResponse(), state)
     },
 
     /** Nobody wants an answer that was too large to come back at once. */
@@ -176,7 +177,7 @@ function encode(answer: HttpResponse, { tickets }: Writer): Uint8Array {
     gathered.push(next.value)
     length += next.value.length
     if (length <= maxGatheredBytes) continue
-    const ticket = ++tickets.last
+    const ticket = tickets.next()
     tickets.answers.set(ticket, { ...head, body: new ResumedBlocks(gathered, blocks) })
     return largeBytes(ticket)
   }
