@@ -13,6 +13,9 @@ import type {
 /** What goes wrong when one reads or writes `/faults/<name>/<number>`. */
 export type FaultName = 'cursed' | 'deadly' | 'inside' | 'stall' | 'throw' | 'uncaught'
 
+/** Of the error that a write throws. */
+export const wantedMessage = 'A write has failed, as it was asked to'
+
 interface FaultyOptions {
   readonly inner: StoreDescriptor
   /** One word: the last number of a deadly read that has ended a thread. */
@@ -73,7 +76,7 @@ async function failWrite(
 ): ReturnType<TreeStore['write']> {
   switch (faultIn(write.pairs[0]?.path)?.name ?? '') {
     case 'throw':
-      throw new Error('A write has failed, as it was asked to')
+      throw new Error(wantedMessage)
     case 'uncaught':
       setImmediate(() => {
         throw new Error('Nobody catches this, as it was asked for')

@@ -5,6 +5,7 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { wantedMessage } from './faulty-store.ts'
 import type { Findings } from './findings.ts'
 
 /** `elkyn serve`, or a server whose store fails as it is asked to. */
@@ -109,6 +110,7 @@ interface LogLine {
   readonly time: string
   readonly msg: string
   readonly pid?: number
+  readonly err?: { readonly message?: string }
 }
 
 /** What a server writes to standard error, of which each line is looked at. */
@@ -145,9 +147,11 @@ class ServerLog {
       return
     }
     this.#isTrace = false
-    const { level, msg, time, pid } = JSON.parse(text) as LogLine
+    const { level, msg, time, pid, err } = JSON.parse(text) as LogLine
     if (level !== 'info') this.#findings.count(`logged: ${msg}`)
-    if ((level === 'error' || level === 'fatal') && !expectedErrors[this.#kind].has(msg)) {
+    const isWanted = msg !== 'A request failed' || err?.message === wantedMessage
+    const isExpected = isWanted && expectedErrors[this.#kind].has(msg)
+    if ((level === 'error' || level === 'fatal') && !isExpected) {
       this.#findings.fail(`Logged: ${text.slice(0, 2000)}`)
     }
     if (msg === crash) this.#crashedAt = Date.parse(time)
