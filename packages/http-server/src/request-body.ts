@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { requestAborted } from './errors.ts'
+import { maxParsedBytes } from './plan.ts'
 
 /**
  * The body of a request as it arrives, with backpressure: at most one chunk more than was asked for
- * is taken from the socket. Nothing is read, and no `100 Continue` sent, before somebody asks.
+ * is taken from the socket, and all of a body that is small. Nothing is read, and no `100 Continue`
+ * sent, before somebody asks.
  *
  * `next()` rejects with `ERR_REQUEST_ABORTED` when the connection ends before the body does.
  */
@@ -11,6 +13,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #message: IncomingMessage
   readonly #response: ServerResponse
   readonly #chunks: Uint8Array[] = []
+  /** To stop and go on between two chunks costs more than to hold the rest. */
+  readonly #isSmall: boolean
   #state: 'untouched' | 'reading' | 'ended' | 'aborted' = 'untouched'
   #wake: (() => void) | undefined
   /** Bytes that arrived while somebody wanted them. */
@@ -19,6 +23,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   constructor(message: IncomingMessage, response: ServerResponse) {
     this.#message = message
     this.#response = response
+    this.#isSmall = Number(message.headers['content-length']) <= maxParsedBytes
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
@@ -30,7 +35,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       if (this.#state === 'ended') return { done: true, value: undefined }
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
-      this.#message.resume()
+      if (!this.#isSmall) this.#message.resume()
       await promise
     }
   }
@@ -38,7 +43,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   /** Stops reading. What is still to come is for the sender of the answer to deal with. */
   async return(): Promise<IteratorResult<Uint8Array>> {
     this.#chunks.length = 0
-    this.#stop('ended')
+    if (this.#state === 'untouched' || this.#state === 'reading') this.#stop('ended')
     return { done: true, value: undefined }
   }
 
@@ -67,7 +72,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #onData = (chunk: Uint8Array): void => {
     this.receivedBytes += chunk.length
     this.#chunks.push(chunk)
-    this.#message.pause()
+    if (!this.#isSmall) this.#message.pause()
     this.#wakeUp()
   }
 

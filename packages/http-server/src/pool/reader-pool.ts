@@ -12,7 +12,7 @@ import { busyResponse } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
 import { requestText } from './request-text.ts'
 import { Turn } from './turn.ts'
-import { workerModule } from './worker-module.ts'
+import { threadEnvironment, workerModule } from './worker-module.ts'
 import type { ThreadData } from './thread-data.ts'
 
 export interface ReaderPoolOptions {
@@ -53,6 +53,7 @@ export class ReaderPool {
       slotBytes: 496,
       completionBytes: 1024 * 1024,
       startTimeoutMs: Infinity,
+      env: threadEnvironment(),
       workerData: data,
     })
     this.#turn = new Turn(this.#pool)

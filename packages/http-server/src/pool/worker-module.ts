@@ -1,7 +1,22 @@
+import { getCompileCacheDir } from 'node:module'
+import { dirname } from 'node:path'
+import process from 'node:process'
+
 // As source or as built, whichever this module is.
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 
 /** The module of a kind of thread. */
 export function workerModule(name: 'reader-worker' | 'writer-worker'): URL {
   return new URL(`./${name}${extension}`, import.meta.url)
+}
+
+/**
+ * The environment of a thread: that of the process. Where the program caches what it has compiled, its
+ * threads do so too, which they would not by themselves: it is most of the time that they take to start.
+ */
+export function threadEnvironment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir()
+  if (folder === undefined) return process.env
+  // Node adds a folder for its own version.
+  return { ...process.env, NODE_COMPILE_CACHE: dirname(folder) }
 }

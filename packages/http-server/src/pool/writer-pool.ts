@@ -14,7 +14,7 @@ import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
 import { pieceBytes, requestBytes, requestText } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Turn } from './turn.ts'
-import { workerModule } from './worker-module.ts'
+import { threadEnvironment, workerModule } from './worker-module.ts'
 import { StallWatch } from './writer-progress.ts'
 import type { worker } from './writer-worker.ts'
 
@@ -69,6 +69,7 @@ export class WriterPool {
       // A thread that is ended while it writes never gives the lock of the database back.
       terminable: false,
       startTimeoutMs: Infinity,
+      env: threadEnvironment(),
       workerData: data,
     })
     this.#turn = new Turn(this.#pool)
