@@ -2,6 +2,7 @@ import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
 import type { LargeRead, Reader } from './reader.ts'
 import type { ThreadData } from './thread-data.ts'
+import { keepCompiled } from './worker-module.ts'
 import { untilOpened, untilServing } from './writer-progress.ts'
 
 // Not an interface, which has no index signature.
@@ -22,6 +23,7 @@ export const worker: WorkerDefinition<Reader, ReaderHandlers> = defineWorker({
     if (thread > 0) await untilServing(progress)
     const { Reader } = await import('./reader.ts')
     await untilOpened(progress)
+    keepCompiled()
     return Reader.open(data)
   },
 

@@ -21,6 +21,7 @@ import { ReaderPool } from './reader-pool.ts'
 import { createRouter } from './router.ts'
 import { ServerChannel } from './thread-channel.ts'
 import type { ThreadData } from './thread-data.ts'
+import { keepCompiled } from './worker-module.ts'
 import { WriterPool } from './writer-pool.ts'
 import { giveUpOpening, progressBytes, setServing } from './writer-progress.ts'
 
@@ -138,6 +139,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     try {
       await this.#listener.start(this.#address)
       setServing(this.#running.progress)
+      keepCompiled()
     } catch (error) {
       await this.#metrics.close(0)
       throw error

@@ -13,6 +13,7 @@ import { ThreadChannel } from './thread-channel.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Upload } from './upload.ts'
+import { keepCompiled } from './worker-module.ts'
 import { beat, nextTicket, setOpened } from './writer-progress.ts'
 
 interface Writer {
@@ -64,6 +65,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     })
     const store = new WatchedStore(opened, (error) => channel.storeFailed(error))
     setOpened(progress)
+    keepCompiled()
     const { maxBodyBytes, maxStreamedAnswers, namespace, patienceMs } = data
     return {
       store,
