@@ -1,28 +1,15 @@
 import type { TreeStore } from '@elkyn/tree'
-import { HttpListener } from './http-listener.ts'
+import { Front } from './front.ts'
+import type { FrontOptions } from './front.ts'
 import type { ListenAddress } from './http-listener.ts'
-import { resolveLimits } from './limits.ts'
-import type { HttpLimits } from './limits.ts'
 import { silentLog } from './log.ts'
-import { ServerMetrics } from './metrics.ts'
-import type { MetricsOption } from './metrics.ts'
-import type { MetricsSource } from './metrics-source.ts'
 import { createHandler } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
 import { WatchedStore } from './watched-store.ts'
 
-export interface SimpleHttpServerOptions extends RequestHandlerOptions, HttpLimits {
-  /** Name or address of the network interface. Default: `127.0.0.1`, which no other machine reaches. */
-  readonly host?: string
-  /** 0 takes any free one; `address()` tells which. Default: 8080. */
-  readonly port?: number
+export interface SimpleHttpServerOptions extends RequestHandlerOptions, FrontOptions {
   /** Whether `close()` closes the store too. Default: false. */
   readonly closeStore?: boolean
-  /**
-   * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
-   * of their own. Default: false, and nothing is counted.
-   */
-  readonly metrics?: MetricsOption
   /**
    * Called when the disk or the database beneath the store has failed, so that nothing that it says in
    * this process can be relied on. Default: that is answered and logged, and no more.
@@ -40,34 +27,15 @@ export interface CloseOptions {
  * writes that wait together share a commit.
  */
 export class SimpleHttpServer implements AsyncDisposable {
-  readonly #listener: HttpListener
-  readonly #address: { readonly host: string; readonly port: number }
-  readonly #metrics: ServerMetrics
+  readonly #front: Front
   readonly #ownStore: TreeStore | undefined
 
   /** @throws {RangeError} for a limit that is not a positive integer. */
   constructor(options: SimpleHttpServerOptions) {
-    const { host = '127.0.0.1', port = 8080, log = silentLog, closeStore = false } = options
-    const store =
-      options.onFatal === undefined
-        ? options.store
-        : new WatchedStore(options.store, options.onFatal)
-    const listener = (): HttpListener => this.#listener
-    const source: MetricsSource = {
-      get isServing() {
-        return listener().isListening
-      },
-      store: () => store.stats?.(),
-    }
-    this.#metrics = new ServerMetrics(options.metrics ?? false, source, log)
-    const handle = createHandler({ ...options, store }, () => !this.#listener.isClosing)
-    this.#listener = new HttpListener(
-      this.#metrics.wrap(handle),
-      resolveLimits(options),
-      log,
-      this.#metrics.meter,
-    )
-    this.#address = { host, port }
+    const { log = silentLog, closeStore = false, onFatal } = options
+    const store = onFatal === undefined ? options.store : new WatchedStore(options.store, onFatal)
+    const handle = createHandler({ ...options, store }, () => !this.#front.isClosing)
+    this.#front = new Front(options, handle, { store: () => store.stats?.() }, log)
     this.#ownStore = closeStore ? options.store : undefined
   }
 
@@ -76,15 +44,8 @@ export class SimpleHttpServer implements AsyncDisposable {
    * @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED`
    * @throws {Error} what Node says about the address, such as `EADDRINUSE` or `EACCES`.
    */
-  async start(): Promise<void> {
-    this.#listener.checkNew()
-    await this.#metrics.start()
-    try {
-      await this.#listener.start(this.#address)
-    } catch (error) {
-      await this.#metrics.close(0)
-      throw error
-    }
+  start(): Promise<void> {
+    return this.#front.start()
   }
 
   /**
@@ -92,7 +53,7 @@ export class SimpleHttpServer implements AsyncDisposable {
    * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
    */
   address(): ListenAddress {
-    return this.#listener.address
+    return this.#front.address
   }
 
   /**
@@ -100,7 +61,7 @@ export class SimpleHttpServer implements AsyncDisposable {
    * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
    */
   metricsAddress(): ListenAddress {
-    return this.#metrics.address
+    return this.#front.metricsAddress
   }
 
   /**
@@ -108,8 +69,7 @@ export class SimpleHttpServer implements AsyncDisposable {
    * broken off. Resolves when the last connection has gone.
    */
   async close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
-    await this.#listener.close(timeoutMs)
-    await this.#metrics.close(0)
+    await this.#front.close(timeoutMs)
     await this.#ownStore?.close()
   }
 

@@ -1,15 +1,12 @@
-import { writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
-import type { OpenTreeOptions } from '../src/index.ts'
 import { buildFailingCalls, canBuild } from './failing-calls.ts'
-import { runProgram } from './program.ts'
-import type { Program } from './program.ts'
 import { reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import type { TemporaryFolder } from './temporary-folder.ts'
+import { TreeProcess } from './tree-process.ts'
 
 const { ENOSPC, EIO, EDQUOT } = constants.errno
 
@@ -27,54 +24,11 @@ afterAll(() => {
   built[Symbol.dispose]()
 })
 
-/** A tree in another process, under which calls to the system can be made to fail. */
-class FailingTree implements AsyncDisposable {
-  readonly #program: Program
-  readonly #words: string
-
-  constructor(options: OpenTreeOptions, folder: string) {
-    this.#words = join(folder, 'words')
-    this.fail(Call.none, 0)
-    this.#program = runProgram('command-tree', [JSON.stringify(options)], {
-      env: { LD_PRELOAD: library, FAILING_CALLS: this.#words },
-      // LMDB prints each error too.
-      quiet: true,
-    })
-  }
-
-  /** Lets calls of a kind fail from now on, but for the first few. */
-  fail(call: number, errno: number, after = 0): void {
-    writeFileSync(this.#words, Buffer.from(Int32Array.of(call, errno, after).buffer), {
-      flag: 'a+',
-    })
-    writeFileSync(this.#words, Buffer.from(Int32Array.of(call, errno, after).buffer), {
-      flag: 'r+',
-    })
-  }
-
-  async answer(): Promise<unknown> {
-    return JSON.parse((await this.#program.line()) ?? '"ended"') as unknown
-  }
-
-  async call(...command: readonly [name: string, ...args: unknown[]]): Promise<unknown> {
-    this.#program.process.stdin.write(`${JSON.stringify(command)}\n`)
-    return this.answer()
-  }
-
-  async finish(): Promise<number | null> {
-    return this.#program.finish()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#program.kill()
-  }
-}
-
 /** Writes fail while a call fails, harm nothing, and work again when it does not. */
 async function expectSurvived(call: number, errno: number, code: string): Promise<void> {
   using folder = temporaryFolder()
   const path = join(folder.path, 'data')
-  await using tree = new FailingTree({ path }, folder.path)
+  await using tree = new TreeProcess({ path }, library, join(folder.path, 'words'))
   expect(await tree.answer()).toBe('open')
   expect(await tree.call('setSync', '/old', { kept: true })).toBe(null)
   for (const after of [0, 1, 0]) {
@@ -126,7 +80,7 @@ test.skipIf(!canBuild)(
   async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 'data')
-    await using tree = new FailingTree({ path }, folder.path)
+    await using tree = new TreeProcess({ path }, library, join(folder.path, 'words'))
     expect(await tree.answer()).toBe('open')
     expect(await tree.call('setSync', '/old', { kept: true })).toBe(null)
     tree.fail(Call.meta, EIO)
@@ -153,7 +107,11 @@ test.skipIf(!canBuild)(
   async () => {
     using folder = temporaryFolder()
     const path = join(folder.path, 'data')
-    await using tree = new FailingTree({ path, durability: 'relaxed' }, folder.path)
+    await using tree = new TreeProcess(
+      { path, durability: 'relaxed' },
+      library,
+      join(folder.path, 'words'),
+    )
     expect(await tree.answer()).toBe('open')
     expect(await tree.call('setSync', '/a', 1)).toBe(null)
     tree.fail(Call.sync, EIO)

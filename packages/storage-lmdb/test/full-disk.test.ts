@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import { buildFailingCalls, canBuild } from './failing-calls.ts'
-import { runProgram } from './program.ts'
-import type { Program } from './program.ts'
 import { reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import type { TemporaryFolder } from './temporary-folder.ts'
+import { TreeProcess } from './tree-process.ts'
 
 const MIB = 1024 * 1024
 
@@ -55,43 +54,17 @@ afterAll(() => {
   disks.ext4[Symbol.dispose]()
 })
 
-/** A tree in a process of its own: see `failing-calls.c` for what lmdb does to that of a failing write. */
-class TreeProcess implements AsyncDisposable {
-  readonly #program: Program
-
-  constructor(path: string, library: string, words: string) {
-    writeFileSync(words, Buffer.alloc(12))
-    this.#program = runProgram('command-tree', [JSON.stringify({ path, log: { maxBytes: 0 } })], {
-      env: { LD_PRELOAD: library, FAILING_CALLS: words },
-      quiet: true,
-    })
-  }
-
-  async answer(): Promise<unknown> {
-    return JSON.parse((await this.#program.line()) ?? '"ended"') as unknown
-  }
-
-  async call(...command: readonly [name: string, ...args: unknown[]]): Promise<unknown> {
-    this.#program.process.stdin.write(`${JSON.stringify(command)}\n`)
-    return this.answer()
-  }
-
-  async finish(): Promise<number | null> {
-    return this.#program.finish()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#program.kill()
-  }
-}
-
 /** Fills a disk, sees that what was answered is there, and goes on when there is room again. */
 async function fillUp(disk: SmallDisk): Promise<void> {
   using built = temporaryFolder()
   const path = join(disk.path, 'data')
   const ballast = join(disk.path, 'ballast')
   writeFileSync(ballast, Buffer.alloc(8 * MIB))
-  await using tree = new TreeProcess(path, buildFailingCalls(built.path), join(built.path, 'words'))
+  await using tree = new TreeProcess(
+    { path, log: { maxBytes: 0 } },
+    buildFailingCalls(built.path),
+    join(built.path, 'words'),
+  )
   expect(await tree.answer()).toBe('open')
   const text = 'x'.repeat(100_000)
   let written = 0

@@ -120,28 +120,34 @@ test('a million renewals leave nothing on the heap', async () => {
   expect(timers).toBeLessThan(3)
 })
 
+/** Options under which nothing but snapshots keeps pages from being used again. */
+function reusing(path: string): OpenTreeOptions {
+  return { path, durability: 'relaxed', log: { maxBytes: 0 } }
+}
+
+/** Fills 2,000 rows. @returns what changes one of them in each of so many commits */
+function fillRows(tree: Tree): (commits: number) => Promise<void> {
+  for (let index = 0; index < 2000; index++)
+    tree.setSync(`/rows/r${index}`, { n: index, text: 'x'.repeat(80) })
+  return async (commits) => {
+    for (let index = 0; index < commits; index++) {
+      tree.setSync(`/rows/r${(index * 7919) % 2000}/n`, -index)
+      if (index % 50 === 0) await setImmediate()
+    }
+  }
+}
+
 test(
   'idle readers do not make the file grow',
   async () => {
     using folder = temporaryFolder()
-    const options: OpenTreeOptions = {
-      path: folder.path,
-      durability: 'relaxed',
-      log: { maxBytes: 0 },
-    }
+    const options = reusing(folder.path)
     await using tree = await openTree(options)
-    for (let index = 0; index < 2000; index++)
-      tree.setSync(`/rows/r${index}`, { n: index, text: 'x'.repeat(80) })
+    const write = fillRows(tree)
     const readers = [{}, { readOnly: true }, {}].map((more) =>
       runThread<string>('idle-reader', { ...options, ...more }),
     )
     for (const reader of readers) expect(await reader.message()).toBe('idle')
-    const write = async (commits: number) => {
-      for (let index = 0; index < commits; index++) {
-        tree.setSync(`/rows/r${(index * 7919) % 2000}/n`, -index)
-        if (index % 50 === 0) await setImmediate()
-      }
-    }
     await write(500)
     const before = tree.stats().fileBytes
     await write(minutes > 0 ? minutes * 200_000 : 5000)
@@ -155,22 +161,11 @@ test(
 
 test('a thread that says it is idle and blocks does not make the file grow', async () => {
   using folder = temporaryFolder()
-  const options: OpenTreeOptions = {
-    path: folder.path,
-    durability: 'relaxed',
-    log: { maxBytes: 0 },
-  }
+  const options = reusing(folder.path)
   await using tree = await openTree(options)
-  for (let index = 0; index < 2000; index++)
-    tree.setSync(`/rows/r${index}`, { n: index, text: 'x'.repeat(80) })
+  const write = fillRows(tree)
   const word = new Int32Array(new SharedArrayBuffer(4))
   await using reader = runThread<unknown>('blocked-reader', { options, word })
-  const write = async (commits: number) => {
-    for (let index = 0; index < commits; index++) {
-      tree.setSync(`/rows/r${(index * 7919) % 2000}/n`, -index)
-      if (index % 50 === 0) await setImmediate()
-    }
-  }
   try {
     expect(await reader.message()).toBe('blocking')
     await write(500)

@@ -13,7 +13,7 @@ const seed = Number(process.env['WORK_QUEUE_SEED'] ?? 1 + (Date.now() % 1_000_00
 
 const below = 2 ** 31 - 1_000
 
-test('eight threads pass every item once and in order, over the wrap', async () => {
+function startRun(): StressRun {
   const run = new StressRun(
     producers,
     items,
@@ -22,6 +22,11 @@ test('eight threads pass every item once and in order, over the wrap', async () 
   )
   for (let i = 0; i < producers; i++) run.startProducer(i)
   for (let i = 0; i < consumers; i++) run.startConsumer(i)
+  return run
+}
+
+test('eight threads pass every item once and in order, over the wrap', async () => {
+  const run = startRun()
   await run.producersEnd()
   run.queue.close()
   await run.allEnd()
@@ -31,14 +36,7 @@ test('eight threads pass every item once and in order, over the wrap', async () 
 })
 
 test('threads that are killed lose nothing but what they had in hand', async () => {
-  const run = new StressRun(
-    producers,
-    items,
-    createSharedQueue({ capacity: 64, bands: 2, arenaBytes: 16_384, blockBytes: 256 }, below),
-    seed,
-  )
-  for (let i = 0; i < producers; i++) run.startProducer(i)
-  for (let i = 0; i < consumers; i++) run.startConsumer(i)
+  const run = startRun()
   const kills = 40 * Math.ceil(Math.sqrt(scale))
   for (let kill = 1; kill <= kills; kill++) {
     await run.taken((producers * items * 0.9 * kill) / kills)

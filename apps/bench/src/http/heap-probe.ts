@@ -8,7 +8,7 @@ export type HeapMessage = 'measure' | ThreadHeap
 const channel = new BroadcastChannel('heap-probe')
 channel.unref()
 channel.addEventListener('message', (event) => {
-  if ((event as unknown as { readonly data: HeapMessage }).data !== 'measure') return
+  if (!(event instanceof MessageEvent) || (event.data as HeapMessage) !== 'measure') return
   globalThis.gc?.()
   const { heapUsed: usedBytes } = process.memoryUsage()
   channel.postMessage({ thread: threadName ?? '', usedBytes } satisfies HeapMessage)

@@ -18,7 +18,8 @@ export async function heapsOfThreads(threads: number): Promise<ThreadHeap[]> {
   const heaps: ThreadHeap[] = []
   const { promise, resolve } = Promise.withResolvers<void>()
   channel.addEventListener('message', (event) => {
-    const message = (event as unknown as { readonly data: HeapMessage }).data
+    if (!(event instanceof MessageEvent)) return
+    const message = event.data as HeapMessage
     if (message !== 'measure') heaps.push(message)
     if (heaps.length === threads) resolve()
   })

@@ -52,7 +52,8 @@ export class ServerChannel {
     this.#channel = new BroadcastChannel(name)
     this.#channel.unref()
     this.#channel.addEventListener('message', (event) => {
-      const message = (event as unknown as { readonly data: Message }).data
+      if (!(event instanceof MessageEvent)) return
+      const message = event.data as Message
       if (message.type === 'store-failed') storeFailed(restored(message.error))
       else log[message.level](restoredFields(message.fields), message.text)
     })

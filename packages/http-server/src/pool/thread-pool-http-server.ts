@@ -3,16 +3,13 @@ import { tmpdir } from 'node:os'
 import process from 'node:process'
 import { ThreadPoolError } from '@elkyn/thread-pool'
 import type { StoreDescriptor } from '@elkyn/tree'
-import { HttpListener } from '../http-listener.ts'
+import { Front } from '../front.ts'
+import type { FrontOptions } from '../front.ts'
 import type { ListenAddress } from '../http-listener.ts'
 import { resolveLimits } from '../limits.ts'
-import type { HttpLimits } from '../limits.ts'
 import { silentLog } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
-import { ServerMetrics } from '../metrics.ts'
-import type { MetricsOption } from '../metrics.ts'
-import type { MetricsSource } from '../metrics-source.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { resolvePoolOptions } from './pool-options.ts'
@@ -25,14 +22,10 @@ import { keepCompiled } from './worker-module.ts'
 import { WriterPool } from './writer-pool.ts'
 import { giveUpOpening, progressBytes, setServing } from './writer-progress.ts'
 
-export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
+export interface ThreadPoolHttpServerOptions extends FrontOptions, PoolOptions {
   /** How each thread opens the store. A store of storage-lmdb is described by `lmdbStorage()`. */
   readonly store: StoreDescriptor
-  /** Name or address of the network interface. Default: `127.0.0.1`, which no other machine reaches. */
-  readonly host?: string
-  /** 0 takes any free one; `address()` tells which. Default: 8080. */
-  readonly port?: number
-  /** Name of the database, see {@link SimpleHttpServerOptions}. Default: any name is taken. */
+  /** Name of the database, as clients give it in `ns`; one that names another is answered 404. Default: any name is taken. */
   readonly namespace?: string
   /** Receives the faults of the server. Default: nothing is logged. */
   readonly log?: Log
@@ -42,11 +35,6 @@ export interface ThreadPoolHttpServerOptions extends HttpLimits, PoolOptions {
    * were answered then. What helps is another process. Default: `process.abort()`.
    */
   readonly onFatal?: (error: Error) => void
-  /**
-   * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
-   * of their own. Default: false, and nothing is counted.
-   */
-  readonly metrics?: MetricsOption
 }
 
 /** The threads, and the words by which they know of each other. */
@@ -65,10 +53,8 @@ const lastWordsMs = 250
  * those of `SimpleHttpServer`.
  */
 export class ThreadPoolHttpServer implements AsyncDisposable {
-  readonly #listener: HttpListener
-  readonly #address: { readonly host: string; readonly port: number }
+  readonly #front: Front
   readonly #channel: ServerChannel
-  readonly #metrics: ServerMetrics
   readonly #makePools: () => Pools
   readonly #log: Log
   readonly #onFatal: (error: Error) => void
@@ -80,7 +66,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
 
   /** @throws {RangeError} for a limit that is not a positive integer. */
   constructor(options: ThreadPoolHttpServerOptions) {
-    const { host = '127.0.0.1', port = 8080, log = silentLog, namespace, store } = options
+    const { log = silentLog, namespace, store } = options
     const limits = resolveLimits(options)
     const pool = resolvePoolOptions(options)
     const channel = `elkyn-http-server-${randomUUID()}`
@@ -94,18 +80,27 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     }
     this.#log = log
     this.#onFatal = options.onFatal ?? (() => process.abort())
-    this.#address = { host, port }
     this.#channel = new ServerChannel(channel, log, (error) => this.#fail(asError(error)))
-    this.#metrics = new ServerMetrics(options.metrics ?? false, this.#metricsSource(), log)
     const answer = (request: HttpRequest): Answer | Promise<Answer> => {
       this.#handle ??= createRouter(
-        { namespace, isServing: () => !this.#listener.isClosing, log },
+        { namespace, isServing: () => !this.#front.isClosing, log },
         this.#running.readers,
         this.#running.writer,
       )
       return this.#handle(request)
     }
-    this.#listener = new HttpListener(this.#metrics.wrap(answer), limits, log, this.#metrics.meter)
+    this.#front = new Front(
+      options,
+      answer,
+      {
+        store: async () => this.#pools?.writer.storeStats(),
+        pools: () =>
+          this.#pools === undefined
+            ? []
+            : [this.#pools.readers.stats(), this.#pools.writer.stats()],
+      },
+      log,
+    )
     this.#makePools = () => {
       const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir())
       const poolLimits = { ...limits, ...pool }
@@ -123,7 +118,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
    * @throws {Error} what the store gives when it cannot be opened.
    */
   async open(): Promise<void> {
-    this.#listener.checkNew()
+    this.#front.checkNew()
     await (this.#opening ??= this.#openPools())
   }
 
@@ -135,15 +130,9 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
    */
   async start(): Promise<void> {
     await this.open()
-    await this.#metrics.start()
-    try {
-      await this.#listener.start(this.#address)
-      setServing(this.#running.progress)
-      keepCompiled()
-    } catch (error) {
-      await this.#metrics.close(0)
-      throw error
-    }
+    await this.#front.start()
+    setServing(this.#running.progress)
+    keepCompiled()
   }
 
   /**
@@ -151,7 +140,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
    * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
    */
   address(): ListenAddress {
-    return this.#listener.address
+    return this.#front.address
   }
 
   /**
@@ -159,7 +148,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
    * @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING`
    */
   metricsAddress(): ListenAddress {
-    return this.#metrics.address
+    return this.#front.metricsAddress
   }
 
   /**
@@ -173,18 +162,6 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   /** Calls {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #metricsSource(): MetricsSource {
-    const listener = (): HttpListener => this.#listener
-    return {
-      get isServing() {
-        return listener().isListening
-      },
-      store: async () => this.#pools?.writer.storeStats(),
-      pools: () =>
-        this.#pools === undefined ? [] : [this.#pools.readers.stats(), this.#pools.writer.stats()],
-    }
   }
 
   get #running(): Pools {
@@ -207,8 +184,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    await this.#listener.close(timeoutMs)
-    await this.#metrics.close(0)
+    await this.#front.close(timeoutMs)
     try {
       await this.#opening
     } catch {

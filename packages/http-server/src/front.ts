@@ -1,0 +1,90 @@
+import type { Answerer, ListenAddress } from './http-listener.ts'
+import { HttpListener } from './http-listener.ts'
+import { resolveLimits } from './limits.ts'
+import type { HttpLimits } from './limits.ts'
+import type { Log } from './log.ts'
+import { ServerMetrics } from './metrics.ts'
+import type { MetricsOption } from './metrics.ts'
+import type { MetricsSource } from './metrics-source.ts'
+
+/** Where a server is found, and what its clients may take of it. */
+export interface FrontOptions extends HttpLimits {
+  /** Name or address of the network interface. Default: `127.0.0.1`, which no other machine reaches. */
+  readonly host?: string
+  /** 0 takes any free one; `address()` tells which. Default: 8080. */
+  readonly port?: number
+  /**
+   * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
+   * of their own. Default: false, and nothing is counted.
+   */
+  readonly metrics?: MetricsOption
+}
+
+/** What clients see of a server: its listener, and its metrics. */
+export class Front {
+  readonly #listener: HttpListener
+  readonly #address: { readonly host: string; readonly port: number }
+  readonly #metrics: ServerMetrics
+
+  /** @throws {RangeError} for a limit that is not a positive integer. */
+  constructor(
+    options: FrontOptions,
+    answer: Answerer,
+    source: Omit<MetricsSource, 'isServing'>,
+    log: Log,
+  ) {
+    const { host = '127.0.0.1', port = 8080, metrics = false } = options
+    const listener = (): HttpListener => this.#listener
+    const ownSource: MetricsSource = {
+      ...source,
+      get isServing() {
+        return listener().isListening
+      },
+    }
+    this.#metrics = new ServerMetrics(metrics, ownSource, log)
+    this.#address = { host, port }
+    this.#listener = new HttpListener(
+      this.#metrics.wrap(answer),
+      resolveLimits(options),
+      log,
+      this.#metrics.meter,
+    )
+  }
+
+  get isClosing(): boolean {
+    return this.#listener.isClosing
+  }
+
+  /** @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING` */
+  get address(): ListenAddress {
+    return this.#listener.address
+  }
+
+  /** @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING` */
+  get metricsAddress(): ListenAddress {
+    return this.#metrics.address
+  }
+
+  /** @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED` */
+  checkNew(): void {
+    this.#listener.checkNew()
+  }
+
+  /** May be tried again when it failed. */
+  async start(): Promise<void> {
+    this.#listener.checkNew()
+    await this.#metrics.start()
+    try {
+      await this.#listener.start(this.#address)
+    } catch (error) {
+      await this.#metrics.close(0)
+      throw error
+    }
+  }
+
+  /** Resolves when the last connection has gone. */
+  async close(timeoutMs: number): Promise<void> {
+    await this.#listener.close(timeoutMs)
+    await this.#metrics.close(0)
+  }
+}
