@@ -6,7 +6,7 @@ import type { ToPool } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ScaleEvent } from './pool-events.ts'
 import { Scaler } from './scaler.ts'
-import type { ScalingStep } from './scaler.ts'
+import type { ScalingLimits, ScalingStep } from './scaler.ts'
 import { maxThreadIndex } from './task-table.ts'
 import { Thread } from './thread.ts'
 import type { ThreadSurroundings } from './thread.ts'
@@ -30,6 +30,7 @@ export class Crew {
   readonly #listener: CrewListener
   readonly #around: ThreadSurroundings
   readonly #scaler: Scaler
+  readonly #limits: ScalingLimits
   readonly #threads = new Set<Thread>()
   // Only low numbers are used, so that a pool of four has threads 0 to 3 most of the time.
   readonly #indexes: FreeSlots
@@ -48,7 +49,9 @@ export class Crew {
     this.#options = options
     this.#listener = listener
     this.guard = new CrashGuard(options)
-    this.#scaler = new Scaler(options)
+    const { minThreads, maxThreads, scaleUpWaitMs, idleTimeoutMs } = options
+    this.#limits = { minThreads, maxThreads, scaleUpWaitMs, idleTimeoutMs }
+    this.#scaler = new Scaler(this.#limits)
     this.#indexes = new FreeSlots(Math.min(2 * options.maxThreads + 64, maxThreadIndex))
     this.#around = {
       ...shared,
@@ -71,6 +74,15 @@ export class Crew {
     let count = 0
     for (const thread of this.#threads) if (thread.state === state) count++
     return count
+  }
+
+  /** Threads that are always there. */
+  get minThreads(): number {
+    return this.#limits.minThreads
+  }
+
+  set minThreads(minThreads: number) {
+    this.#limits.minThreads = minThreads
   }
 
   /** Whether nobody is there to take a task, and nobody will come soon. */

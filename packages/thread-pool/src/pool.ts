@@ -155,6 +155,22 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     return this.#crew.threads.size
   }
 
+  /**
+   * Threads that are always there, as the option of that name says first. More are started at once, those above
+   * it are retired when they have been idle for long enough.
+   *
+   * @throws {RangeError} when it is set to what is no integer from 0 to `maxThreads`
+   */
+  get minThreads(): number {
+    return this.#crew.minThreads
+  }
+
+  set minThreads(minThreads: number) {
+    const { maxThreads } = this.#options
+    this.#crew.minThreads = integer({ minThreads }, 'minThreads', 0, 0, maxThreads)
+    this.#observe()
+  }
+
   /** Tasks whose promises are pending. */
   get pending(): number {
     return this.#pending
@@ -715,7 +731,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (this.#probe !== undefined) waitMs = Math.max(waitMs, now() - this.#probe.since)
     this.#crew.observe(waiting, waitMs)
     const isQuiet = this.#pending === 0
-    const canShrink = this.#crew.threads.size > this.#options.minThreads
+    const canShrink = this.#crew.threads.size > this.minThreads
     this.#keepAlive.rest(isQuiet, canShrink ? this.#options.idleTimeoutMs : Infinity)
   }
 
@@ -805,7 +821,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #brokenError(): ThreadPoolError {
     const { lastError, deaths } = this.#crew.guard
     // The first start has failed: that is the news, not the loop.
-    if (lastError instanceof ThreadPoolError && deaths <= this.#options.minThreads) return lastError
+    if (lastError instanceof ThreadPoolError && deaths <= this.minThreads) return lastError
     return new ThreadPoolError(
       'ERR_CRASH_LOOP',
       `Threads have died ${deaths} times in a row: none is started for ${this.#options.crashLoopPauseMs} ms`,

@@ -42,6 +42,22 @@ test('a pool may have no threads until there is a task', async () => {
   expect(await pool.run('second')).toBe('second')
 })
 
+test('the number of threads that are always there can be changed', async () => {
+  const { pool } = makePool({ minThreads: 1, maxThreads: 3, idleTimeoutMs: 20 })
+  expect(pool.minThreads).toBe(1)
+  await nextEvent(pool, 'workerReady')
+  pool.minThreads = 3
+  expect(pool.threads).toBe(3)
+  await nextEvent(pool, 'workerReady')
+  await nextEvent(pool, 'workerReady')
+  expect(pool.metrics().threads).toMatchObject({ ready: 3 })
+  pool.minThreads = 2
+  await nextEvent(pool, 'workerDestroy')
+  expect(pool.threads).toBe(2)
+  expect(() => (pool.minThreads = 4)).toThrow('minThreads must be an integer from 0 to 3, not 4')
+  expect(() => (pool.minThreads = 0.5)).toThrow(RangeError)
+})
+
 test("whenFull 'run-in-caller' runs the handler here", async () => {
   const { pool, reached, open } = makePool({
     threads: 1,

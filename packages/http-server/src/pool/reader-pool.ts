@@ -35,14 +35,17 @@ export class ReaderPool {
   readonly #large: LargeAnswers
   readonly #log: Log
   readonly #turn: Turn
+  readonly #minThreads: number
 
   constructor(options: ReaderPoolOptions, data: ThreadData, large: LargeAnswers, log: Log) {
     this.#large = large
     this.#log = log
+    this.#minThreads = options.minThreads
     this.#pool = new ThreadPool<typeof worker>({
       worker: workerModule('reader-worker'),
       name: 'elkyn-reader',
-      minThreads: options.minThreads,
+      // One is enough to begin: all at once, they keep each other and the first request waiting.
+      minThreads: 1,
       maxThreads: options.maxThreads,
       maxQueue: options.maxQueuedRequests,
       priorities: bands,
@@ -62,6 +65,16 @@ export class ReaderPool {
   /** @throws what kept the first thread from opening the store. */
   async start(): Promise<void> {
     await this.#pool.run(undefined, { name: 'ready' })
+  }
+
+  /** Starts the other threads that are always there, one after the other. */
+  fill(): void {
+    const pool = this.#pool
+    for (const threads = pool.threads; pool.threads === threads;) {
+      if (pool.minThreads === this.#minThreads) return
+      pool.minThreads++
+    }
+    pool.once('workerReady', () => this.fill())
   }
 
   /** @param timeoutMs How long it may take until the answer begins. Default: for ever. */

@@ -133,6 +133,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     await this.#front.start()
     setServing(this.#running.progress)
     keepCompiled()
+    this.#running.readers.fill()
   }
 
   /**
