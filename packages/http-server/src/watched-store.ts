@@ -61,6 +61,14 @@ export class WatchedStore implements TreeStore {
     return this.#store.subscribe(listener)
   }
 
+  changesFrom(id: string): Iterable<Change> {
+    return this.#store.changesFrom(id)
+  }
+
+  idOf(sequence: number): string | undefined {
+    return this.#store.idOf(sequence)
+  }
+
   async close(): Promise<void> {
     await this.#store.close()
   }

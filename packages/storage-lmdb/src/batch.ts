@@ -123,7 +123,7 @@ export class Batch {
       const { values, pairs } = this.#writePairs(write, top)
       const refused = this.#judge(write, top) ?? failed
       if (refused !== undefined) return this.#refuse(write, refused)
-      const sequence = this.#record(pairs)
+      const sequence = this.#record(pairs, write.update)
       this.#layer.absorb(top)
       top.settle()
       const outcome: WriteAccepted = { ok: true, sequence, time: this.#now, values }
@@ -304,10 +304,10 @@ export class Batch {
   }
 
   /** Logs a change; one that changed nothing has no number. */
-  #record(pairs: readonly ChangePair[]): number | undefined {
+  #record(pairs: readonly ChangePair[], update: Path | undefined): number | undefined {
     if (pairs.length === 0) return undefined
     if (!this.#log.hasRoom(pairs)) this.#state.log = this.#log.flush(this.#state.log)
-    const change = this.#log.append(++this.#sequence, this.#now, pairs)
+    const change = this.#log.append(++this.#sequence, this.#now, pairs, update)
     this.changes.push(change)
     return change.sequence
   }

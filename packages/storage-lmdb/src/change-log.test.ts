@@ -137,14 +137,13 @@ test('each change is found by its number and by its id', async () => {
       expect(changes.idOf(sequence, undefined)).toBe(id)
       expect(changes.sequenceOf(id, undefined)).toBe(sequence)
     }
-    expect(changes.idOf(0, undefined)).toBe(undefined)
+    expect(changes.idOf(0, undefined)).toBe('epoch-0-0')
     expect(changes.idOf(added.length + 1, undefined)).toBe(undefined)
     const { id } = added[100]!
     for (const other of [
       '',
       'epoch',
       'epoch-',
-      'epoch-0-0',
       'epoch-1e3-0',
       `${id}0`,
       id.replace('epoch', 'other'),

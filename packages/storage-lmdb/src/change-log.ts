@@ -18,14 +18,17 @@ import type { Sealer } from './sealer.ts'
  * | --- | --- |
  * | 6 | bytes of all entries ever logged, this one included |
  * | 2 | number of changes |
- * | per change: 4 | bytes of the rest of it |
+ * | per change: 4 | bytes of the rest of it; the highest bit says that it is an update |
  * | 6 | time, milliseconds since 1970 |
  * | 4 | mark: random bits that tell this history from another one with the same numbers |
+ * | of an update: 2 | how many bytes of the first pair's path are the path that was updated; 0 for the root |
  * | per pair: 2, 1, 4 | bytes of the path; form of the text (0 a hole, 1 plain, 2 export); its bytes |
  * | | path, text |
  */
 const HEADER_BYTES = 8
 const CHANGE_HEADER_BYTES = 14
+const UPDATE_BIT = 0x8000_0000
+const UPDATE_BYTES = 2
 const PAIR_HEADER_BYTES = 7
 const KEY_BYTES = 10
 /** Changes share an entry of up to so many bytes: sealed and with LMDB's header, just four pages. */
@@ -108,11 +111,11 @@ export class ChangeLog {
   }
 
   /** Adds the change with this number, which {@link flush} stores. */
-  append(sequence: number, time: number, pairs: readonly ChangePair[]): Change {
+  append(sequence: number, time: number, pairs: readonly ChangePair[], update?: Path): Change {
     const mark = this.#mark()
-    this.#encode(time, mark, pairs)
+    this.#encode(time, mark, pairs, update)
     this.#changes++
-    return new LoggedChange(this.#epoch, sequence, time, mark, pairs)
+    return new LoggedChange(this.#epoch, sequence, time, mark, pairs, update)
   }
 
   /** Whether a change belongs into the same entry as those added since the last flush. */
@@ -183,13 +186,24 @@ export class ChangeLog {
     }
   }
 
-  /** The id of the change with this number, where the log still has it. */
+  /**
+   * The id of the change with this number, where the log still has it. That of 0 stands for the empty
+   * tree before the first change, which every log with that epoch begins with.
+   */
   idOf(sequence: number, options: ReadOptions | undefined): string | undefined {
+    if (sequence === 0) return this.#hasBeginning(options) ? `${this.#epoch}-0-0` : undefined
     for (const entry of this.#entries({ start: keyOf(sequence), limit: 1 }, options)) {
       for (const change of this.#changesOf(entry))
         if (change.sequence === sequence) return change.id
     }
     return undefined
+  }
+
+  #hasBeginning(options: ReadOptions | undefined): boolean {
+    for (const oldest of this.#entries({ limit: 1 }, options)) {
+      return oldest.sequence === oldest.value.readUInt16BE(6)
+    }
+    return true
   }
 
   /** A change that stands for all up to a number that are not kept. No change has its id. */
@@ -201,7 +215,7 @@ export class ChangeLog {
   /** The number of the change with this id; `undefined` when it is not of this history or not kept. */
   sequenceOf(id: string, options: ReadOptions | undefined): number | undefined {
     const sequence = Number(id.split('-')[1])
-    if (!Number.isSafeInteger(sequence) || sequence < 1 || sequence > MAX_SEQUENCE) return undefined
+    if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence > MAX_SEQUENCE) return undefined
     return this.idOf(sequence, options) === id ? sequence : undefined
   }
 
@@ -236,29 +250,40 @@ export class ChangeLog {
   *#changesOf({ sequence, value }: LogEntry): Iterable<Change> {
     let number = sequence - value.readUInt16BE(6)
     for (let at = HEADER_BYTES; at < value.length;) {
-      const end = at + 4 + value.readUInt32BE(at)
+      const end = changeEnd(value, at)
       const time = readHeadNumber(value, at + 4)
       const mark = value.readInt32BE(at + 10)
-      const pairs = decodePairs(value, at + CHANGE_HEADER_BYTES, end)
-      yield new LoggedChange(this.#epoch, ++number, time, mark, pairs)
+      const pairs = decodePairs(value, pairsStart(value, at), end)
+      const update = updateAt(value, at)
+      yield new LoggedChange(this.#epoch, ++number, time, mark, pairs, update)
       at = end
     }
   }
 
-  #encode(time: number, mark: number, pairs: readonly ChangePair[]): void {
+  #encode(
+    time: number,
+    mark: number,
+    pairs: readonly ChangePair[],
+    update: Path | undefined,
+  ): void {
     const start = this.#end
     this.#reserve(pairs)
     const target = this.#entry
     let end = start + CHANGE_HEADER_BYTES
+    if (update !== undefined) {
+      const length = update === rootPath ? 0 : Buffer.byteLength(update)
+      end = target.writeUInt16BE(length, end)
+    }
     for (const pair of pairs) end = encodePair(pair, target, end)
-    target.writeUInt32BE(end - start - 4, start)
+    const flag = update === undefined ? 0 : UPDATE_BIT
+    target.writeUInt32BE(end - start - 4 + flag, start)
     writeHeadNumber(time, target, start + 4)
     target.writeInt32BE(mark, start + 10)
     this.#end = end
   }
 
   #reserve(pairs: readonly ChangePair[]): void {
-    let most = this.#end + CHANGE_HEADER_BYTES
+    let most = this.#end + CHANGE_HEADER_BYTES + UPDATE_BYTES
     for (const { path, value } of pairs) {
       most +=
         PAIR_HEADER_BYTES + path.length * 3 + (value === undefined ? 0 : value.text.length * 3)
@@ -285,6 +310,7 @@ class LoggedChange implements Change {
   readonly sequence: number
   readonly time: number
   readonly pairs: readonly ChangePair[]
+  readonly update: Path | undefined
 
   constructor(
     epoch: string,
@@ -292,12 +318,14 @@ class LoggedChange implements Change {
     time: number,
     mark: number,
     pairs: readonly ChangePair[],
+    update: Path | undefined,
   ) {
     this.#epoch = epoch
     this.#mark = mark
     this.sequence = sequence
     this.time = time
     this.pairs = pairs
+    this.update = update
   }
 
   get id(): string {
@@ -307,7 +335,7 @@ class LoggedChange implements Change {
 
 /** Bytes of a change whose text is ASCII; a little more than that is no harm. */
 function likelyBytes(pairs: readonly ChangePair[]): number {
-  let bytes = CHANGE_HEADER_BYTES
+  let bytes = CHANGE_HEADER_BYTES + UPDATE_BYTES
   for (let index = 0; index < pairs.length; index++) {
     const { path, value } = pairs[index]!
     bytes += PAIR_HEADER_BYTES + path.length + (value === undefined ? 0 : value.text.length)
@@ -341,6 +369,28 @@ function encodePair({ path, value }: ChangePair, target: Buffer, start: number):
   return end
 }
 
+/** Where the change ends that starts at a place of an entry. */
+function changeEnd(bytes: Buffer, at: number): number {
+  return at + 4 + (bytes.readUInt32BE(at) & ~UPDATE_BIT)
+}
+
+function isUpdate(bytes: Buffer, at: number): boolean {
+  return bytes.readUInt32BE(at) >= UPDATE_BIT
+}
+
+function pairsStart(bytes: Buffer, at: number): number {
+  return at + CHANGE_HEADER_BYTES + (isUpdate(bytes, at) ? UPDATE_BYTES : 0)
+}
+
+/** The path that was updated by the change at a place of an entry; `undefined` where it is no update. */
+function updateAt(bytes: Buffer, at: number): Path | undefined {
+  if (!isUpdate(bytes, at)) return undefined
+  const length = bytes.readUInt16BE(at + CHANGE_HEADER_BYTES)
+  if (length === 0) return rootPath
+  const start = pairsStart(bytes, at) + PAIR_HEADER_BYTES
+  return textAt(bytes, start, start + length) as Path
+}
+
 function decodePairs(bytes: Buffer, start: number, end: number): ChangePair[] {
   const pairs: ChangePair[] = []
   for (let at = start; at < end;) {
@@ -360,8 +410,8 @@ function decodePairs(bytes: Buffer, start: number, end: number): ChangePair[] {
 function* bearingsOf(bytes: Buffer, skipped: number, path: Path): Iterable<Bearing> {
   let left = skipped
   for (let at = HEADER_BYTES; at < bytes.length; left--) {
-    const end = at + 4 + bytes.readUInt32BE(at)
-    if (left <= 0) yield* bearingsOfPairs(bytes, at + CHANGE_HEADER_BYTES, end, path)
+    const end = changeEnd(bytes, at)
+    if (left <= 0) yield* bearingsOfPairs(bytes, pairsStart(bytes, at), end, path)
     at = end
   }
 }

@@ -302,10 +302,6 @@ export class LmdbTreeStore implements TreeStore {
     }
   }
 
-  /**
-   * The change with this id and those behind it, oldest first; none when the log does not have it
-   * any more or it is of another history. To be taken in one turn.
-   */
   *changesFrom(id: string): Generator<Change, void, void> {
     this.#checkOpen('read')
     const reader = this.#readers.acquire()
@@ -313,11 +309,11 @@ export class LmdbTreeStore implements TreeStore {
       const sequence = this.#log.sequenceOf(id, reader.options)
       if (sequence !== undefined) yield* this.#log.changesAfter(sequence - 1, reader.options)
     } finally {
+      if (sequence === 0) yield { sequence, time: 0, id, pairs: [] }
       this.#readers.release(reader)
     }
   }
 
-  /** The id of a change; `undefined` when the log does not have it any more. */
   idOf(sequence: number): string | undefined {
     this.#checkOpen('read')
     const reader = this.#readers.acquire()

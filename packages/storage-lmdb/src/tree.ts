@@ -217,7 +217,7 @@ function updateWrite(path: string, members: Readonly<Record<string, unknown>>): 
     path: joinPath(parent, below),
     value,
   }))
-  return { pairs }
+  return { pairs, update: parent }
 }
 
 type Result = (outcome: WriteOutcome) => unknown

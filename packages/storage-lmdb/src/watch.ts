@@ -1,8 +1,10 @@
 import {
   TreeValue,
+  eventIdInside,
   isAncestor,
   isPriorityPath,
   nodeAt,
+  parseEventId,
   pathKeys,
   relativePath,
   rootPath,
@@ -18,7 +20,7 @@ export interface TreeEvent {
   readonly value: unknown
   /** Number of the change, or of the last change that the value contains. */
   readonly sequence: number
-  /** Place in the history, for {@link WatchOptions.since}. `undefined` before the first change. */
+  /** Place in the history, for {@link WatchOptions.since}. */
   readonly id: string | undefined
 }
 
@@ -142,7 +144,7 @@ class PathWatch {
 
   /** Takes what was missed since an event. @returns false when the log does not say. */
   #resume(since: string): boolean {
-    const { id, pairs } = readPlace(since)
+    const { id, pairs } = parseEventId(since)
     let isFound = false
     for (const change of this.#store.changesFrom(id)) {
       this.#take(change, isFound ? 0 : pairs)
@@ -172,22 +174,9 @@ class PathWatch {
       return
     }
     const part = isAbove ? partOf(value, relativePath(path, this.#path)!) : value
-    const place = index === pairs.length - 1 ? id : placeInside(id, index + 1)
+    const place = index === pairs.length - 1 ? id : eventIdInside(id, index + 1)
     this.#events.push({ path: below ?? rootPath, value: part.toJSON(), sequence, id: place })
   }
-}
-
-/** The id of an event in the middle of a change: that of the change, with the number of pairs up to there. */
-function placeInside(id: string, pairs: number): string {
-  return id.replace(/-[^-]*$/, `.${pairs}$&`)
-}
-
-/** The id of the change that an event came from, and how many of its pairs its reader has. */
-function readPlace(place: string): { readonly id: string; readonly pairs: number } {
-  const { before, pairs, mark } =
-    /^(?<before>.*-\d+)\.(?<pairs>\d+)(?<mark>-[^-]*)$/.exec(place)?.groups ?? {}
-  if (before === undefined) return { id: place, pairs: Infinity }
-  return { id: `${before}${mark}`, pairs: Number(pairs) }
 }
 
 function partOf(value: TreeValue, path: Path): TreeValue {

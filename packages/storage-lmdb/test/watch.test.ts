@@ -102,7 +102,7 @@ test('watch() continues in the middle of a change', async () => {
   using folder = temporaryFolder()
   await using tree = await openWatched(folder)
   const [before] = await take(tree.watch('/'), 1)
-  expect(before?.id).toBe(undefined)
+  expect(before?.id).toBe(tree.store.idOf(0))
   const following = tree.watch('/l')[Symbol.asyncIterator]()
   await following.next()
   tree.updateSync('/', { 'l/a': 1, x: 1, 'l/b': 2, 'l/c': 3, y: 1 })

@@ -1,5 +1,6 @@
 import { describeServerValues } from './conformance/computing.ts'
 import type { Suite, TestApi } from './conformance/fixture.ts'
+import { describeFollowing } from './conformance/following.ts'
 import { describeJudging } from './conformance/judging.ts'
 import { describeLife } from './conformance/life.ts'
 import { describeNesting } from './conformance/nesting.ts'
@@ -46,5 +47,6 @@ export function describeTreeStore(
     describeRepeating(suite)
     describeStaging(suite)
     describeLife(suite)
+    describeFollowing(suite)
   })
 }

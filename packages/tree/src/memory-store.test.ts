@@ -65,3 +65,18 @@ test('what a listener throws is not lost, and harms nobody', async () => {
   expect(heard).toEqual([1])
   expect(await uncaught).toBe(error)
 })
+
+test('MemoryTreeStore keeps as many changes as it is told', () => {
+  const store = new MemoryTreeStore({ maxLoggedChanges: 2 })
+  for (let value = 1; value <= 9; value++) {
+    store.commit([{ pairs: [{ path: parsePath('a'), value }] }])
+    const kept = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].filter((number) => store.idOf(number) !== undefined)
+    expect(kept).toEqual(value <= 2 ? [0, 1, 2].slice(0, value + 1) : [value - 1, value])
+    for (const sequence of kept) {
+      const changes = [...store.changesFrom(store.idOf(sequence)!)]
+      expect(changes[0]?.sequence).toBe(sequence)
+      expect(changes.at(-1)?.sequence).toBe(value)
+      expect(changes.length).toBe(value - sequence + 1)
+    }
+  }
+})

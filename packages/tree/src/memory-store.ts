@@ -32,6 +32,15 @@ export interface MemoryTreeStoreOptions {
 
 type Listener = (changes: readonly Change[]) => void
 
+  /** Changes that are kept for those who ask for what they have missed. Default: 10000. */
+  readonly maxLoggedChanges?: number
+  /**
+   * By which fields children may be ordered, and where. Nothing is built: a query looks at all children
+   * of its place. Checked as by `checkIndexDefinitions`. Default: none.
+   */
+  readonly indexes?: IndexDefinitions
+  /** Whether a query by a child path or `$value` needs an index. Default: true. */
+  readonly requireIndexes?: boolean
 /** Clients with idempotency keys that are remembered; beyond that the longest idle ones are not. */
 const maxClients = 10_000
 
@@ -55,6 +64,9 @@ export class MemoryTreeStore implements TreeStore {
   /** Whether a write is being applied: its functions and its judge may not come back here. */
   #isWriting = false
   #queue: QueuedWrite[] = []
+  /** The newest changes, oldest first, up to twice as many as are wanted. */
+  #log: Change[] = []
+  readonly #maxLogged: number
   /** The last write of each client with idempotency keys. */
   readonly #clients = new Map<string, RememberedWrite>()
   readonly #listeners = new Set<Listener>()
@@ -69,12 +81,19 @@ export class MemoryTreeStore implements TreeStore {
     this.#checkReadable()
     return new MemorySnapshot(this.#root, this.#sequence, () => this.#checkReadable())
   }
+    this.#indexes = checkIndexDefinitions(options.indexes ?? {})
+    this.#requireIndexes = options.requireIndexes ?? true
+    // The newest change is always there.
+    this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkWritable()
     const changes: Change[] = []
     const outcomes = writes.map((write) => this.#apply(write, changes))
-    if (changes.length > 0) this.#publish(changes)
+    if (changes.length > 0) {
+      this.#keep(changes)
+      this.#publish(changes)
+    }
     return outcomes
   }
 
@@ -116,6 +135,30 @@ export class MemoryTreeStore implements TreeStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  *changesFrom(id: string): Iterable<Change> {
+    this.#checkOpen()
+    const [, number] = /-(\d+)-0$/.exec(id) ?? []
+    const sequence = Number(number)
+    if (this.idOf(sequence) !== id) return
+    if (sequence === 0) yield { sequence, time: 0, id, pairs: [] }
+    yield* this.#log.slice(Math.max(sequence - (this.#log[0]?.sequence ?? 1), 0))
+  }
+
+  idOf(sequence: number): string | undefined {
+    this.#checkOpen()
+    // Nothing is known to have been before the first change, so that is kept as long as that is.
+    const isKept = sequence >= this.#firstLogged || (sequence === 0 && this.#firstLogged <= 1)
+    return isKept && sequence <= this.#sequence ? this.#idOf(sequence) : undefined
+  }
+
+  get #firstLogged(): number {
+    return Math.max(this.#sequence - Math.min(this.#log.length, this.#maxLogged) + 1, 1)
+  }
+
+  #idOf(sequence: number): string {
+    return `${this.#history}-${sequence}-0`
+  }
+
   }
 
   #checkOpen(): void {
@@ -185,7 +228,7 @@ export class MemoryTreeStore implements TreeStore {
     }
     this.#root = after
     const sequence = ++this.#sequence
-    changes.push({ sequence, time, id: `${this.#history}-${sequence}`, pairs })
+    changes.push({ sequence, time, id: this.#idOf(sequence), update: write.update, pairs })
     return this.#accept(write, { ok: true, sequence, time, values })
   }
 
@@ -264,6 +307,12 @@ function alwaysReadable(): void {
 
 function tell(listener: Listener, changes: readonly Change[]): void {
   try {
+  #keep(changes: readonly Change[]): void {
+    for (const change of changes) this.#log.push(change)
+    // Now and then, so that it costs nothing for each.
+    if (this.#log.length > 2 * this.#maxLogged) this.#log = this.#log.slice(-this.#maxLogged)
+  }
+
     listener(changes)
   } catch (error) {
     // The write is done and the other listeners wait: it fails by itself, as an uncaught error.
