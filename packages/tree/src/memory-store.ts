@@ -34,13 +34,6 @@ type Listener = (changes: readonly Change[]) => void
 
   /** Changes that are kept for those who ask for what they have missed. Default: 10000. */
   readonly maxLoggedChanges?: number
-  /**
-   * By which fields children may be ordered, and where. Nothing is built: a query looks at all children
-   * of its place. Checked as by `checkIndexDefinitions`. Default: none.
-   */
-  readonly indexes?: IndexDefinitions
-  /** Whether a query by a child path or `$value` needs an index. Default: true. */
-  readonly requireIndexes?: boolean
 /** Clients with idempotency keys that are remembered; beyond that the longest idle ones are not. */
 const maxClients = 10_000
 
@@ -81,8 +74,6 @@ export class MemoryTreeStore implements TreeStore {
     this.#checkReadable()
     return new MemorySnapshot(this.#root, this.#sequence, () => this.#checkReadable())
   }
-    this.#indexes = checkIndexDefinitions(options.indexes ?? {})
-    this.#requireIndexes = options.requireIndexes ?? true
     // The newest change is always there.
     this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
 
