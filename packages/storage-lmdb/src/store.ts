@@ -307,9 +307,9 @@ export class LmdbTreeStore implements TreeStore {
     const reader = this.#readers.acquire()
     try {
       const sequence = this.#log.sequenceOf(id, reader.options)
+      if (sequence === 0) yield { sequence, time: 0, id, pairs: [] }
       if (sequence !== undefined) yield* this.#log.changesAfter(sequence - 1, reader.options)
     } finally {
-      if (sequence === 0) yield { sequence, time: 0, id, pairs: [] }
       this.#readers.release(reader)
     }
   }

@@ -28,12 +28,12 @@ import { checkConflicts } from './update-path.ts'
 export interface MemoryTreeStoreOptions {
   /** The clock, in milliseconds since 1970. Default: `Date.now`. */
   readonly now?: () => number
+  /** Changes that are kept for those who ask for what they have missed. Default: 10000. */
+  readonly maxLoggedChanges?: number
 }
 
 type Listener = (changes: readonly Change[]) => void
 
-  /** Changes that are kept for those who ask for what they have missed. Default: 10000. */
-  readonly maxLoggedChanges?: number
 /** Clients with idempotency keys that are remembered; beyond that the longest idle ones are not. */
 const maxClients = 10_000
 
@@ -51,15 +51,15 @@ export class MemoryTreeStore implements TreeStore {
   readonly #now: () => number
   /** Sets the changes of this store apart from those of any other. */
   readonly #history = pushId()
+  /** The newest changes, oldest first, up to twice as many as are wanted. */
+  #log: Change[] = []
+  readonly #maxLogged: number
   #root: TreeNode | null = null
   #sequence = 0
   #isClosed = false
   /** Whether a write is being applied: its functions and its judge may not come back here. */
   #isWriting = false
   #queue: QueuedWrite[] = []
-  /** The newest changes, oldest first, up to twice as many as are wanted. */
-  #log: Change[] = []
-  readonly #maxLogged: number
   /** The last write of each client with idempotency keys. */
   readonly #clients = new Map<string, RememberedWrite>()
   readonly #listeners = new Set<Listener>()
@@ -68,14 +68,14 @@ export class MemoryTreeStore implements TreeStore {
 
   constructor(options: MemoryTreeStoreOptions = {}) {
     this.#now = options.now ?? Date.now
+    // The newest change is always there.
+    this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
   }
 
   snapshot(): TreeSnapshot {
     this.#checkReadable()
     return new MemorySnapshot(this.#root, this.#sequence, () => this.#checkReadable())
   }
-    // The newest change is always there.
-    this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkWritable()
@@ -115,17 +115,6 @@ export class MemoryTreeStore implements TreeStore {
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return
-    this.#checkWritable()
-    // A listener that hears of these may have queued more.
-    while (this.#queue.length > 0) this.#flush()
-    this.#isClosed = true
-    this.#listeners.clear()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   *changesFrom(id: string): Iterable<Change> {
     this.#checkOpen()
     const [, number] = /-(\d+)-0$/.exec(id) ?? []
@@ -150,6 +139,17 @@ export class MemoryTreeStore implements TreeStore {
     return `${this.#history}-${sequence}-0`
   }
 
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#checkWritable()
+    // A listener that hears of these may have queued more.
+    while (this.#queue.length > 0) this.#flush()
+    this.#isClosed = true
+    this.#listeners.clear()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   #checkOpen(): void {
@@ -281,6 +281,12 @@ export class MemoryTreeStore implements TreeStore {
     }
   }
 
+  #keep(changes: readonly Change[]): void {
+    for (const change of changes) this.#log.push(change)
+    // Now and then, so that it costs nothing for each.
+    if (this.#log.length > 2 * this.#maxLogged) this.#log = this.#log.slice(-this.#maxLogged)
+  }
+
   #publish(changes: readonly Change[]): void {
     this.#unheard.push(changes)
     // A listener that commits comes back here; its changes wait until all have heard these.
@@ -298,12 +304,6 @@ function alwaysReadable(): void {
 
 function tell(listener: Listener, changes: readonly Change[]): void {
   try {
-  #keep(changes: readonly Change[]): void {
-    for (const change of changes) this.#log.push(change)
-    // Now and then, so that it costs nothing for each.
-    if (this.#log.length > 2 * this.#maxLogged) this.#log = this.#log.slice(-this.#maxLogged)
-  }
-
     listener(changes)
   } catch (error) {
     // The write is done and the other listeners wait: it fails by itself, as an uncaught error.

@@ -131,6 +131,11 @@ export interface TreeWrite {
    * it was before the first. No path may be equal to, or below, another one: `ERR_PATH_CONFLICT`.
    */
   readonly pairs: readonly WritePair[]
+  /**
+   * Where the pairs are members of one update, the path that is updated: at or above all of theirs. The
+   * {@link Change} says it again, to those who tell others of it.
+   */
+  readonly update?: Path
   readonly precondition?: Precondition
   readonly judge?: Judge
   /**
@@ -140,11 +145,6 @@ export interface TreeWrite {
    * last number `ERR_IDEMPOTENCY_KEY_REUSED`. A write that is refused leaves the number unused.
    */
   readonly idempotencyKey?: IdempotencyKey
-  /**
-   * Where the pairs are members of one update, the path that is updated: at or above all of theirs. The
-   * {@link Change} says it again, to those who tell others of it.
-   */
-  readonly update?: Path
 }
 
 /**
@@ -207,6 +207,8 @@ export interface Change {
   readonly time: number
   /** Opaque place in the history; says whether two histories are the same. */
   readonly id: string
+  /** The path that was updated, where the {@link TreeWrite} said so. */
+  readonly update?: Path | undefined
   /**
    * Only pairs that changed something when their turn came, in the order of the write. Applied in
    * this order to the tree before the write they give the tree after it.
@@ -216,8 +218,6 @@ export interface Change {
 
 /** Takes JSON bytes as they arrive, checks them and stores what is large without holding it. */
 export interface Stager {
-  /** The path that was updated, where the {@link TreeWrite} said so. */
-  readonly update?: Path | undefined
   /** Takes the next bytes. @throws {TreeError} on bad input; nothing stays stored then. */
   write(chunk: Uint8Array): void
   /**
@@ -317,6 +317,17 @@ export interface TreeStore extends AsyncDisposable {
   /** Calls `listener` after each commit, with its changes in order. Returns the way to stop it. */
   subscribe(listener: (changes: readonly Change[]) => void): () => void
   /**
+   * The change with this id and those behind it, oldest first; none when the change log does not have it
+   * any more or it is of another history. What {@link idOf} gives for 0 stands for a change without pairs,
+   * before all others. To be taken in one turn.
+   */
+  changesFrom(id: string): Iterable<Change>
+  /**
+   * The id of the change with this number; `undefined` when the change log does not have it any more.
+   * The newest change is always there.
+   */
+  idOf(sequence: number): string | undefined
+  /**
    * Waits for queued writes, those among them that listeners queue when they hear of the others,
    * then closes. Everything after it fails with `ERR_STORE_CLOSED`.
    */
@@ -330,17 +341,6 @@ export interface TreeStore extends AsyncDisposable {
 export interface StoreDescriptor {
   /** URL of a module that exports {@link StoreModule}. */
   readonly module: string
-  /**
-   * The change with this id and those behind it, oldest first; none when the change log does not have it
-   * any more or it is of another history. What {@link idOf} gives for 0 stands for a change without pairs,
-   * before all others. To be taken in one turn.
-   */
-  changesFrom(id: string): Iterable<Change>
-  /**
-   * The id of the change with this number; `undefined` when the change log does not have it any more.
-   * The newest change is always there.
-   */
-  idOf(sequence: number): string | undefined
   /** What its `openStore` takes; survives structured clone. */
   readonly options: unknown
 }
