@@ -120,6 +120,14 @@ export class ObservedStore implements TreeStore {
     return this.#store.subscribe(listener)
   }
 
+  changesFrom(id: string): Iterable<Change> {
+    return this.#store.changesFrom(id)
+  }
+
+  idOf(sequence: number): string | undefined {
+    return this.#store.idOf(sequence)
+  }
+
   async close(): Promise<void> {
     this.isClosed = true
     await this.#store.close()
