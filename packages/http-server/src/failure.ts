@@ -17,6 +17,9 @@ const syntax =
 const notAnObject =
   "Invalid data; couldn't parse JSON object. Are you sending a JSON object with valid key names?"
 
+const indexNotDefined: Text = ({ index, path }) =>
+  `Index not defined, add ".indexOn": "${index === '$value' ? '.value' : index}", for path "${path}", to the rules`
+
 const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Text]>> = {
   ERR_INVALID_PATH: [400, 'Invalid path: Invalid token in path'],
   ERR_PATH_TOO_LONG: [400, 'Invalid path: Path is too long'],
@@ -34,6 +37,8 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_CONDITION_FAILED: [412, ownMessage],
   ERR_CONDITION_STALE: [503, 'The data there changes too often to be compared'],
   ERR_REFUSED: [401, 'Permission denied'],
+  ERR_INDEX_NOT_DEFINED: [400, indexNotDefined],
+  ERR_INVALID_CURSOR: [400, ownMessage],
   ERR_IDEMPOTENCY_KEY_REUSED: [422, 'This Idempotency-Key was used for another request'],
   ERR_OUTCOME_UNKNOWN: [409, ownMessage],
   ERR_STORE_CLOSED: [503, 'The database is closed'],

@@ -1,4 +1,5 @@
-import type { WriterProgress } from '@elkyn/tree'
+import { checkIndexDefinitions } from '@elkyn/tree'
+import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
 import { createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
@@ -37,6 +38,17 @@ export interface OpenTreeOptions {
   readonly maxReaders?: number
   /** Where this thread shows that its write transactions go on. Default: nowhere. */
   readonly progress?: WriterProgress
+  /**
+   * By which fields the children of which places are indexed, such as `{ '/users': ['age', '$value'] }`;
+   * `*` in a place stands for any key. A new one is built from what is there, in the background, and is
+   * not used before that is done. One that is not given any more is dropped. Default: none.
+   */
+  readonly indexes?: IndexDefinitions
+  /**
+   * Whether a query by a child path or `$value` fails where there is no index of it. Without, it reads
+   * and sorts all children of its place. Default: true.
+   */
+  readonly requireIndexes?: boolean
   /** How much of the change log is kept. */
   readonly log?: {
     /** Bytes. Default: 268,435,456. */
@@ -121,6 +133,10 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
     clients: {
       max: checked('clients.max', clients.max ?? 100_000, 1, Infinity),
       maxAgeMs: checked('clients.maxAgeMs', clients.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
+    },
+    indexes: {
+      definitions: checkIndexDefinitions(options.indexes ?? {}),
+      areRequired: options.requireIndexes ?? true,
     },
     sealer: key && new Sealer(key),
   }

@@ -1,5 +1,27 @@
-import { TreeError, TreeValue, isPriorityPath, nullEtag } from '@elkyn/tree'
-import type { JsonForm, KeyRange, NodeKind, Path, TreeSnapshot } from '@elkyn/tree'
+import {
+  TreeError,
+  TreeValue,
+  checkedResult,
+  childPath,
+  indexesAt,
+  isPriorityPath,
+  matchingChildren,
+  nullEtag,
+  planQuery,
+  queryResult,
+  servingIndex,
+} from '@elkyn/tree'
+import type {
+  HasIndex,
+  JsonForm,
+  KeyRange,
+  NodeKind,
+  Path,
+  QueryResult,
+  TreeQuery,
+  TreeSnapshot,
+} from '@elkyn/tree'
+import { childrenAt } from './child-fields.ts'
 import type { ChangeLog } from './change-log.ts'
 import { decodeEntry, Head, Kind } from './entry.ts'
 import type { Entry } from './entry.ts'
@@ -7,6 +29,7 @@ import { EntryView, partOf } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue, etagSteps } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { copyOf } from './lmdb.ts'
+import type { IndexSettings } from './index-settings.ts'
 import type { Lmdb } from './lmdb.ts'
 import { findPlace } from './place.ts'
 import type { Reader } from './readers.ts'
@@ -15,13 +38,21 @@ import type { Reader } from './readers.ts'
 export class ReadSnapshot implements TreeSnapshot {
   readonly #lmdb: Lmdb
   readonly #log: ChangeLog
+  readonly #indexes: IndexSettings
   readonly #release: (reader: Reader) => void
   #reader: Reader | undefined
   #sequence: number | undefined
 
-  constructor(lmdb: Lmdb, log: ChangeLog, reader: Reader, release: (reader: Reader) => void) {
+  constructor(
+    lmdb: Lmdb,
+    log: ChangeLog,
+    indexes: IndexSettings,
+    reader: Reader,
+    release: (reader: Reader) => void,
+  ) {
     this.#lmdb = lmdb
     this.#log = log
+    this.#indexes = indexes
     this.#reader = reader
     this.#release = release
   }
@@ -56,6 +87,26 @@ export class ReadSnapshot implements TreeSnapshot {
     const found = this.#find(path, form)
     if (found === undefined) return undefined
     return found instanceof Head ? this.#blocks(found, form) : [found]
+  }
+
+  query(path: Path, query: TreeQuery): QueryResult {
+    const plan = planQuery(query)
+    servingIndex(plan, path, this.#indexesAt(path))
+    const children = childrenAt(this.#view(), path)
+    const result = queryResult(plan, {
+      isBranch: this.kind(path) === 'branch',
+      matches: (descending) => matchingChildren(plan, children, descending),
+      countMatches: () => undefined,
+      keys: () => children.keys({}),
+      json: (key, form) => this.jsonBlocks(childPath(path, key), form) ?? [],
+    })
+    return checkedResult(result, () => this.#open())
+  }
+
+  #indexesAt(path: Path): HasIndex {
+    if (!this.#indexes.areRequired) return () => true
+    const names = new Set(indexesAt(this.#indexes.definitions, path).map(({ field }) => field.name))
+    return ({ name }) => names.has(name)
   }
 
   etag(path: Path): string {

@@ -25,6 +25,7 @@ import { readCounters, writeCounters } from './counters.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
+import type { IndexSettings } from './index-settings.ts'
 import { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
@@ -49,6 +50,7 @@ export interface LmdbTreeStoreOptions {
   readonly maxBytes: number
   readonly log: LogLimits
   readonly clients: ClientLimits
+  readonly indexes: IndexSettings
   readonly sealer: Sealer | undefined
   readonly progress?: WriterProgress | undefined
   /** Whether this process has opened the folder for writing before: a reader then opens as one. */
@@ -141,7 +143,7 @@ export class LmdbTreeStore implements TreeStore {
 
   #openSnapshot(): ReadSnapshot {
     const reader = this.#readers.acquire()
-    return new ReadSnapshot(this.#lmdb, this.#log, reader, this.#release)
+    return new ReadSnapshot(this.#lmdb, this.#log, this.#options.indexes, reader, this.#release)
   }
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {

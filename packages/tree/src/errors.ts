@@ -16,6 +16,8 @@ export type TreeErrorCode =
   | 'ERR_CONDITION_FAILED'
   | 'ERR_CONDITION_STALE'
   | 'ERR_REFUSED'
+  | 'ERR_INDEX_NOT_DEFINED'
+  | 'ERR_INVALID_CURSOR'
   | 'ERR_IDEMPOTENCY_KEY_REUSED'
   | 'ERR_OUTCOME_UNKNOWN'
   | 'ERR_STORE_CLOSED'
@@ -30,6 +32,8 @@ export interface TreeErrorDetails {
   readonly column?: number
   /** Where in the tree the problem is, in canonical form but for a path that is itself the problem. */
   readonly path?: string
+  /** The field that an index is missing for: `$value`, or a path below each child. */
+  readonly index?: string
   readonly cause?: unknown
 }
 
@@ -40,6 +44,7 @@ export class TreeError extends Error {
   readonly line: number | undefined
   readonly column: number | undefined
   readonly path: string | undefined
+  readonly index: string | undefined
 
   constructor(code: TreeErrorCode, message: string, details: TreeErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
@@ -47,5 +52,6 @@ export class TreeError extends Error {
     this.line = details.line
     this.column = details.column
     this.path = details.path
+    this.index = details.index
   }
 }

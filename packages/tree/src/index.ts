@@ -41,6 +41,20 @@ export type { EventPlace } from './event-id.ts'
 export { etagOf, nullEtag } from './etag.ts'
 export { MemoryTreeStore } from './memory-store.ts'
 export type { MemoryTreeStoreOptions } from './memory-store.ts'
+export { checkIndexDefinitions, indexesAt } from './index-definitions.ts'
+export type { IndexDefinition, IndexDefinitions } from './index-definitions.ts'
+export { checkQuery } from './query-plan.ts'
+export type {
+  QueryBound,
+  QueryCondition,
+  QueryEntry,
+  QueryOperator,
+  QueryResult,
+  TreeQuery,
+} from './query.ts'
+export { runQuery } from './run-query.ts'
+export { compareIndexValues } from './value-order.ts'
+export type { AnyBranch, IndexValue } from './value-order.ts'
 export { prettyPrint } from './pretty-print.ts'
 export { escapeKey, unescapeKey } from './escape-key.ts'
 export { resolveServerValues } from './server-value.ts'
@@ -92,6 +106,18 @@ export type { TreeSink } from './tree-sink.ts'
 // What a store needs to check writes and to keep values as canonical text.
 export { quote, toCanonical } from './canonical.ts'
 export { checkConflicts } from './update-path.ts'
+export { isIndexOf } from './index-definitions.ts'
+export { childrenByKey, matchingChildren, meetsAll } from './query-children.ts'
+export type { QueriedChildren } from './query-children.ts'
+export { fieldOf } from './query-field.ts'
+export type { QueryField } from './query-field.ts'
+export { planQuery, rangeBehindCursor, servingIndex } from './query-plan.ts'
+export type { HasIndex, PlannedCondition, QueryPlan } from './query-plan.ts'
+export { compareToEdge, isInRange, rangeOf } from './query-range.ts'
+export type { Edge, EdgeRange } from './query-range.ts'
+export { checkedResult, queryResult } from './query-result.ts'
+export type { QueryReading } from './query-result.ts'
+export { childrenOf } from './run-query.ts'
 export { checkIdempotencyKey, outcomeAgain, rememberedWrite } from './idempotency.ts'
 export type { RememberedWrite } from './idempotency.ts'
 export { locate, replaceLocated } from './locate.ts'

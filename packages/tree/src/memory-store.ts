@@ -2,11 +2,15 @@ import { TreeError } from './errors.ts'
 import { etagOf } from './etag.ts'
 import { checkIdempotencyKey, outcomeAgain, rememberedWrite } from './idempotency.ts'
 import type { RememberedWrite } from './idempotency.ts'
+import { checkIndexDefinitions, indexesAt } from './index-definitions.ts'
+import type { IndexDefinition, IndexDefinitions } from './index-definitions.ts'
 import { MemoryStager } from './memory-stager.ts'
 import { MemorySnapshot, MemoryView } from './memory-view.ts'
 import { nodeAt, nodesEqual } from './node.ts'
 import type { TreeNode } from './node.ts'
+import type { Path } from './path.ts'
 import { pushId } from './push-id.ts'
+import type { HasIndex } from './query-plan.ts'
 import { resolveServerValues } from './server-value.ts'
 import type {
   Change,
@@ -30,6 +34,13 @@ export interface MemoryTreeStoreOptions {
   readonly now?: () => number
   /** Changes that are kept for those who ask for what they have missed. Default: 10000. */
   readonly maxLoggedChanges?: number
+  /**
+   * By which fields children may be ordered, and where. Nothing is built: a query looks at all children
+   * of its place. Checked as by `checkIndexDefinitions`. Default: none.
+   */
+  readonly indexes?: IndexDefinitions
+  /** Whether a query by a child path or `$value` needs an index. Default: true. */
+  readonly requireIndexes?: boolean
 }
 
 type Listener = (changes: readonly Change[]) => void
@@ -49,6 +60,8 @@ interface QueuedWrite {
  */
 export class MemoryTreeStore implements TreeStore {
   readonly #now: () => number
+  readonly #indexes: readonly IndexDefinition[]
+  readonly #requireIndexes: boolean
   /** Sets the changes of this store apart from those of any other. */
   readonly #history = pushId()
   /** The newest changes, oldest first, up to twice as many as are wanted. */
@@ -68,13 +81,20 @@ export class MemoryTreeStore implements TreeStore {
 
   constructor(options: MemoryTreeStoreOptions = {}) {
     this.#now = options.now ?? Date.now
+    this.#indexes = checkIndexDefinitions(options.indexes ?? {})
+    this.#requireIndexes = options.requireIndexes ?? true
     // The newest change is always there.
     this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
   }
 
   snapshot(): TreeSnapshot {
     this.#checkReadable()
-    return new MemorySnapshot(this.#root, this.#sequence, () => this.#checkReadable())
+    return new MemorySnapshot(
+      this.#root,
+      this.#sequence,
+      () => this.#checkReadable(),
+      (path) => this.#indexesAt(path),
+    )
   }
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
@@ -150,6 +170,12 @@ export class MemoryTreeStore implements TreeStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #indexesAt(path: Path): HasIndex {
+    if (!this.#requireIndexes) return () => true
+    const names = new Set(indexesAt(this.#indexes, path).map(({ field }) => field.name))
+    return ({ name }) => names.has(name)
   }
 
   #checkOpen(): void {

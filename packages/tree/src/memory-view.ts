@@ -4,8 +4,13 @@ import { checkKeyRange, keysInRange } from './key-range.ts'
 import { Branch } from './node.ts'
 import type { TreeNode } from './node.ts'
 import type { Path } from './path.ts'
+import { planQuery, servingIndex } from './query-plan.ts'
+import type { HasIndex } from './query-plan.ts'
+import type { QueryResult, TreeQuery } from './query.ts'
+import { nodeResult } from './run-query.ts'
 import type { JsonForm, KeyRange, NodeKind, TreeSnapshot, TreeView } from './store.ts'
 import { valueAt } from './tree-at.ts'
+import { checkedResult } from './query-result.ts'
 import { TreeValue } from './tree-value.ts'
 
 const blockSize = 64 * 1024
@@ -54,10 +59,18 @@ export class MemoryView implements TreeView {
 /** A snapshot of a tree in memory. It costs nothing to keep. */
 export class MemorySnapshot extends MemoryView implements TreeSnapshot {
   readonly sequence: number
+  readonly #indexesAt: (path: Path) => HasIndex
 
-  constructor(root: TreeNode | null, sequence: number, checkStore: () => void) {
+  /** @param indexesAt Says which indexes a query at a path may count on. */
+  constructor(
+    root: TreeNode | null,
+    sequence: number,
+    checkStore: () => void,
+    indexesAt: (path: Path) => HasIndex,
+  ) {
     super(root, checkStore)
     this.sequence = sequence
+    this.#indexesAt = indexesAt
   }
 
   json(path: Path, form: JsonForm = 'plain'): Uint8Array<ArrayBuffer> | undefined {
@@ -76,6 +89,14 @@ export class MemorySnapshot extends MemoryView implements TreeSnapshot {
       this.nodeAt(path)
       yield bytes.slice(start, start + blockSize)
     }
+  }
+
+  query(path: Path, query: TreeQuery): QueryResult {
+    const plan = planQuery(query)
+    // Here an index only permits: the children are looked through all the same.
+    servingIndex(plan, path, this.#indexesAt(path))
+    const result = nodeResult(this.nodeAt(path), plan)
+    return checkedResult(result, () => this.nodeAt(path))
   }
 
   etag(path: Path): string {

@@ -1,6 +1,7 @@
 import type { TreeNode } from './node.ts'
 import type { Path } from './path.ts'
 import type { TreeError } from './errors.ts'
+import type { QueryResult, TreeQuery } from './query.ts'
 import type { TreeValue } from './tree-value.ts'
 
 /** How JSON text shows priorities: `plain` hides them and renders arrays, `export` does neither. */
@@ -48,6 +49,14 @@ export interface TreeSnapshot extends TreeView, Disposable {
    * bounded memory. A value that fits one block comes as one. `undefined` where nothing is.
    */
   jsonBlocks(path: Path, form?: JsonForm): Iterable<Uint8Array> | undefined
+  /**
+   * The children of `path` that a query asks for. By a child path or by `$value` it needs an index of
+   * exactly this place, unless the store was opened to do without: then it looks at all children.
+   * @throws {TreeError} `ERR_INDEX_NOT_DEFINED` with `path` and `index` where there is none, or it is
+   * still being built; `ERR_INVALID_CURSOR`. The result may throw that one later, when it is read.
+   * @throws {RangeError} and others for a wrong query, as `checkQuery`.
+   */
+  query(path: Path, query: TreeQuery): QueryResult
   /** Digest of the value with its priorities, 28 characters of base 64; `null_etag` for nothing. */
   etag(path: Path): string
   /** Gives the resources back. Closing twice is harmless; reading after it throws `ERR_STORE_CLOSED`. */
@@ -248,6 +257,11 @@ export interface StageOptions {
   readonly kind?: 'value' | 'update'
   /** Number of keys in the path it will be written to, for the limit on depth. Default: 0. */
   readonly depth?: number
+  /**
+   * The path it will be written to, which tells a store with indexes what to prepare. It may be written
+   * elsewhere all the same; the write takes longer then. Default: unknown.
+   */
+  readonly path?: Path
 }
 
 /** How a store is, for those who watch it; what it does not know is left out. Sizes in bytes. */

@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto'
 import { nullEtag } from '@elkyn/tree'
-import type { JsonForm, KeyRange, NodeKind, Path, TreeSnapshot, TreeValue } from '@elkyn/tree'
+import type {
+  JsonForm,
+  KeyRange,
+  NodeKind,
+  Path,
+  QueryResult,
+  TreeQuery,
+  TreeSnapshot,
+  TreeValue,
+} from '@elkyn/tree'
 
 /** The ETag of a value that is too large to be read in one go. */
 export class EtagWanted extends Error {
@@ -66,6 +75,10 @@ export class UnhurriedSnapshot implements TreeSnapshot {
 
   jsonBlocks(path: Path, form?: JsonForm): Iterable<Uint8Array> | undefined {
     return this.#snapshot.jsonBlocks(path, form)
+  }
+
+  query(path: Path, query: TreeQuery): QueryResult {
+    return this.#snapshot.query(path, query)
   }
 
   close(): void {

@@ -1,0 +1,101 @@
+import { sha1 } from '@noble/hashes/legacy.js'
+import { TreeError } from './errors.ts'
+import { keyFault } from './key.ts'
+import type { QueryEntry } from './query.ts'
+import { anyBranch } from './value-order.ts'
+import type { IndexValue } from './value-order.ts'
+
+/*
+ * A cursor is the place of one child in the order of one query. Base 64 of JSON in ASCII:
+ * [digest of the query, key, value], the value as it is, `{}` for a branch, and of a long string
+ * { "begins": its beginning, "digest": of the whole }.
+ */
+
+/** A string up to so many UTF-16 units stands in a cursor; of a longer one only the beginning does. */
+const heldLength = 256
+
+/** The place of a child that a page ended with. */
+export interface CursorPlace {
+  readonly key: string
+  /** What it was ordered by then, or a long string by its beginning and digest. */
+  readonly value: IndexValue | LongString
+}
+
+export class LongString {
+  readonly begins: string
+  readonly digest: string
+
+  constructor(begins: string, digest: string) {
+    this.begins = begins
+    this.digest = digest
+  }
+}
+
+export function writeCursor({ key, value }: QueryEntry, signature: string): string {
+  const isLong = typeof value === 'string' && value.length > heldLength
+  const shown = isLong ? { begins: value.slice(0, heldLength), digest: digestOf(value) } : value
+  return toBase64(asciiJson([digestOf(signature), key, shown]))
+}
+
+/** @throws {TreeError} `ERR_INVALID_CURSOR` when it is none, or one of a query with another signature. */
+export function readCursor(cursor: string, signature: string): CursorPlace {
+  const parts = parsed(cursor)
+  if (!Array.isArray(parts) || parts.length !== 3) throw invalidCursor('it is none')
+  const [digest, key, value] = parts as readonly unknown[]
+  if (digest !== digestOf(signature)) throw invalidCursor('it is of another query')
+  if (typeof key !== 'string' || keyFault(key) !== undefined) throw invalidCursor('it is none')
+  return { key, value: valueOf(value) }
+}
+
+/**
+ * The value that a place stands at, when `current` is what its child is ordered by now.
+ * @throws {TreeError} `ERR_INVALID_CURSOR` where a long string has changed since, so that nobody knows.
+ */
+export function placeValue({ value }: CursorPlace, current: () => IndexValue): IndexValue {
+  if (!(value instanceof LongString)) return value
+  const now = current()
+  const isSame =
+    typeof now === 'string' && now.startsWith(value.begins) && digestOf(now) === value.digest
+  if (isSame) return now
+  throw invalidCursor('the long text that it stands behind has changed. Begin anew')
+}
+
+function valueOf(value: unknown): CursorPlace['value'] {
+  if (typeof value !== 'object' || value === null) return value as IndexValue
+  if (!('begins' in value)) return anyBranch
+  const { begins } = value
+  const digest = 'digest' in value ? value.digest : undefined
+  if (typeof begins !== 'string' || typeof digest !== 'string') throw invalidCursor('it is none')
+  return new LongString(begins, digest)
+}
+
+function parsed(cursor: string): unknown {
+  try {
+    return JSON.parse(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')))
+  } catch {
+    throw invalidCursor('it is none')
+  }
+}
+
+function invalidCursor(why: string): TreeError {
+  return new TreeError('ERR_INVALID_CURSOR', `Cannot use the cursor: ${why}`)
+}
+
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** In the alphabet of URLs, so that it needs no escaping there. */
+function toBase64(text: string): string {
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+function digestOf(text: string): string {
+  // Half of it tells apart whatever nobody made on purpose.
+  return toBase64(
+    String.fromCharCode(...sha1(new TextEncoder().encode(asciiJson(text))).slice(0, 9)),
+  )
+}

@@ -1,0 +1,205 @@
+import { TreeError } from './errors.ts'
+import { checkKey } from './key.ts'
+import type { Leaf } from './node.ts'
+import type { Path } from './path.ts'
+import { placeValue, readCursor } from './query-cursor.ts'
+import type { CursorPlace } from './query-cursor.ts'
+import { parseField } from './query-field.ts'
+import type { QueryField } from './query-field.ts'
+import { endEdge, intersect, rangeOf, startEdge } from './query-range.ts'
+import type { Edge, EdgeRange } from './query-range.ts'
+import type { QueryBound, QueryCondition, QueryOperator, TreeQuery } from './query.ts'
+import type { IndexValue } from './value-order.ts'
+
+/** A condition with its field parsed. */
+export interface PlannedCondition {
+  readonly field: QueryField
+  readonly condition: QueryCondition
+}
+
+/** A query that was checked, with what its parts come to. */
+export interface QueryPlan {
+  readonly order: QueryField
+  /** What bounds and conditions on the order itself leave of it. */
+  readonly range: EdgeRange
+  /** Where the page before ended. */
+  readonly cursor: CursorPlace | undefined
+  /** Conditions that the range does not say. */
+  readonly filters: readonly PlannedCondition[]
+  readonly isReverse: boolean
+  /** At most so many children; `Infinity` for all. */
+  readonly limit: number
+  /** Whether the limit keeps the last ones. */
+  readonly isFromLast: boolean
+  /** Everything that a cursor depends on. */
+  readonly signature: string
+}
+
+const operators: ReadonlySet<string> = new Set<QueryOperator>(['==', '!=', '<', '<=', '>', '>='])
+/** So many conditions a query may have; each one costs a look at every child that is tried. */
+const maxConditions = 100
+
+/**
+ * Checks a query that a program has made.
+ *
+ * @throws {RangeError} for limits, bounds and conditions that make no sense, by themselves or together.
+ * @throws {TreeError} `ERR_INVALID_PATH` and `ERR_PATH_TOO_LONG` for a field, `ERR_INVALID_KEY` for the
+ * key of a bound, `ERR_INVALID_CURSOR` for a cursor that is none or belongs to another query.
+ */
+export function checkQuery(query: TreeQuery): void {
+  planQuery(query)
+}
+
+/** Checks a query and says what it comes to. @throws as {@link checkQuery}. */
+export function planQuery(query: TreeQuery): QueryPlan {
+  const order = parseField(query.orderBy)
+  const { start, end, reverse = false, limitToFirst, limitToLast, cursor } = query
+  if (start !== undefined) checkBound('start', start, order)
+  if (end !== undefined) checkBound('end', end, order)
+  const limit = checkedLimit(limitToFirst, limitToLast)
+  const conditions = plannedConditions(query.where ?? [])
+  const signature = signatureOf(query, order, conditions)
+  let range: EdgeRange = { low: start && startEdge(start), high: end && endEdge(end) }
+  if (cursor !== undefined && limitToLast !== undefined) {
+    throw new RangeError('Cannot query: a cursor goes with limitToFirst. Use reverse to go back')
+  }
+  const filters: PlannedCondition[] = []
+  for (const planned of conditions) {
+    const served = planned.field.name === order.name && rangeOf(order, planned.condition)
+    if (served) range = intersect(order, range, served)
+    else filters.push(planned)
+  }
+  return {
+    order,
+    range,
+    cursor: cursor === undefined ? undefined : readCursor(cursor, signature),
+    filters,
+    isReverse: reverse,
+    limit,
+    isFromLast: limitToLast !== undefined,
+    signature,
+  }
+}
+
+/**
+ * The range of a plan behind its cursor.
+ *
+ * @param current What a child is ordered by now. Asked only where the cursor does not say all.
+ * @throws {TreeError} `ERR_INVALID_CURSOR` where that is not enough either.
+ */
+export function rangeBehindCursor(
+  { order, range, cursor, isReverse }: QueryPlan,
+  current: (key: string) => IndexValue,
+): EdgeRange {
+  if (cursor === undefined) return range
+  const value = placeValue(cursor, () => current(cursor.key))
+  const key = order.kind === 'key' ? undefined : cursor.key
+  const edge = (side: Edge['side']): Edge => ({ value, key, side })
+  const behind = isReverse
+    ? { low: undefined, high: edge('before') }
+    : { low: edge('behind'), high: undefined }
+  return intersect(order, range, behind)
+}
+
+/** What says which indexes there are where a query is asked. */
+export type HasIndex = (field: QueryField) => boolean
+
+/**
+ * Says which index serves a query: that of the order, or for an order by key or priority that of a
+ * condition. `undefined` where keys or priorities alone do.
+ *
+ * @throws {TreeError} `ERR_INDEX_NOT_DEFINED` where one is needed and there is none.
+ */
+export function servingIndex(
+  plan: QueryPlan,
+  path: Path,
+  hasIndex: HasIndex,
+): PlannedCondition | QueryField | undefined {
+  const { order, filters } = plan
+  if (needsIndex(order)) {
+    if (hasIndex(order)) return order
+    throw indexNotDefined(path, order)
+  }
+  const candidates = filters.filter(
+    ({ field, condition }) => needsIndex(field) && condition.op !== '!=',
+  )
+  const ready = candidates.filter(({ field }) => hasIndex(field))
+  // Those equal to one value are in key order already.
+  const equal = ready.find(({ condition }) => condition.op === '==')
+  const serving = equal ?? ready[0]
+  if (serving !== undefined) return serving
+  const [first] =
+    candidates.length > 0 ? candidates : filters.filter((one) => needsIndex(one.field))
+  if (first !== undefined && !isKeyBound(plan)) throw indexNotDefined(path, first.field)
+  return undefined
+}
+
+/** Whether a query may look at some children only by their keys: `where` on a known child is no scan. */
+function isKeyBound({ order, range: { low, high } }: QueryPlan): boolean {
+  return order.kind === 'key' && low !== undefined && low.value === high?.value
+}
+
+function needsIndex({ kind }: QueryField): boolean {
+  return kind === 'child' || kind === 'value'
+}
+
+function indexNotDefined(path: Path, { name }: QueryField): TreeError {
+  const message = `Cannot query ${path} by "${name}": there is no index of it, or it is still being built`
+  return new TreeError('ERR_INDEX_NOT_DEFINED', message, { path, index: name })
+}
+
+function checkBound(name: 'start' | 'end', { value, key }: QueryBound, order: QueryField): void {
+  checkValue(`the ${name} of a query`, value, order)
+  if (key === undefined) return
+  if (order.kind === 'key') {
+    throw new RangeError(`Cannot query: by "$key", the ${name} is a key and has no other`)
+  }
+  checkKey(key)
+}
+
+function checkValue(what: string, value: unknown, { kind }: QueryField): asserts value is Leaf {
+  if (kind === 'key' && typeof value !== 'string') {
+    throw new RangeError(`Cannot query: ${what} by "$key" must be a string`)
+  }
+  if (kind === 'priority' && typeof value === 'boolean') {
+    throw new RangeError(`Cannot query: ${what} by "$priority" must be a string, a number or null`)
+  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return
+  if (typeof value === 'number' && Number.isFinite(value)) return
+  throw new RangeError(`Cannot query: ${what} must be a string, a finite number, a boolean or null`)
+}
+
+function checkedLimit(first: number | undefined, last: number | undefined): number {
+  if (first !== undefined && last !== undefined) {
+    throw new RangeError('Cannot query: limitToFirst and limitToLast exclude each other')
+  }
+  const limit = first ?? last ?? Infinity
+  if (limit === Infinity || (Number.isSafeInteger(limit) && limit > 0)) return limit
+  throw new RangeError(`Cannot query: the limit ${limit} is no natural number from 1`)
+}
+
+function plannedConditions(where: readonly QueryCondition[]): readonly PlannedCondition[] {
+  if (where.length > maxConditions) {
+    throw new RangeError(`Cannot query: ${where.length} conditions are more than ${maxConditions}`)
+  }
+  return where.map((condition) => {
+    const { field: text, op, value } = condition
+    const field = parseField(text)
+    if (!operators.has(op)) {
+      throw new RangeError(`Cannot query: "${op as string}" is not one of == != < <= > >=`)
+    }
+    checkValue('a condition', value, field)
+    return { field, condition }
+  })
+}
+
+function signatureOf(
+  { start, end, reverse = false }: TreeQuery,
+  order: QueryField,
+  conditions: readonly PlannedCondition[],
+): string {
+  const boundOf = (bound: QueryBound | undefined) =>
+    bound && [bound.value, bound.key, bound.isExclusive === true]
+  const where = conditions.map(({ field, condition: { op, value } }) => [field.name, op, value])
+  return JSON.stringify([order.name, reverse, boundOf(start), boundOf(end), where])
+}

@@ -1,0 +1,210 @@
+import { isArrayLike, quote } from './canonical.ts'
+import { compareKeys } from './key-order.ts'
+import { writeCursor } from './query-cursor.ts'
+import type { QueryPlan } from './query-plan.ts'
+import type { QueryEntry, QueryResult } from './query.ts'
+import type { JsonForm } from './store.ts'
+
+/** What a store says of the children of one node, to somebody who makes a result of it. */
+export interface QueryReading {
+  /** Whether the node has children at all. */
+  readonly isBranch: boolean
+  /**
+   * The children that match, limits aside, in the order of the query's field from the smallest on, or
+   * from the largest. Read while they are taken.
+   */
+  matches(descending: boolean): Iterable<QueryEntry>
+  /** Number of those where it is known without walking through them. */
+  countMatches(): number | undefined
+  /** All keys of the node in key order. */
+  keys(): Iterable<string>
+  /** The value of a child that was found. */
+  json(key: string, form: JsonForm): Iterable<Uint8Array>
+}
+
+/** The result of a query, made of what a store says of the children. */
+export function queryResult(plan: QueryPlan, reading: QueryReading): QueryResult {
+  return new ReadResult(plan, reading)
+}
+
+/** The same result, which calls `check` before each step of reading it. */
+export function checkedResult(result: QueryResult, check: () => void): QueryResult {
+  function* checked<T>(items: Iterable<T>): Generator<T, void, void> {
+    check()
+    for (const item of items) {
+      yield item
+      check()
+    }
+  }
+  return {
+    entries: () => checked(result.entries()),
+    count() {
+      check()
+      return result.count()
+    },
+    cursor() {
+      check()
+      return result.cursor()
+    },
+    jsonBlocks(form) {
+      check()
+      const blocks = result.jsonBlocks(form)
+      return blocks && checked(blocks)
+    },
+  }
+}
+
+class ReadResult implements QueryResult {
+  readonly #plan: QueryPlan
+  readonly #reading: QueryReading
+  /** The children where their number is limited, and whether more follow. */
+  #page: { readonly entries: readonly QueryEntry[]; readonly isLast: boolean } | undefined
+
+  constructor(plan: QueryPlan, reading: QueryReading) {
+    this.#plan = plan
+    this.#reading = reading
+  }
+
+  *entries(): Iterable<QueryEntry> {
+    if (!this.#reading.isBranch) return
+    if (this.#plan.limit === Infinity) yield* this.#reading.matches(this.#plan.isReverse)
+    else yield* this.#limited().entries
+  }
+
+  count(): number {
+    if (!this.#reading.isBranch) return 0
+    if (this.#page !== undefined) return this.#page.entries.length
+    const { limit } = this.#plan
+    const known = this.#reading.countMatches()
+    if (known !== undefined) return Math.min(known, limit)
+    let count = 0
+    for (const _ of this.#reading.matches(false)) {
+      if (++count === limit) break
+    }
+    return count
+  }
+
+  cursor(): string | undefined {
+    const { limit, isFromLast, signature } = this.#plan
+    if (limit === Infinity || isFromLast || !this.#reading.isBranch) return undefined
+    const { entries, isLast } = this.#limited()
+    const last = entries.at(-1)
+    return isLast || last === undefined ? undefined : writeCursor(last, signature)
+  }
+
+  jsonBlocks(form: JsonForm = 'plain'): Iterable<Uint8Array> | undefined {
+    return this.#reading.isBranch ? this.#blocks(form) : undefined
+  }
+
+  *#blocks(form: JsonForm): Generator<Uint8Array, void, void> {
+    const keys = this.#keys()
+    const isArray = form === 'plain' && isArrayOf(keys)
+    const packer = new BlockPacker()
+    packer.text(isArray ? '[' : '{')
+    let written = 0
+    for (const key of keys()) {
+      if (isArray) {
+        for (; written < Number(key); written++) packer.text(written === 0 ? 'null' : ',null')
+      }
+      packer.text((written === 0 ? '' : ',') + (isArray ? '' : `${quote(key)}:`))
+      written++
+      for (const bytes of this.#reading.json(key, form)) {
+        packer.bytes(bytes)
+        yield* packer.full()
+      }
+    }
+    packer.text(isArray ? ']' : '}')
+    yield* packer.full()
+    yield packer.rest()
+  }
+
+  /** The keys that were found, in key order, to be gone through several times. */
+  #keys(): () => Iterable<string> {
+    const { order, range, filters, cursor, limit } = this.#plan
+    const isBounded = range.low !== undefined || range.high !== undefined || cursor !== undefined
+    if (limit === Infinity && filters.length === 0 && !isBounded) return () => this.#reading.keys()
+    // A long result in key order is read twice rather than held.
+    if (limit === Infinity && order.kind === 'key')
+      return () => keysOf(this.#reading.matches(false))
+    const keys = [...keysOf(this.entries())].toSorted(compareKeys)
+    return () => keys
+  }
+
+  #limited(): { readonly entries: readonly QueryEntry[]; readonly isLast: boolean } {
+    this.#page ??= this.#readPage()
+    return this.#page
+  }
+
+  #readPage(): { readonly entries: readonly QueryEntry[]; readonly isLast: boolean } {
+    const { limit, isFromLast, isReverse } = this.#plan
+    const entries: QueryEntry[] = []
+    let isLast = true
+    for (const entry of this.#reading.matches(isReverse !== isFromLast)) {
+      if (entries.length === limit) {
+        isLast = false
+        break
+      }
+      entries.push(entry)
+      // Only who pages needs to know what follows.
+      if (isFromLast && entries.length === limit) break
+    }
+    if (isFromLast) entries.reverse()
+    return { entries, isLast }
+  }
+}
+
+function* keysOf(entries: Iterable<QueryEntry>): Iterable<string> {
+  for (const { key } of entries) yield key
+}
+
+/** Whether children with these keys are rendered as an array; stops at the first key that says no. */
+function isArrayOf(keys: () => Iterable<string>): boolean {
+  let size = 0
+  function* counted(): Iterable<string> {
+    for (const key of keys()) {
+      size++
+      yield key
+    }
+  }
+  const children = {
+    get size() {
+      return size
+    },
+    keys: counted,
+  }
+  return isArrayLike(children)
+}
+
+const blockBytes = 64 * 1024
+const encoder = new TextEncoder()
+
+/** Puts pieces of text together to blocks. */
+class BlockPacker {
+  readonly #full: Uint8Array[] = []
+  #block = new Uint8Array(blockBytes)
+  #end = 0
+
+  text(text: string): void {
+    this.bytes(encoder.encode(text))
+  }
+
+  bytes(bytes: Uint8Array): void {
+    if (this.#end + bytes.length > this.#block.length) {
+      if (this.#end > 0) this.#full.push(this.rest())
+      this.#block = new Uint8Array(Math.max(blockBytes, bytes.length))
+      this.#end = 0
+    }
+    this.#block.set(bytes, this.#end)
+    this.#end += bytes.length
+  }
+
+  /** The blocks that have no more room. */
+  *full(): Generator<Uint8Array, void, void> {
+    for (let block = this.#full.shift(); block !== undefined; block = this.#full.shift())
+      yield block
+  }
+
+  rest(): Uint8Array {
+    return this.#block.subarray(0, this.#end)
+  }
+}
