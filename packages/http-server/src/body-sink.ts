@@ -27,6 +27,11 @@ export class BodySink implements Disposable {
     if (isDigested) this.#hash = createHash('sha256')
   }
 
+  /** Bytes taken so far. */
+  get length(): number {
+    return this.#length
+  }
+
   /** Whether the body is so large that it goes into the store. */
   get isStaging(): boolean {
     return this.#stager !== undefined

@@ -1,4 +1,4 @@
-import type { TreeStore } from '@elkyn/tree'
+import type { TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { requestAborted } from './errors.ts'
 import { failureResponse, unshownResponse, updateFailure, writeFailureResponse } from './failure.ts'
@@ -7,8 +7,11 @@ import type { HttpRequest, HttpResponse } from './message.ts'
 import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
-import { timeLimitRefusal } from './read.ts'
+import { checkAnswerSize } from './answer-size.ts'
+import { TimeSlice } from './pool/time-slice.ts'
+import { tooMuchData } from './read.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
+import { checkAffected, writeTooBig } from './write-size-limit.ts'
 
 export interface HandlerContext extends PlanOptions {
   readonly store: TreeStore
@@ -24,9 +27,11 @@ export function handleRequest(
 ): HttpResponse | Promise<HttpResponse> {
   try {
     const plan = planRequest(request, context)
-    return plan.kind === 'respond' || plan.kind === 'read'
+    if (plan.kind === 'respond') return plan.response
+    if (plan.kind === 'write' || plan.kind === 'body') return change(plan, request, context)
+    return plan.maxBytes === undefined
       ? answer(plan, context)
-      : change(plan, request, context)
+      : limitedAnswer(plan, plan.maxBytes, context)
   } catch (error) {
     return failureResponse(error, context.log)
   }
@@ -35,14 +40,15 @@ export function handleRequest(
 function answer(
   plan: RespondPlan | ReadPlan,
   { store, streamedAnswers }: HandlerContext,
+  opened?: TreeSnapshot,
 ): HttpResponse {
   if (plan.kind === 'respond') return plan.response
   const begin = plan.timeoutMs === undefined ? 0 : performance.now()
-  const snapshot = store.snapshot()
+  const snapshot = opened ?? store.snapshot()
   try {
     const response = plan.run(snapshot)
     if (plan.timeoutMs !== undefined && performance.now() - begin > plan.timeoutMs) {
-      throw timeLimitRefusal()
+      throw tooMuchData()
     }
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
@@ -53,6 +59,23 @@ function answer(
   } catch (error) {
     snapshot.close()
     throw error
+  }
+}
+
+/** The same for an answer of limited size, which may have to be read twice. */
+async function limitedAnswer(
+  plan: ReadPlan,
+  maxBytes: number,
+  context: HandlerContext,
+): Promise<HttpResponse> {
+  let snapshot: TreeSnapshot | undefined
+  try {
+    snapshot = context.store.snapshot()
+    await checkAnswerSize(plan.run(snapshot), maxBytes, new TimeSlice(() => {}).rest)
+    return answer(plan, context, snapshot)
+  } catch (error) {
+    snapshot?.close()
+    return failureResponse(error, context.log)
   }
 }
 
@@ -76,9 +99,11 @@ async function takeBody(
 ): Promise<HttpResponse> {
   const { store, maxBodyBytes } = context
   checkBodyHead(request, maxBodyBytes)
+  checkWriteSize(Number(request.headers['content-length'] ?? 0), plan)
   using sink = new BodySink(store, plan, maxBodyBytes)
   for await (const piece of piecesOf(request.body)) {
     sink.write(piece)
+    checkWriteSize(sink.length, plan)
     if (sink.isStaging && request.signal.aborted) throw requestAborted()
   }
   const body = sink.end()
@@ -87,7 +112,17 @@ async function takeBody(
   return next.kind === 'respond' ? next.response : await write(next, context)
 }
 
+function checkWriteSize(length: number, { maxBytes = Infinity }: BodyPlan): void {
+  if (length > maxBytes) throw writeTooBig()
+}
+
 async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResponse> {
+  const { maxReplacedBytes } = plan
+  if (maxReplacedBytes !== undefined) {
+    using snapshot = context.store.snapshot()
+    const paths = plan.write.pairs.map(({ path }) => path)
+    await checkAffected(snapshot, paths, maxReplacedBytes)
+  }
   const next = plan.answer(await context.store.write(plan.write))
   if (next.kind === 'respond') return next.response
   try {

@@ -1,4 +1,4 @@
-/** What clients may take of the server. Each limit has a default; none can be turned off. */
+/** What clients may take of the server. Each limit has a default. */
 export interface HttpLimits {
   /**
    * Largest request body, in bytes. A larger one is answered 413, before it is read where it says
@@ -24,6 +24,11 @@ export interface HttpLimits {
    */
   readonly maxStreamedAnswers?: number
   /**
+   * Largest answer to a read, in bytes. A larger one is answered 400, after it was read through once:
+   * a limit makes each answer that does not fit one block be read twice. Default: no limit.
+   */
+  readonly maxAnswerBytes?: number
+  /**
    * How long the head of a request may take, from its first byte or from the beginning of the
    * connection. Then it is answered 408. Default: 20000.
    */
@@ -48,6 +53,7 @@ const defaults: Required<HttpLimits> = {
   maxHeaderBytes: 96 * 1024,
   maxConnections: 10_000,
   maxStreamedAnswers: 128,
+  maxAnswerBytes: Infinity,
   headersTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,
@@ -63,6 +69,7 @@ export function resolveLimits(given: HttpLimits): Required<HttpLimits> {
   for (const name of Object.keys(defaults) as (keyof HttpLimits)[]) {
     const value = given[name] ?? defaults[name]
     const maximum = name.endsWith('Ms') ? maxMs : Number.MAX_SAFE_INTEGER
+    if (value === defaults[name]) continue
     if (!Number.isInteger(value) || value < 1 || value > maximum) {
       throw new RangeError(`Invalid ${name} ${value}: It has to be an integer from 1 to ${maximum}`)
     }

@@ -19,9 +19,6 @@ const paths: readonly (readonly [path: RegExp, use: Use, feature: string])[] = [
 const parameters: readonly (readonly [names: readonly string[], use: Use, feature: string])[] = [
   [['auth', 'access_token', 'auth_variable_override'], 'any', 'authentication'],
   [queryParameters, 'read', 'queries'],
-  [['callback'], 'read', 'JSONP'],
-  [['download'], 'read', 'downloads'],
-  [['writeSizeLimit'], 'write', 'write size limits'],
 ]
 
 const headers: readonly (readonly [

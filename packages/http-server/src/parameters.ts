@@ -2,7 +2,7 @@ import { checkKey } from '@elkyn/tree'
 import type { JsonForm } from '@elkyn/tree'
 import { Refusal } from './refusal.ts'
 
-/** Query parameters by name. Of one given several times the first counts. */
+/** Query parameters by name. Of one given several times the first counts, unless it is part of a query. */
 export type Parameters = ReadonlyMap<string, string>
 
 /** How the body of an answer is laid out; `silent` leaves it out. */
@@ -16,7 +16,7 @@ export interface Listing {
 
 const none: Parameters = new Map()
 
-/** @throws {Refusal} 400 for broken percent-encoding. */
+/** @throws {Refusal} 400 for broken percent-encoding, and for a part of a query that is given twice. */
 export function parseParameters(query: string): Parameters {
   if (query === '') return none
   const parameters = new Map<string, string>()
@@ -24,8 +24,11 @@ export function parseParameters(query: string): Parameters {
     if (part === '') continue
     const equals = part.indexOf('=')
     const name = decode(equals === -1 ? part : part.slice(0, equals))
-    if (!parameters.has(name))
+    if (!parameters.has(name)) {
       parameters.set(name, equals === -1 ? '' : decode(part.slice(equals + 1)))
+    } else if (isQueryParameter(name)) {
+      throw new Refusal(400, `${name} may only be specified once`)
+    }
   }
   return parameters
 }
@@ -65,6 +68,10 @@ export const queryParameters = [
   'endBefore',
   'equalTo',
 ] as const
+
+function isQueryParameter(name: string): boolean {
+  return (queryParameters as readonly string[]).includes(name)
+}
 
 /** Those of them that a listing may carry, without `orderBy`. */
 export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter']

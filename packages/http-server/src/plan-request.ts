@@ -15,17 +15,18 @@ import {
 } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import type { Plan, RespondPlan } from './plan.ts'
+import type { PlanSettings } from './plan-settings.ts'
 import { nothingResponse, planRead } from './read.ts'
 import type { ReadRequest } from './read.ts'
 import { Refusal } from './refusal.ts'
 import { jsonResponse } from './response.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
+import { parseWrapping } from './wrapping.ts'
+import { parseWriteSizeLimit } from './write-size-limit.ts'
 import { planDelete, planPatch, planPost, planPut } from './write.ts'
 import type { WriteRequest } from './write.ts'
 
-export interface PlanOptions {
-  /** Name of the one database that is served; `undefined` takes any. */
-  readonly namespace: string | undefined
+export interface PlanOptions extends PlanSettings {
   /** Gives a new key for a child of a list. */
   readonly createKey: () => string
   /** Whether the server is neither starting nor stopping. */
@@ -58,6 +59,9 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     form: parseForm(parameters),
     listing,
     timeoutMs: isSafe(method) ? parseTimeout(parameters) : undefined,
+    maxBytes: options.maxAnswerBytes === Infinity ? undefined : options.maxAnswerBytes,
+    wrapping: isSafe(method) ? parseWrapping(parameters) : undefined,
+    writeMaxBytes: isSafe(method) ? undefined : parseWriteSizeLimit(parameters),
     conditions: parseConditions(method, head.headers),
     method,
     idempotencyKey: parseIdempotencyKey(method, head.headers),

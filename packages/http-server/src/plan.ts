@@ -18,6 +18,8 @@ export interface ReadPlan {
   readonly kind: 'read'
   /** How long it may take until the answer begins; what takes longer is refused. */
   readonly timeoutMs?: number | undefined
+  /** Most bytes of a body in blocks; a longer one is refused. Default: any number. */
+  readonly maxBytes?: number | undefined
   /** A body in blocks reads from the snapshot while it is taken, so that must stay open till its end. */
   run(snapshot: TreeSnapshot): HttpResponse
 }
@@ -26,6 +28,8 @@ export interface ReadPlan {
 export interface WritePlan {
   readonly kind: 'write'
   readonly write: TreeWrite
+  /** Most bytes that may lie where it writes; default: any number. */
+  readonly maxReplacedBytes?: number | undefined
   /** What to answer; a read where the answer is too large to have come back with the outcome. */
   answer(outcome: WriteOutcome): RespondPlan | ReadPlan
 }
@@ -38,6 +42,8 @@ export interface BodyPlan {
   readonly kind: 'body'
   /** Whether a digest of the body is wanted, to know it when it comes again. */
   readonly isDigested: boolean
+  /** Most bytes that the body may have beside the limit of the server; default: any number. */
+  readonly maxBytes?: number | undefined
   /** @throws {TreeError} what is wrong with it. @throws {Refusal} likewise. */
   parse(body: Uint8Array, digest?: string): RespondPlan | WritePlan
   readonly stageOptions: StageOptions

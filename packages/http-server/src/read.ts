@@ -8,6 +8,8 @@ import { Refusal } from './refusal.ts'
 import { bareHeaders, errorResponse, withEtag } from './response.ts'
 import type { Surface } from './target.ts'
 import { valueResponse } from './value-response.ts'
+import { wrapped } from './wrapping.ts'
+import type { Wrapping } from './wrapping.ts'
 
 /** A request for what is at a path. */
 export interface ReadRequest {
@@ -18,6 +20,9 @@ export interface ReadRequest {
   /** Names of the children instead of their values. */
   readonly listing: Listing | undefined
   readonly timeoutMs: number | undefined
+  /** Most bytes of the answer. */
+  readonly maxBytes: number | undefined
+  readonly wrapping: Wrapping | undefined
   readonly conditions: Conditions
 }
 
@@ -26,12 +31,13 @@ export function planRead(request: ReadRequest): ReadPlan {
   if (request.listing !== undefined && request.conditions.wantsEtag) {
     throw new Refusal(400, "Mixing 'shallow' and etag requests is not supported")
   }
-  const { timeoutMs } = request
-  return { kind: 'read', timeoutMs, run: (snapshot) => read(snapshot, request) }
+  const { timeoutMs, maxBytes, wrapping } = request
+  const run: ReadPlan['run'] = (snapshot) => wrapped(read(snapshot, request), wrapping)
+  return { kind: 'read', timeoutMs, maxBytes, run }
 }
 
-/** A read that took longer than its client wanted to wait. */
-export function timeLimitRefusal(): Refusal {
+/** A read that took longer than its client wanted to wait, or would be longer than an answer may be. */
+export function tooMuchData(): Refusal {
   return new Refusal(
     400,
     'Data requested exceeds the maximum size that can be accessed with a single request.',

@@ -5,6 +5,8 @@ import { resolveLimits } from './limits.ts'
 import { silentLog } from './log.ts'
 import type { Log } from './log.ts'
 import type { RequestHandler } from './message.ts'
+import { planSettings } from './plan-settings.ts'
+import type { PlanSettings } from './plan-settings.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
 
 export interface RequestHandlerOptions {
@@ -17,6 +19,8 @@ export interface RequestHandlerOptions {
    * one is answered 503. Default: 128.
    */
   readonly maxStreamedAnswers?: number
+  /** Largest answer to a read, in bytes. A larger one is answered 400. Default: no limit. */
+  readonly maxAnswerBytes?: number
   /**
    * Name of the database, as clients give it in the parameter `ns`. One that names another is
    * answered 404. Default: any name is taken, and means the one database there is.
@@ -41,15 +45,31 @@ export function createHandler(
   options: RequestHandlerOptions,
   isServing: () => boolean,
 ): RequestHandler {
-  const { maxBodyBytes, maxStreamedAnswers } = resolveLimits(options)
+  const limits = resolveLimits(options)
+  const { store, log = silentLog } = options
+  return handlerOf({ ...limits, store, log, plan: planSettings(options, limits) }, isServing)
+}
+
+/** What a handler is made of, when its options have been looked at. */
+export interface HandlerParts {
+  readonly store: TreeStore
+  readonly maxBodyBytes: number
+  readonly maxStreamedAnswers: number
+  readonly plan: PlanSettings
+  readonly log: Log
+}
+
+/** The same in a thread of a server. */
+export function handlerOf(parts: HandlerParts, isServing: () => boolean): RequestHandler {
+  const { store, maxBodyBytes, maxStreamedAnswers, plan, log } = parts
   const context = {
-    store: options.store,
+    ...plan,
+    store,
     maxBodyBytes,
     streamedAnswers: new StreamedAnswers(maxStreamedAnswers),
-    namespace: options.namespace,
     createKey: createPushIdGenerator(),
     isServing,
-    log: options.log ?? silentLog,
+    log,
   }
   return (request) => handleRequest(request, context)
 }

@@ -39,6 +39,8 @@ export interface WriteRequest {
   readonly print: Print
   readonly form: JsonForm
   readonly conditions: Conditions
+  /** Most bytes of what is written, and of what was there before. */
+  readonly writeMaxBytes: number | undefined
   readonly idempotencyKey: NumberedRequest | undefined
 }
 
@@ -88,6 +90,7 @@ function planValue(
   return {
     kind: 'body',
     isDigested: request.idempotencyKey !== undefined,
+    maxBytes: request.writeMaxBytes,
     parse: (body, digest) => plan(parseJson(supplied(body), { depth }), digest),
     stageOptions: { kind: 'value', depth },
     staged: ([pair], digest) => plan(pair?.value, digest),
@@ -109,6 +112,7 @@ export function planPatch(request: WriteRequest): BodyPlan {
   return {
     kind: 'body',
     isDigested: request.idempotencyKey !== undefined,
+    maxBytes: request.writeMaxBytes,
     parse: (body, digest) => {
       const members = parseUpdate(body, { depth })
       return planUpdate(
@@ -182,6 +186,7 @@ function planWrite(
   const etag = request.conditions.ifMatch
   return {
     kind: 'write',
+    maxReplacedBytes: request.writeMaxBytes,
     write: {
       pairs,
       ...(etag === undefined ? {} : { precondition: { path, etag } }),

@@ -1,6 +1,6 @@
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import { failureResponse } from '../failure.ts'
-import { timeLimitRefusal } from '../read.ts'
+import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
 import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
@@ -81,7 +81,7 @@ export class ReaderPool {
   async read(request: HttpRequest, timeoutMs?: number): Promise<Answer> {
     if (timeoutMs === undefined) return this.#read(request, undefined)
     const timeLimit = new AbortController()
-    const timer = setTimeout(() => timeLimit.abort(timeLimitRefusal()), timeoutMs)
+    const timer = setTimeout(() => timeLimit.abort(tooMuchData()), timeoutMs)
     const answer = await this.#read(request, AbortSignal.any([request.signal, timeLimit.signal]))
     clearTimeout(timer)
     return answer

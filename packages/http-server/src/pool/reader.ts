@@ -4,7 +4,10 @@ import { failureResponse } from '../failure.ts'
 import type { HttpResponse } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
+import type { PlanSettings } from '../plan-settings.ts'
 import type { ReadPlan } from '../plan.ts'
+import { checkAnswerSize } from '../answer-size.ts'
+import { tooMuchData } from '../read.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
@@ -28,20 +31,15 @@ export class Reader {
   readonly planOptions: PlanOptions
   readonly #patienceMs: number
 
-  static async open({ store, channel, namespace, patienceMs }: ThreadData): Promise<Reader> {
+  static async open({ store, channel, plan, patienceMs }: ThreadData): Promise<Reader> {
     const opened = await openDescribed(store, { readOnly: true })
-    return new Reader(opened, new ThreadChannel(channel), namespace, patienceMs)
+    return new Reader(opened, new ThreadChannel(channel), plan, patienceMs)
   }
 
-  constructor(
-    store: TreeStore,
-    channel: ThreadChannel,
-    namespace: string | undefined,
-    patienceMs: number,
-  ) {
+  constructor(store: TreeStore, channel: ThreadChannel, plan: PlanSettings, patienceMs: number) {
     this.store = store
     this.channel = channel
-    this.planOptions = { namespace, createKey: createPushIdGenerator(), isServing: () => true }
+    this.planOptions = { ...plan, createKey: createPushIdGenerator(), isServing: () => true }
     this.#patienceMs = patienceMs
   }
 
@@ -73,13 +71,18 @@ function readNow(head: string, { store, planOptions }: Reader): Uint8Array {
   const request = parseRequestText(head)
   const plan = planRequest(request, planOptions)
   if (plan.kind === 'respond') return encode(plan.response)
+  const read = asRead(plan)
   using snapshot = new UnhurriedSnapshot(store.snapshot())
   try {
-    const response = asRead(plan).run(snapshot)
+    const response = read.run(snapshot)
     const { body } = response
-    if (body === undefined || body instanceof Uint8Array) return encode(response)
+    if (body === undefined) return encode(response)
+    if (body instanceof Uint8Array) {
+      if (read.maxBytes !== undefined && body.length > read.maxBytes) throw tooMuchData()
+      return encode(response)
+    }
     body[Symbol.iterator]().return?.()
-    if (request.method !== 'HEAD') return largeBytes(0)
+    if (request.method !== 'HEAD' || read.maxBytes !== undefined) return largeBytes(0)
     return answerBytes(AnswerKind.Blocks, 0, response, undefined)
   } catch (error) {
     if (error instanceof EtagWanted) return largeBytes(0)
@@ -100,7 +103,11 @@ async function readInSlices(
   const snapshot = new UnhurriedSnapshot(store.snapshot())
   try {
     const plan = asRead(planRequest(parseRequestText(head), planOptions))
-    const response = await runPatiently(plan, snapshot, slice)
+    let response = await runPatiently(plan, snapshot, slice)
+    if (plan.maxBytes !== undefined) {
+      await checkAnswerSize(response, plan.maxBytes, slice.rest)
+      response = plan.run(snapshot)
+    }
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
       return { ...response, body: new SnapshotBody(body, () => snapshot.close()) }

@@ -5,11 +5,12 @@ import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
+import type { PlanSettings } from '../plan-settings.ts'
 import type { ReaderPool } from './reader-pool.ts'
 import type { WriterPool } from './writer-pool.ts'
 
 export interface RouterOptions {
-  readonly namespace: string | undefined
+  readonly plan: PlanSettings
   readonly isServing: () => boolean
   readonly log: Log
 }
@@ -19,12 +20,12 @@ export interface RouterOptions {
  * write that has a large body is said here, before that is read.
  */
 export function createRouter(
-  { namespace, isServing, log }: RouterOptions,
+  { plan: settings, isServing, log }: RouterOptions,
   readers: ReaderPool,
   writer: WriterPool,
 ): Answerer {
   // The keys that it gives are thrown away: the writer plans again.
-  const options: PlanOptions = { namespace, isServing, createKey: createPushIdGenerator() }
+  const options: PlanOptions = { ...settings, isServing, createKey: createPushIdGenerator() }
 
   function plan(request: HttpRequest): Answer | Promise<Answer> {
     try {

@@ -1,4 +1,5 @@
 import type { OpenStoreOptions, StoreDescriptor, StoreModule, TreeStore } from '@elkyn/tree'
+import type { PlanSettings } from '../plan-settings.ts'
 
 /** What the threads of a server are told at their start. */
 export interface ThreadData {
@@ -7,7 +8,7 @@ export interface ThreadData {
   readonly channel: string
   readonly maxBodyBytes: number
   readonly maxStreamedAnswers: number
-  readonly namespace: string | undefined
+  readonly plan: PlanSettings
   /** How long a client may take for a large answer before the rest goes into a file. */
   readonly patienceMs: number
   /** See the words in writer-progress.ts. */

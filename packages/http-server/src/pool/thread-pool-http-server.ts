@@ -10,6 +10,7 @@ import { resolveLimits } from '../limits.ts'
 import { silentLog } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
+import { planSettings } from '../plan-settings.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { resolvePoolOptions } from './pool-options.ts'
@@ -66,8 +67,9 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
 
   /** @throws {RangeError} for a limit that is not a positive integer. */
   constructor(options: ThreadPoolHttpServerOptions) {
-    const { log = silentLog, namespace, store } = options
+    const { log = silentLog, store } = options
     const limits = resolveLimits(options)
+    const plan = planSettings(options, limits)
     const pool = resolvePoolOptions(options)
     const channel = `elkyn-http-server-${randomUUID()}`
     const shared: Omit<ThreadData, 'progress'> = {
@@ -75,7 +77,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       channel,
       maxBodyBytes: limits.maxBodyBytes,
       maxStreamedAnswers: limits.maxStreamedAnswers,
-      namespace,
+      plan,
       patienceMs: pool.answerPatienceMs,
     }
     this.#log = log
@@ -83,7 +85,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#channel = new ServerChannel(channel, log, (error) => this.#fail(asError(error)))
     const answer = (request: HttpRequest): Answer | Promise<Answer> => {
       this.#handle ??= createRouter(
-        { namespace, isServing: () => !this.#front.isClosing, log },
+        { plan, isServing: () => !this.#front.isClosing, log },
         this.#running.readers,
         this.#running.writer,
       )

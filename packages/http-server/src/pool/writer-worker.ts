@@ -2,7 +2,7 @@ import type { TreeStore, TreeStoreStats } from '@elkyn/tree'
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
 import type { HttpResponse, RequestHandler } from '../message.ts'
-import { createHandler } from '../request-handler.ts'
+import { handlerOf } from '../request-handler.ts'
 import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
@@ -66,17 +66,17 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     const store = new WatchedStore(opened, (error) => channel.storeFailed(error))
     setOpened(progress)
     keepCompiled()
-    const { maxBodyBytes, maxStreamedAnswers, namespace, patienceMs } = data
+    const { maxBodyBytes, maxStreamedAnswers, plan, patienceMs } = data
     return {
       store,
       channel,
-      handle: createHandler(
+      handle: handlerOf(
         {
           store,
           maxBodyBytes,
           maxStreamedAnswers,
           log: channel.log,
-          ...(namespace === undefined ? {} : { namespace }),
+          plan,
         },
         () => true,
       ),

@@ -6,7 +6,9 @@ import { describeConnections } from './connections.ts'
 import type { StartServer } from './fixture.ts'
 import { describeReading } from './reading.ts'
 import { describeRepeating } from './repeating.ts'
+import { describeSizes } from './sizes.ts'
 import { describeSurroundings } from './surroundings.ts'
+import { describeWrapping } from './wrapping.ts'
 import { describeWriting } from './writing.ts'
 
 /** What every server does, whatever threads and store it has, seen through its socket. */
@@ -15,7 +17,9 @@ export function describeHttpServer(name: string, start: StartServer): void {
   describe(name, () => {
     describeAddressing(start)
     describeReading(start)
+    describeWrapping(start)
     describeWriting(start)
+    describeSizes(start)
     describeConditions(start)
     describeRepeating(start)
     describeSurroundings(start)

@@ -101,8 +101,6 @@ export function describeSurroundings(start: StartServer): void {
         ['/a.json?orderBy=%22$key%22', 'queries (orderBy)'],
         ['/a.json?limitToFirst=1', 'queries (limitToFirst)'],
         ['/a?equalTo=1', 'queries (equalTo)'],
-        ['/a.json?callback=f', 'JSONP (callback)'],
-        ['/a.json?download=x', 'downloads (download)'],
         ['/.watch', 'streaming (/.watch)'],
         ['/a/b/.watch', 'streaming (/a/b/.watch)'],
         ['/.settings/rules.json', 'rules and settings (/.settings/rules.json)'],
@@ -120,11 +118,6 @@ export function describeSurroundings(start: StartServer): void {
       expect([streamed.status, streamed.text]).toEqual([
         501,
         errorText('Not implemented yet: streaming (accept)'),
-      ])
-      const limited = await server.put('/a.json?writeSizeLimit=tiny', 1)
-      expect([limited.status, limited.text]).toEqual([
-        501,
-        errorText('Not implemented yet: write size limits (writeSizeLimit)'),
       ])
       expect(await server.read('/.json')).toBe('null')
     })
