@@ -30,4 +30,5 @@ interface AbortSignal {
 
 declare function queueMicrotask(callback: () => void): void
 
+declare function atob(data: string): string
 declare function btoa(data: string): string
