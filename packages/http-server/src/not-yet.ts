@@ -1,5 +1,4 @@
 import type { DecisiveHeaders, HttpRequestHead } from './message.ts'
-import { queryParameters } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import { Refusal } from './refusal.ts'
 
@@ -18,7 +17,6 @@ const paths: readonly (readonly [path: RegExp, use: Use, feature: string])[] = [
 
 const parameters: readonly (readonly [names: readonly string[], use: Use, feature: string])[] = [
   [['auth', 'access_token', 'auth_variable_override'], 'any', 'authentication'],
-  [queryParameters, 'read', 'queries'],
 ]
 
 const headers: readonly (readonly [
@@ -39,17 +37,11 @@ export function refusePath(method: string, pathname: string): void {
 }
 
 /** @throws {Refusal} 501 for a parameter that this version can't honour. */
-export function refuseParameters(
-  method: string,
-  given: Parameters,
-  honoured: readonly string[],
-): void {
+export function refuseParameters(method: string, given: Parameters): void {
   if (given.size === 0) return
   for (const [names, use, feature] of parameters) {
     for (const name of names) {
-      if (given.has(name) && isUsed(use, method) && !honoured.includes(name)) {
-        throw notYet(feature, name)
-      }
+      if (given.has(name) && isUsed(use, method)) throw notYet(feature, name)
     }
   }
 }

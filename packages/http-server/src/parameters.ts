@@ -69,11 +69,20 @@ export const queryParameters = [
   'equalTo',
 ] as const
 
+/** Those, and the parts that are ours. */
+const allQueryParameters: readonly string[] = [
+  ...queryParameters,
+  'where',
+  'reverse',
+  'count',
+  'cursor',
+]
+
 function isQueryParameter(name: string): boolean {
-  return (queryParameters as readonly string[]).includes(name)
+  return allQueryParameters.includes(name)
 }
 
-/** Those of them that a listing may carry, without `orderBy`. */
+/** Those that a listing may carry, without `orderBy`. */
 export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter']
 
 /**
@@ -85,7 +94,9 @@ export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter
  */
 export function parseListing(parameters: Parameters): Listing | undefined {
   if (parameters.get('shallow') !== 'true') return undefined
-  if (queryParameters.some((name) => parameters.has(name) && !listingParameters.includes(name))) {
+  if (
+    allQueryParameters.some((name) => parameters.has(name) && !listingParameters.includes(name))
+  ) {
     throw new Refusal(400, "Mixing 'shallow' and querying parameters is not supported")
   }
   const after = parameters.get('startAfter')
@@ -97,11 +108,12 @@ export function parseListing(parameters: Parameters): Listing | undefined {
   }
 }
 
-function parseLimit(name: string, text: string): number {
+/** @throws {Refusal} 400 for a limit that is no positive integer. */
+export function parseLimit(name: string, text: string): number {
   if (!/^-?\d+$/.test(text) && text !== '') throw new Refusal(400, `${name} must be an integer`)
   const limit = Number(text)
   if (limit <= 0) throw new Refusal(400, `${name} must be positive`)
-  return limit
+  return Math.min(limit, Number.MAX_SAFE_INTEGER)
 }
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 }

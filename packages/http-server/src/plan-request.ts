@@ -5,19 +5,13 @@ import { parseIdempotencyKey } from './idempotency-key.ts'
 import { effectiveMethod, isSafe } from './method.ts'
 import type { Method } from './method.ts'
 import { refuseHeaders, refuseParameters, refusePath } from './not-yet.ts'
-import {
-  listingParameters,
-  parseForm,
-  parseListing,
-  parseParameters,
-  parsePrint,
-  parseTimeout,
-} from './parameters.ts'
+import { parseForm, parseListing, parseParameters, parsePrint, parseTimeout } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import type { Plan, RespondPlan } from './plan.ts'
 import type { PlanSettings } from './plan-settings.ts'
 import { nothingResponse, planRead } from './read.ts'
 import type { ReadRequest } from './read.ts'
+import { parseQuery } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
 import { jsonResponse } from './response.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
@@ -50,14 +44,13 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
   const place = locate(pathname)
   refuseNamespace(parameters, options)
-  const listing = isSafe(method) ? parseListing(parameters) : undefined
-  refuseParameters(method, parameters, listing === undefined ? [] : listingParameters)
+  refuseParameters(method, parameters)
   refuseHeaders(method, head.headers)
   const request = {
     ...place,
     print: parsePrint(parameters),
     form: parseForm(parameters),
-    listing,
+    ...(isSafe(method) ? parseSelection(parameters) : nothingSelected),
     timeoutMs: isSafe(method) ? parseTimeout(parameters) : undefined,
     maxBytes: options.maxAnswerBytes === Infinity ? undefined : options.maxAnswerBytes,
     wrapping: isSafe(method) ? parseWrapping(parameters) : undefined,
@@ -67,6 +60,15 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     idempotencyKey: parseIdempotencyKey(method, head.headers),
   }
   return plans[method](request, options)
+}
+
+const nothingSelected = { listing: undefined, query: undefined }
+
+/** Which part of a value a read asks for. */
+function parseSelection(parameters: Parameters): Pick<ReadRequest, 'listing' | 'query'> {
+  if (parameters.size === 0) return nothingSelected
+  const listing = parseListing(parameters)
+  return { listing, query: listing === undefined ? parseQuery(parameters) : undefined }
 }
 
 type TreeRequest = ReadRequest & WriteRequest
@@ -97,7 +99,7 @@ function planInfo(method: Method, pathname: string, parameters: Parameters): Res
   if (!isSafe(method)) throw new Refusal(400, 'Invalid path: Invalid token in path')
   const surface = surfaceOf(pathname)
   const print = parsePrint(parameters)
-  return { kind: 'respond', response: nothingResponse({ surface, path: pathname, print }) }
+  return { kind: 'respond', response: nothingResponse({ surface, shownPath: pathname, print }) }
 }
 
 // Client libraries name a database in every request to a server of one's own.

@@ -14,7 +14,10 @@ export interface Target {
 
 export interface Location {
   readonly surface: Surface
+  /** In the store. */
   readonly path: Path
+  /** In the database that the client speaks of, for what it is told. */
+  readonly shownPath: Path
 }
 
 /**
@@ -48,8 +51,8 @@ export function surfaceOf(pathname: string): Surface {
  */
 export function locate(pathname: string): Location {
   const surface = surfaceOf(pathname)
-  const path = surface === 'firebase' ? pathname.slice(0, -suffix.length) : pathname
-  return { surface, path: decodeUrlPath(path) }
+  const path = decodeUrlPath(surface === 'firebase' ? pathname.slice(0, -suffix.length) : pathname)
+  return { surface, path, shownPath: path }
 }
 
 const suffix = '.json'

@@ -92,7 +92,7 @@ function planValue(
     isDigested: request.idempotencyKey !== undefined,
     maxBytes: request.writeMaxBytes,
     parse: (body, digest) => plan(parseJson(supplied(body), { depth }), digest),
-    stageOptions: { kind: 'value', depth },
+    stageOptions: { kind: 'value', depth, path },
     staged: ([pair], digest) => plan(pair?.value, digest),
   }
 }
@@ -121,7 +121,7 @@ export function planPatch(request: WriteRequest): BodyPlan {
         digest,
       )
     },
-    stageOptions: { kind: 'update', depth },
+    stageOptions: { kind: 'update', depth, path: request.path },
     // No member has an empty name: it is that of a value by itself, the word `null`.
     staged: (pairs, digest) =>
       planUpdate(request, pairs[0]?.key === '' ? undefined : pairs, digest),

@@ -5,9 +5,9 @@ import { openTree } from '@elkyn/storage-lmdb'
 import { SimpleHttpServer } from '../src/index.ts'
 import { describeHttpServer } from './conformance/describe-http-server.ts'
 
-describeHttpServer('SimpleHttpServer over LMDB', async (options) => {
+describeHttpServer('SimpleHttpServer over LMDB', async ({ indexes = {}, ...options }) => {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-http-server-'))
-  const tree = await openTree({ path })
+  const tree = await openTree({ path, indexes })
   const server = new SimpleHttpServer({ ...options, store: tree.store, port: 0 })
   await server.start()
   return {

@@ -19,9 +19,10 @@ class PoolUnderTest implements ServerUnderTest {
 
   static async start(options: ServerOptions): Promise<PoolUnderTest> {
     const path = await mkdtemp(join(tmpdir(), 'elkyn-http-server-'))
+    const { indexes = {}, ...serverOptions } = options
     const server = new ThreadPoolHttpServer({
-      ...options,
-      store: lmdbStorage({ path }),
+      ...serverOptions,
+      store: lmdbStorage({ path, indexes }),
       port: 0,
       threads: 2,
     })

@@ -4,6 +4,8 @@ import { describeBadInput } from './bad-input.ts'
 import { describeConditions } from './conditions.ts'
 import { describeConnections } from './connections.ts'
 import type { StartServer } from './fixture.ts'
+import { describeQueries } from './queries.ts'
+import { describeQueryErrors } from './query-errors.ts'
 import { describeReading } from './reading.ts'
 import { describeRepeating } from './repeating.ts'
 import { describeSizes } from './sizes.ts'
@@ -18,6 +20,8 @@ export function describeHttpServer(name: string, start: StartServer): void {
     describeAddressing(start)
     describeReading(start)
     describeWrapping(start)
+    describeQueries(start)
+    describeQueryErrors(start)
     describeWriting(start)
     describeSizes(start)
     describeConditions(start)

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import type { IndexDefinitions } from '@elkyn/tree'
 import { Pool } from 'undici'
 import type { HttpLimits } from '../../src/index.ts'
 
@@ -12,6 +13,8 @@ export interface ServerUnderTest extends AsyncDisposable {
 
 export interface ServerOptions extends HttpLimits {
   readonly namespace?: string
+  /** Of the store. */
+  readonly indexes?: IndexDefinitions
 }
 
 export type StartServer = (options: ServerOptions) => Promise<ServerUnderTest>
