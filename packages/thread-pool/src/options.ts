@@ -72,7 +72,7 @@ export interface ThreadPoolOptions {
   env?: NodeJS.ProcessEnv | typeof SHARE_ENV
   argv?: unknown[]
   execArgv?: string[]
-  /** Passed to each `Worker`. Not for threads with a native database. */
+  /** Passed to each `Worker`. A thread that reaches one is ended: none of the heap for those that write to a native database. */
   resourceLimits?: ResourceLimits
   /** Shown in errors, metrics, thread names and diagnostics. Default: `pool`. */
   name?: string

@@ -1,6 +1,7 @@
 import { flushCompileCache, getCompileCacheDir } from 'node:module'
 import { dirname } from 'node:path'
 import process from 'node:process'
+import type { ResourceLimits } from 'node:worker_threads'
 
 // As source or as built, whichever this module is.
 const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
@@ -20,6 +21,13 @@ export function threadEnvironment(): NodeJS.ProcessEnv {
   // Node adds a folder for its own version.
   return { ...process.env, NODE_COMPILE_CACHE: dirname(folder) }
 }
+
+/**
+ * The room of a thread for young objects, in MiB. With Node's 48 a body of 258 MB made collections of up to 24 ms and a
+ * heap of 210 MB, with this 10 ms and 45 MB; small answers take the same processor time with either. Nothing else
+ * may be limited: a thread that reaches a limit of its heap is ended, also in the middle of a transaction.
+ */
+export const threadLimits: ResourceLimits = { maxYoungGenerationSizeMb: 16 }
 
 // By then whatever a thread needs for its first answers is compiled.
 const flushAfterMs = 2000

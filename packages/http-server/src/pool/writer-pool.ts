@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import type { TreeStoreStats } from '@elkyn/tree'
@@ -14,7 +15,7 @@ import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
 import { pieceBytes, requestBytes, requestText } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Turn } from './turn.ts'
-import { threadEnvironment, workerModule } from './worker-module.ts'
+import { threadEnvironment, threadLimits, workerModule } from './worker-module.ts'
 import { StallWatch } from './writer-progress.ts'
 import type { worker } from './writer-worker.ts'
 
@@ -70,6 +71,7 @@ export class WriterPool {
       terminable: false,
       startTimeoutMs: Infinity,
       env: threadEnvironment(),
+      resourceLimits: threadLimits,
       workerData: data,
     })
     this.#turn = new Turn(this.#pool)
@@ -107,6 +109,13 @@ export class WriterPool {
     } catch (error) {
       return this.#failureAnswer(error, request)
     }
+  }
+
+  /** Sends the changes of each commit to a port, from when it resolves on, until either end is closed. */
+  async listen(port: MessagePort): Promise<void> {
+    await this.#ask(() =>
+      this.#pool.run({ port }, { name: 'listen', priority: 0, transferList: [port] }),
+    )
   }
 
   /** How the store is, as the thread that writes says; what it said last where it takes too long. */
