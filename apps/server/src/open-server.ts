@@ -3,6 +3,8 @@ import process from 'node:process'
 import { SimpleHttpServer, ThreadPoolHttpServer } from '@elkyn/http-server'
 import type { MetricsOption } from '@elkyn/http-server'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
+import type { OpenTreeOptions } from '@elkyn/storage-lmdb'
+import type { IndexDefinitions } from '@elkyn/tree'
 import type { Logger } from 'pino'
 import { exitCodes } from './command-error.ts'
 import { folderError, openFolder } from './open-folder.ts'
@@ -27,15 +29,23 @@ export interface OpenServer extends AsyncDisposable {
  */
 export async function openServer(
   options: ServeOptions,
+  indexes: IndexDefinitions | undefined,
   log: Logger,
   onFatal: (error: Error) => void,
 ): Promise<OpenServer> {
-  const { host, port, data: path, durability, threads } = options
+  const { host, port, data: path, durability, requireIndexes, threads } = options
+  const storage = {
+    path,
+    durability,
+    requireIndexes,
+    // Without rules the indexes stay as they are.
+    ...(indexes && { indexes }),
+  }
   const common = { host, port, log, metrics: metricsOption(options), onFatal }
-  if (threads === 0) return inThread(common, { path, durability })
+  if (threads === 0) return inThread(common, storage)
   const server = new ThreadPoolHttpServer({
     ...common,
-    store: lmdbStorage({ path, durability }),
+    store: lmdbStorage(storage),
     threads,
     // On the disk of the data: what is temporary elsewhere is often memory.
     spoolFolder: resolve(path),
@@ -57,9 +67,9 @@ export async function openServer(
 
 async function inThread(
   common: Omit<ConstructorParameters<typeof SimpleHttpServer>[0], 'store'>,
-  { path, durability }: Parameters<typeof openFolder>[0],
+  storage: OpenTreeOptions,
 ): Promise<OpenServer> {
-  const tree = await openFolder({ path, ...(durability === undefined ? {} : { durability }) })
+  const tree = await openFolder(storage)
   const server = new SimpleHttpServer({ ...common, store: tree.store })
   const close = async (): Promise<void> => {
     await server.close({ timeoutMs: closeTimeoutMs })

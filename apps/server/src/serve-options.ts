@@ -13,6 +13,10 @@ export interface ServeOptions {
   /** The data folder. */
   readonly data: string
   readonly durability: Durability
+  /** The file with the rules that say which indexes there are. */
+  readonly rules?: string
+  /** Whether a query may do without an index by reading all children. */
+  readonly requireIndexes: boolean
   /** Threads that read; 0 to read and write in the thread that serves. */
   readonly threads: number
   readonly logLevel: LogLevel

@@ -6,6 +6,7 @@ import { banner } from './banner.ts'
 import { CommandError, systemErrorCode } from './command-error.ts'
 import { refuseAuthVariables } from './environment.ts'
 import { createLog } from './log.ts'
+import { readRulesFile } from './rules-file.ts'
 import { openServer } from './open-server.ts'
 import type { OpenServer } from './open-server.ts'
 import type { ServeOptions } from './serve-options.ts'
@@ -17,7 +18,7 @@ import { version } from './version.ts'
 /**
  * Serves until a signal asks it to stop, then ends what runs and closes. When the disk or the
  * database fails it answers what was asked and ends the process.
- * @throws {CommandError} `usage` for variables that cannot be honoured; `unavailable` when the port
+ * @throws {CommandError} `usage` for rules and variables that cannot be honoured; `unavailable` when the port
  * or the data folder cannot be had.
  */
 export async function serve(given: ServeOptions): Promise<void> {
@@ -29,7 +30,8 @@ export async function serve(given: ServeOptions): Promise<void> {
   using supervisor = openSupervisor(stop, log)
   const options = { ...given, port: supervisor?.facts.port ?? given.port }
   const failed = Promise.withResolvers<Error>()
-  await using opened = await openServer(options, log, failed.resolve)
+  const indexes = options.rules === undefined ? undefined : await readRulesFile(options.rules)
+  await using opened = await openServer(options, indexes, log, failed.resolve)
   const { server } = opened
   const url = await listen(server, options)
   // Who waits for the line has had it when the server is started again.

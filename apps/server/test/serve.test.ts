@@ -46,6 +46,44 @@ test('serve keeps what was written for the next start', async () => {
   }
 })
 
+test('serve has the indexes that its rules file declares', async () => {
+  const rules = folder.file('rules.json')
+  await writeFile(
+    rules,
+    '{"rules": {".read": true, ".write": true, "people": {".indexOn": "age"}}} // all',
+  )
+  for (const threads of ['0', '2']) {
+    const args = ['--rules', rules, '--threads', threads]
+    await using server = await RunningServer.start(folder.file('data'), args)
+    const body = '{"ada": {"age": 36}, "bob": {"age": 17}}'
+    await fetch(`${server.url}/people.json`, { method: 'PUT', body })
+    const query = `${server.url}/people.json?orderBy="age"&startAt=18`
+    expect(await (await fetch(query)).json()).toEqual({ ada: { age: 36 } })
+    expect((await fetch(query.replace('age', 'name'))).status).toBe(400)
+    await server.stop()
+  }
+})
+
+test('serve --no-require-indexes answers queries without an index', async () => {
+  await using server = await RunningServer.start(folder.path, ['--no-require-indexes'])
+  await fetch(`${server.url}/a.json`, { method: 'PUT', body: '{"b": {"c": 1}}' })
+  expect(await (await fetch(`${server.url}/a.json?orderBy="c"`)).json()).toEqual({ b: { c: 1 } })
+})
+
+test('serve refuses a rules file that it would not keep, and touches nothing', async () => {
+  const rules = folder.file('rules.json')
+  const data = folder.file('data')
+  await writeFile(rules, '{"rules": {".read": true,\n ".write": "auth != null"}}')
+  const { code, stderr } = await elkyn(['serve', '--data', data, '--rules', rules])
+  expect(code).toBe(2)
+  expect(stderr).toContain(
+    `error: Cannot use the rules in "${rules}": 2:2: The rule ".write" would not be kept.`,
+  )
+  expect(existsSync(data)).toBe(false)
+  const missing = await elkyn(['serve', '--data', data, '--rules', folder.file('none.json')])
+  expect([missing.code, missing.stderr.includes('Cannot read the rules')]).toEqual([2, true])
+})
+
 test('serve answers what is running when SIGTERM comes, then ends with 0', async () => {
   await using server = await RunningServer.start(folder.path)
   const begun = await beginPut(`${server.url}/a.json`)

@@ -38,6 +38,11 @@ The server runs in a process of its own, which is started again when it crashes.
         .choices(durabilities)
         .default('full'),
     )
+    .option('--rules <file>', 'rules as Firebase has them, for the indexes in ".indexOn"')
+    .option(
+      '--no-require-indexes',
+      'let queries do without an index, by reading all children of their place',
+    )
     .addOption(
       new Option(
         '--threads <number>',
