@@ -83,7 +83,7 @@ test('indexesOf() refuses what is no rules file', () => {
   }
   for (const field of ['a.b', '$key', '']) {
     const text = `{"rules": {${open}, ".indexOn": "${field}"}}`
-    expect(failureOf(text)).toMatch(/^1:56: Invalid indexOn expression: /)
+    expect(failureOf(text)).toMatch(/^1:55: Invalid indexOn expression: /)
   }
 })
 
