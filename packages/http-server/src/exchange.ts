@@ -1,57 +1,46 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Connection } from './connection.ts'
-import type { HttpRequest } from './message.ts'
-import { RequestBody, announcesBody } from './request-body.ts'
+import type { Answer, HttpRequest, RawHeaders } from './message.ts'
+import type { RequestBody } from './request-body.ts'
 
-/** One request of a connection and its answer. Makes only what is asked for. */
-export class Exchange implements HttpRequest {
-  readonly message: IncomingMessage
-  readonly response: ServerResponse
-  readonly connection: Connection
-  #body: RequestBody | undefined
-  #signal: AbortSignal | undefined
-  #forgetSignal: (() => void) | undefined
-
-  constructor(message: IncomingMessage, response: ServerResponse, connection: Connection) {
-    this.message = message
-    this.response = response
-    this.connection = connection
-  }
-
-  get method(): string {
-    return this.message.method ?? ''
-  }
-
-  get url(): string {
-    return this.message.url ?? ''
-  }
-
-  get headers(): HttpRequest['headers'] {
-    return this.message.headers
-  }
-
-  get body(): RequestBody | undefined {
-    if (this.#body === undefined && announcesBody(this.message)) {
-      this.#body = new RequestBody(this.message, this.response)
-    }
-    return this.#body
-  }
-
-  get signal(): AbortSignal {
-    return (this.#signal ??= this.#makeSignal())
-  }
-
+/** One request and the way of its answer, in whichever version of HTTP. */
+export interface Exchange extends HttpRequest {
+  readonly body: RequestBody | undefined
+  /** Whether nobody is there any more to take an answer. */
+  readonly isGone: boolean
+  /** Whether the head of an answer was handed over. */
+  readonly isAnswered: boolean
+  /** Calls `listener` once when whoever asked has gone before the answer had left. */
+  onGone(listener: () => void): void
+  offGone(listener: () => void): void
   /** To be called when the answer was handed over, or nobody wants it. */
-  settled(): void {
-    this.#forgetSignal?.()
-  }
+  settled(): void
+  /** Sends an answer in one piece. That to `HEAD` is sent without its body. */
+  sendWhole(answer: Answer, body: Uint8Array | undefined): void
+  /** Sends the head of an answer whose body follows in pieces. */
+  sendHead(answer: Answer): void
+  /** @returns whether more is taken at once; else there is {@link drained}. */
+  write(bytes: Uint8Array): boolean
+  /** Resolves when more is taken, or nobody is there any more. */
+  drained(): Promise<void>
+  end(): void
+  /** Breaks off an answer, which must not look like one that ended. */
+  breakOff(): void
+  /** Sends the head of an answer that goes on until one side ends it. */
+  openStream(status: number, headers: RawHeaders): OutgoingStream
+}
 
-  #makeSignal(): AbortSignal {
-    const controller = new AbortController()
-    const abort = (): void => controller.abort()
-    if (this.connection.isGone) abort()
-    else this.connection.onGone(abort)
-    this.#forgetSignal = () => this.connection.offGone(abort)
-    return controller.signal
-  }
+/**
+ * The way of an answer that goes on until one side ends it. Nothing is added to what is written, so that
+ * the same bytes may go to many. Its exchange is gone when the client is: also one that has closed only its own side.
+ */
+export interface OutgoingStream {
+  /** Bytes that were written and that the system has not taken. */
+  readonly pendingBytes: number
+  /** Called each time when all has left that {@link write} said was too much. */
+  onDrain: (() => void) | undefined
+  /** Sends the bytes at once. @returns whether more should follow before {@link onDrain}. */
+  write(bytes: Uint8Array): boolean
+  /** Ends the answer when all that was written has left. */
+  end(): void
+  /** Ends it at once, whatever is pending. */
+  destroy(): void
 }

@@ -1,11 +1,13 @@
-import type { Answerer, ListenAddress } from './http-listener.ts'
+import type { Answerer } from './http-context.ts'
 import { HttpListener } from './http-listener.ts'
+import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import { ServerMetrics } from './metrics.ts'
 import type { MetricsOption } from './metrics.ts'
 import type { MetricsSource } from './metrics-source.ts'
+import type { TlsOptions } from './tls-options.ts'
 
 /** Where a server is found, and what its clients may take of it. */
 export interface FrontOptions extends HttpLimits {
@@ -13,6 +15,11 @@ export interface FrontOptions extends HttpLimits {
   readonly host?: string
   /** 0 takes any free one; `address()` tells which. Default: 8080. */
   readonly port?: number
+  /**
+   * Key and certificate. With them it speaks TLS 1.2 or later, and on the same port HTTP/2 with clients that
+   * can and HTTP/1.1 with the others. Default: HTTP/1.1 without TLS.
+   */
+  readonly tls?: TlsOptions
   /**
    * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
    * of their own. Default: false, and nothing is counted.
@@ -26,14 +33,17 @@ export class Front {
   readonly #address: { readonly host: string; readonly port: number }
   readonly #metrics: ServerMetrics
 
-  /** @throws {RangeError} for a limit that is not a positive integer. */
+  /**
+   * @throws {RangeError} for a limit that is not a positive integer.
+   * @throws {TypeError} for a key or a certificate that is none.
+   */
   constructor(
     options: FrontOptions,
     answer: Answerer,
     source: Omit<MetricsSource, 'isServing'>,
     log: Log,
   ) {
-    const { host = '127.0.0.1', port = 8080, metrics = false } = options
+    const { host = '127.0.0.1', port = 8080, metrics = false, tls } = options
     const listener = (): HttpListener => this.#listener
     const ownSource: MetricsSource = {
       ...source,
@@ -43,12 +53,12 @@ export class Front {
     }
     this.#metrics = new ServerMetrics(metrics, ownSource, log)
     this.#address = { host, port }
-    this.#listener = new HttpListener(
-      this.#metrics.wrap(answer),
-      resolveLimits(options),
+    this.#listener = new HttpListener(this.#metrics.wrap(answer), {
+      limits: resolveLimits(options),
       log,
-      this.#metrics.meter,
-    )
+      meter: this.#metrics.meter,
+      tls,
+    })
   }
 
   get isClosing(): boolean {
@@ -68,6 +78,11 @@ export class Front {
   /** @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED` */
   checkNew(): void {
     this.#listener.checkNew()
+  }
+
+  /** @throws {TypeError} */
+  renewTls(tls: TlsOptions): void {
+    this.#listener.renewTls(tls)
   }
 
   /** May be tried again when it failed. */

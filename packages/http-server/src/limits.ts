@@ -18,6 +18,11 @@ export interface HttpLimits {
   /** Connections at one time. A further one is answered 503 and closed. Default: 10000. */
   readonly maxConnections?: number
   /**
+   * Requests at one time on one connection of HTTP/2, streams included. A client waits with a further
+   * one; one that doesn't is refused. Default: 250.
+   */
+  readonly maxConcurrentStreams?: number
+  /**
    * Answers at one time that are sent in blocks, because they don't fit one, and hold a snapshot of
    * the store meanwhile. A further one is answered 503, small ones go on. A store has to have room
    * for as many snapshots and some more. Default: 128.
@@ -52,6 +57,7 @@ const defaults: Required<HttpLimits> = {
   maxUrlBytes: 80 * 1024,
   maxHeaderBytes: 96 * 1024,
   maxConnections: 10_000,
+  maxConcurrentStreams: 250,
   maxStreamedAnswers: 128,
   maxAnswerBytes: Infinity,
   headersTimeoutMs: 20_000,

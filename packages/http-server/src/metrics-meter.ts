@@ -64,6 +64,12 @@ export class RequestMeter {
     this.#durations[index * (durationBucketsMs.length + 1) + bucket]!++
   }
 
+  /** The client of one request went away before the answer had left, and its connection is still there. */
+  abandoned(): void {
+    this.inFlight--
+    this.aborted++
+  }
+
   /** A connection has gone, with so many requests that were not answered. */
   gone(unanswered: number): void {
     this.connections--

@@ -55,7 +55,8 @@ export class ServerMetrics {
 
   async #listen({ host = '127.0.0.1', port }: MetricsAddress): Promise<void> {
     const answer = async (request: HttpRequest): Promise<HttpResponse> => this.#answer(request)
-    const listener = new HttpListener(answer, resolveLimits({ maxConnections: 100 }), this.#log)
+    const limits = resolveLimits({ maxConnections: 100 })
+    const listener = new HttpListener(answer, { limits, log: this.#log })
     await listener.start({ host, port })
     this.#listener = listener
   }

@@ -1,6 +1,16 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { requestAborted } from './errors.ts'
 import { maxParsedBytes } from './plan.ts'
+
+/** What a version of HTTP knows of a body. */
+export interface BodyFacts {
+  /** In bytes, as the request says it. NaN where it doesn't. */
+  readonly length: number
+  /** Whether the end of the body was received. */
+  hasArrived(): boolean
+  /** Called when somebody wants the body. */
+  prepare(): void
+}
 
 /**
  * The body of a request as it arrives, with backpressure: at most one chunk more than was asked for
@@ -10,8 +20,8 @@ import { maxParsedBytes } from './plan.ts'
  * `next()` rejects with `ERR_REQUEST_ABORTED` when the connection ends before the body does.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
-  readonly #message: IncomingMessage
-  readonly #response: ServerResponse
+  readonly #source: Readable
+  readonly #facts: BodyFacts
   readonly #chunks: Uint8Array[] = []
   /** To stop and go on between two chunks costs more than to hold the rest. */
   readonly #isSmall: boolean
@@ -20,10 +30,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   /** Bytes that arrived while somebody wanted them. */
   receivedBytes = 0
 
-  constructor(message: IncomingMessage, response: ServerResponse) {
-    this.#message = message
-    this.#response = response
-    this.#isSmall = Number(message.headers['content-length']) <= maxParsedBytes
+  constructor(source: Readable, facts: BodyFacts) {
+    this.#source = source
+    this.#facts = facts
+    this.#isSmall = facts.length <= maxParsedBytes
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
@@ -35,7 +45,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       if (this.#state === 'ended') return { done: true, value: undefined }
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
-      if (!this.#isSmall) this.#message.resume()
+      if (!this.#isSmall) this.#source.resume()
       await promise
     }
   }
@@ -57,35 +67,35 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   #begin(): void {
-    const message = this.#message
-    if (message.destroyed && !message.complete) {
+    const source = this.#source
+    if (source.destroyed && !this.#facts.hasArrived()) {
       this.#state = 'aborted'
       return
     }
     this.#state = 'reading'
-    message.on('data', this.#onData)
-    message.on('end', this.#onEnd)
-    message.on('close', this.#onClose)
-    if (expectsContinue(message)) this.#response.writeContinue()
+    source.on('data', this.#onData)
+    source.on('end', this.#onEnd)
+    source.on('close', this.#onClose)
+    this.#facts.prepare()
   }
 
   readonly #onData = (chunk: Uint8Array): void => {
     this.receivedBytes += chunk.length
     this.#chunks.push(chunk)
-    if (!this.#isSmall) this.#message.pause()
+    if (!this.#isSmall) this.#source.pause()
     this.#wakeUp()
   }
 
-  readonly #onEnd = (): void => this.#stop('ended')
+  readonly #onEnd = (): void => this.#stop(this.#facts.hasArrived() ? 'ended' : 'aborted')
 
   readonly #onClose = (): void => this.#stop('aborted')
 
   #stop(state: 'ended' | 'aborted'): void {
     this.#state = state
-    this.#message.off('data', this.#onData)
-    this.#message.off('end', this.#onEnd)
-    this.#message.off('close', this.#onClose)
-    this.#message.pause()
+    this.#source.off('data', this.#onData)
+    this.#source.off('end', this.#onEnd)
+    this.#source.off('close', this.#onClose)
+    this.#source.pause()
     this.#wakeUp()
   }
 
@@ -93,15 +103,4 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     this.#wake?.()
     this.#wake = undefined
   }
-}
-
-/** Whether a request announces a body, which may still be on its way. */
-export function announcesBody({ headers }: IncomingMessage): boolean {
-  const length = headers['content-length']
-  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
-}
-
-/** Whether the client waits for `100 Continue` before it sends the body. */
-function expectsContinue({ headers, httpVersion }: IncomingMessage): boolean {
-  return headers.expect !== undefined && httpVersion === '1.1'
 }

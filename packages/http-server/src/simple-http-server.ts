@@ -5,6 +5,7 @@ import type { ListenAddress } from './http-listener.ts'
 import { silentLog } from './log.ts'
 import { createHandler } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
+import type { TlsOptions } from './tls-options.ts'
 import { WatchedStore } from './watched-store.ts'
 
 export interface SimpleHttpServerOptions extends RequestHandlerOptions, FrontOptions {
@@ -23,14 +24,17 @@ export interface CloseOptions {
 }
 
 /**
- * Serves a store over HTTP/1.1 from the calling thread: reads run in it, one after the other, and
+ * Serves a store over HTTP from the calling thread: reads run in it, one after the other, and
  * writes that wait together share a commit.
  */
 export class SimpleHttpServer implements AsyncDisposable {
   readonly #front: Front
   readonly #ownStore: TreeStore | undefined
 
-  /** @throws {RangeError} for a limit that is not a positive integer. */
+  /**
+   * @throws {RangeError} for a limit that is not a positive integer.
+   * @throws {TypeError} for a key or a certificate that is none.
+   */
   constructor(options: SimpleHttpServerOptions) {
     const { log = silentLog, closeStore = false, onFatal } = options
     const store = onFatal === undefined ? options.store : new WatchedStore(options.store, onFatal)
@@ -62,6 +66,14 @@ export class SimpleHttpServer implements AsyncDisposable {
    */
   metricsAddress(): ListenAddress {
     return this.#front.metricsAddress
+  }
+
+  /**
+   * Takes another key and certificate for connections from now on; those that are open keep theirs.
+   * @throws {TypeError} when the server was made without `tls`, and for a key or a certificate that is none.
+   */
+  renewTls(tls: TlsOptions): void {
+    this.#front.renewTls(tls)
   }
 
   /**

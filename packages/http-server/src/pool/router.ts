@@ -1,6 +1,6 @@
 import { createPushIdGenerator } from '@elkyn/tree'
 import { failureResponse } from '../failure.ts'
-import type { Answerer } from '../http-listener.ts'
+import type { Answerer } from '../http-context.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { planRequest } from '../plan-request.ts'

@@ -12,6 +12,7 @@ import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { planSettings } from '../plan-settings.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
+import type { TlsOptions } from '../tls-options.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { resolvePoolOptions } from './pool-options.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -49,7 +50,7 @@ interface Pools {
 const lastWordsMs = 250
 
 /**
- * Serves a store over HTTP/1.1 from several threads: the calling one parses and sends, readers answer
+ * Serves a store over HTTP from several threads: the calling one parses and sends, readers answer
  * reads each from a snapshot of its own, and a writer commits the writes that wait together. Answers are
  * those of `SimpleHttpServer`.
  */
@@ -65,7 +66,10 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   #closed: Promise<void> | undefined
   #hasFailed = false
 
-  /** @throws {RangeError} for a limit that is not a positive integer. */
+  /**
+   * @throws {RangeError} for a limit that is not a positive integer.
+   * @throws {TypeError} for a key or a certificate that is none.
+   */
   constructor(options: ThreadPoolHttpServerOptions) {
     const { log = silentLog, store } = options
     const limits = resolveLimits(options)
@@ -152,6 +156,14 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
    */
   metricsAddress(): ListenAddress {
     return this.#front.metricsAddress
+  }
+
+  /**
+   * Takes another key and certificate for connections from now on; those that are open keep theirs.
+   * @throws {TypeError} when the server was made without `tls`, and for a key or a certificate that is none.
+   */
+  renewTls(tls: TlsOptions): void {
+    this.#front.renewTls(tls)
   }
 
   /**

@@ -69,8 +69,7 @@ export function describeConnections(start: StartServer): void {
 
     test('a connection over maxConnections is told so', async () => {
       await using server = await Fixture.open(start, { maxConnections: 1 })
-      const first = server.connect()
-      await once(first, 'connect')
+      const first = await server.connected()
       expect(await server.raw('')).toMatch(/^HTTP\/1.1 503 .*Too many connections/s)
       first.write(`GET /.health HTTP/1.1\r\n${close}\r\n`)
       expect(await text(first)).toMatch(/^HTTP\/1.1 200 /)
@@ -108,10 +107,9 @@ export function describeConnections(start: StartServer): void {
       // Without the value in the answer, which this client might take too slowly as well.
       const value = Array.from({ length: 400 }, () => 'x'.repeat(100_000))
       await server.put('/big.json?print=silent', value)
-      const stalled = server.connect()
+      const stalled = await server.connected()
       stalled.pause()
       stalled.write(`GET /big.json HTTP/1.1\r\n${host}\r\n`)
-      await once(stalled, 'connect')
       expect((await server.get('/.health')).status).toBe(200)
       // The server closes as soon as the stalled connection is gone, however long that may take.
       await server.server.close({ timeoutMs: 60_000 })
@@ -171,10 +169,9 @@ export function describeConnections(start: StartServer): void {
     test('a connection that breaks off in a body leaves nothing stored', async () => {
       await using server = await Fixture.open(start)
       for (const sent of ['"half', `["${'x'.repeat(200_000)}"`]) {
-        const socket = server.connect()
+        const socket = await server.connected()
         socket.write(`PUT /a.json HTTP/1.1\r\n${host}Content-Length: 300000\r\n\r\n${sent}`)
-        await once(socket, 'connect')
-        socket.resetAndDestroy()
+        server.reset(socket)
       }
       expect(await server.read('/.json')).toBe('null')
     })
@@ -322,7 +319,7 @@ export function describeConnections(start: StartServer): void {
         const socket = server.connect()
         socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
         await once(socket, 'data')
-        socket.resetAndDestroy()
+        server.reset(socket)
       }
       expect((await server.get('/.health')).status).toBe(200)
     })

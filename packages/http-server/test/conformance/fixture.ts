@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import type { IndexDefinitions } from '@elkyn/tree'
 import { Pool } from 'undici'
 import type { HttpLimits } from '../../src/index.ts'
@@ -8,6 +10,8 @@ import type { HttpLimits } from '../../src/index.ts'
 /** A running server with an empty tree, however it was made. */
 export interface ServerUnderTest extends AsyncDisposable {
   readonly port: number
+  /** How requests are sent to it that are not written byte by byte. Default: HTTP/1.1 without TLS. */
+  readonly tls?: { readonly cert: string; readonly isHttp2: boolean }
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
 
@@ -36,6 +40,10 @@ export class Fixture implements AsyncDisposable {
   readonly server: ServerUnderTest
   readonly port: number
   readonly #pool: Pool
+  /** For what HTTP/2 cannot say. */
+  readonly #http1: Pool
+  /** What lies beneath connections with TLS. */
+  readonly #raw = new WeakMap<Socket, Socket>()
 
   static async open(start: StartServer, options: ServerOptions = {}): Promise<Fixture> {
     return new Fixture(await start(options))
@@ -44,11 +52,19 @@ export class Fixture implements AsyncDisposable {
   constructor(server: ServerUnderTest) {
     this.server = server
     this.port = server.port
-    this.#pool = new Pool(`http://127.0.0.1:${server.port}`, { connections: 8 })
+    const { port, tls } = server
+    const connections = 8
+    const origin = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
+    const trusted = tls === undefined ? {} : { connect: { ca: tls.cert } }
+    this.#http1 = new Pool(origin, { connections, ...trusted, allowH2: false })
+    this.#pool = tls?.isHttp2
+      ? new Pool(origin, { connections, ...trusted, allowH2: true })
+      : this.#http1
   }
 
   async ask(method: string, path: string, { body, headers }: Asked = {}): Promise<Answer> {
-    const response = await this.#pool.request({
+    const pool = path.length > maxHttp2PathBytes ? this.#http1 : this.#pool
+    const response = await pool.request({
       method,
       path,
       body: body === undefined || typeof body === 'string' ? (body ?? null) : Readable.from(body),
@@ -78,8 +94,28 @@ export class Fixture implements AsyncDisposable {
     return (await this.get(path)).text
   }
 
+  /** A connection on which the bytes of HTTP/1.1 are written, beneath TLS where the server has it. */
   connect(): Socket {
-    return connect(this.port, '127.0.0.1')
+    const { port } = this
+    const { tls } = this.server
+    if (tls === undefined) return connect(port, '127.0.0.1')
+    const raw = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const socket = connectTls({ socket: raw, ca: tls.cert, host: '127.0.0.1' })
+    this.#raw.set(socket, raw)
+    return socket
+  }
+
+  /** Breaks a connection off. */
+  reset(socket: Socket): void {
+    const raw = this.#raw.get(socket) ?? socket
+    raw.resetAndDestroy()
+  }
+
+  /** The same, when the server has taken it. */
+  async connected(): Promise<Socket> {
+    const socket = this.connect()
+    await once(socket, this.server.tls === undefined ? 'connect' : 'secureConnect')
+    return socket
   }
 
   /** Sends bytes as they are, and gives what came back when the server has closed. */
@@ -96,10 +132,14 @@ export class Fixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.destroy()
+    await this.#http1.destroy()
     await this.server.close({ timeoutMs: 0 })
     await this.server[Symbol.asyncDispose]()
   }
 }
+
+// A header field of HTTP/2 has at most 64 KiB in Node.
+const maxHttp2PathBytes = 60_000
 
 /** The bytes of an error body. */
 export function errorText(message: string): string {

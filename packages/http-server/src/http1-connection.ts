@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import process from 'node:process'
-import type { Exchange } from './exchange.ts'
+import type { ClientConnection } from './client-connections.ts'
+import type { Http1Exchange } from './http1-exchange.ts'
 
 // Most requests that wait behind another one before no more are read from the socket.
 const maxHeld = 64
@@ -10,11 +11,11 @@ const maxHeld = 64
 export const lingerMs = 2000
 
 /** One client's connection, and what its requests in progress have to know of each other. */
-export class Connection {
+export class Http1Connection implements ClientConnection {
   readonly socket: Socket
   /** No further request is taken from it. */
   isFinal = false
-  #last: Exchange | undefined
+  #last: Http1Exchange | undefined
   #farewell: Uint8Array | undefined
   #isClosing = false
   /** Requests whose answers have not left. */
@@ -47,11 +48,11 @@ export class Connection {
    * The newest request, until its answer has left. All others leave before it does, so that nothing
    * is in progress where there is none.
    */
-  get last(): Exchange | undefined {
+  get last(): Http1Exchange | undefined {
     return this.#last
   }
 
-  begun(exchange: Exchange): void {
+  begun(exchange: Http1Exchange): void {
     this.#last = exchange
     this.#unanswered++
   }
@@ -162,6 +163,10 @@ export class Connection {
     this.isFinal = true
     this.#farewell = farewell
     if (this.#last === undefined) this.#close()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
   }
 
   #close(): void {

@@ -1,0 +1,173 @@
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { refusalOf, tooManyConnections } from './http-context.ts'
+import type { HttpContext } from './http-context.ts'
+import { Http1Connection } from './http1-connection.ts'
+import { Http1Exchange } from './http1-exchange.ts'
+import { malformedResponse } from './malformed.ts'
+import type { ParserError } from './malformed.ts'
+import type { Answer, HttpResponse } from './message.ts'
+import { isSafe } from './method.ts'
+import { rawResponse } from './raw-response.ts'
+import { errorResponse } from './response.ts'
+import { send } from './send.ts'
+
+/** Speaks HTTP/1.1: parses, keeps the limits, and keeps requests of one connection in order. */
+export class Http1Server {
+  readonly server: Server
+  readonly #context: HttpContext
+  readonly #connections = new Map<Duplex, Http1Connection>()
+
+  constructor(context: HttpContext) {
+    this.#context = context
+    this.server = this.#makeServer()
+  }
+
+  #makeServer(): Server {
+    const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, ...limits } =
+      this.#context.limits
+    const server = createServer({
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(Math.min(headersTimeoutMs, requestTimeoutMs) / 4),
+      // Answered here, in JSON.
+      requireHostHeader: false,
+    })
+    // None is dropped silently: the number of bytes is limited.
+    server.maxHeadersCount = 0
+    server.timeout = limits.writeTimeoutMs
+    // Else a client that closes its side when it has asked, as `nc` does, loses what is not answered
+    // by then. Node has this switch, but not in its documentation.
+    Object.assign(server, { httpAllowHalfOpen: true })
+    server.on('connection', (socket: Socket) => this.#onConnection(socket))
+    server.on('request', (message, response) => this.#onRequest(message, response))
+    server.on('checkContinue', (message, response) => this.#onRequest(message, response))
+    server.on('checkExpectation', (message, response) => this.#onRequest(message, response))
+    server.on('timeout', (socket: Socket) => this.#onTimeout(socket))
+    server.on('clientError', (error, socket) => this.#onClientError(error, socket))
+    // A client that wants a tunnel. Node reads no more from its socket, and then nobody would notice
+    // that the client has gone.
+    server.on('connect', (_message, socket) => {
+      socket.resume()
+      const connection = this.#connections.get(socket)
+      if (connection !== undefined) {
+        this.#reject(connection, errorResponse(405, 'Method not allowed'))
+      }
+    })
+    return server
+  }
+
+  #onConnection(socket: Socket): void {
+    const connection = new Http1Connection(socket)
+    this.#connections.set(socket, connection)
+    connection.onGone(() => this.#connections.delete(socket))
+    if (this.#context.connections.add(connection)) this.#reject(connection, tooManyConnections())
+  }
+
+  /** Ends a connection of which nothing is taken. */
+  #reject(connection: Http1Connection, answer: HttpResponse): void {
+    this.#context.meter?.rejected(answer.status)
+    connection.endWith(rawResponse(answer))
+  }
+
+  #onRequest(message: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connections.get(message.socket)
+    // What comes behind a last answer is not looked at, because it could not be answered.
+    if (connection === undefined || connection.isFinal) return
+    const { meter, isClosing } = this.#context
+    const exchange = new Http1Exchange(message, response, connection)
+    connection.begun(exchange)
+    const begunAt = meter?.begun()
+    response.on('finish', () => {
+      const isNew = connection.finished(response)
+      if (begunAt !== undefined && isNew) {
+        meter?.answered(exchange.method, response.statusCode, begunAt)
+      }
+    })
+    if (isClosing()) connection.closeWhenIdle()
+    const isUnsafe = !isSafe(exchange.method)
+    if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
+    else this.#answer(exchange)
+  }
+
+  #answer(exchange: Http1Exchange): void {
+    // While it was held, its body proved to be broken.
+    if (exchange.isAnswered) return
+    const { handle, limits } = this.#context
+    const { httpVersion, headers } = exchange.message
+    const host = httpVersion === '1.0' ? '' : headers.host
+    const answer = refusalOf(exchange, host, limits) ?? handle(exchange)
+    if (answer instanceof Promise) void this.#answerLater(exchange, answer)
+    else this.#send(exchange, answer)
+  }
+
+  async #answerLater(exchange: Http1Exchange, later: Promise<Answer>): Promise<void> {
+    const { connection } = exchange
+    if (isSafe(exchange.method)) {
+      connection.beginSafe()
+      this.#send(exchange, await later)
+      connection.endSafe()
+    } else {
+      connection.holdNext()
+      this.#send(exchange, await later)
+      connection.releaseNext()
+    }
+  }
+
+  #send(exchange: Http1Exchange, answer: Answer): void {
+    exchange.settled()
+    try {
+      const sent = send(exchange, answer)
+      if (sent !== undefined) void this.#whileSent(exchange, sent)
+    } catch (error) {
+      this.#breakOff(exchange, error)
+    }
+  }
+
+  async #whileSent(exchange: Http1Exchange, sent: Promise<void>): Promise<void> {
+    exchange.connection.holdNext()
+    try {
+      await sent
+    } catch (error) {
+      this.#breakOff(exchange, error)
+    }
+    exchange.connection.releaseNext()
+  }
+
+  #breakOff(exchange: Http1Exchange, error: unknown): void {
+    exchange.breakOff()
+    this.#context.log.error({ err: error }, 'An answer broke off')
+  }
+
+  // Nothing moved on the connection for a while.
+  #onTimeout(socket: Socket): void {
+    const connection = this.#connections.get(socket)
+    const waitsForClient = socket.writableLength > 0
+    if (connection?.last === undefined || waitsForClient) socket.destroy()
+  }
+
+  #onClientError(error: ParserError, socket: Duplex): void {
+    const connection = this.#connections.get(socket)
+    // Each further piece of what is no HTTP is reported again.
+    if (connection?.isEnding === true) return
+    const answer = malformedResponse(error)
+    if (connection === undefined || answer === undefined || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    const { last } = connection
+    if (last === undefined || last.message.complete) {
+      this.#reject(connection, answer)
+    } else {
+      // It is the body of this one that is broken.
+      connection.closeWhenIdle()
+      this.#send(last, answer)
+      // A message that was answered is not told any more that its connection has ended.
+      last.body?.abort()
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import { constants, performServerHandshake } from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { TLSSocket } from 'node:tls'
+import type { ClientConnection } from './client-connections.ts'
+import { refusalOf, tooManyConnections } from './http-context.ts'
+import type { HttpContext } from './http-context.ts'
+import { Http2Exchange } from './http2-exchange.ts'
+import { lingerMs } from './http1-connection.ts'
+import type { Answer, HttpResponse } from './message.ts'
+import { errorResponse } from './response.ts'
+import { send } from './send.ts'
+
+// What may come before it is read, of one request and of all together. A connection alone would be held
+// to 64 KiB a round trip by the defaults.
+const streamWindowBytes = 256 * 1024
+const connectionWindowBytes = 1024 * 1024
+
+// Node answers nothing when a head is larger than the announced limit. So a larger one is announced, and
+// what lies between the two is answered 431.
+const headerGraceBytes = 64 * 1024
+
+/** Speaks HTTP/2 with a client that has agreed to it. */
+export function takeHttp2(socket: TLSSocket, context: HttpContext): void {
+  const connection = new Http2Connection(socket, context)
+  if (context.connections.add(connection)) connection.refuse(tooManyConnections())
+}
+
+/**
+ * One client's connection: any number of requests at once, in any order. Floods of resets, pings, settings
+ * and continuations are ended by nghttp2.
+ */
+class Http2Connection implements ClientConnection {
+  readonly #socket: TLSSocket
+  readonly #session: ServerHttp2Session
+  readonly #context: HttpContext
+  readonly #onGone = new Set<() => void>()
+  /** Closes a connection on which nothing is asked. Pings keep nothing open. */
+  #idle: NodeJS.Timeout
+  #streams = 0
+  #unanswered = 0
+  /** What every request is told that still comes. */
+  #refusal: HttpResponse | undefined
+
+  constructor(socket: TLSSocket, context: HttpContext) {
+    const { limits } = context
+    this.#socket = socket
+    this.#context = context
+    this.#session = performServerHandshake(socket, {
+      settings: {
+        enablePush: false,
+        initialWindowSize: streamWindowBytes,
+        maxConcurrentStreams: limits.maxConcurrentStreams,
+        maxHeaderListSize: limits.maxHeaderBytes + headerGraceBytes,
+      },
+      // None is refused for their number: that of bytes is limited.
+      maxHeaderListPairs: 0xffff_ffff,
+    })
+    this.#session.setLocalWindowSize(connectionWindowBytes)
+    this.#idle = setTimeout(() => this.closeWhenIdle(), limits.headersTimeoutMs)
+    this.#session.on('stream', (stream, headers, _flags, raw) => {
+      this.#onStream(stream, headers, raw)
+    })
+    // Whatever happens to them, both close.
+    this.#session.on('error', () => {})
+    socket.on('error', () => {})
+    this.#session.once('close', () => this.#lingers())
+    socket.once('close', () => this.#gone())
+  }
+
+  onGone(listener: () => void): void {
+    this.#onGone.add(listener)
+  }
+
+  takeUnanswered(): number {
+    const unanswered = this.#unanswered
+    this.#unanswered = 0
+    return unanswered
+  }
+
+  closeWhenIdle(): void {
+    clearTimeout(this.#idle)
+    // Tells the client which requests are still answered, and closes behind the last of them.
+    if (!this.#session.closed) this.#session.close()
+  }
+
+  destroy(): void {
+    this.#session.destroy()
+    this.#socket.destroy()
+  }
+
+  /** Answers this to whatever comes, and closes. */
+  refuse(refusal: HttpResponse): void {
+    this.#context.meter?.rejected(refusal.status)
+    this.#refusal = refusal
+    const timer = setTimeout(() => this.destroy(), lingerMs)
+    this.onGone(() => clearTimeout(timer))
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
+    const exchange = new Http2Exchange(stream, headers, raw)
+    if (this.#refusal !== undefined) {
+      exchange.sendWhole(this.#refusal, this.#refusal.body as Uint8Array)
+      this.closeWhenIdle()
+      return
+    }
+    this.#begun(stream)
+    this.#count(exchange)
+    this.#limit(exchange)
+    const answer = this.#refusalOf(exchange) ?? this.#context.handle(exchange)
+    if (answer instanceof Promise) void this.#answerLater(exchange, answer)
+    else void this.#send(exchange, answer)
+  }
+
+  #begun(stream: ServerHttp2Stream): void {
+    clearTimeout(this.#idle)
+    this.#streams++
+    stream.once('close', () => {
+      this.#streams--
+      if (this.#streams === 0) this.#closeLater(this.#context.limits.keepAliveTimeoutMs)
+    })
+  }
+
+  #closeLater(timeoutMs: number): void {
+    if (this.#session.closed) return
+    clearTimeout(this.#idle)
+    this.#idle = setTimeout(() => this.closeWhenIdle(), timeoutMs)
+  }
+
+  #count({ stream, method }: Http2Exchange): void {
+    const { meter } = this.#context
+    if (meter === undefined) return
+    const begunAt = meter.begun()
+    this.#unanswered++
+    stream.once('close', () => {
+      if (this.#unanswered === 0) return
+      this.#unanswered--
+      const isSent = !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR
+      if (isSent) meter.answered(method, Number(stream.sentHeaders[':status']), begunAt)
+      else meter.abandoned()
+    })
+  }
+
+  /** Ends a request that takes too long to arrive, and an answer that nobody takes. */
+  #limit(exchange: Http2Exchange): void {
+    const { stream } = exchange
+    const { requestTimeoutMs, writeTimeoutMs } = this.#context.limits
+    stream.setTimeout(writeTimeoutMs, () => {
+      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL)
+    })
+    if (stream.endAfterHeaders) return
+    const timer = setTimeout(() => {
+      if (exchange.isAnswered) return
+      void this.#send(exchange, errorResponse(408, 'The request took too long to arrive'))
+      exchange.body?.abort()
+    }, requestTimeoutMs)
+    const clear = (): void => clearTimeout(timer)
+    stream.once('end', clear)
+    stream.once('close', clear)
+  }
+
+  #refusalOf(exchange: Http2Exchange): HttpResponse | undefined {
+    const { limits } = this.#context
+    if (exchange.method === 'CONNECT') return errorResponse(405, 'Method not allowed')
+    if (exchange.headerBytes > limits.maxHeaderBytes) {
+      return errorResponse(431, 'The head of the request is too large')
+    }
+    return refusalOf(exchange, exchange.host, limits)
+  }
+
+  async #answerLater(exchange: Http2Exchange, later: Promise<Answer>): Promise<void> {
+    await this.#send(exchange, await later)
+  }
+
+  async #send(exchange: Http2Exchange, answer: Answer): Promise<void> {
+    exchange.settled()
+    try {
+      await send(exchange, answer)
+    } catch (error) {
+      exchange.breakOff()
+      this.#context.log.error({ err: error }, 'An answer broke off')
+    }
+  }
+
+  // The client has been told, and may not care to close its side.
+  #lingers(): void {
+    clearTimeout(this.#idle)
+    if (this.#socket.destroyed) return
+    const timer = setTimeout(() => this.#socket.destroy(), lingerMs)
+    this.#socket.once('close', () => clearTimeout(timer))
+  }
+
+  #gone(): void {
+    clearTimeout(this.#idle)
+    for (const listener of this.#onGone) listener()
+    this.#onGone.clear()
+  }
+}

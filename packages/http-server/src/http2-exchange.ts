@@ -1,0 +1,164 @@
+import { constants } from 'node:http2'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Exchange, OutgoingStream } from './exchange.ts'
+import { Http2Stream } from './http2-stream.ts'
+import type { Answer, HttpRequest, RawHeaders } from './message.ts'
+import { RequestBody } from './request-body.ts'
+import { RequestSignal } from './request-signal.ts'
+
+/** One request of an HTTP/2 connection and its answer. Makes only what is asked for. */
+export class Http2Exchange implements Exchange {
+  readonly stream: ServerHttp2Stream
+  readonly method: string
+  readonly url: string
+  readonly headers: HttpRequest['headers']
+  readonly #raw: RawHeaders
+  #body: RequestBody | undefined
+  #signal: RequestSignal | undefined
+  readonly #onGone = new Set<() => void>()
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: RawHeaders) {
+    this.stream = stream
+    this.method = headers[':method'] ?? ''
+    this.url = headers[':path'] ?? ''
+    this.headers = withAllConditions(headers, raw)
+    this.#raw = raw
+    // An aborted stream closes, and tells nothing new.
+    stream.on('error', () => {})
+    stream.once('close', () => this.#gone())
+  }
+
+  /** What the request is sent to. */
+  get host(): string | undefined {
+    return this.#header(':authority') ?? this.#header('host')
+  }
+
+  /** About as many bytes as HTTP/1.1 would have for the head. */
+  get headerBytes(): number {
+    let bytes = 0
+    for (const text of this.#raw) bytes += text.length + 2
+    return bytes
+  }
+
+  get body(): RequestBody | undefined {
+    const { stream } = this
+    if (this.#body === undefined && !stream.endAfterHeaders) {
+      this.#body = new RequestBody(stream, {
+        length: Number(this.#header('content-length')),
+        // Node also says "end" of a stream that was reset.
+        hasArrived: () => !stream.closed,
+        prepare: () => {
+          if (this.#header('expect') !== undefined && !stream.closed && !stream.headersSent) {
+            stream.additionalHeaders({ ':status': 100 })
+          }
+        },
+      })
+    }
+    return this.#body
+  }
+
+  get signal(): AbortSignal {
+    return (this.#signal ??= new RequestSignal(this)).signal
+  }
+
+  get isGone(): boolean {
+    return this.stream.closed || this.stream.destroyed
+  }
+
+  get isAnswered(): boolean {
+    return this.stream.headersSent
+  }
+
+  onGone(listener: () => void): void {
+    this.#onGone.add(listener)
+  }
+
+  offGone(listener: () => void): void {
+    this.#onGone.delete(listener)
+  }
+
+  settled(): void {
+    this.#signal?.forget()
+  }
+
+  // When the body of the request goes on behind the answer, Node tells the client that nobody wants it.
+  sendWhole({ status, headers }: Answer, body: Uint8Array | undefined): void {
+    const { stream } = this
+    const fields = fieldsOf(status, headers)
+    if (body !== undefined) fields['content-length'] = body.length
+    const isBare = body === undefined || body.length === 0 || this.method === 'HEAD'
+    stream.respond(fields, { endStream: isBare })
+    if (!isBare) stream.end(body)
+  }
+
+  sendHead({ status, headers }: Answer): void {
+    this.stream.respond(fieldsOf(status, headers))
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.stream.write(bytes)
+  }
+
+  drained(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const done = (): void => {
+      this.stream.off('drain', done)
+      this.offGone(done)
+      resolve()
+    }
+    if (this.isGone) {
+      resolve()
+    } else {
+      this.stream.on('drain', done)
+      this.onGone(done)
+    }
+    return promise
+  }
+
+  end(): void {
+    this.stream.end()
+  }
+
+  breakOff(): void {
+    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  openStream(status: number, headers: RawHeaders): OutgoingStream {
+    this.stream.respond(fieldsOf(status, headers))
+    return new Http2Stream(this.stream)
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.headers[name]
+    return value === undefined ? undefined : String(value)
+  }
+
+  #gone(): void {
+    for (const listener of this.#onGone) listener()
+    this.#onGone.clear()
+  }
+}
+
+function fieldsOf(status: number, headers: RawHeaders): OutgoingHttpHeaders {
+  const fields: OutgoingHttpHeaders = { ':status': status }
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!.toLowerCase()
+    const value = headers[index + 1]!
+    const earlier = fields[name]
+    fields[name] = earlier === undefined ? value : `${String(earlier)}, ${value}`
+  }
+  return fields
+}
+
+const conditions = ['if-match', 'if-none-match'] as const
+
+/** With all conditions in each header, as HTTP/1.1 gives them: of several headers Node keeps the first. */
+function withAllConditions(headers: IncomingHttpHeaders, raw: RawHeaders): HttpRequest['headers'] {
+  if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return headers
+  const all: Record<string, string | readonly string[] | undefined> = { ...headers }
+  for (const name of conditions) {
+    const values = raw.filter((_, index) => index % 2 === 1 && raw[index - 1] === name)
+    if (values.length > 1) all[name] = values.join(', ')
+  }
+  return all
+}
