@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { SimpleHttpServer, ThreadPoolHttpServer } from '@elkyn/http-server'
-import type { MetricsOption } from '@elkyn/http-server'
+import type { MetricsOption, TlsOptions } from '@elkyn/http-server'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
 import type { OpenTreeOptions } from '@elkyn/storage-lmdb'
 import type { IndexDefinitions } from '@elkyn/tree'
@@ -26,10 +26,14 @@ export interface OpenServer extends AsyncDisposable {
  * Opens the data folder and makes a server for it.
  * @param onFatal Called when the database has failed.
  * @throws {CommandError} `unavailable`, with the way out, when the folder cannot be had.
+ * @throws {TypeError} for a key or a certificate that is none.
  */
 export async function openServer(
   options: ServeOptions,
-  indexes: IndexDefinitions | undefined,
+  {
+    indexes,
+    tls,
+  }: { readonly indexes: IndexDefinitions | undefined; readonly tls: TlsOptions | undefined },
   log: Logger,
   onFatal: (error: Error) => void,
 ): Promise<OpenServer> {
@@ -41,7 +45,8 @@ export async function openServer(
     // Without rules the indexes stay as they are.
     ...(indexes && { indexes }),
   }
-  const common = { host, port, log, metrics: metricsOption(options), onFatal }
+  const metrics = metricsOption(options)
+  const common = { host, port, log, metrics, onFatal, ...(tls && { tls }) }
   if (threads === 0) return inThread(common, storage)
   const server = new ThreadPoolHttpServer({
     ...common,

@@ -20,6 +20,10 @@ export interface ServeOptions {
   /** Threads that read; 0 to read and write in the thread that serves. */
   readonly threads: number
   readonly logLevel: LogLevel
+  /** The file with the certificate, for TLS. */
+  readonly tlsCert?: string
+  /** The file with its key. */
+  readonly tlsKey?: string
   /** Whether metrics are shown beside the tree. */
   readonly metrics?: true
   /** Shows metrics there instead. */

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import process from 'node:process'
+import type { IndexDefinitions } from '@elkyn/tree'
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
 import { CommandError, systemErrorCode } from './command-error.ts'
@@ -13,13 +14,15 @@ import type { ServeOptions } from './serve-options.ts'
 import { listenForStop } from './signals.ts'
 import type { StopRequest } from './signals.ts'
 import { startFacts, Supervisor } from './supervisor.ts'
+import { readTlsFiles, tlsError, tlsFilesOf, watchTlsFiles } from './tls-files.ts'
+import type { TlsFiles } from './tls-files.ts'
 import { version } from './version.ts'
 
 /**
  * Serves until a signal asks it to stop, then ends what runs and closes. When the disk or the
  * database fails it answers what was asked and ends the process.
- * @throws {CommandError} `usage` for rules and variables that cannot be honoured; `unavailable` when the port
- * or the data folder cannot be had.
+ * @throws {CommandError} `usage` for rules and variables that cannot be honoured; `unavailable` when the port,
+ * the data folder or the files for TLS cannot be had.
  */
 export async function serve(given: ServeOptions): Promise<void> {
   refuseAuthVariables(process.env)
@@ -31,13 +34,18 @@ export async function serve(given: ServeOptions): Promise<void> {
   const options = { ...given, port: supervisor?.facts.port ?? given.port }
   const failed = Promise.withResolvers<Error>()
   const indexes = options.rules === undefined ? undefined : await readRulesFile(options.rules)
-  await using opened = await openServer(options, indexes, log, failed.resolve)
+  const tlsFiles = tlsFilesOf(options)
+  await using opened = await open(options, { indexes, tlsFiles }, log, failed.resolve)
   const { server } = opened
   const url = await listen(server, options)
   // Who waits for the line has had it when the server is started again.
   if (!supervisor?.facts.restarts) announce(url, options)
   supervisor?.listening({ port: server.address().port, logLevel: options.logLevel })
   logListening(log, url, options)
+  using resources = new DisposableStack()
+  if (tlsFiles !== undefined) {
+    resources.use(watchTlsFiles(tlsFiles, log, (tls) => server.renewTls(tls)))
+  }
   if (options.metricsPort !== undefined) {
     log.info({ url: `${server.metricsAddress().url}/.metrics` }, 'showing metrics')
   }
@@ -52,6 +60,25 @@ export async function serve(given: ServeOptions): Promise<void> {
   log.info('stopped')
 }
 
+interface Files {
+  readonly indexes: IndexDefinitions | undefined
+  readonly tlsFiles: TlsFiles | undefined
+}
+
+async function open(
+  options: ServeOptions,
+  { indexes, tlsFiles }: Files,
+  log: Logger,
+  onFatal: (error: Error) => void,
+): Promise<OpenServer> {
+  const tls = tlsFiles && (await readTlsFiles(tlsFiles))
+  try {
+    return await openServer(options, { indexes, tls }, log, onFatal)
+  } catch (error) {
+    throw tlsFiles === undefined ? error : tlsError(error, tlsFiles)
+  }
+}
+
 async function listen(server: OpenServer['server'], options: ServeOptions): Promise<string> {
   try {
     await server.start()
@@ -61,18 +88,20 @@ async function listen(server: OpenServer['server'], options: ServeOptions): Prom
   return server.address().url
 }
 
-function urlOf(host: string, port: number): string {
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
+function urlOf(scheme: 'http' | 'https', host: string, port: number): string {
+  return `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 
 function listenError(error: unknown, options: ServeOptions): unknown {
   const code = systemErrorCode(error)
   if (code === undefined) return error
   const [reason, hint] = listenReasons[code] ?? [code, undefined]
-  const { host, port, metricsHost, metricsPort } = options
+  const { host, port, tlsCert, metricsHost, metricsPort } = options
   // Of the two addresses the error names the port of one.
   const isMetrics = metricsPort !== undefined && Reflect.get(error as Error, 'port') === metricsPort
-  const url = isMetrics ? urlOf(metricsHost, metricsPort) : urlOf(host, port)
+  const url = isMetrics
+    ? urlOf('http', metricsHost, metricsPort)
+    : urlOf(tlsCert === undefined ? 'http' : 'https', host, port)
   return new CommandError('unavailable', `Cannot listen on ${url}: ${reason}`, {
     cause: error,
     hint: isMetrics ? hint?.replaceAll('--', '--metrics-') : hint,

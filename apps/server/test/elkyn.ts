@@ -80,7 +80,7 @@ export class RunningServer implements AsyncDisposable {
     const child = spawnElkyn(['serve', '--port', '0', '--data', folder, ...args], options)
     const log = new ServerLog(child.stderr)
     for await (const line of createInterface({ input: child.stdout })) {
-      const url = /^Elkyn DB listening on (http:\S+)$/.exec(line)?.[1]
+      const url = /^Elkyn DB listening on (https?:\S+)$/.exec(line)?.[1]
       if (url !== undefined) return new RunningServer(child, url, log)
     }
     throw new Error(`The server did not start: ${log.text}`)

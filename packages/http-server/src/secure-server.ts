@@ -35,6 +35,8 @@ export class SecureServer {
       if (socket.alpnProtocol === 'h2') takeHttp2(socket, context)
       else takeHttp1(socket, http1)
     })
+    // Node leaves one open whose handshake took too long.
+    this.server.on('tlsClientError', (_error, socket) => socket.destroy())
     // Begins to look for requests that take too long.
     this.server.on('listening', () => http1.server.emit('listening'))
   }

@@ -53,6 +53,16 @@ The server runs in a process of its own, which is started again when it crashes.
         .argParser(threadsArgument),
     )
     .addOption(
+      new Option('--tls-cert <file>', 'the certificate, as PEM: speak TLS, and HTTP/2 with who can')
+        .env('ELKYN_TLS_CERT')
+        .argParser(textArgument),
+    )
+    .addOption(
+      new Option('--tls-key <file>', 'its private key, as PEM')
+        .env('ELKYN_TLS_KEY')
+        .argParser(textArgument),
+    )
+    .addOption(
       new Option('--log-level <level>', 'the least level that is logged on standard error')
         .choices(logLevels)
         .default('info')
@@ -79,6 +89,7 @@ The server runs in a process of its own, which is started again when it crashes.
 Examples:
   elkyn serve
   elkyn serve --port 9000 --data /var/lib/elkyn
+  elkyn serve --port 8443 --tls-cert fullchain.pem --tls-key privkey.pem
   ELKYN_LOG_LEVEL=warn elkyn serve --host 0.0.0.0`,
     )
     .action(async (options: ServeOptions) => {

@@ -1,0 +1,91 @@
+import { unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { TlsOptions } from '@elkyn/http-server'
+import type { Logger } from 'pino'
+import { CommandError, systemErrorCode } from './command-error.ts'
+import type { ServeOptions } from './serve-options.ts'
+
+export interface TlsFiles {
+  /** The file with the certificate, and those between it and the one that clients know. */
+  readonly cert: string
+  /** The file with its private key. */
+  readonly key: string
+}
+
+/**
+ * The files that the options name; `undefined` for a server without TLS.
+ * @throws {CommandError} `usage` when only one of them is named.
+ */
+export function tlsFilesOf({ tlsCert: cert, tlsKey: key }: ServeOptions): TlsFiles | undefined {
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  if (cert === undefined && key === undefined) return undefined
+  const [given, missing] =
+    cert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key']
+  throw new CommandError('usage', `Cannot serve with ${given} alone: TLS takes ${missing} too`)
+}
+
+/** @throws {CommandError} `unavailable` when one of the files can't be read. */
+export async function readTlsFiles({ cert, key }: TlsFiles): Promise<TlsOptions> {
+  return { cert: await read('certificate', cert), key: await read('key', key) }
+}
+
+async function read(what: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const code = systemErrorCode(error)
+    if (code === undefined) throw error
+    const reason = reasons[code] ?? code
+    throw new CommandError('unavailable', `Cannot read the ${what} ${path}: ${reason}`, {
+      cause: error,
+    })
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+}
+
+/** What is wrong with files that could be read; anything else as it is. */
+export function tlsError(error: unknown, { cert, key }: TlsFiles): unknown {
+  if (!(error instanceof TypeError) || !error.message.startsWith('Cannot use TLS: ')) return error
+  const hint = `Both have to be PEM, and the key that of the certificate: ${cert}, ${key}`
+  return new CommandError('unavailable', error.message, { cause: error, hint })
+}
+
+/** How often files are looked at that may have been renewed. */
+const watchIntervalMs = 2000
+
+/**
+ * Uses renewed files as soon as both belong together; until then, the earlier ones. Looks at them again and
+ * again: tools that renew certificates change links, of which the system tells nothing.
+ *
+ * @returns the way to stop.
+ */
+export function watchTlsFiles(
+  files: TlsFiles,
+  log: Logger,
+  use: (tls: TlsOptions) => void,
+): Disposable {
+  const renew = async (): Promise<void> => {
+    try {
+      use(await readTlsFiles(files))
+      log.info('the certificate was renewed')
+    } catch (error) {
+      // The other file may only be on its way.
+      log.warn({ err: error }, 'the certificate could not be renewed yet')
+    }
+  }
+  const listener = (): void => void renew()
+  const paths = [files.cert, files.key]
+  for (const path of paths) {
+    watchFile(path, { interval: watchIntervalMs, persistent: false }, listener)
+  }
+  return {
+    [Symbol.dispose]() {
+      for (const path of paths) unwatchFile(path, listener)
+    },
+  }
+}

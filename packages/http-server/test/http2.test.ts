@@ -1,0 +1,339 @@
+import { once } from 'node:events'
+import { connect, constants } from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import { connect as connectPlain } from 'node:net'
+import { buffer, text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
+import { selfSigned } from '@elkyn/tooling-certificates'
+import { fromJson, parsePath } from '@elkyn/tree'
+import { describe, expect, test } from 'vitest'
+import { SimpleHttpServer } from '../src/index.ts'
+import type { SimpleHttpServerOptions } from '../src/index.ts'
+import { RawHttp2Client, endStream, frameTypes } from './http2/raw-client.ts'
+import { ObservedStore } from './observed-store.ts'
+
+const tls = selfSigned()
+const large = Array.from({ length: 200 }, () => 'x'.repeat(100_000))
+
+class Running implements AsyncDisposable {
+  readonly store = new ObservedStore()
+  readonly server: SimpleHttpServer
+
+  static async start(options: Partial<SimpleHttpServerOptions> = {}): Promise<Running> {
+    const running = new Running(options)
+    await running.server.start()
+    return running
+  }
+
+  constructor(options: Partial<SimpleHttpServerOptions>) {
+    this.server = new SimpleHttpServer({ store: this.store, port: 0, tls, ...options })
+  }
+
+  get port(): number {
+    return this.server.address().port
+  }
+
+  connect(): ClientHttp2Session {
+    const session = connect(this.server.address().url, { ca: tls.cert })
+    session.on('error', () => {})
+    return session
+  }
+
+  raw(): Promise<RawHttp2Client> {
+    return RawHttp2Client.connect(this.port, tls.cert)
+  }
+
+  /** Puts a value of many blocks at `/a`. */
+  fill(): void {
+    this.store.commit([{ pairs: [{ path: parsePath('/a'), value: fromJson(large) }] }])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close({ timeoutMs: 0 })
+    await this.store.close()
+  }
+}
+
+function ask(
+  session: ClientHttp2Session,
+  method: string,
+  path: string,
+  headers: OutgoingHttpHeaders = {},
+): ClientHttp2Stream {
+  const endsHere = method === 'GET' || method === 'HEAD'
+  const request = session.request(
+    { ':method': method, ':path': path, ...headers },
+    { endStream: endsHere },
+  )
+  request.on('error', () => {})
+  return request
+}
+
+async function statusOf(request: ClientHttp2Stream): Promise<number | undefined> {
+  const [headers] = (await once(request, 'response')) as [{ ':status'?: number }]
+  return headers[':status']
+}
+
+describe('requests over HTTP/2', () => {
+  test('are answered at the same time, whatever one of them waits for', async () => {
+    await using server = await Running.start()
+    server.fill()
+    const session = server.connect()
+    // Nobody reads it, so that it stops at the window of its stream.
+    const stalled = ask(session, 'GET', '/a.json')
+    expect(await statusOf(stalled)).toBe(200)
+    const others = Array.from({ length: 100 }, () =>
+      text(ask(session, 'GET', '/a/0.json?print=silent')),
+    )
+    expect(new Set(await Promise.all(others))).toEqual(new Set(['']))
+    expect(JSON.parse(await text(stalled))).toEqual(large)
+    session.destroy()
+  })
+
+  test('that are reset give back what they held', async () => {
+    await using server = await Running.start()
+    server.fill()
+    const session = server.connect()
+    const requests = Array.from({ length: 5 }, () => ask(session, 'GET', '/a.json'))
+    await Promise.all(requests.map(statusOf))
+    expect(server.store.openSnapshots).toBe(5)
+    for (const request of requests) request.close(constants.NGHTTP2_CANCEL)
+    await server.store.snapshotsClosed()
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.destroy()
+  })
+
+  test('that are reset in their bodies store nothing, whatever the reset says', async () => {
+    await using server = await Running.start()
+    using client = await server.raw()
+    for (const [index, code] of [constants.NGHTTP2_CANCEL, constants.NGHTTP2_NO_ERROR].entries()) {
+      const stream = 2 * index + 1
+      client.request(stream, 'PUT', '/a.json', { flags: 0 })
+      client.send(frameTypes.data, 0, stream, Buffer.from('1'))
+      client.reset(stream, code)
+    }
+    client.request(5, 'GET', '/.json')
+    expect(await client.answer(5)).toBe('null')
+  })
+
+  test('are refused before their bodies have come, and go on with others', async () => {
+    await using server = await Running.start({ maxBodyBytes: 100 })
+    const session = server.connect()
+    const refused = ask(session, 'PUT', '/a.json')
+    refused.write('x'.repeat(1000))
+    expect(await statusOf(refused)).toBe(413)
+    expect(await text(refused)).toContain('Payload is too large')
+    expect(await text(ask(session, 'GET', '/.json'))).toBe('null')
+    session.destroy()
+  })
+
+  test('are told to go on with the body where they wait for it', async () => {
+    await using server = await Running.start()
+    const session = server.connect()
+    const put = ask(session, 'PUT', '/a.json', { expect: '100-continue' })
+    await once(put, 'continue')
+    put.end('1')
+    expect(await text(put)).toBe('1')
+    session.destroy()
+  })
+
+  test('with a head over maxHeaderBytes are 431', async () => {
+    await using server = await Running.start({ maxHeaderBytes: 2000 })
+    const session = server.connect()
+    expect(await statusOf(ask(session, 'GET', '/a.json', { x: 'x'.repeat(3000) }))).toBe(431)
+    expect(await statusOf(ask(session, 'GET', '/a.json'))).toBe(200)
+    session.destroy()
+  })
+
+  test('may have many headers', async () => {
+    await using server = await Running.start()
+    const session = server.connect()
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`x-${index}`, 'x']))
+    const put = ask(session, 'PUT', '/a.json', { ...many, 'if-match': 'old' })
+    put.end('1')
+    expect(await statusOf(put)).toBe(412)
+    session.destroy()
+  })
+
+  test('keep each of several conditions', async () => {
+    await using server = await Running.start()
+    using client = await server.raw()
+    const headers = [
+      ['if-match', 'null_etag'],
+      ['if-match', 'other'],
+    ] as const
+    client.request(1, 'PUT', '/a.json', { flags: 0, headers })
+    client.send(frameTypes.data, endStream, 1, Buffer.from('1'))
+    await client.answer(1)
+    client.request(3, 'GET', '/a.json')
+    expect(await client.answer(3)).toBe('null')
+  })
+
+  test('that want a tunnel are 405', async () => {
+    await using server = await Running.start()
+    const session = server.connect()
+    const tunnel = session.request({ ':method': 'CONNECT', ':authority': 'a:80' })
+    expect(await statusOf(tunnel)).toBe(405)
+    session.destroy()
+  })
+
+  test('are limited in number at one time', async () => {
+    await using server = await Running.start({ maxConcurrentStreams: 3 })
+    const session = server.connect()
+    const [settings] = (await once(session, 'remoteSettings')) as [{ maxConcurrentStreams: number }]
+    expect(settings.maxConcurrentStreams).toBe(3)
+    session.destroy()
+  })
+
+  test('whose bodies take too long are 408', async () => {
+    await using server = await Running.start({ requestTimeoutMs: 50 })
+    const session = server.connect()
+    const put = ask(session, 'PUT', '/a.json')
+    put.write('"half')
+    expect(await statusOf(put)).toBe(408)
+    expect(await text(ask(session, 'GET', '/.json'))).toBe('null')
+    session.destroy()
+  })
+
+  test('whose answers nobody takes are reset, and others go on', async () => {
+    await using server = await Running.start({ writeTimeoutMs: 50 })
+    server.fill()
+    const session = server.connect()
+    const stalled = ask(session, 'GET', '/a.json')
+    await once(stalled, 'close')
+    expect(stalled.rstCode).toBe(constants.NGHTTP2_CANCEL)
+    expect(server.store.openSnapshots).toBe(0)
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.destroy()
+  })
+
+  test('are counted as those of HTTP/1.1 are', async () => {
+    await using server = await Running.start({ metrics: true })
+    server.fill()
+    const session = server.connect()
+    await text(ask(session, 'GET', '/b.json'))
+    await text(ask(session, 'GET', '/b'))
+    const aborted = ask(session, 'GET', '/a.json')
+    await statusOf(aborted)
+    aborted.close(constants.NGHTTP2_CANCEL)
+    await server.store.snapshotsClosed()
+    const metrics = await text(ask(session, 'GET', '/.metrics'))
+    expect(metrics).toMatch(/requests_total\{method="GET",status="200"\} 1\n/)
+    expect(metrics).toMatch(/requests_total\{method="GET",status="404"\} 1\n/)
+    expect(metrics).toMatch(/requests_aborted_total 1\n/)
+    expect(metrics).toMatch(/connections 1\n/)
+    session.destroy()
+  })
+})
+
+describe('connections of HTTP/2', () => {
+  test('that reset one request after the other are ended', async () => {
+    await using server = await Running.start()
+    using client = await server.raw()
+    const closed = once(client.socket, 'close')
+    for (let stream = 1; stream < 4000; stream += 2) {
+      client.request(stream, 'GET', '/a.json')
+      client.reset(stream, constants.NGHTTP2_CANCEL)
+    }
+    await closed
+    const session = server.connect()
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.destroy()
+  })
+
+  test('over maxConnections are told so', async () => {
+    await using server = await Running.start({ maxConnections: 1 })
+    const first = server.connect()
+    expect(await statusOf(ask(first, 'GET', '/.health'))).toBe(200)
+    const second = server.connect()
+    const refused = ask(second, 'GET', '/.health')
+    expect(await statusOf(refused)).toBe(503)
+    expect(await text(refused)).toContain('Too many connections')
+    await once(second, 'close')
+    first.destroy()
+  })
+
+  test('on which nothing is asked are closed, whatever they ping', async () => {
+    for (const limits of [{ headersTimeoutMs: 50 }, { keepAliveTimeoutMs: 50 }]) {
+      await using server = await Running.start(limits)
+      using client = await server.raw()
+      const closed = once(client.socket, 'close')
+      if ('keepAliveTimeoutMs' in limits) client.request(1, 'GET', '/.health')
+      client.socket.on('data', () => client.send(frameTypes.ping, 0, 0, Buffer.alloc(8)))
+      client.send(frameTypes.ping, 0, 0, Buffer.alloc(8))
+      await client.received(({ type }) => type === frameTypes.goAway)
+      await closed
+    }
+  })
+
+  test('that never finish their handshake are closed', async () => {
+    await using server = await Running.start({ headersTimeoutMs: 50 })
+    const socket = connectPlain(server.port, '127.0.0.1')
+    expect(await text(socket)).toBe('')
+  })
+
+  test('end behind what is in progress when the server closes', async () => {
+    await using server = await Running.start()
+    server.fill()
+    const session = server.connect()
+    const answer = ask(session, 'GET', '/a.json')
+    expect(await statusOf(answer)).toBe(200)
+    const resting = server.connect()
+    await text(ask(resting, 'GET', '/.health'))
+    const shaking = connectPlain(server.port, '127.0.0.1')
+    await once(shaking, 'connect')
+    const wentAway = once(session, 'goaway')
+    const closed = server.server.close({ timeoutMs: 60_000 })
+    const [code] = (await wentAway) as [number]
+    expect(code).toBe(constants.NGHTTP2_NO_ERROR)
+    expect((await buffer(answer)).length).toBeGreaterThan(20_000_000)
+    await closed
+  })
+
+  test('are broken off at the deadline', async () => {
+    await using server = await Running.start()
+    server.fill()
+    const session = server.connect()
+    const stalled = ask(session, 'GET', '/a.json')
+    await statusOf(stalled)
+    await server.server.close({ timeoutMs: 1 })
+    await server.store.snapshotsClosed()
+  })
+})
+
+describe('renewTls()', () => {
+  test('gives another certificate to connections from then on', async () => {
+    await using server = await Running.start()
+    const session = server.connect()
+    await text(ask(session, 'GET', '/.health'))
+    const renewed = selfSigned()
+    server.server.renewTls(renewed)
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.destroy()
+    const socket = connectTls({ host: '127.0.0.1', port: server.port, ca: renewed.cert })
+    await once(socket, 'secureConnect')
+    expect(socket.authorized).toBe(true)
+    socket.destroy()
+  })
+
+  test('throws for what is no key and certificate, and keeps the earlier ones', async () => {
+    await using server = await Running.start()
+    const other = selfSigned()
+    for (const bad of [
+      { key: 'x', cert: tls.cert },
+      { key: tls.key, cert: 'x' },
+      { key: other.key, cert: tls.cert },
+    ]) {
+      expect(() => server.server.renewTls(bad)).toThrow(TypeError)
+      expect(() => new SimpleHttpServer({ store: server.store, tls: bad })).toThrow(TypeError)
+    }
+    const session = server.connect()
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.destroy()
+  })
+
+  test('throws where there is no TLS', () => {
+    const server = new SimpleHttpServer({ store: new ObservedStore() })
+    expect(() => server.renewTls(tls)).toThrow('without the option tls')
+  })
+})
