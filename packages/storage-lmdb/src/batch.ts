@@ -31,6 +31,7 @@ import type { Counters } from './counters.ts'
 import { Head } from './entry.ts'
 import { EntryView, storedPriority } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue } from './etag.ts'
+import type { IndexCatalog } from './index-catalog.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
@@ -38,11 +39,13 @@ import type { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
 import { RowWriter } from './row-writer.ts'
 import { StagedHead } from './staged-head.ts'
+import type { StagedIndexes } from './staged-head.ts'
 
 /** What a batch finds when its transaction begins, and leaves changed when it is stored. */
 export interface BatchState {
   readonly counters: Counters
   log: LogPosition
+  indexes: IndexCatalog
 }
 
 export interface BatchLimits {
@@ -98,6 +101,7 @@ export class Batch {
     this.#rows = new RowWriter(this.#top, {
       rowMaxBytes: limits.rowMaxBytes,
       heads,
+      places: state.indexes.places,
       allocateHead: () => state.counters.nextHead++,
     })
   }
@@ -239,7 +243,7 @@ export class Batch {
         }
         values.push(value)
       } else {
-        rows.link(path, value.head)
+        rows.link(path, value.head, (one) => value.indexed.has(path, one))
         const view = new EntryView(top, this.#heads)
         for (const [below, sum] of value.sums) setValue(rows, below, ranked(sum, view.get(below)))
         pairs.push({ path, value: undefined })
@@ -283,7 +287,7 @@ export class Batch {
         const below = descendantPath(path, keys)
         return [below, this.#withServerValues(below, TreeValue.fromNode(computed))] as const
       })
-      return { head: value.head, sums }
+      return { head: value.head, sums, indexed: value.indexed }
     }
     if (isStaged(value)) throw new TypeError('A staged value belongs to the store that staged it')
     return this.#withServerValues(path, asTreeValue(value))
@@ -336,6 +340,7 @@ interface Written {
 /** A staged value with what its server values come to. */
 interface ResolvedStaged {
   readonly head: Head
+  readonly indexed: StagedIndexes
   readonly sums: readonly (readonly [path: Path, sum: TreeValue])[]
 }
 

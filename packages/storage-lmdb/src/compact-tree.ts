@@ -50,9 +50,12 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
       readOnly: false,
       maxBytes: Infinity,
     } as const
-    const from = new LmdbTreeStore(storeOptions(settings, epoch))
+    // Those that the old data has stay as they are, and the new data gets the ones asked for.
+    const from = new LmdbTreeStore({ ...storeOptions(settings, epoch), indexes: undefined })
     try {
-      await copy(from, new LmdbTreeStore(storeOptions({ ...settings, path: work }, epoch)))
+      const indexes = settings.indexes ?? from.definitions()
+      const target = storeOptions({ ...settings, path: work, indexes }, epoch)
+      await copy(from, new LmdbTreeStore(target))
     } finally {
       await from.close()
     }
@@ -69,7 +72,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
 async function copy(from: LmdbTreeStore, to: LmdbTreeStore): Promise<void> {
   try {
     using snapshot = from.snapshot()
-    const stager = to.stage()
+    const stager = to.stage({ path: rootPath })
     // In export form, so that priorities come along.
     for (const block of snapshot.jsonBlocks(rootPath, 'export') ?? [nothing]) stager.write(block)
     const [root] = stager.end()

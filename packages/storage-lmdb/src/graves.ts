@@ -1,5 +1,7 @@
 import { decodeHead, HEAD_NUMBER_BYTES, Kind, readHeadNumber, writeHeadNumber } from './entry.ts'
 import type { Head } from './entry.ts'
+import { indexStart } from './index-key.ts'
+import { removeIndexKeys } from './index-removal.ts'
 import { iterableOf } from './iterable.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -44,22 +46,25 @@ export function buriedHeads(lmdb: Lmdb, limit: number): number[] {
 }
 
 /**
- * Removes up to `limit` rows under a buried head, inside the open write transaction. Heads among
- * them are buried in turn; when nothing is left the grave goes.
- * @returns the number of rows removed.
+ * Removes up to `limit` index entries and rows under a buried head, inside the open write transaction.
+ * Heads among them are buried in turn; when nothing is left the grave goes.
+ * @returns the number removed.
  */
 export function dig(lmdb: Lmdb, head: number, limit: number): number {
-  const names = [...iterableOf(() => lmdb.names(head, { limit }, undefined))]
+  const entries = removeIndexKeys(lmdb, indexStart(head, 0), indexStart(head + 1, 0), limit)
+  if (entries === limit) return limit
+  const left = limit - entries
+  const names = [...iterableOf(() => lmdb.names(head, { limit: left }, undefined))]
   for (const name of names) {
     const child = lmdb.readRow(head, name, undefined, headOnly)
     if (child !== undefined) bury(lmdb, child.number)
     lmdb.removeRow(head, name)
   }
-  if (names.length < limit) {
+  if (names.length < left) {
     lmdb.unmarkHead(head)
     unbury(lmdb, head)
   }
-  return names.length
+  return entries + names.length
 }
 
 function headOnly(bytes: Uint8Array, size: number): Head | undefined {

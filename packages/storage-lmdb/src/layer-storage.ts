@@ -14,6 +14,8 @@ export function storedEntries(lmdb: Lmdb): EntrySource {
 
 /** Moves what a layer changed into the open write transaction and leaves the layer empty. */
 export function storeLayer(lmdb: Lmdb, layer: Layer, counters: Counters): void {
+  // While LMDB still says what was there.
+  if (!layer.indexing.isEmpty) layer.indexing.store(lmdb, storedEntries(lmdb), layer)
   layer.forEach((head, name, entry) => {
     if (entry === null) lmdb.removeRow(head, name)
     else lmdb.putRow(head, name, entry)

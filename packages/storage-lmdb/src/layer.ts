@@ -1,6 +1,7 @@
 import { compareKeys } from '@elkyn/tree'
 import type { KeyRange } from '@elkyn/tree'
 import type { Entry } from './entry.ts'
+import { IndexChanges } from './index-changes.ts'
 
 /** Entries by head and name, as far as somebody looks at them. */
 export interface EntrySource {
@@ -25,6 +26,8 @@ export class Layer implements EntrySource {
   readonly linked: number[] = []
   /** Heads that got a child with the odd spelling of an integer. */
   readonly odd: Set<number> = new Set()
+  /** What indexes have to follow. */
+  readonly indexing: IndexChanges = new IndexChanges()
   /** How many heads went away, buried or because nothing was left under them. */
   gone = 0
   /** Whether heads came, which a map of heads may have met. */
@@ -117,6 +120,7 @@ export class Layer implements EntrySource {
     for (let index = 0; index < top.buried.length; index++) this.buried.push(top.buried[index]!)
     for (let index = 0; index < top.linked.length; index++) this.linked.push(top.linked[index]!)
     if (top.odd.size > 0) for (const head of top.odd) this.odd.add(head)
+    if (!top.indexing.isEmpty) this.indexing.absorb(top.indexing)
     this.gone += top.gone
   }
 
@@ -136,6 +140,7 @@ export class Layer implements EntrySource {
     if (this.buried.length > 0) this.buried.length = 0
     if (this.linked.length > 0) this.linked.length = 0
     if (this.odd.size > 0) this.odd.clear()
+    this.indexing.clear()
     this.gone = 0
     this.grown = false
   }

@@ -152,6 +152,7 @@ export class Lmdb {
   /** The same rows, whose names and values go to {@link #visitor} instead of becoming objects. */
   readonly #scanned: Table<string | RowBound, never>
   readonly #clients: ByteTable | undefined
+  readonly #indexes: ByteTable | undefined
   readonly #sealer: Sealer | undefined
   readonly #notify: () => void
   readonly log: ByteTable
@@ -169,6 +170,8 @@ export class Lmdb {
   readonly #path: string
   #isWriting = false
   readonly #progress: Int32Array | undefined
+  /** Rows, names and index entries that were read so far, one by one: how much work that was. */
+  entriesRead = 0
 
   constructor(options: LmdbOptions) {
     this.#sealer = options.sealer
@@ -191,6 +194,10 @@ export class Lmdb {
       this.#clients = options.readOnly
         ? undefined
         : this.#openTable('clients', { encoding: 'binary', keyEncoding: 'binary' })
+      // Nor has it this one; and who reads looks for it only where the catalog in `meta` says so.
+      this.#indexes = options.readOnly
+        ? this.#openIfThere('indexes', { encoding: 'binary', keyEncoding: 'binary' })
+        : this.#openTable('indexes', { encoding: 'binary', keyEncoding: 'binary' })
       const initial = new ArrayBuffer(SHARED_BYTES)
       new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
       new Int32Array(initial)[SharedWord.relaxed] = options.syncCommits ? 0 : 1
@@ -272,6 +279,7 @@ export class Lmdb {
     take: (bytes: Uint8Array, size: number) => T,
   ): T | undefined {
     this.#head = head
+    this.entriesRead++
     const bytes = this.#rows.getBinaryFast(name, options)
     if (bytes === undefined) return undefined
     const size = this.#rows.lastSize
@@ -343,7 +351,7 @@ export class Lmdb {
         ...(range.limit === undefined ? {} : { limit: range.limit }),
       })
       .iterate() as Iterator<string>
-    return tracked(names, options)
+    return counted(tracked(names, options), () => this.entriesRead++)
   }
 
   /** Number of names under a head. */
@@ -408,14 +416,59 @@ export class Lmdb {
     return this.#clients
   }
 
+  putIndexKey(key: Buffer): void {
+    this.#indexTable.put(key, NO_BYTES)
+    this.#progressed()
+  }
+
+  removeIndexKey(key: Buffer): void {
+    this.#indexTable.remove(key)
+    this.#progressed()
+  }
+
+  /** Keys of index entries from `start` up to, not including, `end`; or from the last to the first of them. */
+  indexKeys(
+    start: Buffer,
+    end: Buffer,
+    reverse: boolean,
+    options: ReadOptions | undefined,
+    limit?: number,
+  ): Iterator<Uint8Array> {
+    const bounds = reverse
+      ? { start: end, end: start, reverse: true, exclusiveStart: true, inclusiveEnd: true }
+      : { start, end }
+    const keys = this.#indexTable
+      .getKeys({ ...bounds, ...options, ...(limit === undefined ? {} : { limit }) })
+      .iterate()
+    return counted(tracked(keys, options), () => this.entriesRead++)
+  }
+
+  countIndexKeys(start: Buffer, end: Buffer, options: ReadOptions | undefined): number {
+    return this.#indexTable.getKeysCount({ start, end, ...options })
+  }
+
+  get #indexTable(): ByteTable {
+    if (this.#indexes === undefined) {
+      throw new TypeError('Cannot use an index: it came after this thread had opened the folder')
+    }
+    return this.#indexes
+  }
+
   /** Entries, levels and pages of one of the tables. */
-  tableStats(table: 'rows' | 'log' | 'graves' | 'meta' | 'clients'): TableStats {
+  tableStats(table: 'rows' | 'log' | 'graves' | 'meta' | 'clients' | 'indexes'): TableStats {
     // Begins the read transaction that the next line looks into.
     this.#root.getStats()
-    const { db } = table === 'rows' ? this.#rows : this[table]
-    const stats = tableStats(db.stat())
+    const { db } = this.#tableOf(table) ?? {}
+    const stats = db === undefined ? noStats : tableStats(db.stat())
     this.#endStats()
     return stats
+  }
+
+  #tableOf(
+    table: 'rows' | 'log' | 'graves' | 'meta' | 'clients' | 'indexes',
+  ): Pick<ByteTable, 'db'> | undefined {
+    if (table === 'rows') return this.#rows
+    return table === 'indexes' ? this.#indexes : this[table]
   }
 
   /** Bytes that the data file has grown to. Costs little. */
@@ -446,8 +499,8 @@ export class Lmdb {
   /** Bytes of the pages that hold something. */
   usedBytes(): number {
     const { root, free } = this.#root.getStats()
-    const clients = this.#clients === undefined ? [] : [this.#clients]
-    const tables = [this.#rows, this.log, this.graves, this.meta, ...clients].map(({ db }) =>
+    const later = [this.#clients, this.#indexes].filter((table) => table !== undefined)
+    const tables = [this.#rows, this.log, this.graves, this.meta, ...later].map(({ db }) =>
       db.stat(),
     )
     const pages = [...tables, root, free].reduce(
@@ -468,10 +521,14 @@ export class Lmdb {
   }
 
   #openTable(name: string, options: object): never {
-    const table = this.#root.openDB(name, options)
+    const table = this.#openIfThere(name, options)
     if (table === undefined) throw new Error(`There is no database "${name}" in this file`)
-    // Key and value types follow from the options, which only lmdb knows.
     return table as never
+  }
+
+  #openIfThere(name: string, options: object): ByteTable | undefined {
+    // Key and value types follow from the options, which only lmdb knows.
+    return this.#root.openDB(name, options) as ByteTable | undefined
   }
 
   // The functions below are lmdb's callbacks. It calls them in the middle of its own, so that they
@@ -552,11 +609,29 @@ const NAME_END: unique symbol = Symbol('after every name')
 /** Pages at the beginning of the file that say which commit is the last. */
 const META_PAGES = 2
 
+const noStats: TableStats = { entries: 0, depth: 0, pages: 0 }
+
 function tableStats(stat: LmdbStat): TableStats {
   return {
     entries: stat.entryCount,
     depth: stat.treeDepth,
     pages: stat.treeBranchPageCount + stat.treeLeafPageCount + stat.overflowPages,
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+/** The same iterator, which tells of each item. */
+function counted<T>(iterator: Iterator<T>, tell: () => void): Iterator<T> {
+  return {
+    next() {
+      const step = iterator.next()
+      if (step.done !== true) tell()
+      return step
+    },
+    return() {
+      return iterator.return?.() ?? { done: true, value: undefined }
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
 import { createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
 import { Sealer } from './sealer.ts'
-import { LmdbTreeStore } from './store.ts'
+import { LmdbTreeStore, checkSealing } from './store.ts'
 import type { LmdbTreeStoreOptions } from './store.ts'
 import { Tree } from './tree.ts'
 
@@ -41,7 +41,8 @@ export interface OpenTreeOptions {
   /**
    * By which fields the children of which places are indexed, such as `{ '/users': ['age', '$value'] }`;
    * `*` in a place stands for any key. A new one is built from what is there, in the background, and is
-   * not used before that is done. One that is not given any more is dropped. Default: none.
+   * not used before that is done. One that is not given any more is dropped: `{}` drops all. Not together
+   * with `encryptionKey`, since entries of an index show values. Default: those that are there.
    */
   readonly indexes?: IndexDefinitions
   /**
@@ -116,6 +117,9 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
   if (durability !== 'full' && durability !== 'relaxed') {
     throw new RangeError(`Cannot open with durability "${durability as string}": full or relaxed`)
   }
+  const sealer = key && new Sealer(key)
+  const indexes = options.indexes && checkIndexDefinitions(options.indexes)
+  checkSealing(indexes ?? [], sealer)
   return {
     path,
     epoch,
@@ -134,11 +138,9 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
       max: checked('clients.max', clients.max ?? 100_000, 1, Infinity),
       maxAgeMs: checked('clients.maxAgeMs', clients.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
     },
-    indexes: {
-      definitions: checkIndexDefinitions(options.indexes ?? {}),
-      areRequired: options.requireIndexes ?? true,
-    },
-    sealer: key && new Sealer(key),
+    indexes,
+    requireIndexes: options.requireIndexes ?? true,
+    sealer,
   }
 }
 

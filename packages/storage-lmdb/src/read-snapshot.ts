@@ -1,18 +1,16 @@
 import {
   TreeError,
   TreeValue,
+  checkServed,
   checkedResult,
-  childPath,
-  indexesAt,
   isPriorityPath,
-  matchingChildren,
+  nodeResult,
   nullEtag,
   planQuery,
   queryResult,
   servingIndex,
 } from '@elkyn/tree'
 import type {
-  HasIndex,
   JsonForm,
   KeyRange,
   NodeKind,
@@ -21,7 +19,6 @@ import type {
   TreeQuery,
   TreeSnapshot,
 } from '@elkyn/tree'
-import { childrenAt } from './child-fields.ts'
 import type { ChangeLog } from './change-log.ts'
 import { decodeEntry, Head, Kind } from './entry.ts'
 import type { Entry } from './entry.ts'
@@ -29,7 +26,8 @@ import { EntryView, partOf } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue, etagSteps } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { copyOf } from './lmdb.ts'
-import type { IndexSettings } from './index-settings.ts'
+import { HeadQuery } from './head-query.ts'
+import type { SnapshotIndexes } from './snapshot-indexes.ts'
 import type { Lmdb } from './lmdb.ts'
 import { findPlace } from './place.ts'
 import type { Reader } from './readers.ts'
@@ -38,7 +36,7 @@ import type { Reader } from './readers.ts'
 export class ReadSnapshot implements TreeSnapshot {
   readonly #lmdb: Lmdb
   readonly #log: ChangeLog
-  readonly #indexes: IndexSettings
+  readonly #indexes: SnapshotIndexes
   readonly #release: (reader: Reader) => void
   #reader: Reader | undefined
   #sequence: number | undefined
@@ -46,7 +44,7 @@ export class ReadSnapshot implements TreeSnapshot {
   constructor(
     lmdb: Lmdb,
     log: ChangeLog,
-    indexes: IndexSettings,
+    indexes: SnapshotIndexes,
     reader: Reader,
     release: (reader: Reader) => void,
   ) {
@@ -91,22 +89,21 @@ export class ReadSnapshot implements TreeSnapshot {
 
   query(path: Path, query: TreeQuery): QueryResult {
     const plan = planQuery(query)
-    servingIndex(plan, path, this.#indexesAt(path))
-    const children = childrenAt(this.#view(), path)
-    const result = queryResult(plan, {
-      isBranch: this.kind(path) === 'branch',
-      matches: (descending) => matchingChildren(plan, children, descending),
-      countMatches: () => undefined,
-      keys: () => children.keys({}),
-      json: (key, form) => this.jsonBlocks(childPath(path, key), form) ?? [],
-    })
-    return checkedResult(result, () => this.#open())
-  }
-
-  #indexesAt(path: Path): HasIndex {
-    if (!this.#indexes.areRequired) return () => true
-    const names = new Set(indexesAt(this.#indexes.definitions, path).map(({ field }) => field.name))
-    return ({ name }) => names.has(name)
+    const reader = this.#open()
+    const ready = this.#indexes.readyAt(path, reader)
+    const chosen = servingIndex(plan, ({ name }) => ready.has(name))
+    if (this.#indexes.areRequired) checkServed(plan, path, chosen)
+    const found = this.#view().find(path)
+    if (!(found instanceof Head)) {
+      return checkedResult(nodeResult(found?.node ?? null, plan), () => this.#open())
+    }
+    const serving = chosen && {
+      index: ready.get(chosen.field.name)!,
+      served: chosen.kind === 'condition' ? chosen.served : undefined,
+    }
+    const json = (child: Path, form: JsonForm) => this.jsonBlocks(child, form)
+    const reading = new HeadQuery(this.#lmdb, reader, found, path, plan, serving, json)
+    return checkedResult(queryResult(plan, reading), () => this.#open())
   }
 
   etag(path: Path): string {

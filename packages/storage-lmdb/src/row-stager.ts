@@ -1,5 +1,5 @@
-import { JsonTokenizer, TreeBuilder, UpdateBuilder } from '@elkyn/tree'
-import type { BuiltValue, StageOptions, StagedPair, Stager } from '@elkyn/tree'
+import { JsonTokenizer, TreeBuilder, UpdateBuilder, joinPath } from '@elkyn/tree'
+import type { BuiltValue, Path, StageOptions, StagedPair, Stager } from '@elkyn/tree'
 import { bury } from './graves.ts'
 import { StagedHead } from './staged-head.ts'
 import { StagingSink } from './staging-sink.ts'
@@ -14,7 +14,7 @@ export class RowStager implements Stager {
   readonly #staged: StagedHead[] = []
   #ended = false
 
-  constructor(context: StagingContext, { kind = 'value', depth = 0 }: StageOptions) {
+  constructor(context: StagingContext, { kind = 'value', depth = 0, path }: StageOptions) {
     this.#context = context
     const sink = new StagingSink(context)
     this.#sink = sink
@@ -23,10 +23,12 @@ export class RowStager implements Stager {
     const building = { depth, sink: this.#sink, maxPendingBytes: context.heldMaxBytes }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
+      sink.placeAt(fixedPath(path))
       this.#tokenizer = new JsonTokenizer(builder)
       this.#result = () => [{ key: '', value: this.#valueOf(builder.value) }]
     } else {
       const builder = new UpdateBuilder<OpenHead>(building)
+      sink.placeAt(memberPath(path, builder))
       this.#tokenizer = new JsonTokenizer(builder)
       this.#result = () => this.#pairsOf(builder)
     }
@@ -91,7 +93,11 @@ export class RowStager implements Stager {
 
   #valueOf({ handle, node }: BuiltValue<OpenHead>): StagedPair['value'] {
     if (handle === undefined) return node ?? null
-    const staged = new StagedHead(this.#sink.headOf(handle), this.#sink.serverValuesOf(handle))
+    const staged = new StagedHead(
+      this.#sink.headOf(handle),
+      this.#sink.serverValuesOf(handle),
+      this.#sink.indexesOf(handle),
+    )
     this.#staged.push(staged)
     const { number } = staged.head
     this.#context.buryAfter(staged, () => [number])
@@ -99,7 +105,19 @@ export class RowStager implements Stager {
   }
 }
 
-/** Made here, since a function made in the stager would hold that. */
+// Made here, since functions made in the stager would hold that.
+
+function fixedPath(path: Path | undefined): () => Path | undefined {
+  return () => path
+}
+
+function memberPath(
+  path: Path | undefined,
+  builder: UpdateBuilder<OpenHead>,
+): () => Path | undefined {
+  return () => path && joinPath(path, builder.path)
+}
+
 function rootsOf(sink: StagingSink): () => readonly number[] {
   return () => sink.roots()
 }

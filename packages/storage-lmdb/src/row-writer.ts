@@ -2,9 +2,12 @@ import {
   Branch,
   TreeValue,
   childOf,
+  childPath,
   nodeAt,
   parentPath,
+  pathKeys,
   replaceLocated,
+  rootPath,
   withChild,
   withPriority,
 } from '@elkyn/tree'
@@ -12,6 +15,8 @@ import type { Path, Priority, TreeNode } from '@elkyn/tree'
 import { Head, HEAD_NUMBER_BYTES } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { storedPriority } from './entry-view.ts'
+import type { StoredIndex } from './index-catalog.ts'
+import type { IndexPlaces } from './index-places.ts'
 import { isOddInteger } from './key-encoding.ts'
 import type { Layer } from './layer.ts'
 import { entryPath, findPlace } from './place.ts'
@@ -23,6 +28,8 @@ export interface WriteContext {
   readonly rowMaxBytes: number
   /** Heads as of this layer; emptied when one goes away. */
   readonly heads: HeadMap
+  /** The indexes that what is written has to be followed by. */
+  readonly places: IndexPlaces<StoredIndex>
   /** A number that no head ever had. */
   allocateHead(): number
 }
@@ -39,6 +46,12 @@ export class RowWriter {
 
   /** Replaces the node at `path`; the null value deletes it. */
   set(path: Path, value: TreeValue): boolean {
+    const changed = this.#set(path, value)
+    if (changed) this.#follow(path)
+    return changed
+  }
+
+  #set(path: Path, value: TreeValue): boolean {
     const place = this.#find(path)
     const current = this.#current(place)
     if (place.rest === '') return this.#replace(path, place, current, value)
@@ -55,6 +68,12 @@ export class RowWriter {
 
   /** Sets the priority of the node at `path`, where there is one. */
   setPriority(path: Path, priority: Priority): boolean {
+    const changed = this.#setPriority(path, priority)
+    if (changed) this.#follow(path)
+    return changed
+  }
+
+  #setPriority(path: Path, priority: Priority): boolean {
     const place = this.#find(path)
     const current = this.#current(place)
     if (current === undefined) return false
@@ -71,32 +90,45 @@ export class RowWriter {
     return this.#replace(entryPath(path, place), place, current, changed)
   }
 
-  /** Puts a staged head in the place of the node at `path`. */
-  link(path: Path, staged: Head): boolean {
+  /**
+   * Puts a staged head in the place of the node at `path`.
+   *
+   * @param isIndexed Whether the rows below it have their entries of an index already.
+   */
+  link(path: Path, staged: Head, isIndexed: (index: StoredIndex) => boolean): boolean {
     const place = this.#find(path)
     const current = this.#current(place)
     if (current instanceof Head) this.#bury(current)
     const keys = place.rest === '' ? [] : place.rest.split('/')
     const node = current instanceof TreeValue ? current.node : null
-    this.#linkBelow(place.head, place.name, node, keys, staged)
+    this.#linkBelow(entryPath(path, place), place.head, place.name, node, keys, staged)
     this.#layer.linked.push(staged.number)
     this.#layer.grown = true
+    if (!this.#context.places.isEmpty) {
+      this.#indexBelow(staged, pathKeys(path), (index) => !isIndexed(index))
+      this.#follow(path)
+    }
     return true
   }
 
-  /** Replaces the child of a head that is no part of the tree yet; `null` takes it away. */
-  replaceUnder(head: number, name: string, entry: Entry | null): void {
+  /**
+   * Replaces the child of a head that is no part of the tree yet; `null` takes it away.
+   *
+   * @param path Where the child will be, as far as that is known.
+   */
+  replaceUnder(head: number, name: string, entry: Entry | null, path: Path | undefined): void {
     const current = this.#layer.entry(head, name)
     if (current instanceof Head && !(entry instanceof Head && entry.number === current.number)) {
       this.#bury(current)
     }
-    if (entry instanceof TreeValue) this.#place(head, name, entry)
+    if (entry instanceof TreeValue) this.#place(path, head, name, entry)
     else if (entry === null) this.#layer.set(head, name, null)
     else this.#put(head, name, entry)
   }
 
   /** Makes heads of the nodes on the way down to where the staged one belongs. */
   #linkBelow(
+    path: Path,
     head: number,
     name: string,
     node: TreeNode | null,
@@ -111,11 +143,14 @@ export class RowWriter {
     const number = this.#context.allocateHead()
     if (node instanceof Branch) {
       for (const [other, child] of node.children) {
-        if (other !== key) this.#place(number, other, TreeValue.fromNode(child))
+        if (other !== key) {
+          this.#place(childPath(path, other), number, other, TreeValue.fromNode(child))
+        }
       }
     }
-    this.#linkBelow(number, key, childOf(node, key), rest, staged)
+    this.#linkBelow(childPath(path, key), number, key, childOf(node, key), rest, staged)
     this.#put(head, name, new Head(number, storedPriority(node)))
+    this.#followNew(path, number)
   }
 
   /** The row with `value` at the end of `keys`; `undefined` where that changes nothing. */
@@ -142,22 +177,71 @@ export class RowWriter {
       if (this.#equals(current, value.node)) return false
       this.#bury(current)
     } else if (current !== undefined && sameText(current, value)) return false
-    this.#place(place.head, place.name, value)
+    this.#place(path, place.head, place.name, value)
     return true
   }
 
   /** Stores a value as a row, or as a head with its children under it when it is too long for one. */
-  #place(head: number, name: string, value: TreeValue): void {
+  #place(path: Path | undefined, head: number, name: string, value: TreeValue): void {
     if (this.#fits(name, value) || !(value.node instanceof Branch)) {
       this.#put(head, name, value)
       return
     }
     const number = this.#context.allocateHead()
+    // Nobody asks for the paths where there are no indexes.
+    const at = this.#context.places.isEmpty ? undefined : path
     for (const [key, child] of value.node.children) {
-      this.#place(number, key, TreeValue.fromNode(child))
+      const below = at === undefined ? undefined : childPath(at, key)
+      this.#place(below, number, key, TreeValue.fromNode(child))
     }
     this.#put(head, name, new Head(number, storedPriority(value.node)))
     this.#layer.grown = true
+    if (at !== undefined) this.#followNew(at, number)
+  }
+
+  /** Has indexes of the places above a path look at what was written there. */
+  #follow(path: Path): void {
+    const { places } = this.#context
+    if (places.isEmpty) return
+    const keys = pathKeys(path)
+    for (const [depth, indexes] of places.above(keys)) {
+      const head = this.#headAt(`/${keys.slice(0, depth).join('/')}` as Path)
+      if (head === undefined) continue
+      this.#layer.indexing.touch(head, indexes, keys[depth]!, keys.slice(depth + 1))
+    }
+  }
+
+  /** Has the indexes of a place take in all children of a head that came there. */
+  #followNew(path: Path, head: number): void {
+    const indexes = this.#context.places.at(pathKeys(path))
+    if (indexes.length > 0) this.#layer.indexing.addFresh(head, indexes)
+  }
+
+  /** The same for a head and all below it, as far as somebody wants it. */
+  #indexBelow(
+    head: Head,
+    keys: readonly string[],
+    isWanted: (index: StoredIndex) => boolean,
+  ): void {
+    const { places } = this.#context
+    const indexes = places.at(keys).filter(isWanted)
+    if (indexes.length > 0) this.#layer.indexing.addFresh(head.number, indexes)
+    if (!places.hasBelow(keys, isWanted)) return
+    const next = places.next(keys)
+    for (const name of next === 'any' ? this.#layer.names(head.number) : next) {
+      const entry = this.#layer.entry(head.number, name)
+      if (entry instanceof Head) this.#indexBelow(entry, [...keys, name], isWanted)
+    }
+  }
+
+  /** The number of the head that a node is; `undefined` for any other. */
+  #headAt(path: Path): number | undefined {
+    const known = this.#context.heads.get(path === rootPath ? '' : path)
+    if (known !== undefined) return known
+    const place = this.#find(path)
+    if (place.rest !== '') return undefined
+    const entry = this.#current(place)
+    return entry instanceof Head ? entry.number : undefined
   }
 
   #fits(name: string, value: TreeValue): boolean {

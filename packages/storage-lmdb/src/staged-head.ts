@@ -1,5 +1,6 @@
-import type { ServerValue, StagedValue, TreeWrite } from '@elkyn/tree'
+import type { Path, ServerValue, StagedValue, TreeWrite } from '@elkyn/tree'
 import type { Head } from './entry.ts'
+import type { StoredIndex } from './index-catalog.ts'
 
 /** A server value in a staged value, which waits for the write to know what it comes to. */
 export interface StagedServerValue {
@@ -8,16 +9,35 @@ export interface StagedServerValue {
   readonly value: ServerValue
 }
 
+/** The indexes whose entries were made together with the rows of a staged value. */
+export class StagedIndexes {
+  readonly #path: Path | undefined
+  readonly #numbers: ReadonlySet<number>
+
+  /** @param path Where they would be right; `undefined` for nowhere. */
+  constructor(path: Path | undefined, numbers: ReadonlySet<number>) {
+    this.#path = path
+    this.#numbers = numbers
+  }
+
+  /** Whether an index has its entries where the value is written to `path`. */
+  has(path: Path, { number }: StoredIndex): boolean {
+    return path === this.#path && this.#numbers.has(number)
+  }
+}
+
 /** A value whose rows are stored already, under a head that stands in no place yet. */
 export class StagedHead implements StagedValue {
   readonly staged = 'lmdb'
   readonly head: Head
   readonly serverValues: readonly StagedServerValue[]
+  readonly indexed: StagedIndexes
   #user: TreeWrite | undefined
 
-  constructor(head: Head, serverValues: readonly StagedServerValue[]) {
+  constructor(head: Head, serverValues: readonly StagedServerValue[], indexed: StagedIndexes) {
     this.head = head
     this.serverValues = serverValues
+    this.indexed = indexed
   }
 
   /** Whether it was written, or is being written. */

@@ -1,15 +1,18 @@
-import { TreeValue } from '@elkyn/tree'
-import type { Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
+import { TreeValue, childPath, pathKeys } from '@elkyn/tree'
+import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
 import type { BatchState } from './batch.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
+import type { StoredIndex } from './index-catalog.ts'
+import type { IndexPlaces } from './index-places.ts'
 import { iterableOf } from './iterable.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
 import { PlacedServerValues } from './placed-server-values.ts'
 import { RowWriter } from './row-writer.ts'
+import { StagedIndexes } from './staged-head.ts'
 import type { StagedServerValue } from './staged-head.ts'
 
 /**
@@ -43,6 +46,8 @@ export interface OpenHead {
   readonly number: number
   readonly parent: OpenHead | undefined
   readonly key: string
+  /** Where it will be in the tree; `undefined` where nobody said. */
+  readonly path: Path | undefined
   priority: number | string | null
   /** Whether a child was replaced or deleted, so that maybe none is left. */
   isThinned: boolean
@@ -51,7 +56,7 @@ export interface OpenHead {
 
 /** What waits to be stored: the child of an open head, or that it has none of this name. */
 interface Pending {
-  readonly head: number
+  readonly parent: OpenHead
   readonly key: string
   readonly entry: Entry | null
 }
@@ -59,6 +64,9 @@ interface Pending {
 /** Stores containers that are too large to be held, under heads that the tree does not have yet. */
 export class StagingSink implements TreeSink<OpenHead> {
   readonly #context: StagingContext
+  #rootPath: () => Path | undefined = () => undefined
+  /** Numbers of the indexes that were there from the first row on. */
+  #indexed: ReadonlySet<number> | undefined
   #pending: Pending[] = []
   #pendingBytes = 0
   #nextNumber = 0
@@ -74,10 +82,25 @@ export class StagingSink implements TreeSink<OpenHead> {
     this.#context = context
   }
 
+  /** @param rootPath Says where the value that is opened next will be. */
+  placeAt(rootPath: () => Path | undefined): void {
+    this.#rootPath = rootPath
+  }
+
   open(parent: OpenHead | undefined, key: string): OpenHead {
     if (this.#nextNumber === this.#numbersEnd) this.flush()
     const number = this.#nextNumber++
-    const head: OpenHead = { number, parent, key, priority: null, isThinned: false, isEmpty: true }
+    const path =
+      parent === undefined ? this.#rootPath() : parent.path && childPath(parent.path, key)
+    const head: OpenHead = {
+      number,
+      parent,
+      key,
+      path,
+      priority: null,
+      isThinned: false,
+      isEmpty: true,
+    }
     if (parent === undefined) {
       this.#roots.push(head)
       this.#newRoots.push(number)
@@ -118,7 +141,7 @@ export class StagingSink implements TreeSink<OpenHead> {
     handle.priority = priority
     if (priority !== null && handle.parent !== undefined) {
       this.#pending.push({
-        head: handle.parent.number,
+        parent: handle.parent,
         key: handle.key,
         entry: new Head(handle.number, priority),
       })
@@ -144,9 +167,15 @@ export class StagingSink implements TreeSink<OpenHead> {
       const rows = new RowWriter(layer, {
         rowMaxBytes,
         heads: new Map(),
+        places: state.indexes.places,
         allocateHead: () => state.counters.nextHead++,
       })
-      for (const { head, key, entry } of this.#pending) rows.replaceUnder(head, key, entry)
+      this.#indexed ??= new Set(state.indexes.indexes.map((index) => index.number))
+      for (const { parent, key, entry } of this.#pending) {
+        const path = parent.path && childPath(parent.path, key)
+        rows.replaceUnder(parent.number, key, entry, path)
+        if (path !== undefined) follow(layer, state.indexes.places, parent, path)
+      }
       for (const root of this.#newRoots) stage(lmdb, root)
       for (const root of this.#discarded) bury(lmdb, root)
       storeLayer(lmdb, layer, state.counters)
@@ -166,6 +195,11 @@ export class StagingSink implements TreeSink<OpenHead> {
     return new Head(handle.number, handle.priority)
   }
 
+  /** Which indexes have their entries of what lies under an open head. */
+  indexesOf(handle: OpenHead): StagedIndexes {
+    return new StagedIndexes(handle.path, this.#indexed ?? new Set())
+  }
+
   serverValuesOf(handle: OpenHead): StagedServerValue[] {
     const placed = this.#serverValues.get(handle)?.entries() ?? []
     return Array.from(placed, ([keys, value]) => ({ keys, value }))
@@ -174,7 +208,7 @@ export class StagingSink implements TreeSink<OpenHead> {
   #set(parent: OpenHead, key: string, entry: Entry | null): void {
     this.#forgetServerValues(parent, key)
     if (entry !== null) parent.isEmpty = false
-    this.#pending.push({ head: parent.number, key, entry })
+    this.#pending.push({ parent, key, entry })
     this.#pendingBytes += key.length + PENDING_BYTES
     if (this.#pendingBytes >= FLUSH_BYTES) this.flush()
   }
@@ -196,6 +230,24 @@ export class StagingSink implements TreeSink<OpenHead> {
       }
     })
     return found
+  }
+}
+
+/** Has indexes of the places at and above an open head look at the child of it that is at `path`. */
+function follow(
+  layer: Layer,
+  places: IndexPlaces<StoredIndex>,
+  parent: OpenHead,
+  path: Path,
+): void {
+  if (places.isEmpty) return
+  const keys = pathKeys(path)
+  for (const [depth, indexes] of places.above(keys)) {
+    let head: OpenHead | undefined = parent
+    for (let up = keys.length - 1; up > depth; up--) head = head?.parent
+    // Those above the staged value look at it once it is written.
+    if (head === undefined) continue
+    layer.indexing.touch(head.number, indexes, keys[depth]!, keys.slice(depth + 1))
   }
 }
 

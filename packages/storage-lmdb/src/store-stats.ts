@@ -12,6 +12,7 @@ export function storeStats(lmdb: Lmdb): DataStats {
   const fileBytes = lmdb.fileBytes()
   return {
     rows: rows.entries,
+    indexEntries: lmdb.tableStats('indexes').entries,
     graves: lmdb.tableStats('graves').entries,
     depth: rows.depth,
     mapBytes: lmdb.mapBytes(),

@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs'
-import { TreeError, pathsConflict } from '@elkyn/tree'
+import { TreeError, checkIndexDefinitions, pathsConflict } from '@elkyn/tree'
 import type {
   Change,
+  IndexDefinition,
+  IndexDefinitions,
   KnownEtag,
   Path,
   Precondition,
@@ -25,7 +27,10 @@ import { readCounters, writeCounters } from './counters.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
-import type { IndexSettings } from './index-settings.ts'
+import { hasHeads } from './index-building.ts'
+import { CatalogReader, isUnfinished, withDefinitions, writeCatalog } from './index-catalog.ts'
+import { IndexKeeper } from './index-keeper.ts'
+import { storedEntries } from './layer-storage.ts'
 import { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
@@ -35,10 +40,21 @@ import { ReadSnapshot } from './read-snapshot.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { RowStager } from './row-stager.ts'
 import type { Sealer } from './sealer.ts'
+import { SnapshotIndexes } from './snapshot-indexes.ts'
 import { storeStats } from './store-stats.ts'
 import type { StoreStats } from './store-stats.ts'
 import { TimeSlices } from './time-slices.ts'
 import { WriteQueue } from './write-queue.ts'
+
+/** An index, and what has become of it. */
+export interface IndexStatus {
+  /** The place whose children it is about; a part `*` stands for any key. */
+  readonly place: string
+  /** What it orders them by: `$value`, `$priority` or a path below each child. */
+  readonly field: string
+  /** Whether queries can use it; `false` while it is being built. */
+  readonly isReady: boolean
+}
 
 export interface LmdbTreeStoreOptions {
   readonly path: string
@@ -50,7 +66,10 @@ export interface LmdbTreeStoreOptions {
   readonly maxBytes: number
   readonly log: LogLimits
   readonly clients: ClientLimits
-  readonly indexes: IndexSettings
+  /** Those there are to be; `undefined` leaves them as they are. */
+  readonly indexes: readonly IndexDefinition[] | undefined
+  /** Whether a query is refused that has none. */
+  readonly requireIndexes: boolean
   readonly sealer: Sealer | undefined
   readonly progress?: WriterProgress | undefined
   /** Whether this process has opened the folder for writing before: a reader then opens as one. */
@@ -61,6 +80,8 @@ export interface LmdbTreeStoreOptions {
   readonly heldMaxBytes?: number
   /** Text up to which a value is compared with a precondition within the write. Default: 65,536. */
   readonly comparedMaxLength?: number
+  /** Children that an index is built from in one turn. Default: as many as there is time for. */
+  readonly indexStepsATurn?: number
 }
 
 const HELD_MAX_BYTES = 1024 * 1024
@@ -80,6 +101,9 @@ export class LmdbTreeStore implements TreeStore {
   readonly #readers: Readers
   readonly #reclaimer: Reclaimer
   readonly #feed: ChangeFeed
+  readonly #catalogs: CatalogReader
+  readonly #indexes: SnapshotIndexes
+  readonly #keeper: IndexKeeper
   readonly #queue: WriteQueue
   readonly #commits: CommitMeter = new CommitMeter()
   readonly #syncTimer: NodeJS.Timeout | undefined
@@ -123,7 +147,14 @@ export class LmdbTreeStore implements TreeStore {
       this.#transact(work)
     })
     this.#queue = new WriteQueue((writes) => this.#apply(writes))
+    this.#catalogs = new CatalogReader(this.#lmdb)
+    this.#indexes = new SnapshotIndexes(this.#catalogs, options.requireIndexes)
+    const transact = (work: (state: BatchState) => void) => {
+      this.#transact(work)
+    }
+    this.#keeper = new IndexKeeper(this.#lmdb, transact, options.indexStepsATurn)
     if (options.readOnly) return
+    this.#beginIndexes(options.indexes)
     this.#reclaimer.wake()
     if (options.durability === 'relaxed') {
       this.#syncTimer = setInterval(() => {
@@ -143,7 +174,7 @@ export class LmdbTreeStore implements TreeStore {
 
   #openSnapshot(): ReadSnapshot {
     const reader = this.#readers.acquire()
-    return new ReadSnapshot(this.#lmdb, this.#log, this.#options.indexes, reader, this.#release)
+    return new ReadSnapshot(this.#lmdb, this.#log, this.#indexes, reader, this.#release)
   }
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
@@ -179,6 +210,7 @@ export class LmdbTreeStore implements TreeStore {
       for (const write of writes) releaseStaged(write)
       throw error
     }
+    this.#keeper.retry()
     this.#commits.record(writes.length)
     if (gone > 0) this.#reclaimer.wake()
     this.#feed.publish(changes)
@@ -273,6 +305,71 @@ export class LmdbTreeStore implements TreeStore {
       },
     }
     return new RowStager(context, options)
+  }
+
+  /**
+   * Changes which indexes there are: new ones are built in the background, and those not named any more
+   * are dropped.
+   *
+   * @throws as `checkIndexDefinitions`; {@link TypeError} where values are sealed.
+   */
+  defineIndexes(definitions: IndexDefinitions): void {
+    this.#checkWritable()
+    const checked = checkIndexDefinitions(definitions)
+    checkSealing(checked, this.#options.sealer)
+    this.#queue.flush()
+    this.#beginIndexes(checked)
+  }
+
+  /** Resolves when all indexes are built, as far as this store builds them. */
+  async indexesBuilt(): Promise<void> {
+    this.#checkOpen('build indexes')
+    await this.#keeper.finished()
+  }
+
+  /** All indexes, and whether queries can use them already. */
+  indexes(): IndexStatus[] {
+    this.#checkOpen('read')
+    const reader = this.#readers.acquire()
+    try {
+      return this.#catalogs.read(reader.options).indexes.map(({ place, field, state }) => {
+        return { place, field: field.name, isReady: state === 'ready' }
+      })
+    } finally {
+      this.#readers.release(reader)
+    }
+  }
+
+  /** The indexes as `defineIndexes` takes them. */
+  definitions(): IndexDefinitions {
+    const definitions: Record<string, string[]> = {}
+    for (const { place, field } of this.indexes()) (definitions[place] ??= []).push(field)
+    return definitions
+  }
+
+  /** Rows, names and index entries that this store has read so far. */
+  get entriesRead(): number {
+    return this.#lmdb.entriesRead
+  }
+
+  #beginIndexes(definitions: readonly IndexDefinition[] | undefined): void {
+    const reader = this.#readers.acquire()
+    const catalog = this.#catalogs.read(reader.options)
+    this.#readers.release(reader)
+    if (
+      definitions !== undefined &&
+      withDefinitions(catalog, definitions, 'building') !== catalog
+    ) {
+      this.#transact((state) => {
+        // Where all is in one row there is nothing to build them from.
+        const begin = hasHeads(storedEntries(this.#lmdb)) ? 'building' : 'ready'
+        const changed = withDefinitions(state.indexes, definitions, begin)
+        if (changed === state.indexes) return
+        state.indexes = changed
+        writeCatalog(this.#lmdb, changed)
+      })
+      this.#keeper.wake()
+    } else if (isUnfinished(catalog)) this.#keeper.wake()
   }
 
   idle(): void {
@@ -401,6 +498,7 @@ export class LmdbTreeStore implements TreeStore {
     for (const listener of this.#closeListeners) listener()
     clearInterval(this.#syncTimer)
     this.#reclaimer.close()
+    this.#keeper.close()
     this.#feed.close()
     this.#readers.close()
     // lmdb copies in a thread of its own, which would go on in a closed environment.
@@ -459,7 +557,8 @@ export class LmdbTreeStore implements TreeStore {
     const counters = readCounters(this.#lmdb, undefined)
     // Another thread may have taken heads away.
     this.#heads.clear()
-    return { counters, log: this.#log.position(undefined) }
+    const indexes = this.#catalogs.read(undefined)
+    return { counters, log: this.#log.position(undefined), indexes }
   }
 
   get #comparedMaxLength(): number {
@@ -488,6 +587,21 @@ export class LmdbTreeStore implements TreeStore {
     }
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
+}
+
+/**
+ * The entries of an index hold what they order by, and would show what is sealed in the rows.
+ * @throws {TypeError}
+ */
+export function checkSealing(
+  indexes: readonly IndexDefinition[],
+  sealer: Sealer | undefined,
+): void {
+  if (sealer === undefined || indexes.length === 0) return
+  throw new TypeError(
+    'Cannot index: an encryption key seals values, and an index would show them. Open without ' +
+      'indexes, and with requireIndexes false to query all the same',
+  )
 }
 
 /** Before all changes, and not what any log goes back to. */

@@ -1,6 +1,7 @@
 import {
   TreeError,
   TreeValue,
+  childPath,
   fromJson,
   joinPath,
   parsePath,
@@ -9,7 +10,9 @@ import {
   updateOf,
 } from '@elkyn/tree'
 import type {
+  IndexDefinitions,
   KeyRange,
+  TreeQuery,
   TreeSnapshot,
   TreeStore,
   TreeWrite,
@@ -17,10 +20,18 @@ import type {
   WriteOutcome,
 } from '@elkyn/tree'
 import { createFolder } from './folder.ts'
-import type { LmdbTreeStore } from './store.ts'
+import type { IndexStatus, LmdbTreeStore } from './store.ts'
 import type { StoreStats } from './store-stats.ts'
 import { callEach, watchPath } from './watch.ts'
 import type { TreeEvent, WatchOptions } from './watch.ts'
+
+/** What a query found. */
+export interface QueryPage {
+  /** The children in the order of the query, with their whole values. */
+  readonly children: readonly { readonly key: string; readonly value: unknown }[]
+  /** For the `cursor` of the next page; `undefined` without `limitToFirst`, and where nothing follows. */
+  readonly cursor: string | undefined
+}
 
 /**
  * A tree database in this process. Values go in and out as plain JSON values: objects, arrays,
@@ -71,6 +82,51 @@ export class Tree implements AsyncDisposable {
    */
   keys(path: string, range?: KeyRange): string[] {
     return this.#read((snapshot) => [...snapshot.keys(parsePath(path), range)])
+  }
+
+  /**
+   * The children of a path that a query asks for, in its order. By a child path or `$value` it needs an
+   * index of exactly this path.
+   *
+   * @throws {TreeError} `ERR_INDEX_NOT_DEFINED` where there is none, or it is still being built;
+   * `ERR_INVALID_CURSOR`; {@link RangeError} and others for a wrong query, as `checkQuery` of
+   * `@elkyn/tree`.
+   */
+  query(path: string, query: TreeQuery): QueryPage {
+    const parsed = parsePath(path)
+    return this.#read((snapshot) => {
+      const result = snapshot.query(parsed, query)
+      const children = Array.from(result.entries(), ({ key }) => {
+        return { key, value: snapshot.get(childPath(parsed, key)).toJSON() }
+      })
+      return { children, cursor: result.cursor() }
+    })
+  }
+
+  /**
+   * Number of the children of a path, all or those that a query asks for, without reading them.
+   * @throws {TreeError} as {@link query}.
+   */
+  count(path: string, query: TreeQuery = { orderBy: '$key' }): number {
+    return this.#read((snapshot) => snapshot.query(parsePath(path), query).count())
+  }
+
+  /**
+   * Changes which indexes there are, as the option of the same name does when the tree is opened.
+   * @throws {TypeError} where values are sealed.
+   */
+  defineIndexes(indexes: IndexDefinitions): void {
+    this.#store.defineIndexes(indexes)
+  }
+
+  /** The indexes that there are, and whether queries can use them already. */
+  indexes(): IndexStatus[] {
+    return this.#store.indexes()
+  }
+
+  /** Resolves when the indexes that are being built are complete, and dropped ones gone. */
+  async indexesBuilt(): Promise<void> {
+    await this.#store.indexesBuilt()
   }
 
   /** Replaces the value at a path; `null` deletes it. */

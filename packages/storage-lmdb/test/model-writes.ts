@@ -41,13 +41,14 @@ const update = fc
   )
 
 const staged = fc
-  .tuple(path, jsonText, fc.integer({ min: 1, max: 40 }))
-  .map(([place, json, chunkBytes]): ModelWrite => {
+  .tuple(path, jsonText, fc.integer({ min: 1, max: 40 }), fc.option(path, { nil: undefined }))
+  .map(([place, json, chunkBytes, other]): ModelWrite => {
     return {
       paths: [place],
-      toString: () => `stage ${place} ${json} by ${chunkBytes}`,
+      toString: () => `stage ${place} ${json} by ${chunkBytes}, told ${other ?? place}`,
       make(store) {
-        const stager = store.stage()
+        // What it is told of the place may be wrong.
+        const stager = store.stage({ path: other ?? place })
         const bytes = Buffer.from(json)
         for (let start = 0; start < bytes.length; start += chunkBytes) {
           stager.write(bytes.subarray(start, start + chunkBytes))

@@ -403,3 +403,37 @@ test('two openings in one thread never trust what the other has changed', async 
     expect(writer.get('/v')).toEqual({ deep: { k7: { text: 'from nothing' } } })
   }
 })
+
+test('query() finds children in order, page by page, and count() counts them', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({
+    path: folder.path,
+    rowMaxBytes: 20,
+    indexes: { '/users': ['age'] },
+  })
+  tree.setSync('/users', { ada: { age: 36 }, bob: { age: 41 }, cyd: { age: 29 }, dan: { x: [1] } })
+  const first = tree.query('/users', { orderBy: 'age', reverse: true, limitToFirst: 2 })
+  expect(first.children).toEqual([
+    { key: 'bob', value: { age: 41 } },
+    { key: 'ada', value: { age: 36 } },
+  ])
+  const second = tree.query('/users', {
+    orderBy: 'age',
+    reverse: true,
+    limitToFirst: 2,
+    cursor: first.cursor!,
+  })
+  expect(second.children.map(({ key }) => key)).toEqual(['cyd', 'dan'])
+  expect(second.cursor).toBe(undefined)
+  expect(tree.count('/users')).toBe(4)
+  expect(tree.count('/users', { orderBy: 'age', start: { value: 30 } })).toBe(2)
+  expect(() => tree.query('/users', { orderBy: 'x' })).toThrow(
+    expect.objectContaining({ code: 'ERR_INDEX_NOT_DEFINED' }),
+  )
+  tree.defineIndexes({ '/users': ['x'] })
+  await tree.indexesBuilt()
+  expect(tree.indexes()).toEqual([{ place: '/users', field: 'x', isReady: true }])
+  expect(tree.query('/users', { orderBy: 'x', limitToLast: 1 }).children[0]?.value).toEqual({
+    x: [1],
+  })
+})

@@ -3,14 +3,13 @@ import { etagOf } from './etag.ts'
 import { checkIdempotencyKey, outcomeAgain, rememberedWrite } from './idempotency.ts'
 import type { RememberedWrite } from './idempotency.ts'
 import { checkIndexDefinitions, indexesAt } from './index-definitions.ts'
-import type { IndexDefinition, IndexDefinitions } from './index-definitions.ts'
+import type { IndexDefinitions } from './index-definitions.ts'
 import { MemoryStager } from './memory-stager.ts'
 import { MemorySnapshot, MemoryView } from './memory-view.ts'
+import type { MemoryIndexes } from './memory-view.ts'
 import { nodeAt, nodesEqual } from './node.ts'
 import type { TreeNode } from './node.ts'
-import type { Path } from './path.ts'
 import { pushId } from './push-id.ts'
-import type { HasIndex } from './query-plan.ts'
 import { resolveServerValues } from './server-value.ts'
 import type {
   Change,
@@ -60,8 +59,7 @@ interface QueuedWrite {
  */
 export class MemoryTreeStore implements TreeStore {
   readonly #now: () => number
-  readonly #indexes: readonly IndexDefinition[]
-  readonly #requireIndexes: boolean
+  readonly #indexes: MemoryIndexes
   /** Sets the changes of this store apart from those of any other. */
   readonly #history = pushId()
   /** The newest changes, oldest first, up to twice as many as are wanted. */
@@ -81,8 +79,7 @@ export class MemoryTreeStore implements TreeStore {
 
   constructor(options: MemoryTreeStoreOptions = {}) {
     this.#now = options.now ?? Date.now
-    this.#indexes = checkIndexDefinitions(options.indexes ?? {})
-    this.#requireIndexes = options.requireIndexes ?? true
+    this.#indexes = memoryIndexes(options)
     // The newest change is always there.
     this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
   }
@@ -93,7 +90,7 @@ export class MemoryTreeStore implements TreeStore {
       this.#root,
       this.#sequence,
       () => this.#checkReadable(),
-      (path) => this.#indexesAt(path),
+      this.#indexes,
     )
   }
 
@@ -170,12 +167,6 @@ export class MemoryTreeStore implements TreeStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  #indexesAt(path: Path): HasIndex {
-    if (!this.#requireIndexes) return () => true
-    const names = new Set(indexesAt(this.#indexes, path).map(({ field }) => field.name))
-    return ({ name }) => names.has(name)
   }
 
   #checkOpen(): void {
@@ -321,6 +312,20 @@ export class MemoryTreeStore implements TreeStore {
       for (const listener of this.#listeners) tell(listener, next)
       this.#unheard.shift()
     }
+  }
+}
+
+function memoryIndexes({
+  indexes = {},
+  requireIndexes = true,
+}: MemoryTreeStoreOptions): MemoryIndexes {
+  const definitions = checkIndexDefinitions(indexes)
+  return {
+    areRequired: requireIndexes,
+    at(path) {
+      const names = new Set(indexesAt(definitions, path).map(({ field }) => field.name))
+      return ({ name }) => names.has(name)
+    },
   }
 }
 

@@ -4,7 +4,7 @@ import { checkKeyRange, keysInRange } from './key-range.ts'
 import { Branch } from './node.ts'
 import type { TreeNode } from './node.ts'
 import type { Path } from './path.ts'
-import { planQuery, servingIndex } from './query-plan.ts'
+import { checkServed, planQuery, servingIndex } from './query-plan.ts'
 import type { HasIndex } from './query-plan.ts'
 import type { QueryResult, TreeQuery } from './query.ts'
 import { nodeResult } from './run-query.ts'
@@ -56,21 +56,27 @@ export class MemoryView implements TreeView {
   }
 }
 
+/** Which indexes there are, as far as a store in memory has any. */
+export interface MemoryIndexes {
+  /** Whether a query without one is refused. */
+  readonly areRequired: boolean
+  at(path: Path): HasIndex
+}
+
 /** A snapshot of a tree in memory. It costs nothing to keep. */
 export class MemorySnapshot extends MemoryView implements TreeSnapshot {
   readonly sequence: number
-  readonly #indexesAt: (path: Path) => HasIndex
+  readonly #indexes: MemoryIndexes
 
-  /** @param indexesAt Says which indexes a query at a path may count on. */
   constructor(
     root: TreeNode | null,
     sequence: number,
     checkStore: () => void,
-    indexesAt: (path: Path) => HasIndex,
+    indexes: MemoryIndexes,
   ) {
     super(root, checkStore)
     this.sequence = sequence
-    this.#indexesAt = indexesAt
+    this.#indexes = indexes
   }
 
   json(path: Path, form: JsonForm = 'plain'): Uint8Array<ArrayBuffer> | undefined {
@@ -94,7 +100,9 @@ export class MemorySnapshot extends MemoryView implements TreeSnapshot {
   query(path: Path, query: TreeQuery): QueryResult {
     const plan = planQuery(query)
     // Here an index only permits: the children are looked through all the same.
-    servingIndex(plan, path, this.#indexesAt(path))
+    if (this.#indexes.areRequired) {
+      checkServed(plan, path, servingIndex(plan, this.#indexes.at(path)))
+    }
     const result = nodeResult(this.nodeAt(path), plan)
     return checkedResult(result, () => this.nodeAt(path))
   }

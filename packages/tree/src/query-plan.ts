@@ -101,37 +101,40 @@ export function rangeBehindCursor(
   return intersect(order, range, behind)
 }
 
-/** What says which indexes there are where a query is asked. */
+/** Says whether there is an index of a field where a query is asked. */
 export type HasIndex = (field: QueryField) => boolean
 
+/** The index that children are found by. */
+export type ServingIndex =
+  | { readonly kind: 'order'; readonly field: QueryField }
+  | { readonly kind: 'condition'; readonly field: QueryField; readonly served: PlannedCondition }
+
 /**
- * Says which index serves a query: that of the order, or for an order by key or priority that of a
- * condition. `undefined` where keys or priorities alone do.
- *
- * @throws {TreeError} `ERR_INDEX_NOT_DEFINED` where one is needed and there is none.
+ * Chooses the index that serves a query: that of its order, or for an order by key or priority that of
+ * a condition. `undefined` where there is none.
  */
-export function servingIndex(
-  plan: QueryPlan,
-  path: Path,
-  hasIndex: HasIndex,
-): PlannedCondition | QueryField | undefined {
+export function servingIndex(plan: QueryPlan, hasIndex: HasIndex): ServingIndex | undefined {
   const { order, filters } = plan
-  if (needsIndex(order)) {
-    if (hasIndex(order)) return order
-    throw indexNotDefined(path, order)
-  }
-  const candidates = filters.filter(
-    ({ field, condition }) => needsIndex(field) && condition.op !== '!=',
-  )
-  const ready = candidates.filter(({ field }) => hasIndex(field))
+  if (order.kind !== 'key' && hasIndex(order)) return { kind: 'order', field: order }
+  if (needsIndex(order)) return undefined
+  const ready = filters.filter(({ field, condition }) => {
+    return field.kind !== 'key' && condition.op !== '!=' && hasIndex(field)
+  })
   // Those equal to one value are in key order already.
-  const equal = ready.find(({ condition }) => condition.op === '==')
-  const serving = equal ?? ready[0]
-  if (serving !== undefined) return serving
-  const [first] =
-    candidates.length > 0 ? candidates : filters.filter((one) => needsIndex(one.field))
-  if (first !== undefined && !isKeyBound(plan)) throw indexNotDefined(path, first.field)
-  return undefined
+  const served = ready.find(({ condition }) => condition.op === '==') ?? ready[0]
+  return served && { kind: 'condition', field: served.field, served }
+}
+
+/**
+ * Refuses a query that nothing serves and that would have to look at the values of all children.
+ * @throws {TreeError} `ERR_INDEX_NOT_DEFINED`
+ */
+export function checkServed(plan: QueryPlan, path: Path, serving: ServingIndex | undefined): void {
+  if (serving !== undefined) return
+  const { order, filters } = plan
+  if (needsIndex(order)) throw indexNotDefined(path, order)
+  const unserved = filters.find(({ field }) => needsIndex(field))
+  if (unserved !== undefined && !isKeyBound(plan)) throw indexNotDefined(path, unserved.field)
 }
 
 /** Whether a query may look at some children only by their keys: `where` on a known child is no scan. */

@@ -272,6 +272,8 @@ export interface TreeStoreStats {
   readonly changes?: number
   /** Entries of the tree: values in one piece, and heads of larger ones. */
   readonly rows?: number
+  /** Entries of indexes: one for each child and index of its place, where that is no single row. */
+  readonly indexEntries?: number
   /** Heads whose rows are still to be removed. */
   readonly graves?: number
   /** Levels of the tree on the disk that holds the rows. */

@@ -54,6 +54,11 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
     this.#builder = new TreeBuilder(options)
   }
 
+  /** Where the member that is being read belongs. */
+  get path(): Path {
+    return this.#path
+  }
+
   /**
    * What was read, to be asked once at the end of the input: the members in an order in which they
    * can be written one after the other, or `null` when the input was the word `null`.

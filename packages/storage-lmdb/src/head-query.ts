@@ -1,0 +1,198 @@
+import {
+  childPath,
+  compareFields,
+  isInRange,
+  isMet,
+  matchingChildren,
+  rangeBehindCursor,
+  rangeOf,
+} from '@elkyn/tree'
+import type {
+  Edge,
+  EdgeRange,
+  IndexValue,
+  JsonForm,
+  KeyRange,
+  Path,
+  PlannedCondition,
+  QueriedChildren,
+  QueryEntry,
+  QueryField,
+  QueryPlan,
+  QueryReading,
+} from '@elkyn/tree'
+import type { Entry, Head } from './entry.ts'
+import { entryField } from './entry-field.ts'
+import type { StoredIndex } from './index-catalog.ts'
+import { countInIndex, scanIndex } from './index-scan.ts'
+import type { IndexScan } from './index-scan.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { Reader } from './readers.ts'
+
+/** What serves a query below a head. */
+export interface Serving {
+  readonly index: StoredIndex
+  /** The condition that it serves; `undefined` where it gives the order. */
+  readonly served: PlannedCondition | undefined
+}
+
+/** The children of a head, as a query reads them. */
+export class HeadQuery implements QueryReading, QueriedChildren {
+  readonly isBranch = true
+  readonly #lmdb: Lmdb
+  readonly #reader: Reader
+  readonly #head: Head
+  readonly #path: Path
+  readonly #plan: QueryPlan
+  readonly #serving: Serving | undefined
+  readonly #jsonBlocks: (path: Path, form: JsonForm) => Iterable<Uint8Array> | undefined
+  /** The child that was looked at last. */
+  #last: { readonly key: string; readonly entry: Entry | undefined } | undefined
+
+  constructor(
+    lmdb: Lmdb,
+    reader: Reader,
+    head: Head,
+    path: Path,
+    plan: QueryPlan,
+    serving: Serving | undefined,
+    jsonBlocks: (path: Path, form: JsonForm) => Iterable<Uint8Array> | undefined,
+  ) {
+    this.#lmdb = lmdb
+    this.#reader = reader
+    this.#head = head
+    this.#path = path
+    this.#plan = plan
+    this.#serving = serving
+    this.#jsonBlocks = jsonBlocks
+  }
+
+  keys(range: KeyRange = {}): Iterable<string> {
+    return this.#reader.names(this.#head.number, range)
+  }
+
+  has(key: string): boolean {
+    return this.#entry(key) !== undefined
+  }
+
+  field(key: string, field: QueryField): IndexValue {
+    if (field.kind === 'key') return key
+    const entry = this.#entry(key)
+    return entry === undefined ? null : entryField(this.#reader, entry, field)
+  }
+
+  json(key: string, form: JsonForm): Iterable<Uint8Array> {
+    return this.#jsonBlocks(childPath(this.#path, key), form) ?? []
+  }
+
+  matches(descending: boolean): Iterable<QueryEntry> {
+    const serving = this.#serving
+    if (serving === undefined) return matchingChildren(this.#plan, this, descending)
+    const range = rangeBehindCursor(this.#plan, (key) => this.field(key, this.#plan.order))
+    if (serving.served === undefined) return this.#byOrder(serving.index, range, descending)
+    return isEquality(serving.served) && this.#plan.order.kind === 'key'
+      ? this.#byKey(serving.index, serving.served, range, descending)
+      : this.#sorted(serving.index, serving.served, range, descending)
+  }
+
+  countMatches(): number | undefined {
+    const { range, filters, cursor } = this.#plan
+    const serving = this.#serving
+    if (cursor !== undefined) return undefined
+    if (serving === undefined) {
+      const isAll = range.low === undefined && range.high === undefined && filters.length === 0
+      return isAll ? this.#lmdb.countNames(this.#head.number, this.#reader.options) : undefined
+    }
+    if (serving.served === undefined) {
+      return filters.length > 0 ? undefined : countInIndex(this.#scan(serving.index), range)
+    }
+    // By key or priority, with nothing else that a child has to meet.
+    const isOnly = filters.length === 1 && range.low === undefined && range.high === undefined
+    if (!isOnly) return undefined
+    return countInIndex(this.#scan(serving.index), servedRange(serving.served))
+  }
+
+  *#byOrder(index: StoredIndex, range: EdgeRange, descending: boolean): Iterable<QueryEntry> {
+    for (const entry of scanIndex(this.#scan(index), range, descending)) {
+      if (this.#meets(entry.key, undefined)) yield entry
+    }
+  }
+
+  /** Children that are equal in an index stand there in key order. */
+  *#byKey(
+    index: StoredIndex,
+    served: PlannedCondition,
+    keys: EdgeRange,
+    descending: boolean,
+  ): Iterable<QueryEntry> {
+    const { value } = served.condition
+    const all = servedRange(served)
+    const range = {
+      low: keyEdge(keys.low, value) ?? all.low,
+      high: keyEdge(keys.high, value) ?? all.high,
+    }
+    for (const { key } of scanIndex(this.#scan(index), range, descending)) {
+      if (this.#meets(key, served)) yield { key, value: key }
+    }
+  }
+
+  /** Children that an index finds, in another order than its own. */
+  *#sorted(
+    index: StoredIndex,
+    served: PlannedCondition,
+    range: EdgeRange,
+    descending: boolean,
+  ): Iterable<QueryEntry> {
+    const { order } = this.#plan
+    const entries: QueryEntry[] = []
+    for (const { key } of scanIndex(this.#scan(index), servedRange(served), false)) {
+      const value = this.field(key, order)
+      if (isInRange(order, value, key, range) && this.#meets(key, served))
+        entries.push({ key, value })
+    }
+    entries.sort(
+      (a, b) => compareFields(order, a.value, b.value) || compareFields(keyField, a.key, b.key),
+    )
+    yield* descending ? entries.toReversed() : entries
+  }
+
+  #scan(index: StoredIndex): IndexScan {
+    return {
+      lmdb: this.#lmdb,
+      head: this.#head.number,
+      index,
+      options: this.#reader.options,
+      valueOf: (name) => this.field(name, index.field),
+    }
+  }
+
+  /** Whether a child meets the conditions, but for the one that an index served. */
+  #meets(key: string, served: PlannedCondition | undefined): boolean {
+    return this.#plan.filters.every(
+      (filter) =>
+        filter === served || isMet(filter.field, filter.condition, this.field(key, filter.field)),
+    )
+  }
+
+  #entry(key: string): Entry | undefined {
+    if (this.#last?.key !== key) {
+      this.#last = { key, entry: this.#reader.entry(this.#head.number, key) }
+    }
+    return this.#last.entry
+  }
+}
+
+const keyField: QueryField = { name: '$key', kind: 'key', keys: [] }
+
+function isEquality({ condition }: PlannedCondition): boolean {
+  return condition.op === '=='
+}
+
+function servedRange({ field, condition }: PlannedCondition): EdgeRange {
+  return rangeOf(field, condition)!
+}
+
+/** Where an edge among keys lies among the children with one value. */
+function keyEdge(edge: Edge | undefined, value: IndexValue): Edge | undefined {
+  return edge && { value, key: edge.value as string, side: edge.side }
+}

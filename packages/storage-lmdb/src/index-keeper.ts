@@ -1,0 +1,106 @@
+import type { BatchState } from './batch.ts'
+import { buildPart } from './index-building.ts'
+import { isUnfinished, withIndex, withoutDropped, writeCatalog } from './index-catalog.ts'
+import { IndexRemoval } from './index-removal.ts'
+import { storedEntries } from './layer-storage.ts'
+import type { Lmdb } from './lmdb.ts'
+
+/** How long a turn may hold the writer, in milliseconds. */
+const TURN_MS = 4
+/** Children, or entries of a dropped index, between two looks at the clock. */
+const STEPS_A_LOOK = 256
+
+/** Builds new indexes and removes dropped ones, a few milliseconds at a time, while the thread has time. */
+export class IndexKeeper {
+  readonly #transact: (work: (state: BatchState) => void) => void
+  readonly #lmdb: Lmdb
+  readonly #turnMs: number
+  readonly #steps: number
+  #turn: NodeJS.Immediate | undefined
+  #removal: IndexRemoval | undefined
+  /** Whether the last turn failed, so that there is something to go on with. */
+  #isStopped = false
+  #waiting: (() => void)[] = []
+
+  /** @param stepsATurn Ends a turn after so many steps already. Default: as many as there is time for. */
+  constructor(
+    lmdb: Lmdb,
+    transact: (work: (state: BatchState) => void) => void,
+    stepsATurn: number | undefined,
+  ) {
+    this.#lmdb = lmdb
+    this.#turnMs = stepsATurn === undefined ? TURN_MS : 0
+    this.#steps = stepsATurn ?? STEPS_A_LOOK
+    this.#transact = transact
+  }
+
+  /** Goes on in the next turns of the event loop. */
+  wake(): void {
+    this.#isStopped = false
+    this.#turn ??= setImmediate(this.#run)
+  }
+
+  /** Goes on where that was not possible before, now that something was committed. */
+  retry(): void {
+    if (this.#isStopped) this.wake()
+  }
+
+  /** Resolves when nothing is left to do, or the keeper was closed. */
+  async finished(): Promise<void> {
+    if (this.#turn === undefined && !this.#isStopped) return
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve)
+    })
+  }
+
+  /** Works for one turn. @returns whether something is left. */
+  work(): boolean {
+    let isLeft = false
+    this.#transact((state) => {
+      const { indexes } = state
+      const end = performance.now() + this.#turnMs
+      do this.#step(state)
+      while (isUnfinished(state.indexes) && performance.now() < end)
+      if (state.indexes !== indexes) writeCatalog(this.#lmdb, state.indexes)
+      isLeft = isUnfinished(state.indexes)
+    })
+    return isLeft
+  }
+
+  close(): void {
+    if (this.#turn !== undefined) clearImmediate(this.#turn)
+    this.#turn = undefined
+    this.#tellFinished()
+  }
+
+  readonly #run = (): void => {
+    this.#turn = undefined
+    try {
+      if (this.work()) this.wake()
+      else this.#tellFinished()
+    } catch {
+      // The disk is full or fails. What was done stays done, and the next commit comes back to the rest.
+      this.#isStopped = true
+      this.#removal = undefined
+    }
+  }
+
+  #step(state: BatchState): void {
+    const building = state.indexes.indexes.find((index) => index.state === 'building')
+    if (building !== undefined) {
+      const built = buildPart(this.#lmdb, storedEntries(this.#lmdb), building, this.#steps)
+      state.indexes = withIndex(state.indexes, built)
+      return
+    }
+    const [dropped] = state.indexes.dropped
+    if (dropped === undefined) return
+    if (this.#removal?.index !== dropped) this.#removal = new IndexRemoval(dropped)
+    if (this.#removal.step(this.#lmdb, this.#steps)) return
+    this.#removal = undefined
+    state.indexes = withoutDropped(state.indexes, dropped)
+  }
+
+  #tellFinished(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}

@@ -1,0 +1,262 @@
+import { setImmediate } from 'node:timers/promises'
+import { parseJson } from '@elkyn/tree'
+import type { TreeQuery, TreeStore } from '@elkyn/tree'
+import { describe, expect, test } from 'vitest'
+import { compactTree, openTree } from '../src/index.ts'
+import type { LmdbTreeStore } from '../src/store.ts'
+import { openStore } from './open-store.ts'
+import { at, reclaimed } from './reading.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const users = at('/users')
+
+/** Stages `count` users, each with a name, an age and, now and then, a city. */
+function fill(store: TreeStore, count: number, path = users): void {
+  const stager = store.stage({ path })
+  stager.write(Buffer.from('{'))
+  for (let index = 0; index < count; index++) {
+    const city = index % 10 === 0 ? `,"at":{"city":"c${index % 7}"}` : ''
+    const age = (index * 7919) % 1000
+    const text = `"u${String(index).padStart(7, '0')}":{"name":"n","age":${age}${city}}`
+    stager.write(Buffer.from(index === 0 ? text : `,${text}`))
+  }
+  stager.write(Buffer.from('}'))
+  const [outcome] = store.commit([{ pairs: stager.end().map(({ value }) => ({ path, value })) }])
+  if (outcome?.ok !== true) throw outcome?.error ?? new Error('Nothing was written')
+}
+
+/** Entries that a query reads, of whatever kind. */
+function readsOf(store: LmdbTreeStore, query: TreeQuery): number {
+  using snapshot = store.snapshot()
+  // What is read once for each snapshot is no matter here.
+  snapshot.kind(users)
+  const before = store.entriesRead
+  const result = snapshot.query(users, query)
+  for (const _ of result.entries()) continue
+  for (const _ of result.jsonBlocks() ?? []) continue
+  return store.entriesRead - before
+}
+
+const missing = (index: string) =>
+  expect.objectContaining({ code: 'ERR_INDEX_NOT_DEFINED', path: '/users', index })
+
+describe('a query', () => {
+  test('reads as much as it finds, however many children there are', async () => {
+    const queries: TreeQuery[] = [
+      { orderBy: 'age', limitToLast: 20 },
+      { orderBy: 'age', limitToFirst: 20 },
+      { orderBy: 'age', start: { value: 500 }, limitToFirst: 20 },
+      { orderBy: 'age', start: { value: 700 }, reverse: true, limitToFirst: 20 },
+      { orderBy: '$key', start: { value: 'u0000500' }, limitToFirst: 20 },
+      { orderBy: '$key', limitToLast: 20 },
+      { orderBy: '$priority', limitToLast: 20 },
+      { orderBy: '$key', where: [{ field: 'at/city', op: '==', value: 'c3' }], limitToFirst: 10 },
+    ]
+    const reads: number[][] = []
+    for (const count of [1000, 100_000]) {
+      using folder = temporaryFolder()
+      const indexes = { '/users': ['age', 'at/city', '$priority'] }
+      await using store = openStore({ path: folder.path, indexes, heldMaxBytes: 65_536 })
+      fill(store, count)
+      reads.push(queries.map((query) => readsOf(store, query)))
+    }
+    const [few, many] = reads
+    expect(many).toEqual(few)
+    // An entry and a row for each child, and some on the way.
+    for (const read of many!) expect(read).toBeLessThanOrEqual(20 * 3 + 10)
+  })
+
+  test('counts without reading the children', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({
+      path: folder.path,
+      indexes: { '/users': ['age'] },
+      heldMaxBytes: 65_536,
+    })
+    fill(store, 5000)
+    using snapshot = store.snapshot()
+    snapshot.kind(users)
+    const before = store.entriesRead
+    expect(snapshot.query(users, { orderBy: '$key' }).count()).toBe(5000)
+    expect(snapshot.query(users, { orderBy: 'age' }).count()).toBe(5000)
+    const some = { orderBy: 'age', start: { value: 100 }, end: { value: 199 } }
+    expect(snapshot.query(users, some).count()).toBe(500)
+    const where = [{ field: 'age', op: '<', value: 100 } as const]
+    expect(snapshot.query(users, { orderBy: '$key', where }).count()).toBe(500)
+    expect(store.entriesRead - before).toBeLessThan(10)
+  })
+
+  test('is refused without an index, and while that is being built', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(store, 100)
+    using before = store.snapshot()
+    expect(() => before.query(users, { orderBy: 'age' })).toThrow(missing('age'))
+    store.defineIndexes({ '/users': ['age'] })
+    using during = store.snapshot()
+    expect(store.indexes()).toEqual([{ place: '/users', field: 'age', isReady: false }])
+    expect(() => during.query(users, { orderBy: 'age' })).toThrow(missing('age'))
+    await store.indexesBuilt()
+    // What was not complete then is not complete there now.
+    expect(() => during.query(users, { orderBy: 'age' })).toThrow(missing('age'))
+    using after = store.snapshot()
+    expect(after.query(users, { orderBy: 'age', limitToLast: 1 }).count()).toBe(1)
+    expect(() => after.query(at('/'), { orderBy: 'age' })).toThrow(
+      expect.objectContaining({ code: 'ERR_INDEX_NOT_DEFINED', path: '/' }),
+    )
+  })
+
+  test('looks at all children where the store requires no index', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, requireIndexes: false, heldMaxBytes: 1024 })
+    fill(store, 100)
+    using snapshot = store.snapshot()
+    const oldest = [...snapshot.query(users, { orderBy: 'age', limitToLast: 1 }).entries()]
+    expect(oldest).toEqual([{ key: 'u0000099', value: 981 }])
+    const where = [{ field: 'at/city', op: '==', value: 'c3' } as const]
+    expect(snapshot.query(users, { orderBy: '$key', where }).count()).toBe(2)
+  })
+
+  test('ends with its snapshot, also in the middle', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({
+      path: folder.path,
+      indexes: { '/users': ['age'] },
+      heldMaxBytes: 1024,
+    })
+    fill(store, 100)
+    const snapshot = store.snapshot()
+    const entries = snapshot.query(users, { orderBy: 'age' }).entries()[Symbol.iterator]()
+    expect(entries.next().done).toBe(false)
+    snapshot.close()
+    expect(() => entries.next()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }))
+  })
+})
+
+describe('an index', () => {
+  test('is built while others write, and goes on after a restart', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const indexes = { '/users': ['age', '$value'] }
+    const first = openStore({ path, heldMaxBytes: 1024 })
+    fill(first, 300)
+    first.defineIndexes(indexes)
+    // Some turns: nowhere near the end.
+    for (let turn = 0; turn < 20; turn++) {
+      await setImmediate()
+      const pair = { path: at(`/users/u${String(turn * 13).padStart(7, '0')}/age`), value: -turn }
+      first.commit([{ pairs: [pair] }])
+    }
+    expect(first.indexes().some(({ isReady }) => isReady)).toBe(false)
+    const { indexEntries } = first.stats()
+    expect(indexEntries).toBeGreaterThan(20)
+    await first.close()
+    await using second = openStore({ path, indexes })
+    expect(second.stats().indexEntries).toBe(indexEntries)
+    await second.indexesBuilt()
+    expect(second.indexes().every(({ isReady }) => isReady)).toBe(true)
+    expect(second.stats().indexEntries).toBe(600)
+    using snapshot = second.snapshot()
+    const least = snapshot.query(users, { orderBy: 'age', limitToFirst: 2 })
+    expect([...least.entries()]).toEqual([
+      { key: 'u0000247', value: -19 },
+      { key: 'u0000234', value: -18 },
+    ])
+  })
+
+  test('is ready at once where there is nothing to build it from', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, indexes: { '/users': ['age'] } })
+    expect(store.indexes()).toEqual([{ place: '/users', field: 'age', isReady: true }])
+  })
+
+  test('stays when nobody says anything of indexes', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const first = openStore({ path, indexes: { '/users': ['age'] }, heldMaxBytes: 1024 })
+    fill(first, 50)
+    await first.close()
+    await using second = openStore({ path, heldMaxBytes: 1024 })
+    second.commit([{ pairs: [{ path: at('/users/u0000007/age'), value: 9999 }] }])
+    using snapshot = second.snapshot()
+    const oldest = snapshot.query(users, { orderBy: 'age', limitToLast: 1 })
+    expect([...oldest.entries()]).toEqual([{ key: 'u0000007', value: 9999 }])
+  })
+
+  test('that is not named any more goes, and its space with it', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const first = openStore({ path, indexes: { '/*': ['age', 'name'] }, heldMaxBytes: 1024 })
+    fill(first, 200)
+    fill(first, 100, at('/guests'))
+    expect(first.stats().indexEntries).toBe(600)
+    await first.close()
+    await using second = openStore({ path, indexes: { '/$room': ['age'] } })
+    using snapshot = second.snapshot()
+    expect(() => snapshot.query(users, { orderBy: 'name' })).toThrow(missing('name'))
+    await second.indexesBuilt()
+    expect(second.stats().indexEntries).toBe(300)
+    second.defineIndexes({})
+    await second.indexesBuilt()
+    expect(second.stats().indexEntries).toBe(0)
+  })
+
+  test('comes and goes with the values that it is about', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({
+      path: folder.path,
+      indexes: { '/users': ['age'] },
+      heldMaxBytes: 1024,
+    })
+    fill(store, 200)
+    expect(store.stats().indexEntries).toBe(200)
+    store.commit([{ pairs: [{ path: users, value: parseJson('{"a":{"age":1}}') }] }])
+    expect((await reclaimed(store)).indexEntries).toBe(0)
+  })
+
+  test('goes along into a backup and a compacted file', async () => {
+    using folder = temporaryFolder()
+    using copy = temporaryFolder()
+    const { path } = folder
+    const indexes = { '/users': ['age'] }
+    const oldest = { orderBy: 'age', limitToLast: 1 } as const
+    const expectOldest = async (where: string) => {
+      await using tree = await openTree({ path: where })
+      using snapshot = tree.store.snapshot()
+      const result = snapshot.query(users, oldest)
+      expect([...result.entries()]).toEqual([{ key: 'u0000317', value: 323 }])
+    }
+    {
+      await using tree = await openTree({ path, indexes, durability: 'relaxed' })
+      fill(tree.store, 1000)
+      const pairs = [{ path: at('/users'), value: null }]
+      tree.store.commit([{ pairs }])
+      fill(tree.store, 1000)
+      for (let index = 0; index < 1000; index++) {
+        if ((index * 7919) % 1000 > 323) {
+          tree.deleteSync(`/users/u${String(index).padStart(7, '0')}`)
+        }
+      }
+      await tree.backup(copy.path)
+    }
+    await expectOldest(copy.path)
+    await compactTree({ path })
+    await expectOldest(path)
+  })
+
+  test('is refused where values are sealed', async () => {
+    using folder = temporaryFolder()
+    const encryptionKey = Buffer.alloc(32, 'key')
+    const options = { path: folder.path, encryptionKey }
+    await expect(openTree({ ...options, indexes: { '/users': ['age'] } })).rejects.toThrow(
+      TypeError,
+    )
+    const store = openStore({ ...options, requireIndexes: false })
+    expect(() => store.defineIndexes({ '/users': ['age'] })).toThrow(TypeError)
+    store.commit([{ pairs: [{ path: users, value: parseJson('{"a":{"age":1}}') }] }])
+    using snapshot = store.snapshot()
+    expect(snapshot.query(users, { orderBy: 'age' }).count()).toBe(1)
+    snapshot.close()
+    await store.close()
+  })
+})
