@@ -356,6 +356,8 @@ export class LmdbTreeStore implements TreeStore {
     const reader = this.#readers.acquire()
     const catalog = this.#catalogs.read(reader.options)
     this.#readers.release(reader)
+    // Else the file would grow for it until the next turn.
+    this.#readers.giveUp()
     if (
       definitions !== undefined &&
       withDefinitions(catalog, definitions, 'building') !== catalog
