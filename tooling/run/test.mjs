@@ -7,7 +7,7 @@ import { installIfNeeded, run } from './workspace.mjs'
 const turbo = ['run', '--continue=always', '--log-order=grouped', '--output-logs=new-only']
 const checks = ['lint', 'format:check', 'knip', 'typecheck', 'build', 'check:package']
 // Tests call these and are skipped without them; `.ci/run` installs them.
-const programs = ['cc', 'curl', 'strace']
+const programs = ['cc', 'chromium', 'curl', 'nginx', 'strace']
 
 if (installIfNeeded()) runChecks()
 else finish(0, 1, 0)
@@ -34,7 +34,9 @@ function runChecks() {
 
 /** @param {string} program */
 function isInstalled(program) {
-  return spawnSync(program, ['--version']).status === 0
+  // Nginx, which knows no such option, lies where the search path of a user does not lead.
+  const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin` }
+  return spawnSync(program, ['--version'], { env }).error === undefined
 }
 
 /**
