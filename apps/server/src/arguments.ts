@@ -18,6 +18,11 @@ export function textArgument(text: string): string {
   throw new InvalidArgumentError('It is empty.')
 }
 
+/** Reads names parted by commas. */
+export function namesArgument(text: string): string[] {
+  return text.split(',').map((name) => textArgument(name.trim()))
+}
+
 /** Reads a whole number in a range. */
 export function integerArgument(minimum: number, maximum: number): (text: string) => number {
   return (text) => {

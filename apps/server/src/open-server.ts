@@ -1,12 +1,12 @@
 import { resolve } from 'node:path'
 import process from 'node:process'
-import { SimpleHttpServer, ThreadPoolHttpServer } from '@elkyn/http-server'
-import type { MetricsOption, TlsOptions } from '@elkyn/http-server'
+import { SimpleHttpServer, ThreadPoolHttpServer, checkNamespaces } from '@elkyn/http-server'
+import type { MetricsOption, NamespacesOptions, TlsOptions } from '@elkyn/http-server'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
 import type { OpenTreeOptions } from '@elkyn/storage-lmdb'
 import type { IndexDefinitions } from '@elkyn/tree'
 import type { Logger } from 'pino'
-import { exitCodes } from './command-error.ts'
+import { CommandError, exitCodes } from './command-error.ts'
 import { folderError, openFolder } from './open-folder.ts'
 import type { ServeOptions } from './serve-options.ts'
 
@@ -25,7 +25,8 @@ export interface OpenServer extends AsyncDisposable {
 /**
  * Opens the data folder and makes a server for it.
  * @param onFatal Called when the database has failed.
- * @throws {CommandError} `unavailable`, with the way out, when the folder cannot be had.
+ * @throws {CommandError} `unavailable`, with the way out, when the folder cannot be had; `usage` for
+ * names that no databases have.
  * @throws {TypeError} for a key or a certificate that is none.
  */
 export async function openServer(
@@ -38,15 +39,25 @@ export async function openServer(
   onFatal: (error: Error) => void,
 ): Promise<OpenServer> {
   const { host, port, data: path, durability, requireIndexes, threads } = options
+  const namespaces = namespacesOption(options)
   const storage = {
     path,
     durability,
     requireIndexes,
-    // Without rules the indexes stay as they are.
-    ...(indexes && { indexes }),
-  }
+    databases: namespaces === undefined ? 'one' : 'several',
+    // Without rules the indexes stay as they are. The rules are those of each database.
+    ...(indexes && { indexes: namespaces === undefined ? indexes : inEachDatabase(indexes) }),
+  } as const
   const metrics = metricsOption(options)
-  const common = { host, port, log, metrics, onFatal, ...(tls && { tls }) }
+  const common = {
+    host,
+    port,
+    log,
+    metrics,
+    onFatal,
+    ...(tls && { tls }),
+    ...(namespaces && { namespaces }),
+  }
   if (threads === 0) return inThread(common, storage)
   const server = new ThreadPoolHttpServer({
     ...common,
@@ -93,4 +104,33 @@ async function inThread(
 
 function metricsOption({ metrics, metricsPort, metricsHost }: ServeOptions): MetricsOption {
   return metricsPort === undefined ? metrics === true : { host: metricsHost, port: metricsPort }
+}
+
+function namespacesOption({
+  namespaces,
+  defaultNamespace,
+}: ServeOptions): NamespacesOptions | undefined {
+  if (namespaces === undefined) {
+    if (defaultNamespace === undefined) return undefined
+    throw new CommandError('usage', 'Cannot serve with --default-namespace alone', {
+      hint: 'Say with --namespaces which databases there are.',
+    })
+  }
+  const names = namespaces.filter((name) => name !== '*')
+  try {
+    return checkNamespaces({
+      names,
+      createOnUse: names.length < namespaces.length,
+      ...(defaultNamespace === undefined ? {} : { default: defaultNamespace }),
+    })
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new CommandError('usage', error.message, { cause: error })
+  }
+}
+
+function inEachDatabase(indexes: IndexDefinitions): IndexDefinitions {
+  return Object.fromEntries(
+    Object.entries(indexes).map(([place, fields]) => [`/*${place}`, fields]),
+  )
 }

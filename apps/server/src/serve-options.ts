@@ -13,6 +13,10 @@ export interface ServeOptions {
   /** The data folder. */
   readonly data: string
   readonly durability: Durability
+  /** Several databases instead of one: their names, or `*` for any. */
+  readonly namespaces?: readonly string[]
+  /** The one of them that is meant where a request names none. */
+  readonly defaultNamespace?: string
   /** The file with the rules that say which indexes there are. */
   readonly rules?: string
   /** Whether a query may do without an index by reading all children. */

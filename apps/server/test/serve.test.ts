@@ -64,6 +64,43 @@ test('serve has the indexes that its rules file declares', async () => {
   }
 })
 
+test('serve --namespaces serves several databases, with the rules of each', async () => {
+  const rules = folder.file('rules.json')
+  const data = folder.file('data')
+  await writeFile(rules, '{"rules": {".read": true, ".write": true, "a": {".indexOn": "b"}}}')
+  const args = ['--namespaces', 'shop, blog', '--default-namespace', 'shop', '--rules', rules]
+  {
+    await using server = await RunningServer.start(data, args)
+    for (const [ns, b] of [
+      ['shop', 1],
+      ['blog', 2],
+    ] as const) {
+      await fetch(`${server.url}/a.json?ns=${ns}`, { method: 'PUT', body: `{"x": {"b": ${b}}}` })
+    }
+    const query = `${server.url}/a.json?orderBy="b"&equalTo=`
+    expect(await (await fetch(`${query}1`)).json()).toEqual({ x: { b: 1 } })
+    expect(await (await fetch(`${query}2&ns=blog`)).json()).toEqual({ x: { b: 2 } })
+    expect((await fetch(`${server.url}/a.json?ns=other`)).status).toBe(404)
+    await server.stop()
+  }
+  const { code, stderr } = await elkyn(['serve', '--data', data, '--port', '0'])
+  expect(code).toBe(3)
+  expect(stderr).toContain('for one database: it was made for several databases')
+})
+
+test('serve --namespaces refuses names that no database has', async () => {
+  for (const args of [
+    ['--namespaces', 'a.b'],
+    ['--namespaces', 'a,,b'],
+    ['--namespaces', 'a', '--default-namespace', 'b'],
+    ['--default-namespace', 'b'],
+  ]) {
+    const { code } = await elkyn(['serve', '--data', folder.file('data'), ...args])
+    expect([args, code]).toEqual([args, 2])
+  }
+  expect(existsSync(folder.file('data'))).toBe(false)
+})
+
 test('serve --no-require-indexes answers queries without an index', async () => {
   await using server = await RunningServer.start(folder.path, ['--no-require-indexes'])
   await fetch(`${server.url}/a.json`, { method: 'PUT', body: '{"b": {"c": 1}}' })

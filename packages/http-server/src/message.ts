@@ -29,8 +29,9 @@ export const decisiveHeaders = [
   'x-http-method-override',
 ] as const
 
+/** Those, and what decides in some servers only. */
 export type DecisiveHeaders = Readonly<
-  Partial<Record<(typeof decisiveHeaders)[number], string | readonly string[] | undefined>>
+  Partial<Record<(typeof decisiveHeaders)[number] | 'host', string | readonly string[] | undefined>>
 >
 
 /** The part of a request that is known before its body. */

@@ -17,6 +17,7 @@ import { jsonResponse } from './response.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
 import { parseWrapping } from './wrapping.ts'
 import { parseWriteSizeLimit } from './write-size-limit.ts'
+import { databaseOf } from './namespaces.ts'
 import { planDelete, planPatch, planPost, planPut } from './write.ts'
 import type { WriteRequest } from './write.ts'
 
@@ -42,8 +43,7 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   if (pathname === '/.metrics') throw new Refusal(404, 'Metrics are not shown here')
   refusePath(method, pathname)
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
-  const place = locate(pathname)
-  refuseNamespace(parameters, options)
+  const place = locate(pathname, databaseOf(head, parameters, options))
   refuseParameters(method, parameters)
   refuseHeaders(method, head.headers)
   const request = {
@@ -100,10 +100,4 @@ function planInfo(method: Method, pathname: string, parameters: Parameters): Res
   const surface = surfaceOf(pathname)
   const print = parsePrint(parameters)
   return { kind: 'respond', response: nothingResponse({ surface, shownPath: pathname, print }) }
-}
-
-// Client libraries name a database in every request to a server of one's own.
-function refuseNamespace(parameters: Parameters, { namespace }: PlanOptions): void {
-  if (namespace === undefined) return
-  if ((parameters.get('ns') ?? namespace) !== namespace) throw new Refusal(404, '404 Not Found')
 }

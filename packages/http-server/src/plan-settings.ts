@@ -1,16 +1,38 @@
 import type { HttpLimits } from './limits.ts'
+import { checkNamespaces } from './namespaces.ts'
+import type { NamespacesOptions } from './namespaces.ts'
 
 /** What a server was set to that decides about its answers. Each of its threads is told. */
 export interface PlanSettings {
   /** Name of the one database that is served; `undefined` takes any. */
   readonly namespace: string | undefined
+  /** The databases, where there are several. */
+  readonly namespaces: NamespacesOptions | undefined
   /** Most bytes of the answer to a read; `Infinity` for any number. */
   readonly maxAnswerBytes: number
 }
 
+/** What of the options of a server are settings. */
+export interface SettingOptions {
+  /**
+   * Name of the database, as clients give it in the parameter `ns`. One that names another is
+   * answered 404. Default: any name is taken, and means the one database there is.
+   */
+  readonly namespace?: string
+  /** Several databases instead of one. */
+  readonly namespaces?: NamespacesOptions
+}
+
+/**
+ * @throws {RangeError} for wrong namespaces.
+ * @throws {TypeError} for one database and several at once.
+ */
 export function planSettings(
-  { namespace }: { readonly namespace?: string },
+  { namespace, namespaces }: SettingOptions,
   { maxAnswerBytes }: Required<HttpLimits>,
 ): PlanSettings {
-  return { namespace, maxAnswerBytes }
+  if (namespace !== undefined && namespaces !== undefined) {
+    throw new TypeError('Cannot serve with namespace and with namespaces: Take one of them')
+  }
+  return { namespace, namespaces: namespaces && checkNamespaces(namespaces), maxAnswerBytes }
 }

@@ -6,10 +6,10 @@ import { silentLog } from './log.ts'
 import type { Log } from './log.ts'
 import type { RequestHandler } from './message.ts'
 import { planSettings } from './plan-settings.ts'
-import type { PlanSettings } from './plan-settings.ts'
+import type { PlanSettings, SettingOptions } from './plan-settings.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
 
-export interface RequestHandlerOptions {
+export interface RequestHandlerOptions extends SettingOptions {
   /** What requests read and write. Stays open: it is for its owner to close. */
   readonly store: TreeStore
   /** Largest request body, in bytes. A larger one is answered 413. Default: 268435456 (256 MiB). */
@@ -21,11 +21,6 @@ export interface RequestHandlerOptions {
   readonly maxStreamedAnswers?: number
   /** Largest answer to a read, in bytes. A larger one is answered 400. Default: no limit. */
   readonly maxAnswerBytes?: number
-  /**
-   * Name of the database, as clients give it in the parameter `ns`. One that names another is
-   * answered 404. Default: any name is taken, and means the one database there is.
-   */
-  readonly namespace?: string
   /** Receives the faults of the server. Default: nothing is logged. */
   readonly log?: Log
 }
@@ -34,7 +29,7 @@ export interface RequestHandlerOptions {
  * Makes a function that answers requests from a store, without sockets and in the calling thread:
  * for servers other than ours, and for tests.
  *
- * @throws {RangeError} for a limit that is not a positive integer.
+ * @throws {RangeError} for a limit that is not a positive integer, and for wrong namespaces.
  */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
   return createHandler(options, () => true)

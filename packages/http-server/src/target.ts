@@ -1,5 +1,6 @@
 import { decodeUrlPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
+import { inDatabase } from './namespaces.ts'
 import { Refusal } from './refusal.ts'
 
 /** Which of the two dialects a request speaks: `/users/ada.json` or `/users/ada`. */
@@ -14,6 +15,8 @@ export interface Target {
 
 export interface Location {
   readonly surface: Surface
+  /** Where the database begins in the store. */
+  readonly database: Path
   /** In the store. */
   readonly path: Path
   /** In the database that the client speaks of, for what it is told. */
@@ -46,13 +49,13 @@ export function surfaceOf(pathname: string): Surface {
 }
 
 /**
- * The place in the tree that a URL path names, and the dialect.
+ * The place that a URL path names in a database, and the dialect.
  * @throws {TreeError} `ERR_INVALID_PATH`, `ERR_PATH_TOO_LONG`
  */
-export function locate(pathname: string): Location {
+export function locate(pathname: string, database: Path): Location {
   const surface = surfaceOf(pathname)
   const path = decodeUrlPath(surface === 'firebase' ? pathname.slice(0, -suffix.length) : pathname)
-  return { surface, path, shownPath: path }
+  return { surface, database, path: inDatabase(database, path), shownPath: path }
 }
 
 const suffix = '.json'

@@ -15,6 +15,7 @@ import type {
   Path,
   StagedPair,
   StagedValue,
+  TreeErrorCode,
   TreeSnapshot,
   WriteAccepted,
   WritePair,
@@ -27,6 +28,7 @@ import type { HttpResponse } from './message.ts'
 import type { Method } from './method.ts'
 import type { Print } from './parameters.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
+import { inDatabase } from './namespaces.ts'
 import { Refusal } from './refusal.ts'
 import { valueResponse } from './value-response.ts'
 import { answerWritten, writtenBlocks, writtenEtag, writtenMembers } from './written.ts'
@@ -36,6 +38,9 @@ import type { Written } from './written.ts'
 export interface WriteRequest {
   readonly method: Method
   readonly path: Path
+  /** Where its database begins in the store, and the path in that. */
+  readonly database: Path
+  readonly shownPath: Path
   readonly print: Print
   readonly form: JsonForm
   readonly conditions: Conditions
@@ -68,13 +73,13 @@ function planValue(
   show: Show,
 ): BodyPlan {
   const placeOf = (child: string | undefined): Path =>
-    child === undefined ? request.path : joinPath(request.path, child)
+    child === undefined ? request.path : placeBelow(request, child)
   const path = placeOf(key)
-  const depth = pathDepth(path)
+  const depth = pathDepth(request.shownPath) + (key === undefined ? 0 : 1)
   const { wantsEtag } = request.conditions
   const plan = (value: StagedPair['value'] = null, digest?: string): WritePlan => {
     if (isPriorityPath(path) && isStaged(value)) {
-      throw new Refusal(400, 'Invalid data: a priority is a number, a string or null')
+      throw invalidPriority()
     }
     const facts = { digest, memo: key }
     return planWrite(request, facts, [{ path, value }], ({ values, repeated }) => {
@@ -97,6 +102,14 @@ function planValue(
   }
 }
 
+/**
+ * A place below that of a request. What limits a path limits it in its database.
+ * @throws {TreeError} as `joinPath`.
+ */
+function placeBelow({ database, shownPath }: WriteRequest, relative: string): Path {
+  return inDatabase(database, joinPath(shownPath, relative))
+}
+
 function isStaged(value: StagedPair['value']): value is StagedValue {
   return typeof value === 'object' && value !== null && 'staged' in value
 }
@@ -108,7 +121,7 @@ function supplied(body: Uint8Array): Uint8Array {
 
 /** Replaces the named descendants of the path, all or none, and answers what was written. */
 export function planPatch(request: WriteRequest): BodyPlan {
-  const depth = pathDepth(request.path)
+  const depth = pathDepth(request.shownPath)
   return {
     kind: 'body',
     isDigested: request.idempotencyKey !== undefined,
@@ -135,14 +148,14 @@ function planUpdate(
 ): WritePlan | RespondPlan {
   // [unconfirmed] The official command-line tool deletes with an update of null.
   if (members === undefined) return planDeletion(request, digest)
-  const { path, print, form } = request
+  const { print, form } = request
   // [unconfirmed] An update of nothing succeeds. One with a number has to be counted.
   if (members.length === 0 && request.idempotencyKey === undefined) {
     return { kind: 'respond', response: valueResponse(writtenMembers([], form), print) }
   }
   const pairs = members.map(({ key, value }) => ({
     name: joinPath(rootPath, key).slice(1),
-    path: joinPath(path, key),
+    path: placeBelow(request, key),
     value,
   }))
   return planWrite(request, { digest }, pairs, ({ values }) => {
@@ -197,8 +210,8 @@ function planWrite(
       if (outcome.current !== undefined) {
         return { kind: 'respond', response: changedResponse(request, outcome.current) }
       }
-      if (isConditionFailure(outcome.error)) return planChanged(request)
-      throw outcome.error
+      if (hasCode(outcome.error, 'ERR_CONDITION_FAILED')) return planChanged(request)
+      throw hasCode(outcome.error, 'ERR_INVALID_PRIORITY') ? invalidPriority() : outcome.error
     },
   }
 }
@@ -236,6 +249,11 @@ function changed(
   return { ...valueResponse(blocks, print === 'pretty' ? 'pretty' : 'compact', etag), status: 412 }
 }
 
-function isConditionFailure(error: Error): boolean {
-  return error instanceof TreeError && error.code === 'ERR_CONDITION_FAILED'
+function hasCode(error: Error, code: TreeErrorCode): boolean {
+  return error instanceof TreeError && error.code === code
+}
+
+// Said here, because a store says it with its own path of the place.
+function invalidPriority(): Refusal {
+  return new Refusal(400, 'Invalid data: a priority is a number, a string or null')
 }

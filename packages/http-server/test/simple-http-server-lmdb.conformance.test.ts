@@ -7,7 +7,11 @@ import { describeHttpServer } from './conformance/describe-http-server.ts'
 
 describeHttpServer('SimpleHttpServer over LMDB', async ({ indexes = {}, ...options }) => {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-http-server-'))
-  const tree = await openTree({ path, indexes })
+  const tree = await openTree({
+    path,
+    indexes,
+    databases: options.namespaces === undefined ? 'one' : 'several',
+  })
   const server = new SimpleHttpServer({ ...options, store: tree.store, port: 0 })
   await server.start()
   return {

@@ -22,7 +22,11 @@ class PoolUnderTest implements ServerUnderTest {
     const { indexes = {}, ...serverOptions } = options
     const server = new ThreadPoolHttpServer({
       ...serverOptions,
-      store: lmdbStorage({ path, indexes }),
+      store: lmdbStorage({
+        path,
+        indexes,
+        databases: options.namespaces === undefined ? 'one' : 'several',
+      }),
       port: 0,
       threads: 2,
     })

@@ -28,7 +28,12 @@ export interface FolderInfo {
   readonly epoch: string
   /** Tells whether a key is the one that the values were sealed with. Missing: they are not sealed. */
   readonly keyCheck?: string
+  /** `several`: what lies right below the root are databases of their own. Missing: the tree is one. */
+  readonly databases?: 'several'
 }
+
+/** Whether a tree is one database, or each child of its root one. */
+export type Databases = 'one' | 'several'
 
 const INFO_FILE = 'elkyn.json'
 
@@ -79,8 +84,12 @@ function syncNames(first: string, last: string): void {
  *
  * @throws {StorageError} `ERR_FOLDER_INVALID`, and as {@link readFolder}.
  */
-export function createFolder(path: string, key: Uint8Array | undefined): FolderInfo {
-  const info = newInfo(key)
+export function createFolder(
+  path: string,
+  key: Uint8Array | undefined,
+  databases: Databases | undefined,
+): FolderInfo {
+  const info = newInfo(key, databases)
   try {
     writeInfo(path, info)
   } catch (cause) {
@@ -94,11 +103,35 @@ function unusable(path: string, cause: unknown): StorageError {
   return new StorageError('ERR_FOLDER_INVALID', message, { cause })
 }
 
-function newInfo(key: Uint8Array | undefined): FolderInfo {
+function newInfo(key: Uint8Array | undefined, databases: Databases | undefined): FolderInfo {
   const epoch = randomBytes(6).toString('base64url').replaceAll('-', '.')
-  const info = { formatVersion: FORMAT_VERSION, epoch }
-  return key === undefined ? info : { ...info, keyCheck: keyCheck(key, epoch) }
+  return {
+    formatVersion: FORMAT_VERSION,
+    epoch,
+    ...(key === undefined ? {} : { keyCheck: keyCheck(key, epoch) }),
+    ...(databases === 'several' ? { databases } : {}),
+  }
 }
+
+/**
+ * Refuses a folder that was made for another number of databases: what is one tree to one server, the
+ * other one would take for many, or give its own away as a part of them.
+ * @throws {StorageError} `ERR_FOLDER_INVALID`
+ */
+export function checkDatabases(
+  path: string,
+  info: FolderInfo,
+  wanted: Databases | undefined,
+): void {
+  const made: Databases = info.databases ?? 'one'
+  if (wanted === undefined || wanted === made) return
+  throw new StorageError(
+    'ERR_FOLDER_INVALID',
+    `Cannot open "${path}" for ${databasesText[wanted]}: it was made for ${databasesText[made]}`,
+  )
+}
+
+const databasesText = { one: 'one database', several: 'several databases' } as const
 
 function checkKey(path: string, info: FolderInfo, key: Uint8Array | undefined): void {
   if (info.keyCheck === undefined) {
@@ -141,10 +174,16 @@ function parseInfo(text: string): FolderInfo | undefined {
       return { formatVersion: info.formatVersion, epoch: '' }
     if (!('epoch' in info) || typeof info.epoch !== 'string') return undefined
     const { formatVersion, epoch } = info
-    if (!('keyCheck' in info)) return { formatVersion, epoch }
-    return typeof info.keyCheck === 'string'
-      ? { formatVersion, epoch, keyCheck: info.keyCheck }
-      : undefined
+    const check = 'keyCheck' in info ? info.keyCheck : undefined
+    const databases = 'databases' in info ? info.databases : undefined
+    if (check !== undefined && typeof check !== 'string') return undefined
+    if (databases !== undefined && databases !== 'several') return undefined
+    return {
+      formatVersion,
+      epoch,
+      ...(check === undefined ? {} : { keyCheck: check }),
+      ...(databases === undefined ? {} : { databases }),
+    }
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@ import { checkIndexDefinitions } from '@elkyn/tree'
 import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
-import { createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
+import { checkDatabases, createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
 import { Sealer } from './sealer.ts'
 import { LmdbTreeStore, checkSealing } from './store.ts'
 import type { LmdbTreeStoreOptions } from './store.ts'
@@ -36,6 +36,12 @@ export interface OpenTreeOptions {
   readonly maxBytes?: number
   /** Snapshots and threads that may read at once, in all threads together. Default: 512. */
   readonly maxReaders?: number
+  /**
+   * Whether the tree is one database, or each child of its root one of several, as a server with
+   * namespaces has them. A new folder remembers it, and is refused to who wants the other one. Default:
+   * for a new folder `one`; others are taken as they are.
+   */
+  readonly databases?: 'one' | 'several'
   /** Where this thread shows that its write transactions go on. Default: nowhere. */
   readonly progress?: WriterProgress
   /**
@@ -80,12 +86,13 @@ const DAY_MS = 24 * 60 * 60 * 1000
  * @throws {RangeError} for an option out of its range.
  */
 export async function openTree(options: OpenTreeOptions): Promise<Tree> {
-  const { path, encryptionKey: key, readOnly = false } = options
+  const { path, encryptionKey: key, readOnly = false, databases } = options
   // Before anything is touched.
   storeOptions(options, '')
   // Once before the folder is touched, and again when nobody else can touch it any more.
-  const isThere = readFolder(path, key) !== undefined
-  if (readOnly && !isThere) {
+  const there = readFolder(path, key)
+  if (there !== undefined) checkDatabases(path, there, databases)
+  if (readOnly && there === undefined) {
     throw new StorageError(
       'ERR_FOLDER_INVALID',
       `Cannot open "${path}": there is no database in it`,
@@ -94,13 +101,16 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   makeFolder(path)
   const lock = await lockFolder(path)
   try {
-    const { epoch } = readFolder(path, key) ?? createFolder(path, key)
+    const info = readFolder(path, key) ?? createFolder(path, key, databases)
+    // Another thread may have made it meanwhile.
+    checkDatabases(path, info, databases)
+    const { epoch } = info
     const released = async () => lock.release()
     const joins = readOnly && (await lock.isShared())
     const store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, released })
     // The data file may be new: without its name on the disk nothing that is synced into it is safe.
     if (!readOnly) syncFolder(path)
-    return new Tree(store, key)
+    return new Tree(store, key, info.databases)
   } catch (error) {
     await lock.release()
     throw error

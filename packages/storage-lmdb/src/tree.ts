@@ -20,6 +20,7 @@ import type {
   WriteOutcome,
 } from '@elkyn/tree'
 import { createFolder } from './folder.ts'
+import type { Databases } from './folder.ts'
 import type { IndexStatus, LmdbTreeStore } from './store.ts'
 import type { StoreStats } from './store-stats.ts'
 import { callEach, watchPath } from './watch.ts'
@@ -47,10 +48,12 @@ export interface QueryPage {
 export class Tree implements AsyncDisposable {
   readonly #store: LmdbTreeStore
   readonly #key: Uint8Array | undefined
+  readonly #databases: Databases | undefined
 
-  constructor(store: LmdbTreeStore, key: Uint8Array | undefined) {
+  constructor(store: LmdbTreeStore, key: Uint8Array | undefined, databases: Databases | undefined) {
     this.#store = store
     this.#key = key
+    this.#databases = databases
   }
 
   /** The contract beneath: snapshots, conditions, judges, staged values, the feed of changes. */
@@ -224,7 +227,7 @@ export class Tree implements AsyncDisposable {
    */
   async backup(folder: string): Promise<void> {
     await this.#store.backup(folder)
-    createFolder(folder, this.#key)
+    createFolder(folder, this.#key, this.#databases)
   }
 
   /** How much is stored. Counts are exact; takes a moment on a large database. */

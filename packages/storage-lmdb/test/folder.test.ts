@@ -161,3 +161,36 @@ test('threads that make a folder at the same moment share one history', async ()
     expect(readdirSync(folder.path).toSorted()).toEqual(['data.mdb', 'elkyn.json', 'lock.mdb'])
   }
 })
+
+test('a folder remembers whether it holds one database or several', async () => {
+  using folder = temporaryFolder()
+  for (const [name, made, other] of [
+    ['one', 'one', 'several'],
+    ['several', 'several', 'one'],
+  ] as const) {
+    const path = join(folder.path, name)
+    await makeTree({ path, databases: made })
+    expect(await codeOfUntouchedOpen({ path, databases: other })).toBe('ERR_FOLDER_INVALID')
+    await makeTree({ path, databases: made })
+    await compactTree({ path })
+    await using tree = await openTree({ path })
+    await tree.backup(join(folder.path, `${name}-backup`))
+    const copy = { path: join(folder.path, `${name}-backup`), databases: other }
+    expect(await codeOfUntouchedOpen(copy)).toBe('ERR_FOLDER_INVALID')
+  }
+})
+
+/** The code that opening fails with, to write and to read, after which every file is as it was. */
+async function codeOfUntouchedOpen(options: OpenTreeOptions): Promise<unknown> {
+  const before = filesOf(options.path)
+  const failures = await Promise.allSettled([
+    openTree(options),
+    openTree({ ...options, readOnly: true }),
+  ])
+  expect(filesOf(options.path)).toEqual(before)
+  const codes = failures.map((failure) =>
+    failure.status === 'rejected' ? (failure.reason as { code: unknown }).code : undefined,
+  )
+  expect(codes[0]).toBe(codes[1])
+  return codes[0]
+}

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { integerArgument, textArgument } from '../arguments.ts'
+import { integerArgument, namesArgument, textArgument } from '../arguments.ts'
 import { durabilities, logLevels } from '../serve-options.ts'
 import type { ServeOptions } from '../serve-options.ts'
 
@@ -38,6 +38,13 @@ The server runs in a process of its own, which is started again when it crashes.
         .choices(durabilities)
         .default('full'),
     )
+    .addOption(
+      new Option(
+        '--namespaces <names>',
+        'serve several databases of these names; *: of any name',
+      ).argParser(namesArgument),
+    )
+    .option('--default-namespace <name>', 'the one that a request means that names none')
     .option('--rules <file>', 'rules as Firebase has them, for the indexes in ".indexOn"')
     .option(
       '--no-require-indexes',

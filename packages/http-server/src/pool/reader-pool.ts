@@ -10,7 +10,8 @@ import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
-import { requestText } from './request-text.ts'
+import { forwardedHeaders, requestText } from './request-text.ts'
+import type { ForwardedHeaders } from './request-text.ts'
 import { Turn } from './turn.ts'
 import { threadEnvironment, threadLimits, workerModule } from './worker-module.ts'
 import type { ThreadData } from './thread-data.ts'
@@ -35,10 +36,12 @@ export class ReaderPool {
   readonly #large: LargeAnswers
   readonly #log: Log
   readonly #turn: Turn
+  readonly #headers: ForwardedHeaders
   readonly #minThreads: number
 
   constructor(options: ReaderPoolOptions, data: ThreadData, large: LargeAnswers, log: Log) {
     this.#large = large
+    this.#headers = forwardedHeaders(data.plan)
     this.#log = log
     this.#minThreads = options.minThreads
     this.#pool = new ThreadPool<typeof worker>({
@@ -89,7 +92,7 @@ export class ReaderPool {
   }
 
   async #read(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
-    const head = requestText(request)
+    const head = requestText(request, this.#headers)
     try {
       if (this.#pool.pending >= this.#pool.threads) await this.#turn.end()
       const options = smallOptions[bandOf(request)]

@@ -1,13 +1,25 @@
 import { decisiveHeaders } from '../message.ts'
 import type { DecisiveHeaders, HttpRequestHead } from '../message.ts'
+import type { PlanSettings } from '../plan-settings.ts'
+
+/** Names of headers that another thread is told. */
+export type ForwardedHeaders = readonly (keyof DecisiveHeaders)[]
+
+/** Those that decide about an answer under these settings. */
+export function forwardedHeaders({ namespaces }: PlanSettings): ForwardedHeaders {
+  return namespaces === undefined ? decisiveHeaders : [...decisiveHeaders, 'host']
+}
 
 /**
  * The head of a request as text for another thread: method and URL, then a line for each header that
  * decides about the answer. None of them can hold a line break, because the parser refuses it.
  */
-export function requestText({ method, url, headers }: HttpRequestHead): string {
+export function requestText(
+  { method, url, headers }: HttpRequestHead,
+  names: ForwardedHeaders,
+): string {
   let text = `${method} ${url}`
-  for (const name of decisiveHeaders) {
+  for (const name of names) {
     const value = headers[name]
     if (value !== undefined) text += `\n${name}:${String(value)}`
   }

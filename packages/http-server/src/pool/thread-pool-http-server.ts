@@ -11,6 +11,7 @@ import { silentLog } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { planSettings } from '../plan-settings.ts'
+import type { SettingOptions } from '../plan-settings.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import { LargeAnswers } from './large-answers.ts'
@@ -24,11 +25,9 @@ import { keepCompiled } from './worker-module.ts'
 import { WriterPool } from './writer-pool.ts'
 import { giveUpOpening, progressBytes, setServing } from './writer-progress.ts'
 
-export interface ThreadPoolHttpServerOptions extends FrontOptions, PoolOptions {
+export interface ThreadPoolHttpServerOptions extends FrontOptions, PoolOptions, SettingOptions {
   /** How each thread opens the store. A store of storage-lmdb is described by `lmdbStorage()`. */
   readonly store: StoreDescriptor
-  /** Name of the database, as clients give it in `ns`; one that names another is answered 404. Default: any name is taken. */
-  readonly namespace?: string
   /** Receives the faults of the server. Default: nothing is logged. */
   readonly log?: Log
   /**

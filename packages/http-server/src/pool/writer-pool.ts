@@ -11,7 +11,8 @@ import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
-import { pieceBytes, requestBytes, requestText } from './request-text.ts'
+import { forwardedHeaders, pieceBytes, requestBytes, requestText } from './request-text.ts'
+import type { ForwardedHeaders } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Turn } from './turn.ts'
 import { threadEnvironment, threadLimits, workerModule } from './worker-module.ts'
@@ -38,6 +39,7 @@ export class WriterPool {
   readonly #large: LargeAnswers
   readonly #log: Log
   readonly #turn: Turn
+  readonly #headers: ForwardedHeaders
   readonly #watch: StallWatch
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
@@ -56,6 +58,7 @@ export class WriterPool {
     this.#options = options
     this.#wholeBytes = Math.min(maxParsedBytes, options.maxBodyBytes)
     this.#large = large
+    this.#headers = forwardedHeaders(data.plan)
     this.#log = log
     this.#pool = new ThreadPool<typeof worker>({
       worker: workerModule('writer-worker'),
@@ -152,7 +155,7 @@ export class WriterPool {
   }
 
   async #writeWhole(request: HttpRequest, body: Uint8Array | undefined): Promise<Answer> {
-    const task = requestBytes(requestText(request), body)
+    const task = requestBytes(requestText(request, this.#headers), body)
     if (this.#queuedBytes + task.length > this.#options.maxQueuedBytes) return busyResponse()
     this.#queuedBytes += task.length
     try {
@@ -169,7 +172,7 @@ export class WriterPool {
     first: Uint8Array,
     pieces: AsyncIterator<Uint8Array>,
   ): Promise<Answer> {
-    const task = requestBytes(requestText(request), first)
+    const task = requestBytes(requestText(request, this.#headers), first)
     const ticket = await this.#ask(() => this.#pool.run(task, { name: 'begin', priority: 0 }))
     const options = { name: 'answer', priority: 0 } as const
     const answer = this.#ask(() => this.#pool.run(ticket, options))

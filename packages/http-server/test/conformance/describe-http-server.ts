@@ -4,6 +4,7 @@ import { describeBadInput } from './bad-input.ts'
 import { describeConditions } from './conditions.ts'
 import { describeConnections } from './connections.ts'
 import type { StartServer } from './fixture.ts'
+import { describeNamespaces } from './namespaces.ts'
 import { describeQueries } from './queries.ts'
 import { describeQueryErrors } from './query-errors.ts'
 import { describeReading } from './reading.ts'
@@ -18,6 +19,7 @@ export function describeHttpServer(name: string, start: StartServer): void {
   // oxlint-disable-next-line vitest/valid-title -- whose name it is, only the caller knows
   describe(name, () => {
     describeAddressing(start)
+    describeNamespaces(start)
     describeReading(start)
     describeWrapping(start)
     describeQueries(start)

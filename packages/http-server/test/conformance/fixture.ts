@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import type { IndexDefinitions } from '@elkyn/tree'
 import { Pool } from 'undici'
-import type { HttpLimits } from '../../src/index.ts'
+import type { HttpLimits, NamespacesOptions } from '../../src/index.ts'
 
 /** A running server with an empty tree, however it was made. */
 export interface ServerUnderTest extends AsyncDisposable {
@@ -17,6 +17,7 @@ export interface ServerUnderTest extends AsyncDisposable {
 
 export interface ServerOptions extends HttpLimits {
   readonly namespace?: string
+  readonly namespaces?: NamespacesOptions
   /** Of the store. */
   readonly indexes?: IndexDefinitions
 }
