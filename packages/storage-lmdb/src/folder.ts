@@ -44,9 +44,13 @@ const INFO_FILE = 'elkyn.json'
  * `ERR_FOLDER_INVALID` for a folder that can't be read or whose `elkyn.json` is damaged or missing.
  */
 export function readFolder(path: string, key: Uint8Array | undefined): FolderInfo | undefined {
-  const info = readInfo(path)
+  let info = readInfo(path)
   if (info === undefined) {
     if (!existsSync(join(path, 'data.mdb'))) return undefined
+    // Another thread may have made both meanwhile, this one first.
+    info = readInfo(path)
+  }
+  if (info === undefined) {
     throw new StorageError(
       'ERR_FOLDER_INVALID',
       `Cannot open "${path}": it has a data.mdb but no ${INFO_FILE}, so that nobody knows what it is`,

@@ -2,15 +2,24 @@ import type { IndexValue } from '@elkyn/tree'
 import type { Entry } from './entry.ts'
 import { entryField } from './entry-field.ts'
 import type { StoredIndex } from './index-catalog.ts'
-import { indexKey } from './index-key.ts'
 import type { EntrySource } from './layer.ts'
 import type { Lmdb } from './lmdb.ts'
+
+/** What is known of a child that was written. */
+interface TouchedChild {
+  /** The indexes whose field was written. The others change only where the child comes or goes. */
+  written: readonly StoredIndex[]
+  /** What it was before the first write; {@link notRead} when LMDB has to say. */
+  readonly before: Entry | undefined | typeof notRead
+}
+
+/** Stands for an entry that nobody has looked at. */
+export const notRead: unique symbol = Symbol('not read')
 
 /** Children of one head that were written. */
 interface Touched {
   readonly indexes: readonly StoredIndex[]
-  /** By name, the indexes whose field was written. The others change only where the child comes or goes. */
-  readonly children: Map<string, Set<StoredIndex>>
+  readonly children: Map<string, TouchedChild>
 }
 
 /** Which index entries have to be looked at because of what was written. */
@@ -28,38 +37,44 @@ export class IndexChanges {
     this.fresh.set(head, known === undefined ? indexes : [...new Set([...known, ...indexes])])
   }
 
-  /** Notes that something was written in a child, at the end of `below`. */
+  /**
+   * Notes that something was written in a child, at the end of `below`.
+   *
+   * @param before The entry of the child before that, or {@link notRead}.
+   */
   touch(
     head: number,
     indexes: readonly StoredIndex[],
     child: string,
     below: readonly string[],
+    before: TouchedChild['before'],
+  ): void {
+    const written = below.length === 0 ? indexes : indexes.filter((index) => concerns(index, below))
+    this.#add(head, indexes, child, { written, before })
+  }
+
+  #add(
+    head: number,
+    indexes: readonly StoredIndex[],
+    name: string,
+    { written, before }: TouchedChild,
   ): void {
     let touched = this.#touched.get(head)
     if (touched === undefined) {
       touched = { indexes, children: new Map() }
       this.#touched.set(head, touched)
     }
-    let written = touched.children.get(child)
-    if (written === undefined) {
-      written = new Set()
-      touched.children.set(child, written)
-    }
-    for (const index of indexes) if (concerns(index, below)) written.add(index)
+    const child = touched.children.get(name)
+    // What came first knows what was there.
+    if (child === undefined) touched.children.set(name, { written, before })
+    else if (written === indexes) child.written = indexes
+    else if (child.written !== indexes) child.written = [...new Set([...child.written, ...written])]
   }
 
   absorb(top: IndexChanges): void {
     for (const [head, indexes] of top.fresh) this.addFresh(head, indexes)
     for (const [head, { indexes, children }] of top.#touched) {
-      const touched = this.#touched.get(head)
-      if (touched === undefined) {
-        this.#touched.set(head, { indexes, children: new Map(children) })
-        continue
-      }
-      for (const [child, written] of children) {
-        const known = touched.children.get(child)
-        touched.children.set(child, known === undefined ? written : new Set([...known, ...written]))
-      }
+      for (const [name, child] of children) this.#add(head, indexes, name, child)
     }
   }
 
@@ -75,8 +90,8 @@ export class IndexChanges {
   store(lmdb: Lmdb, before: EntrySource, after: EntrySource): void {
     // Heads that came may be among these: what was staged for another place has entries as well.
     for (const [head, { indexes, children }] of this.#touched) {
-      for (const [name, written] of children) {
-        const old = before.entry(head, name)
+      for (const [name, { written, before: known }] of children) {
+        const old = known === notRead ? before.entry(head, name) : known
         const now = after.entry(head, name)
         const isSameChild = old !== undefined && now !== undefined
         for (const index of isSameChild ? written : indexes) {
@@ -121,7 +136,7 @@ export function putEntries(
   indexes: readonly StoredIndex[],
 ): void {
   for (const index of indexes) {
-    lmdb.putIndexKey(indexKey(head, index.number, entryField(source, entry, index.field), name))
+    lmdb.putIndexEntry(head, index.number, entryField(source, entry, index.field), name)
   }
 }
 
@@ -133,12 +148,9 @@ function move(
   from: IndexValue | undefined,
   to: IndexValue | undefined,
 ): void {
-  const old = from === undefined ? undefined : indexKey(head, number, from, name)
-  const now = to === undefined ? undefined : indexKey(head, number, to, name)
-  // Long strings may differ where their keys do not.
-  if (old !== undefined && now !== undefined && old.equals(now)) return
-  if (old !== undefined) lmdb.removeIndexKey(old)
-  if (now !== undefined) lmdb.putIndexKey(now)
+  // In this order: long strings may differ where their keys do not.
+  if (from !== undefined) lmdb.removeIndexEntry(head, number, from, name)
+  if (to !== undefined) lmdb.putIndexEntry(head, number, to, name)
 }
 
 /** Whether what is written at the end of `below` may change the field of an index. */

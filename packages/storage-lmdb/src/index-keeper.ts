@@ -10,9 +10,20 @@ const TURN_MS = 4
 /** Children, or entries of a dropped index, between two looks at the clock. */
 const STEPS_A_LOOK = 256
 
+/** What the keeper needs of the store. */
+export interface KeeperContext {
+  /** Runs `work` in a write transaction. */
+  readonly transact: (work: (state: BatchState) => void) => void
+  /** Whether more may be stored. */
+  readonly hasRoom: () => boolean
+  /** Ends a turn after so many steps already. Default: as many as there is time for. */
+  readonly stepsATurn: number | undefined
+}
+
 /** Builds new indexes and removes dropped ones, a few milliseconds at a time, while the thread has time. */
 export class IndexKeeper {
-  readonly #transact: (work: (state: BatchState) => void) => void
+  readonly #transact: KeeperContext['transact']
+  readonly #hasRoom: () => boolean
   readonly #lmdb: Lmdb
   readonly #turnMs: number
   readonly #steps: number
@@ -22,13 +33,9 @@ export class IndexKeeper {
   #isStopped = false
   #waiting: (() => void)[] = []
 
-  /** @param stepsATurn Ends a turn after so many steps already. Default: as many as there is time for. */
-  constructor(
-    lmdb: Lmdb,
-    transact: (work: (state: BatchState) => void) => void,
-    stepsATurn: number | undefined,
-  ) {
+  constructor(lmdb: Lmdb, { transact, hasRoom, stepsATurn }: KeeperContext) {
     this.#lmdb = lmdb
+    this.#hasRoom = hasRoom
     this.#turnMs = stepsATurn === undefined ? TURN_MS : 0
     this.#steps = stepsATurn ?? STEPS_A_LOOK
     this.#transact = transact
@@ -53,16 +60,16 @@ export class IndexKeeper {
     })
   }
 
-  /** Works for one turn. @returns whether something is left. */
+  /** Works for one turn. @returns whether something is left that can be done now. */
   work(): boolean {
     let isLeft = false
     this.#transact((state) => {
       const { indexes } = state
       const end = performance.now() + this.#turnMs
-      do this.#step(state)
-      while (isUnfinished(state.indexes) && performance.now() < end)
+      do isLeft = this.#step(state)
+      while (isLeft && performance.now() < end)
       if (state.indexes !== indexes) writeCatalog(this.#lmdb, state.indexes)
-      isLeft = isUnfinished(state.indexes)
+      this.#isStopped = !isLeft && isUnfinished(state.indexes)
     })
     return isLeft
   }
@@ -77,7 +84,7 @@ export class IndexKeeper {
     this.#turn = undefined
     try {
       if (this.work()) this.wake()
-      else this.#tellFinished()
+      else if (!this.#isStopped) this.#tellFinished()
     } catch {
       // The disk is full or fails. What was done stays done, and the next commit comes back to the rest.
       this.#isStopped = true
@@ -85,15 +92,21 @@ export class IndexKeeper {
     }
   }
 
-  #step(state: BatchState): void {
-    const building = state.indexes.indexes.find((index) => index.state === 'building')
-    if (building !== undefined) {
+  /** Does a part of what there is to do. @returns whether something is left that can be done now. */
+  #step(state: BatchState): boolean {
+    const [dropped] = state.indexes.dropped
+    // First what makes room.
+    if (dropped !== undefined) this.#remove(state, dropped)
+    else {
+      const building = state.indexes.indexes.find((index) => index.state === 'building')
+      if (building === undefined || !this.#hasRoom()) return false
       const built = buildPart(this.#lmdb, storedEntries(this.#lmdb), building, this.#steps)
       state.indexes = withIndex(state.indexes, built)
-      return
     }
-    const [dropped] = state.indexes.dropped
-    if (dropped === undefined) return
+    return isUnfinished(state.indexes)
+  }
+
+  #remove(state: BatchState, dropped: number): void {
     if (this.#removal?.index !== dropped) this.#removal = new IndexRemoval(dropped)
     if (this.#removal.step(this.#lmdb, this.#steps)) return
     this.#removal = undefined

@@ -47,8 +47,30 @@ export interface IndexKey {
 }
 
 export function indexKey(head: number, index: number, value: IndexValue, name: string): Buffer {
+  return copied(encodeEntry(head, index, value, name))
+}
+
+/**
+ * Writes the key of an entry into `target` at `start`.
+ * @returns the position after it.
+ * @throws {RangeError} where it does not fit.
+ */
+export function writeIndexKey(
+  head: number,
+  index: number,
+  value: IndexValue,
+  name: string,
+  target: Uint8Array,
+  start: number,
+): number {
+  const end = encodeEntry(head, index, value, name)
+  target.set(scratch.subarray(0, end), start)
+  return start + end
+}
+
+function encodeEntry(head: number, index: number, value: IndexValue, name: string): number {
   writePrefix(head, index)
-  return copied(writeName(name, scratch, writeValue(value)))
+  return writeName(name, scratch, writeValue(value))
 }
 
 /** The least key of an index under a head; with the number after it, the end of its keys. */

@@ -1,4 +1,5 @@
-import type { IndexDefinition } from '@elkyn/tree'
+import { rootPath } from '@elkyn/tree'
+import type { IndexDefinition, Path } from '@elkyn/tree'
 
 /** A part of the pattern of a place that stands for any key. */
 const ANY = '*'
@@ -8,10 +9,21 @@ interface Node<T> {
   readonly indexes: T[]
 }
 
+/** A place above a path. */
+export interface PlaceAbove<T> {
+  readonly path: Path
+  /** Number of its keys. */
+  readonly depth: number
+  readonly indexes: readonly T[]
+}
+
 /** Finds indexes by the places that their patterns fit. */
 export class IndexPlaces<T extends IndexDefinition> {
   readonly #root: Node<T> = { below: new Map(), indexes: [] }
   readonly isEmpty: boolean
+  /** What was asked for last. */
+  #parent: string | undefined
+  #above: readonly PlaceAbove<T>[] = []
 
   constructor(indexes: readonly T[]) {
     this.isEmpty = indexes.length === 0
@@ -34,14 +46,30 @@ export class IndexPlaces<T extends IndexDefinition> {
     return this.#walk(keys, keys.length).flatMap(({ indexes }) => indexes)
   }
 
-  /** The indexes of each place above the one at the end of `keys`, with the number of its keys. */
-  *above(keys: readonly string[]): Generator<readonly [depth: number, indexes: readonly T[]]> {
-    let nodes: readonly Node<T>[] = [this.#root]
-    for (let depth = 0; depth < keys.length && nodes.length > 0; depth++) {
-      const indexes = nodes.flatMap((node) => node.indexes)
-      if (indexes.length > 0) yield [depth, indexes]
-      nodes = step(nodes, keys[depth]!)
+  /** The places with indexes above a path, from the root on. */
+  above(path: Path): readonly PlaceAbove<T>[] {
+    if (path === rootPath) return []
+    const parent = path.slice(0, path.lastIndexOf('/'))
+    // Writes come in lists: what was found for one holds for its neighbours.
+    if (parent !== this.#parent) {
+      this.#above = this.#findAbove(parent === '' ? [] : parent.slice(1).split('/'))
+      this.#parent = parent
     }
+    return this.#above
+  }
+
+  #findAbove(keys: readonly string[]): readonly PlaceAbove<T>[] {
+    const found: PlaceAbove<T>[] = []
+    let nodes: readonly Node<T>[] = [this.#root]
+    for (let depth = 0; nodes.length > 0; depth++) {
+      const indexes = nodes.flatMap((node) => node.indexes)
+      const path = `/${keys.slice(0, depth).join('/')}` as Path
+      if (indexes.length > 0) found.push({ path, depth, indexes })
+      const key = keys[depth]
+      if (key === undefined) break
+      nodes = step(nodes, key)
+    }
+    return found
   }
 
   /** Whether there are such indexes of places below the one at the end of `keys`. */

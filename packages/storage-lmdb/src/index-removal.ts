@@ -9,7 +9,7 @@ import type { Lmdb } from './lmdb.ts'
  */
 export function removeIndexKeys(lmdb: Lmdb, start: Buffer, end: Buffer, limit: number): number {
   const keys = [...iterableOf(() => lmdb.indexKeys(start, end, false, undefined, limit))]
-  for (const key of keys) lmdb.removeIndexKey(Buffer.from(key))
+  for (const key of keys) lmdb.removeIndexKey(key)
   return keys.length
 }
 

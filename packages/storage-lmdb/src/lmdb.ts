@@ -9,7 +9,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TreeValue } from '@elkyn/tree'
-import type { WriterProgress } from '@elkyn/tree'
+import type { IndexValue, WriterProgress } from '@elkyn/tree'
 import { realpathSync } from 'node:fs'
 import * as lmdb from 'lmdb'
 import {
@@ -21,6 +21,7 @@ import {
 } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { commitError, storeError } from './failures.ts'
+import { writeIndexKey } from './index-key.ts'
 import { readName, writeBound, writeName } from './key-encoding.ts'
 import type { OpenCursors } from './open-cursors.ts'
 import type { Sealer } from './sealer.ts'
@@ -162,6 +163,9 @@ export class Lmdb {
   /** The head whose row is read or written next: lmdb's key callback gets only the name. */
   #head = 0
   #name = ''
+  /** The same for an index entry. */
+  #index = 0
+  #value: IndexValue = null
   readonly #scratch: Scratch = Buffer.alloc(SCRATCH_BYTES)
   readonly #place: Buffer = Buffer.alloc(2048)
   #placeEnd = 0
@@ -196,8 +200,8 @@ export class Lmdb {
         : this.#openTable('clients', { encoding: 'binary', keyEncoding: 'binary' })
       // Nor has it this one; and who reads looks for it only where the catalog in `meta` says so.
       this.#indexes = options.readOnly
-        ? this.#openIfThere('indexes', { encoding: 'binary', keyEncoding: 'binary' })
-        : this.#openTable('indexes', { encoding: 'binary', keyEncoding: 'binary' })
+        ? this.#openIfThere('indexes', this.#indexOptions)
+        : this.#openTable('indexes', this.#indexOptions)
       const initial = new ArrayBuffer(SHARED_BYTES)
       new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
       new Int32Array(initial)[SharedWord.relaxed] = options.syncCommits ? 0 : 1
@@ -416,14 +420,37 @@ export class Lmdb {
     return this.#clients
   }
 
-  putIndexKey(key: Buffer): void {
-    this.#indexTable.put(key, NO_BYTES)
+  putIndexEntry(head: number, index: number, value: IndexValue, name: string): void {
+    this.#setEntry(head, index, value, name)
+    this.#indexTable.put(ENTRY, NO_BYTES)
     this.#progressed()
   }
 
-  removeIndexKey(key: Buffer): void {
+  removeIndexEntry(head: number, index: number, value: IndexValue, name: string): void {
+    this.#setEntry(head, index, value, name)
+    this.#indexTable.remove(ENTRY)
+    this.#progressed()
+  }
+
+  removeIndexKey(key: Uint8Array): void {
     this.#indexTable.remove(key)
     this.#progressed()
+  }
+
+  /** The entry whose key lmdb asks for next. */
+  #setEntry(head: number, index: number, value: IndexValue, name: string): void {
+    this.#head = head
+    this.#index = index
+    this.#value = value
+    this.#name = name
+  }
+
+  readonly #writeIndexKey = (key: Uint8Array, target: Uint8Array, start: number): number => {
+    if (key === ENTRY) {
+      return writeIndexKey(this.#head, this.#index, this.#value, this.#name, target, start)
+    }
+    target.set(key, start)
+    return start + key.length
   }
 
   /** Keys of index entries from `start` up to, not including, `end`; or from the last to the first of them. */
@@ -518,6 +545,11 @@ export class Lmdb {
   /** lmdb would hold the snapshot that statistics were read from until the next turn of the event loop. */
   #endStats(): void {
     if (!this.#isWriting) this.#root.resetReadTxn()
+  }
+
+  get #indexOptions(): object {
+    const keyEncoder = { writeKey: this.#writeIndexKey, readKey: readBytesOf }
+    return { keyEncoder, encoding: 'binary' }
   }
 
   #openTable(name: string, options: object): never {
@@ -620,6 +652,12 @@ function tableStats(stat: LmdbStat): TableStats {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** Stands for the key that fields say. */
+const ENTRY = new Uint8Array(0)
+
+function readBytesOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return copyOf(bytes, start, end)
+}
 
 /** The same iterator, which tells of each item. */
 function counted<T>(iterator: Iterator<T>, tell: () => void): Iterator<T> {

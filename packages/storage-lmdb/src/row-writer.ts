@@ -16,6 +16,7 @@ import { Head, HEAD_NUMBER_BYTES } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { storedPriority } from './entry-view.ts'
 import type { StoredIndex } from './index-catalog.ts'
+import { notRead } from './index-changes.ts'
 import type { IndexPlaces } from './index-places.ts'
 import { isOddInteger } from './key-encoding.ts'
 import type { Layer } from './layer.ts'
@@ -38,6 +39,8 @@ export interface WriteContext {
 export class RowWriter {
   readonly #layer: Layer
   readonly #context: WriteContext
+  /** The entry that was changed last, as it was before. */
+  #written: { head: number; name: string; entry: Entry | undefined } = nothingWritten
 
   constructor(layer: Layer, context: WriteContext) {
     this.#layer = layer
@@ -54,6 +57,7 @@ export class RowWriter {
   #set(path: Path, value: TreeValue): boolean {
     const place = this.#find(path)
     const current = this.#current(place)
+    this.#written = { head: place.head, name: place.name, entry: current }
     if (place.rest === '') return this.#replace(path, place, current, value)
     const at = entryPath(path, place)
     if (current === undefined) {
@@ -76,6 +80,7 @@ export class RowWriter {
   #setPriority(path: Path, priority: Priority): boolean {
     const place = this.#find(path)
     const current = this.#current(place)
+    this.#written = { head: place.head, name: place.name, entry: current }
     if (current === undefined) return false
     if (current instanceof Head) {
       if (current.priority === priority) return false
@@ -104,6 +109,7 @@ export class RowWriter {
     this.#linkBelow(entryPath(path, place), place.head, place.name, node, keys, staged)
     this.#layer.linked.push(staged.number)
     this.#layer.grown = true
+    this.#written = nothingWritten
     if (!this.#context.places.isEmpty) {
       this.#indexBelow(staged, pathKeys(path), (index) => !isIndexed(index))
       this.#follow(path)
@@ -203,11 +209,16 @@ export class RowWriter {
   #follow(path: Path): void {
     const { places } = this.#context
     if (places.isEmpty) return
+    const above = places.above(path)
+    if (above.length === 0) return
     const keys = pathKeys(path)
-    for (const [depth, indexes] of places.above(keys)) {
-      const head = this.#headAt(`/${keys.slice(0, depth).join('/')}` as Path)
+    for (const { path: place, depth, indexes } of above) {
+      const head = this.#headAt(place)
       if (head === undefined) continue
-      this.#layer.indexing.touch(head, indexes, keys[depth]!, keys.slice(depth + 1))
+      const child = keys[depth]!
+      const isOwn = this.#written.head === head && this.#written.name === child
+      const before = isOwn ? this.#written.entry : notRead
+      this.#layer.indexing.touch(head, indexes, child, keys.slice(depth + 1), before)
     }
   }
 
@@ -304,6 +315,8 @@ export class RowWriter {
       : (place.entry ?? undefined)
   }
 }
+
+const nothingWritten = { head: -1, name: '', entry: undefined }
 
 function wrap(rest: string, value: TreeValue): TreeValue {
   return TreeValue.fromNode(withChild(null, rest.split('/'), value.node))

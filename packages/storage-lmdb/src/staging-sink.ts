@@ -5,6 +5,7 @@ import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
 import type { StoredIndex } from './index-catalog.ts'
+import { notRead } from './index-changes.ts'
 import type { IndexPlaces } from './index-places.ts'
 import { iterableOf } from './iterable.ts'
 import { Layer } from './layer.ts'
@@ -241,13 +242,15 @@ function follow(
   path: Path,
 ): void {
   if (places.isEmpty) return
+  const above = places.above(path)
+  if (above.length === 0) return
   const keys = pathKeys(path)
-  for (const [depth, indexes] of places.above(keys)) {
+  for (const { depth, indexes } of above) {
     let head: OpenHead | undefined = parent
     for (let up = keys.length - 1; up > depth; up--) head = head?.parent
     // Those above the staged value look at it once it is written.
     if (head === undefined) continue
-    layer.indexing.touch(head.number, indexes, keys[depth]!, keys.slice(depth + 1))
+    layer.indexing.touch(head.number, indexes, keys[depth]!, keys.slice(depth + 1), notRead)
   }
 }
 

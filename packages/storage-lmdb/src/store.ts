@@ -152,7 +152,11 @@ export class LmdbTreeStore implements TreeStore {
     const transact = (work: (state: BatchState) => void) => {
       this.#transact(work)
     }
-    this.#keeper = new IndexKeeper(this.#lmdb, transact, options.indexStepsATurn)
+    this.#keeper = new IndexKeeper(this.#lmdb, {
+      transact,
+      hasRoom: () => this.#room() > 0,
+      stepsATurn: options.indexStepsATurn,
+    })
     if (options.readOnly) return
     this.#beginIndexes(options.indexes)
     this.#reclaimer.wake()

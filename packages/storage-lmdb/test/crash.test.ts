@@ -77,3 +77,32 @@ test('a process that is killed while it reclaims goes on after a restart', async
   expect(tree.get('/')).toBe(null)
   expect(await reclaimed(tree)).toMatchObject({ rows: 0, graves: 0 })
 })
+
+test('a process that is killed while it builds an index goes on after a restart', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  const options = JSON.stringify({ path, durability: 'relaxed' })
+  const count = 50_000
+  await using program = runProgram('command-tree', [options])
+  expect(await program.line()).toBe('"open"')
+  program.process.stdin.write(`["fillRecords","/records",${count}]\n`)
+  expect(await program.line()).toBe('null')
+  program.process.stdin.write(
+    '["defineIndexes",{"/records":["n"]}]\n["setSync","/records/r7/n",-1]\n',
+  )
+  expect(await program.line()).toBe('null')
+  expect(await program.line()).toBe('null')
+  await program.kill()
+  await using tree = await openTree({ path })
+  const [index] = tree.indexes()
+  // Nobody is told that it is ready before it is.
+  expect(index?.isReady).toBe(tree.stats().indexEntries === count)
+  await tree.indexesBuilt()
+  expect(tree.indexes()).toEqual([{ place: '/records', field: 'n', isReady: true }])
+  expect(tree.stats().indexEntries).toBe(count)
+  const { children } = tree.query('/records', { orderBy: 'n' })
+  expect(children[0]).toEqual({ key: 'r7', value: { n: -1 } })
+  const numbers = children.slice(1).map(({ value }) => (value as { n: number }).n)
+  const all = Array.from({ length: count }, (_, number) => number)
+  expect(numbers).toEqual(all.filter((number) => number !== (7 * 7919) % count))
+})

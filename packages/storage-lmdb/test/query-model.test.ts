@@ -196,6 +196,7 @@ interface Step {
   readonly pause: Pause
   readonly rowMaxBytes: number
   readonly definitions: IndexDefinitions
+  readonly requireIndexes: boolean
   readonly queries: readonly TreeQuery[]
   readonly asked: Path
 }
@@ -215,16 +216,22 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
   ),
   rowMaxBytes,
   definitions,
+  requireIndexes: fc.boolean(),
   queries: fc.array(query, { minLength: 1, maxLength: 4 }),
   asked: anyPath,
 })
 
 async function runSteps(steps: readonly Step[]): Promise<void> {
   using folder = temporaryFolder()
-  const open = (limit: number, indexes?: IndexDefinitions) =>
-    openStore({ path: folder.path, rowMaxBytes: limit, ...(indexes && { indexes }) })
+  const open = (limit: number, requireIndexes: boolean, indexes?: IndexDefinitions) =>
+    openStore({
+      path: folder.path,
+      rowMaxBytes: limit,
+      requireIndexes,
+      ...(indexes && { indexes }),
+    })
   await using model = new MemoryTreeStore({ requireIndexes: false })
-  let store = open(steps[0]?.rowMaxBytes ?? 1, steps[0]?.definitions)
+  let store = open(steps[0]?.rowMaxBytes ?? 1, true, steps[0]?.definitions)
   try {
     for (const step of steps) {
       vi.setSystemTime(Date.now() + 1)
@@ -235,7 +242,8 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
       if (step.pause === 'redefine') store.defineIndexes(step.definitions)
       if (step.pause.startsWith('reopen')) {
         await store.close()
-        store = open(step.rowMaxBytes, step.pause === 'reopen' ? undefined : step.definitions)
+        const definitionsNow = step.pause === 'reopen' ? undefined : step.definitions
+        store = open(step.rowMaxBytes, step.requireIndexes, definitionsNow)
       }
       compareQueries(store, model, step)
     }
@@ -245,7 +253,7 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
     store.commit([{ pairs: [{ path: rootPath, value: null }] }])
     // What was staged and never written is buried then.
     await store.close()
-    store = open(1)
+    store = open(1, true)
     expect(await reclaimed(store)).toMatchObject({ rows: 0, graves: 0, indexEntries: 0 })
   } finally {
     await store.close()

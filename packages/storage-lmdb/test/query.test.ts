@@ -201,6 +201,24 @@ describe('an index', () => {
     expect(second.stats().indexEntries).toBe(0)
   })
 
+  test('serves readers that opened the folder before it was there', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    await using writer = openStore({ path, heldMaxBytes: 1024 })
+    fill(writer, 50)
+    await using reader = openStore({ path, readOnly: true })
+    writer.defineIndexes({ '/users': ['age'] })
+    {
+      using snapshot = reader.snapshot()
+      expect(() => snapshot.query(users, { orderBy: 'age' })).toThrow(missing('age'))
+    }
+    await writer.indexesBuilt()
+    using snapshot = reader.snapshot()
+    const oldest = snapshot.query(users, { orderBy: 'age', limitToLast: 1 })
+    expect([...oldest.entries()]).toEqual([{ key: 'u0000025', value: 975 }])
+    expect(reader.indexes()).toEqual([{ place: '/users', field: 'age', isReady: true }])
+  })
+
   test('comes and goes with the values that it is about', async () => {
     using folder = temporaryFolder()
     await using store = openStore({

@@ -5,6 +5,7 @@ import { describeJudging } from './conformance/judging.ts'
 import { describeLife } from './conformance/life.ts'
 import { describeNesting } from './conformance/nesting.ts'
 import { describePriorities } from './conformance/priorities.ts'
+import { describeQuerying } from './conformance/querying.ts'
 import { describeReading } from './conformance/reading.ts'
 import { describeRepeating } from './conformance/repeating.ts'
 import { describeStaging } from './conformance/staging.ts'
@@ -39,6 +40,7 @@ export function describeTreeStore(
   }
   api.describe(name, () => {
     describeReading(suite)
+    describeQuerying(suite)
     describeWriting(suite)
     describeServerValues(suite)
     describePriorities(suite)

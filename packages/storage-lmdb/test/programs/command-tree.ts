@@ -31,6 +31,20 @@ function fill(tree: Tree, path: string, megabytes: number): void {
   if (outcome?.ok === false) throw outcome.error
 }
 
+/** Writes so many records, numbered in an order that is not theirs. */
+function fillRecords(tree: Tree, path: string, count: number): void {
+  const stager = tree.store.stage({ path: parsePath(path) })
+  const records = Array.from(
+    { length: count },
+    (_, index) => `"r${index}":{"n":${(index * 7919) % count}}`,
+  )
+  stager.write(Buffer.from(`{${records.join()}}`))
+  const [outcome] = tree.store.commit(
+    stager.end().map(({ value }) => ({ pairs: [{ path: parsePath(path), value }] })),
+  )
+  if (outcome?.ok === false) throw outcome.error
+}
+
 /** Two writes that share a commit, and what each came to. */
 async function setTogether(tree: Tree, ...names: string[]): Promise<string[]> {
   const writes = names.map(async (name) => tree.set(`/${name}`, name))
@@ -47,6 +61,7 @@ async function run(tree: Tree, [name, ...args]: readonly [string, ...unknown[]])
   try {
     if (name === 'begin') begin(tree, Number(args[0]))
     else if (name === 'fill') fill(tree, ...(args as [string, number]))
+    else if (name === 'fillRecords') fillRecords(tree, ...(args as [string, number]))
     else if (name === 'setTogether') return await setTogether(tree, ...(args as string[]))
     else {
       const method = tree[name as keyof Tree] as (...rest: unknown[]) => unknown
