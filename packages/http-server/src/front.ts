@@ -7,6 +7,7 @@ import type { Log } from './log.ts'
 import { ServerMetrics } from './metrics.ts'
 import type { MetricsOption } from './metrics.ts'
 import type { MetricsSource } from './metrics-source.ts'
+import type { StreamOptions } from './streams/stream-options.ts'
 import type { TlsOptions } from './tls-options.ts'
 
 /** Where a server is found, and what its clients may take of it. */
@@ -20,6 +21,8 @@ export interface FrontOptions extends HttpLimits {
    * can and HTTP/1.1 with the others. Default: HTTP/1.1 without TLS.
    */
   readonly tls?: TlsOptions
+  /** What streams may take. */
+  readonly streams?: StreamOptions
   /**
    * Whether metrics are shown at `/.metrics`, beside the tree, to everybody; or where else, by a listener
    * of their own. Default: false, and nothing is counted.

@@ -10,6 +10,7 @@ import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
 import { checkAnswerSize } from './answer-size.ts'
 import { TimeSlice } from './pool/time-slice.ts'
 import { tooMuchData } from './read.ts'
+import { Refusal } from './refusal.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
 import { checkAffected, writeTooBig } from './write-size-limit.ts'
 
@@ -28,6 +29,7 @@ export function handleRequest(
   try {
     const plan = planRequest(request, context)
     if (plan.kind === 'respond') return plan.response
+    if (plan.kind === 'stream') throw new Refusal(501, 'Streams are answered by a server only')
     if (plan.kind === 'write' || plan.kind === 'body') return change(plan, request, context)
     return plan.maxBytes === undefined
       ? answer(plan, context)

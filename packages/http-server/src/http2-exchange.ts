@@ -61,6 +61,10 @@ export class Http2Exchange implements Exchange {
     return (this.#signal ??= new RequestSignal(this)).signal
   }
 
+  get remoteAddress(): string | undefined {
+    return this.stream.session?.socket.remoteAddress
+  }
+
   get isGone(): boolean {
     return this.stream.closed || this.stream.destroyed
   }

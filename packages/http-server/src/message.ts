@@ -1,3 +1,5 @@
+import type { OutgoingStream } from './exchange.ts'
+
 /** A request as a handler sees it: no socket, no thread. */
 export interface HttpRequest {
   /** In capitals, as on the wire. */
@@ -10,6 +12,8 @@ export interface HttpRequest {
   readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal
+  /** Where it came from, as far as that is known. */
+  readonly remoteAddress?: string | undefined
 }
 
 /**
@@ -25,6 +29,7 @@ export const decisiveHeaders = [
   'idempotency-key',
   'if-match',
   'if-none-match',
+  'last-event-id',
   'x-firebase-etag',
   'x-http-method-override',
 ] as const
@@ -56,7 +61,12 @@ export interface HttpResponse {
 /** What a listener sends: blocks may also come from another thread. */
 export interface Answer extends Omit<HttpResponse, 'body'> {
   readonly body?: HttpResponse['body'] | AsyncIterable<Uint8Array>
+  /** Takes over the way to the client, in the place of a body, for an answer that goes on. */
+  readonly stream?: TakeStream
 }
+
+/** @param onGone Calls its listener once when the client has gone. */
+export type TakeStream = (stream: OutgoingStream, onGone: (listener: () => void) => void) => void
 
 /** Answers a request. Never throws and never rejects. */
 export type RequestHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>

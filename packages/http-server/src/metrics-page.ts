@@ -6,12 +6,14 @@ import type { RequestMeter } from './metrics-meter.ts'
 import { MetricsRegistry } from './metrics-registry.ts'
 import type { Sample } from './metrics-registry.ts'
 import type { PoolStats } from './metrics-source.ts'
+import type { StreamMeter } from './streams/stream-meter.ts'
 
 /** All that a page of metrics is made of. */
 export interface MetricsFacts {
   readonly meter: RequestMeter
   readonly store: TreeStoreStats
   readonly pools: readonly PoolStats[]
+  readonly streams: StreamMeter
   /** In nanoseconds, since the last page. */
   readonly eventLoopDelay: ELDHistogram
 }
@@ -27,6 +29,7 @@ export class MetricsPage {
     const read = (): MetricsFacts => this.#facts!
     addHttp(this.#registry, read)
     addStore(this.#registry, read)
+    addStreams(this.#registry, read)
     addPools(this.#registry, read)
     addProcess(this.#registry, read)
   }
@@ -67,6 +70,31 @@ function addHttp(registry: MetricsRegistry, read: Read): void {
     'Connections that were ended with an error before a request could be taken',
     () => Array.from(meter().rejections(), ({ status, count }) => [count, { status }]),
   )
+}
+
+function addStreams(registry: MetricsRegistry, read: Read): void {
+  const meter = (): StreamMeter => read().streams
+  registry.gauge('elkyn_streams', 'Open streams', () => [[meter().open]])
+  registry.gauge('elkyn_stream_subscriptions', 'Subscriptions of the open streams', () => [
+    [meter().subscriptions],
+  ])
+  registry.counter(
+    'elkyn_stream_events_total',
+    'Events, counted for each client that was sent one',
+    () => [[meter().events]],
+  )
+  registry.counter('elkyn_stream_bytes_total', 'Bytes that were sent over streams', () => [
+    [meter().bytes],
+  ])
+  registry.counter(
+    'elkyn_streams_fallen_behind_total',
+    'Times that what waited for a slow client was replaced by one whole value',
+    () => [[meter().fallenBehind]],
+  )
+  registry.counter('elkyn_stream_resumes_total', 'Streams that went on behind an event', () => [
+    [meter().resumes, { outcome: 'resumed' }],
+    [meter().resumesLost, { outcome: 'lost' }],
+  ])
 }
 
 const storeGauges: readonly (readonly [

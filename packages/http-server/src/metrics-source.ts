@@ -1,4 +1,5 @@
 import type { TreeStoreStats } from '@elkyn/tree'
+import type { StreamMeter } from './streams/stream-meter.ts'
 
 /** Where a server's metrics come from beside its listener. Asked each time that somebody reads them. */
 export interface MetricsSource {
@@ -6,6 +7,8 @@ export interface MetricsSource {
   readonly isServing: boolean
   /** How the store is; where another thread has it open, as that thread says. */
   store?(): TreeStoreStats | undefined | Promise<TreeStoreStats | undefined>
+  /** What streams did, once there was one. */
+  streams?(): StreamMeter | undefined
   /** How the threads are. The metrics of a pool of `@elkyn/thread-pool` are such. */
   pools?(): readonly PoolStats[]
 }

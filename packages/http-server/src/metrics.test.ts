@@ -10,6 +10,7 @@ import { SimpleHttpServer } from './index.ts'
 import type { SimpleHttpServerOptions } from './index.ts'
 import { MetricsPage } from './metrics-page.ts'
 import { RequestMeter } from './metrics-meter.ts'
+import { StreamMeter } from './streams/stream-meter.ts'
 
 async function start(options: Partial<SimpleHttpServerOptions> = {}): Promise<SimpleHttpServer> {
   const store = new MemoryTreeStore()
@@ -142,7 +143,8 @@ test('MetricsPage shows what store and pools say, and nothing of what they leave
     rows: 5,
     oldestSnapshotCommits: 0,
   }
-  const facts = { meter: new RequestMeter(), store, pools: [pool], eventLoopDelay }
+  const streams = new StreamMeter()
+  const facts = { meter: new RequestMeter(), store, pools: [pool], streams, eventLoopDelay }
   const lines = (await page.text(facts)).split('\n')
   for (const line of [
     'elkyn_store_commit_writes_bucket{le="1"} 1',

@@ -12,6 +12,7 @@ import type { MetricsPage } from './metrics-page.ts'
 import type { MetricsSource } from './metrics-source.ts'
 import { healthResponse } from './plan-request.ts'
 import { errorResponse, bareHeaders } from './response.ts'
+import { StreamMeter } from './streams/stream-meter.ts'
 
 /** Where a server shows its metrics. */
 export type MetricsOption = boolean | MetricsAddress
@@ -105,6 +106,7 @@ export class ServerMetrics {
         meter: this.meter!,
         store: (await this.#source.store?.()) ?? {},
         pools: this.#source.pools?.() ?? [],
+        streams: this.#source.streams?.() ?? new StreamMeter(),
         eventLoopDelay: this.#eventLoopDelay!,
       })
       this.#eventLoopDelay?.reset()

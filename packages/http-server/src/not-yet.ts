@@ -10,7 +10,6 @@ type Use = 'any' | 'read' | 'write' | 'POST'
 const paths: readonly (readonly [path: RegExp, use: Use, feature: string])[] = [
   [/^\/auth\/token$/, 'POST', 'authentication'],
   [/^\/index\.html$/, 'any', 'the dashboard'],
-  [/\/\.watch$/, 'any', 'streaming'],
   [/^\/\.settings(?:\/|\.json$|$)/, 'any', 'rules and settings'],
   [/^\/\.inspect(?:\/|\.json$|$)/, 'any', 'inspection'],
 ]
@@ -24,10 +23,7 @@ const headers: readonly (readonly [
   value: RegExp,
   use: Use,
   feature: string,
-])[] = [
-  ['authorization', /^/, 'any', 'authentication'],
-  ['accept', /\btext\/event-stream\b/i, 'read', 'streaming'],
-]
+])[] = [['authorization', /^/, 'any', 'authentication']]
 
 /** @throws {Refusal} 501 for a path that a later version will answer. */
 export function refusePath(method: string, pathname: string): void {

@@ -7,14 +7,17 @@ import type { Method } from './method.ts'
 import { refuseHeaders, refuseParameters, refusePath } from './not-yet.ts'
 import { parseForm, parseListing, parseParameters, parsePrint, parseTimeout } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
-import type { Plan, RespondPlan } from './plan.ts'
+import type { Plan, RespondPlan, StreamPlan } from './plan.ts'
 import type { PlanSettings } from './plan-settings.ts'
 import { nothingResponse, planRead } from './read.ts'
 import type { ReadRequest } from './read.ts'
 import { parseQuery } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
 import { jsonResponse } from './response.ts'
+import { acceptsStream, watchSuffix } from './streams/stream-request.ts'
+import { streamHeaders } from './streams/stream-headers.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
+import type { Location } from './target.ts'
 import { parseWrapping } from './wrapping.ts'
 import { parseWriteSizeLimit } from './write-size-limit.ts'
 import { databaseOf } from './namespaces.ts'
@@ -43,9 +46,13 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   if (pathname === '/.metrics') throw new Refusal(404, 'Metrics are not shown here')
   refusePath(method, pathname)
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
+  if (pathname.endsWith(watchSuffix)) return planWatch(method, pathname, parameters, head, options)
   const place = locate(pathname, databaseOf(head, parameters, options))
   refuseParameters(method, parameters)
   refuseHeaders(method, head.headers)
+  if (method === 'GET' && acceptsStream(head.headers.accept)) {
+    return planStream(place, parameters, head)
+  }
   const request = {
     ...place,
     print: parsePrint(parameters),
@@ -92,6 +99,40 @@ export function healthResponse(isServing: boolean): HttpResponse {
   return isServing
     ? jsonResponse(200, '{"status":"ok"}')
     : jsonResponse(503, '{"status":"stopping"}')
+}
+
+// The whole value, again and again.
+function planWatch(
+  method: Method,
+  pathname: string,
+  parameters: Parameters,
+  head: HttpRequestHead,
+  options: PlanOptions,
+): Plan {
+  if (!isSafe(method)) throw new Refusal(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
+  const database = databaseOf(head, parameters, options)
+  const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database)
+  refuseParameters(method, parameters)
+  refuseHeaders(method, head.headers)
+  const plan = planStream(place, parameters, head)
+  if (method === 'HEAD')
+    return { kind: 'respond', response: { status: 200, headers: streamHeaders } }
+  return { ...plan, target: { ...plan.target, isValue: true } }
+}
+
+// What else is said, about conditions and the layout of an answer, has no meaning for a stream.
+function planStream(
+  { path, shownPath }: Location,
+  parameters: Parameters,
+  { headers }: HttpRequestHead,
+): StreamPlan {
+  const selection = parseSelection(parameters)
+  const lastEventId = headers['last-event-id'] ?? parameters.get('lastEventId')
+  return {
+    kind: 'stream',
+    target: { path, shownPath, form: parseForm(parameters), ...selection },
+    lastEventId: lastEventId === undefined || lastEventId === '' ? undefined : String(lastEventId),
+  }
 }
 
 // [unconfirmed] What clients read here over other protocols can't be read over this one.

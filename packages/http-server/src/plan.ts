@@ -1,11 +1,12 @@
 import type { StagedPair, StageOptions, TreeSnapshot, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import type { HttpResponse } from './message.ts'
+import type { StreamTarget } from './streams/stream-target.ts'
 
 /**
  * What has to be done to answer a request. Planning touches no store and waits for nothing, so
  * whoever carries a plan out chooses the thread, and how many writes share a commit.
  */
-export type Plan = RespondPlan | ReadPlan | WritePlan | BodyPlan
+export type Plan = RespondPlan | ReadPlan | StreamPlan | WritePlan | BodyPlan
 
 /** The answer is known. */
 export interface RespondPlan {
@@ -22,6 +23,14 @@ export interface ReadPlan {
   readonly maxBytes?: number | undefined
   /** A body in blocks reads from the snapshot while it is taken, so that must stay open till its end. */
   run(snapshot: TreeSnapshot): HttpResponse
+}
+
+/** What is to be watched. The answer goes on until one side ends it. */
+export interface StreamPlan {
+  readonly kind: 'stream'
+  readonly target: StreamTarget
+  /** Behind which event it goes on; a new one begins with the whole. */
+  readonly lastEventId: string | undefined
 }
 
 /** Something is to be written. */

@@ -16,6 +16,11 @@ export function send(exchange: Exchange, answer: Answer): void | Promise<void> {
     if (isBlocks(body)) void iteratorOf(body).return?.()
     return
   }
+  if (answer.stream !== undefined) {
+    const stream = exchange.openStream(answer.status, answer.headers)
+    answer.stream(stream, (listener) => exchange.onGone(listener))
+    return
+  }
   if (isBlocks(body)) return sendBlocks(exchange, answer, body)
   exchange.sendWhole(answer, body)
 }

@@ -1,10 +1,16 @@
+import { pushId } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { Front } from './front.ts'
 import type { FrontOptions } from './front.ts'
 import type { ListenAddress } from './http-listener.ts'
+import { resolveLimits } from './limits.ts'
 import { silentLog } from './log.ts'
+import { planSettings } from './plan-settings.ts'
 import { createHandler } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
+import { StreamedAnswers } from './streamed-answers.ts'
+import { StoreSource } from './streams/store-source.ts'
+import { StreamService } from './streams/stream-service.ts'
 import type { TlsOptions } from './tls-options.ts'
 import { WatchedStore } from './watched-store.ts'
 
@@ -29,6 +35,7 @@ export interface CloseOptions {
  */
 export class SimpleHttpServer implements AsyncDisposable {
   readonly #front: Front
+  readonly #streams: StreamService
   readonly #ownStore: TreeStore | undefined
 
   /**
@@ -38,8 +45,19 @@ export class SimpleHttpServer implements AsyncDisposable {
   constructor(options: SimpleHttpServerOptions) {
     const { log = silentLog, closeStore = false, onFatal } = options
     const store = onFatal === undefined ? options.store : new WatchedStore(options.store, onFatal)
-    const handle = createHandler({ ...options, store }, () => !this.#front.isClosing)
-    this.#front = new Front(options, handle, { store: () => store.stats?.() }, log)
+    const isServing = (): boolean => !this.#front.isClosing
+    const handle = createHandler({ ...options, store }, isServing)
+    const limits = resolveLimits(options)
+    const streamedAnswers = new StreamedAnswers(limits.maxStreamedAnswers)
+    const plan = { ...planSettings(options, limits), isServing, createKey: pushId }
+    const source = (): StoreSource => new StoreSource(store, streamedAnswers)
+    this.#streams = new StreamService(options.streams ?? {}, plan, source, log)
+    this.#front = new Front(
+      options,
+      this.#streams.wrap(handle),
+      { store: () => store.stats?.(), streams: () => this.#streams.meter },
+      log,
+    )
     this.#ownStore = closeStore ? options.store : undefined
   }
 
@@ -81,6 +99,7 @@ export class SimpleHttpServer implements AsyncDisposable {
    * broken off. Resolves when the last connection has gone.
    */
   async close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
+    this.#streams.close()
     await this.#front.close(timeoutMs)
     await this.#ownStore?.close()
   }

@@ -158,7 +158,7 @@ function planUpdate(
     path: placeBelow(request, key),
     value,
   }))
-  return planWrite(request, { digest }, pairs, ({ values }) => {
+  return planWrite(request, { digest, update: request.path }, pairs, ({ values }) => {
     const written = pairs.map(({ name, path: place }, index) => {
       return { name, path: place, value: values[index] }
     })
@@ -187,6 +187,8 @@ interface RepeatFacts {
   readonly digest: string | undefined
   /** The key of a new child. */
   readonly memo?: string | undefined
+  /** The path of an update, whose members are written. */
+  readonly update?: Path
 }
 
 function planWrite(
@@ -203,6 +205,7 @@ function planWrite(
     write: {
       pairs,
       ...(etag === undefined ? {} : { precondition: { path, etag } }),
+      ...(facts.update && { update: facts.update }),
       ...(request.idempotencyKey && { idempotencyKey: idempotencyKeyOf(request, facts) }),
     },
     answer: (outcome) => {

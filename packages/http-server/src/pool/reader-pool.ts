@@ -6,10 +6,13 @@ import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
+import type { StreamJob } from '../streams/stream-job.ts'
+import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
+import type { StreamRefusal } from './reader.ts'
 import { forwardedHeaders, requestText } from './request-text.ts'
 import type { ForwardedHeaders } from './request-text.ts'
 import { Turn } from './turn.ts'
@@ -129,6 +132,23 @@ export class ReaderPool {
       this.#log.error({ err: error, url: request.url }, 'A read could not be answered')
     }
     return errorResponse(500, 'An internal error occurred')
+  }
+
+  /** What a stream has to be told, as bytes. */
+  runStreamJob(job: StreamJob): Promise<Uint8Array> {
+    return this.#pool.run(job, { name: 'stream', priority: 0, retry: 1 })
+  }
+
+  /** Why a target cannot be shown, if so. */
+  checkStream(target: StreamTarget): Promise<StreamRefusal | undefined> {
+    return this.#pool.run(target, { name: 'checkStream', priority: 0, retry: 1 })
+  }
+
+  /** The whole of what a stream shows, in blocks. */
+  readLargeStream(target: StreamTarget, signal: AbortSignal): Promise<Answer> {
+    return this.#large.receive({ method: 'GET', signal }, (window) =>
+      this.#pool.run({ target, window }, { name: 'streamLarge', priority: largeBand }),
+    )
   }
 
   stats(): PoolStats {

@@ -1,6 +1,8 @@
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
-import type { LargeRead, Reader } from './reader.ts'
+import type { StreamJob } from '../streams/stream-job.ts'
+import type { StreamTarget } from '../streams/stream-target.ts'
+import type { LargeRead, LargeStream, Reader, StreamRefusal } from './reader.ts'
 import type { ThreadData } from './thread-data.ts'
 import { keepCompiled } from './worker-module.ts'
 import { untilOpened, untilServing } from './writer-progress.ts'
@@ -10,6 +12,9 @@ type ReaderHandlers = {
   ready: () => void
   read: (head: string, context: TaskContext<Reader>) => Uint8Array
   readLarge: (task: LargeRead, context: TaskContext<Reader>) => Promise<void>
+  stream: (job: StreamJob, context: TaskContext<Reader>) => Uint8Array
+  checkStream: (target: StreamTarget, context: TaskContext<Reader>) => StreamRefusal | undefined
+  streamLarge: (task: LargeStream, context: TaskContext<Reader>) => Promise<void>
 }
 
 /**
@@ -34,5 +39,12 @@ export const worker: WorkerDefinition<Reader, ReaderHandlers> = defineWorker({
     read: (head: string, { state }: TaskContext<Reader>): Uint8Array => state.read(head),
     readLarge: (task: LargeRead, { state }: TaskContext<Reader>): Promise<void> =>
       state.readLarge(task),
+    stream: (job: StreamJob, { state }: TaskContext<Reader>): Uint8Array => state.runStreamJob(job),
+    checkStream: (
+      target: StreamTarget,
+      { state }: TaskContext<Reader>,
+    ): StreamRefusal | undefined => state.checkStream(target),
+    streamLarge: (task: LargeStream, { state }: TaskContext<Reader>): Promise<void> =>
+      state.streamLarge(task),
   },
 })

@@ -8,11 +8,17 @@ import type { PlanSettings } from '../plan-settings.ts'
 import type { ReadPlan } from '../plan.ts'
 import { checkAnswerSize } from '../answer-size.ts'
 import { tooMuchData } from '../read.ts'
+import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
+import { checkStreamTarget, runStreamJob, wholeBlocks } from '../streams/stream-job.ts'
+import type { StreamJob } from '../streams/stream-job.ts'
+import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
+import { placeHeaders } from './place-headers.ts'
 import { parseRequestText } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
+import { streamResultBytes } from './stream-result-bytes.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
 import type { TimeSlice } from './time-slice.ts'
@@ -22,6 +28,18 @@ import { EtagWanted, UnhurriedSnapshot } from './unhurried-snapshot.ts'
 export interface LargeRead {
   readonly head: string
   readonly window: SharedArrayBuffer
+}
+
+/** The same for the whole value of a stream. */
+export interface LargeStream {
+  readonly target: StreamTarget
+  readonly window: SharedArrayBuffer
+}
+
+/** Why a target cannot be shown. */
+export interface StreamRefusal {
+  readonly status: number
+  readonly message: string
 }
 
 /** What a thread that reads does, with a store of its own. */
@@ -61,9 +79,45 @@ export class Reader {
     }
   }
 
+  runStreamJob(job: StreamJob): Uint8Array {
+    return streamResultBytes(runStreamJob(this.store, job))
+  }
+
+  checkStream(target: StreamTarget): StreamRefusal | undefined {
+    try {
+      checkStreamTarget(this.store, target)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      const { status, message } = error
+      return { status, message }
+    }
+  }
+
+  async streamLarge({ target, window }: LargeStream): Promise<void> {
+    try {
+      await sendLarge(window, this.#patienceMs, async () => wholeResponse(this.store, target))
+    } catch (error) {
+      this.channel.log.error({ err: error }, 'The value of a stream could not be read')
+    }
+  }
+
   async close(): Promise<void> {
     this.channel.close()
     await this.store.close()
+  }
+}
+
+function wholeResponse(store: TreeStore, target: StreamTarget): HttpResponse {
+  const snapshot = store.snapshot()
+  try {
+    const { sequence } = snapshot
+    const headers = placeHeaders(sequence, store.idOf(sequence))
+    const body = new SnapshotBody(wholeBlocks(snapshot, target), () => snapshot.close())
+    return { status: 200, headers, body }
+  } catch (error) {
+    snapshot.close()
+    throw error
   }
 }
 

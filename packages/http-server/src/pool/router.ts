@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
+import { Refusal } from '../refusal.ts'
 import type { PlanSettings } from '../plan-settings.ts'
 import type { ReaderPool } from './reader-pool.ts'
 import type { WriterPool } from './writer-pool.ts'
@@ -31,6 +32,7 @@ export function createRouter(
     try {
       const planned = planRequest(request, options)
       if (planned.kind === 'respond') return planned.response
+      if (planned.kind === 'stream') throw new Refusal(501, 'Streams are answered elsewhere')
       return planned.kind === 'read'
         ? readers.read(request, planned.timeoutMs)
         : writer.write(request)

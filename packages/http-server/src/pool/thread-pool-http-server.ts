@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import process from 'node:process'
 import { ThreadPoolError } from '@elkyn/thread-pool'
+import { pushId } from '@elkyn/tree'
 import type { StoreDescriptor } from '@elkyn/tree'
 import { Front } from '../front.ts'
 import type { FrontOptions } from '../front.ts'
@@ -13,9 +14,11 @@ import type { Answer, HttpRequest } from '../message.ts'
 import { planSettings } from '../plan-settings.ts'
 import type { SettingOptions } from '../plan-settings.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
+import { StreamService } from '../streams/stream-service.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { resolvePoolOptions } from './pool-options.ts'
+import { PoolSource } from './pool-source.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { ReaderPool } from './reader-pool.ts'
 import { createRouter } from './router.ts'
@@ -55,6 +58,7 @@ const lastWordsMs = 250
  */
 export class ThreadPoolHttpServer implements AsyncDisposable {
   readonly #front: Front
+  readonly #streams: StreamService
   readonly #channel: ServerChannel
   readonly #makePools: () => Pools
   readonly #log: Log
@@ -94,10 +98,14 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       )
       return this.#handle(request)
     }
+    const planOptions = { ...plan, isServing: () => !this.#front.isClosing, createKey: pushId }
+    const source = (): PoolSource => new PoolSource(this.#running.readers, this.#running.writer)
+    this.#streams = new StreamService(options.streams ?? {}, planOptions, source, log)
     this.#front = new Front(
       options,
-      answer,
+      this.#streams.wrap(answer),
       {
+        streams: () => this.#streams.meter,
         store: async () => this.#pools?.writer.storeStats(),
         pools: () =>
           this.#pools === undefined
@@ -198,6 +206,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    this.#streams.close()
     await this.#front.close(timeoutMs)
     try {
       await this.#opening

@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import type { TreeStoreStats } from '@elkyn/tree'
@@ -111,6 +112,13 @@ export class WriterPool {
     } catch (error) {
       return this.#failureAnswer(error, request)
     }
+  }
+
+  /** Sends the changes of each commit to a port, from when it resolves on, until either end is closed. */
+  async listen(port: MessagePort): Promise<void> {
+    await this.#ask(() =>
+      this.#pool.run({ port }, { name: 'listen', priority: 0, transferList: [port] }),
+    )
   }
 
   /** How the store is, as the thread that writes says; what it said last where it takes too long. */

@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { TreeStore, TreeStoreStats } from '@elkyn/tree'
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
@@ -7,6 +8,7 @@ import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
+import { changeMessage } from './change-message.ts'
 import { busyResponse } from './pool-answers.ts'
 import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
@@ -51,6 +53,7 @@ type WriterHandlers = {
   answer: (ticket: number, context: TaskContext<Writer>) => Promise<Uint8Array>
   drop: (ticket: number, context: TaskContext<Writer>) => void
   sendLarge: (task: LargeWritten, context: TaskContext<Writer>) => Promise<void>
+  listen: (task: { readonly port: MessagePort }, context: TaskContext<Writer>) => void
 }
 
 /** The one thread that writes. What waits for it together shares a commit. */
@@ -144,6 +147,15 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       const body = state.tickets.answers.get(ticket)?.body as Iterable<Uint8Array> | undefined
       state.tickets.answers.delete(ticket)
       body?.[Symbol.iterator]().return?.()
+    },
+
+    /** Sends what each commit changes, before its writes are answered. */
+    listen({ port }: { readonly port: MessagePort }, { state }: TaskContext<Writer>): void {
+      const stop = state.store.subscribe((changes) => port.postMessage(changeMessage(changes)))
+      port.on('close', stop)
+      // Nothing comes from there, but only a port that is open says that it was closed.
+      port.start()
+      port.unref()
     },
 
     /** Sends an answer that was too large to come back at once. */

@@ -95,11 +95,9 @@ export function describeSurroundings(start: StartServer): void {
       expect(await server.read('/.json')).toBe('{"a":1}')
     })
 
-    test('streams, rules and the rest are refused by name', async () => {
+    test('rules and the rest are refused by name', async () => {
       await using server = await Fixture.open(start)
       const features: readonly (readonly [path: string, feature: string])[] = [
-        ['/.watch', 'streaming (/.watch)'],
-        ['/a/b/.watch', 'streaming (/a/b/.watch)'],
         ['/.settings/rules.json', 'rules and settings (/.settings/rules.json)'],
         ['/.inspect/databases.json', 'inspection (/.inspect/databases.json)'],
         ['/index.html', 'the dashboard (/index.html)'],
@@ -111,11 +109,6 @@ export function describeSurroundings(start: StartServer): void {
           errorText(`Not implemented yet: ${feature}`),
         ])
       }
-      const streamed = await server.get('/a.json', { Accept: 'text/event-stream' })
-      expect([streamed.status, streamed.text]).toEqual([
-        501,
-        errorText('Not implemented yet: streaming (accept)'),
-      ])
       expect(await server.read('/.json')).toBe('null')
     })
 

@@ -1,0 +1,62 @@
+import { MessageChannel } from 'node:worker_threads'
+import { Refusal } from '../refusal.ts'
+import type { LargeValue, StreamJob, StreamResult } from '../streams/stream-job.ts'
+import type { OnChanges, StreamSource } from '../streams/stream-source.ts'
+import type { StreamTarget } from '../streams/stream-target.ts'
+import { parseChangeMessage } from './change-message.ts'
+import type { ChangeMessage } from './change-message.ts'
+import { placeOf } from './place-headers.ts'
+import type { ReaderPool } from './reader-pool.ts'
+import { parseStreamResult } from './stream-result-bytes.ts'
+import type { WriterPool } from './writer-pool.ts'
+
+/** Streams of a store that other threads have open: changes come from the one that writes, values from readers. */
+export class PoolSource implements StreamSource {
+  readonly #readers: ReaderPool
+  readonly #writer: WriterPool
+
+  constructor(readers: ReaderPool, writer: WriterPool) {
+    this.#readers = readers
+    this.#writer = writer
+  }
+
+  // The port closes with the thread at its other end, whatever that dies of.
+  async listen(onChanges: OnChanges, onLost: () => void): Promise<() => void> {
+    const { port1: near, port2: far } = new MessageChannel()
+    let isStopped = false
+    const stop = (): void => {
+      isStopped = true
+      near.close()
+    }
+    near.on('message', (message: ChangeMessage) => {
+      if (!isStopped) onChanges(parseChangeMessage(message))
+    })
+    near.on('close', () => {
+      if (!isStopped) onLost()
+    })
+    near.unref()
+    try {
+      await this.#writer.listen(far)
+    } catch (error) {
+      stop()
+      throw error
+    }
+    return stop
+  }
+
+  async check(target: StreamTarget): Promise<void> {
+    const refusal = await this.#readers.checkStream(target)
+    if (refusal !== undefined) throw new Refusal(refusal.status, refusal.message)
+  }
+
+  async run(job: StreamJob): Promise<StreamResult> {
+    return parseStreamResult(await this.#readers.runStreamJob(job))
+  }
+
+  async readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue> {
+    const { status, headers, body } = await this.#readers.readLargeStream(target, signal)
+    if (status !== 200) throw new Refusal(status, 'The server is busy')
+    const blocks = body instanceof Uint8Array ? [body] : (body ?? [])
+    return { ...placeOf(headers), blocks }
+  }
+}

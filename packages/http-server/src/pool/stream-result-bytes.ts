@@ -1,0 +1,52 @@
+import type { StreamEvent, StreamResult } from '../streams/stream-job.ts'
+
+/** An event without its data, whose length it says instead. */
+interface EventHead extends Omit<StreamEvent, 'json' | 'name'> {
+  readonly name: 'put' | 'patch' | null
+  readonly length: number
+}
+
+interface ResultHead extends Omit<StreamResult, 'events' | 'whole'> {
+  readonly events: readonly EventHead[]
+  /** The whole, where it is not the first of the events. */
+  readonly whole?: EventHead
+  readonly isFirstWhole: boolean
+}
+
+const prefixBytes = 4
+
+/** Writes what a reading came to as bytes for another thread: a head in JSON, and the data of its events. */
+export function streamResultBytes({ events, whole, ...rest }: StreamResult): Uint8Array {
+  const isFirstWhole = whole !== undefined && whole === events[0]
+  const extra = whole === undefined || isFirstWhole ? [] : [whole]
+  const head: ResultHead = {
+    ...rest,
+    events: events.map(headOf),
+    ...(extra[0] === undefined ? {} : { whole: headOf(extra[0]) }),
+    isFirstWhole,
+  }
+  const text = Buffer.from(JSON.stringify(head))
+  const prefix = Buffer.allocUnsafe(prefixBytes)
+  prefix.writeUInt32LE(text.length)
+  return Buffer.concat([prefix, text, ...[...events, ...extra].map(({ json }) => json)])
+}
+
+/** Reads what {@link streamResultBytes} has written. The data of events are views of `bytes`. */
+export function parseStreamResult(bytes: Uint8Array): StreamResult {
+  const memory = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let end = prefixBytes + memory.readUInt32LE()
+  const head = JSON.parse(memory.toString('utf8', prefixBytes, end)) as ResultHead
+  const take = ({ name, id, length }: EventHead): StreamEvent => {
+    const json = memory.subarray(end, end + length)
+    end += length
+    return { name: name ?? undefined, json, id }
+  }
+  const { isFirstWhole, events: heads, whole: wholeHead, ...rest } = head
+  const events = heads.map(take)
+  const whole = isFirstWhole ? events[0] : wholeHead && take(wholeHead)
+  return { ...rest, events, whole }
+}
+
+function headOf({ name, json, id }: StreamEvent): EventHead {
+  return { name: name ?? null, id, length: json.length }
+}

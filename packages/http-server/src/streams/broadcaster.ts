@@ -1,0 +1,587 @@
+import type { Change } from '@elkyn/tree'
+import type { Log } from '../log.ts'
+import { Refusal } from '../refusal.ts'
+import { changeEvents } from './change-events.ts'
+import type { StreamClient } from './stream-client.ts'
+import type { StreamEvent, StreamResult } from './stream-job.ts'
+import type { StreamMeter } from './stream-meter.ts'
+import type { StreamSource } from './stream-source.ts'
+import { watchedPath } from './stream-target.ts'
+import type { StreamTarget } from './stream-target.ts'
+import { TopicTree } from './topic-tree.ts'
+import { Frame, Gap, Subscriber, Topic } from './topic.ts'
+import type { Position, ReadGroup } from './topic.ts'
+
+export interface BroadcasterOptions {
+  /** Bytes of events that are kept for those who are reading. */
+  readonly maxKeptBytes: number
+  readonly log: Log
+}
+
+/** Readings at one time, of all topics. */
+const maxReadings = 32
+
+/** How long one turn of the event loop may be spent on sending, in milliseconds. */
+const turnMs = 1
+
+/** Clients that are sent something between two looks at the clock. */
+const clientsAtOnce = 16
+
+/** How long to wait before a reading that failed is tried again, and how often, in milliseconds. */
+const retryDelaysMs = [50, 250, 1000] as const
+
+/** How long to wait where too much is being read, in milliseconds. */
+const busyDelayMs = 100
+
+/** From so many bytes on that a client has not taken, the next piece of what it missed waits. */
+const pieceBytes = 64 * 1024
+
+/**
+ * Brings what happens in one tree to those who watch parts of it: each change once and in order, after
+ * the value that it changes. Touches no store: that is for its source.
+ */
+export class Broadcaster {
+  readonly #source: StreamSource
+  readonly #options: BroadcasterOptions
+  readonly #meter: StreamMeter
+  readonly #topics = new Map<string, Topic>()
+  readonly #tree = new TopicTree<Topic>()
+  #state: 'idle' | 'starting' | 'listening' | 'closed' = 'idle'
+  #stopListening: (() => void) | undefined
+  /** Counts the times that it began to listen. */
+  #round = 0
+  /** The newest change that was heard of. */
+  #position: Position | undefined
+  readonly #waiting: (ReadGroup | Topic)[] = []
+  #readings = 0
+  /** Topics with something to send, and clients with events of several topics. */
+  readonly #dirty = new Set<Topic>()
+  readonly #mixed = new Set<StreamClient>()
+  #flushing: NodeJS.Immediate | undefined
+  readonly #timers = new Set<NodeJS.Timeout>()
+
+  constructor(source: StreamSource, options: BroadcasterOptions, meter: StreamMeter) {
+    this.#source = source
+    this.#options = options
+    this.#meter = meter
+  }
+
+  /** @param since Id of the event behind which it goes on. */
+  subscribe(
+    client: StreamClient,
+    target: StreamTarget,
+    since: string | undefined,
+    name?: string,
+  ): Subscriber {
+    const key = JSON.stringify(target)
+    let topic = this.#topics.get(key)
+    if (topic === undefined) {
+      topic = new Topic(key, target)
+      this.#topics.set(key, topic)
+      this.#tree.add(watchedPath(target), topic)
+    }
+    const subscriber = new Subscriber(client, topic, name, since)
+    topic.subscribers.add(subscriber)
+    client.subscribers.add(subscriber)
+    this.#meter.subscriptions++
+    this.#listen()
+    this.#read(subscriber, since)
+    return subscriber
+  }
+
+  unsubscribe(subscriber: Subscriber): void {
+    const { topic, client } = subscriber
+    if (subscriber.state === 'ended') return
+    subscriber.state = 'ended'
+    this.#meter.subscriptions--
+    client.subscribers.delete(subscriber)
+    topic.live.delete(subscriber)
+    topic.subscribers.delete(subscriber)
+    if (topic.subscribers.size > 0) return
+    this.#topics.delete(topic.key)
+    this.#tree.delete(watchedPath(topic.target), topic)
+    this.#dirty.delete(topic)
+    if (this.#topics.size === 0) this.#stop('idle')
+  }
+
+  /** The client has taken what waited for it. */
+  drained(client: StreamClient): void {
+    for (const subscriber of client.subscribers) {
+      if (subscriber.state === 'behind') this.#read(subscriber, subscriber.since)
+    }
+  }
+
+  /** What all that a client is subscribed to has reached; `undefined` before each has begun. */
+  lowest(client: StreamClient): Position | undefined {
+    let lowest: Position | undefined
+    for (const subscriber of client.subscribers) {
+      const position = this.#reached(subscriber)
+      if (position.sequence < 0) return undefined
+      if (lowest === undefined || position.sequence < lowest.sequence) lowest = position
+    }
+    return lowest
+  }
+
+  /** Whether nothing is left to send of what was heard of. */
+  get isFlushed(): boolean {
+    return this.#dirty.size === 0 && this.#mixed.size === 0
+  }
+
+  close(): void {
+    this.#stop('closed')
+    for (const timer of this.#timers) clearTimeout(timer)
+    if (this.#flushing !== undefined) clearImmediate(this.#flushing)
+  }
+
+  #stop(state: 'idle' | 'closed'): void {
+    if (this.#state !== 'closed') this.#state = state
+    this.#round++
+    this.#stopListening?.()
+    this.#stopListening = undefined
+    this.#position = undefined
+  }
+
+  // Before anything is read, so that nothing falls between a value and the first change that is heard of.
+  #listen(): void {
+    if (this.#state !== 'idle') return
+    this.#state = 'starting'
+    void this.#beginListening(++this.#round)
+  }
+
+  async #beginListening(round: number): Promise<void> {
+    const ifCurrent = (work: () => void): void => {
+      if (this.#round === round) work()
+    }
+    try {
+      const stop = await this.#source.listen(
+        (changes) => ifCurrent(() => this.#take(changes)),
+        () => ifCurrent(() => this.#lost()),
+      )
+      if (this.#round !== round) {
+        stop()
+        return
+      }
+      this.#state = 'listening'
+      this.#stopListening = stop
+      this.#wake()
+    } catch (error) {
+      ifCurrent(() => {
+        this.#options.log.error({ err: error }, 'Changes cannot be followed: it is tried again')
+        this.#later(retryDelaysMs[1], () => ifCurrent(() => this.#lost()))
+      })
+    }
+  }
+
+  /** Nobody knows what happened since: what is known is read again, and what was missed from the log. */
+  #lost(): void {
+    for (const topic of this.#topics.values()) {
+      if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
+      topic.isDirty = true
+    }
+    this.#stop('idle')
+    if (this.#topics.size === 0) return
+    this.#listen()
+    for (const topic of this.#topics.values()) if (!topic.isFollowed) this.#evaluate(topic)
+  }
+
+  #take(changes: readonly Change[]): void {
+    for (const change of changes) {
+      this.#dispatch(change)
+      this.#position = change
+    }
+  }
+
+  #dispatch(change: Change): void {
+    const { pairs } = change
+    if (pairs.length === 1) {
+      this.#tree.concernedBy(pairs[0]!.path, (topic) => this.#tell(topic, change))
+      return
+    }
+    const concerned = new Set<Topic>()
+    for (const { path } of pairs) this.#tree.concernedBy(path, (topic) => concerned.add(topic))
+    for (const topic of concerned) this.#tell(topic, change)
+  }
+
+  #tell(topic: Topic, change: Change): void {
+    if (!topic.isFollowed) {
+      topic.isDirty = true
+      this.#evaluate(topic)
+      return
+    }
+    // Who comes later reads it.
+    if (topic.live.size === 0 && topic.readings === 0) return
+    const { sequence } = change
+    const events = changeEvents(change, topic.target.path, topic.target.form)
+    if (events === undefined) {
+      this.#push(topic, new Gap(sequence, this.#position?.id))
+      return
+    }
+    for (const { name, json, id } of events) {
+      this.#push(topic, new Frame({ name, json: Buffer.from(json), id }, sequence))
+    }
+  }
+
+  #push(topic: Topic, frame: Frame | Gap): void {
+    topic.push(frame, this.#options.maxKeptBytes)
+    this.#dirty.add(topic)
+    this.#wake()
+  }
+
+  /** What a subscriber has, which is what was heard of where nothing is on its way to it. */
+  #reached(subscriber: Subscriber): Position {
+    const { topic, state } = subscriber
+    const isQuiet = topic.isFollowed
+      ? topic.unsent.length === 0 && topic.batch === undefined
+      : !topic.isDirty && !topic.isEvaluating
+    const heard = this.#position
+    const isUpToDate = state === 'live' && isQuiet && !subscriber.client.isFull
+    return isUpToDate && heard !== undefined && heard.sequence > subscriber.sequence
+      ? heard
+      : subscriber
+  }
+
+  // Reading.
+
+  #read(subscriber: Subscriber, since: string | undefined): void {
+    const { topic } = subscriber
+    subscriber.state = 'reading'
+    subscriber.since = since
+    topic.live.delete(subscriber)
+    let group = topic.groups.get(since)
+    if (group === undefined) {
+      group = { topic, since, subscribers: [] }
+      topic.groups.set(since, group)
+      // Of a topic that is read again and again, the whole comes with the next time.
+      if (!topic.isFollowed && since === undefined) this.#evaluate(topic)
+      else this.#waiting.push(group)
+    }
+    group.subscribers.push(subscriber)
+    this.#wake()
+  }
+
+  #evaluate(topic: Topic): void {
+    if (topic.isEvaluating) return
+    topic.isEvaluating = true
+    this.#waiting.push(topic)
+    this.#wake()
+  }
+
+  #beginReadings(): void {
+    if (this.#state !== 'listening') return
+    while (this.#readings < maxReadings) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      if (next instanceof Topic) void this.#runEvaluation(next)
+      else void this.#runReading(next)
+    }
+  }
+
+  /** Calls `work` until it succeeds, or once too often. */
+  async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    this.#readings++
+    try {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await work()
+        } catch (error) {
+          const delayMs = retryDelaysMs[attempt]
+          if (delayMs === undefined || this.#state === 'closed') throw error
+          await new Promise<void>((resolve) => this.#later(delayMs, resolve))
+        }
+      }
+    } finally {
+      this.#readings--
+      this.#wake()
+    }
+  }
+
+  #later(delayMs: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      work()
+    }, delayMs)
+    timer.unref()
+    this.#timers.add(timer)
+  }
+
+  /** What failed again and again must not look as if nothing happened. */
+  #giveUp(subscribers: Iterable<Subscriber>, error: unknown): void {
+    if (this.#state === 'closed') return
+    this.#options.log.error({ err: error }, 'A stream was ended: it could not be read on')
+    for (const { client } of subscribers) client.destroy()
+  }
+
+  async #runReading(group: ReadGroup): Promise<void> {
+    const { topic, since, subscribers } = group
+    topic.groups.delete(since)
+    if (topic.subscribers.size === 0) return
+    topic.readings++
+    try {
+      const result = await this.#attempt(() => this.#source.run({ target: topic.target, since }))
+      if (this.#state === 'closed') return
+      const frames = framesOf(result.events, result.sequence)
+      for (const subscriber of subscribers) this.#deliver(subscriber, result, frames)
+    } catch (error) {
+      this.#giveUp(subscribers, error)
+    } finally {
+      topic.endReading()
+    }
+  }
+
+  #deliver(subscriber: Subscriber, result: StreamResult, frames: readonly Frame[]): void {
+    if (subscriber.state !== 'reading') return
+    const { client, topic } = subscriber
+    this.#count(subscriber, result)
+    if (client.isFull || client.isBusy) {
+      this.#fallBehind(subscriber, subscriber.since)
+      return
+    }
+    if (result.isLarge === true && result.isWhole) {
+      void this.#sendLarge(subscriber)
+      return
+    }
+    for (const frame of frames) this.#send(subscriber, frame)
+    subscriber.reached(result)
+    if (result.isCut === true) this.#readOn(subscriber, result.id)
+    else if (topic.isFollowed) this.#joinFollowed(subscriber)
+    else this.#joinEvaluated(subscriber, result)
+  }
+
+  #count(subscriber: Subscriber, { isWhole }: StreamResult): void {
+    if (!subscriber.isResuming) return
+    subscriber.isResuming = false
+    if (isWhole && subscriber.topic.isFollowed) this.#meter.resumesLost++
+    else this.#meter.resumes++
+  }
+
+  /** Reads the next piece of what was missed, when the client has taken the last one. */
+  #readOn(subscriber: Subscriber, since: string | undefined): void {
+    if (subscriber.client.pendingBytes < pieceBytes) {
+      this.#read(subscriber, since)
+      return
+    }
+    subscriber.state = 'behind'
+    subscriber.since = since
+  }
+
+  #joinFollowed(subscriber: Subscriber): void {
+    const { topic } = subscriber
+    if (topic.forgotten > subscriber.sequence) {
+      this.#read(subscriber, subscriber.id)
+      return
+    }
+    subscriber.state = 'live'
+    if (this.#sendFrames(subscriber, topic.kept)) topic.live.add(subscriber)
+  }
+
+  /** Among those who know something else of the topic, or nothing is known of what they know, begin anew. */
+  #joinEvaluated(subscriber: Subscriber, { sequence, id, known }: StreamResult): void {
+    const { topic } = subscriber
+    const isSole = topic.live.size === 0 && !topic.isEvaluating
+    if (isSole) {
+      topic.position = { sequence, id }
+      topic.known = known
+    }
+    const isQuiet = !topic.isDirty && !topic.isEvaluating
+    const hasHeard = (this.#position?.sequence ?? -1) >= sequence
+    const at = topic.position?.sequence
+    if (at === sequence || (at !== undefined && at < sequence && isQuiet && hasHeard)) {
+      subscriber.state = 'live'
+      topic.live.add(subscriber)
+      if (topic.isDirty) this.#evaluate(topic)
+    } else {
+      this.#read(subscriber, undefined)
+    }
+  }
+
+  async #runEvaluation(topic: Topic): Promise<void> {
+    const group = topic.groups.get(undefined)
+    const waiting = group?.subscribers ?? []
+    topic.groups.delete(undefined)
+    if (topic.subscribers.size === 0) return
+    topic.isDirty = false
+    try {
+      const result = await this.#attempt(() =>
+        this.#source.run({
+          target: topic.target,
+          since: topic.position?.id,
+          known: topic.known,
+          wantsWhole: waiting.length > 0,
+        }),
+      )
+      if (this.#state === 'closed') return
+      this.#evaluated(topic, result, waiting)
+    } catch (error) {
+      this.#giveUp([...topic.subscribers], error)
+    } finally {
+      topic.isEvaluating = false
+    }
+    if (topic.isDirty || topic.groups.has(undefined)) this.#evaluate(topic)
+  }
+
+  #evaluated(topic: Topic, result: StreamResult, waiting: readonly Subscriber[]): void {
+    const { sequence, id, events, isWhole, isLarge = false } = result
+    topic.position = { sequence, id }
+    topic.known = { ...topic.known, ...result.known }
+    if (isLarge && isWhole) {
+      for (const subscriber of topic.live) this.#readLarge(subscriber)
+    } else {
+      for (const frame of framesOf(events, sequence)) this.#push(topic, frame)
+    }
+    const whole = result.whole && new Frame(result.whole, sequence)
+    for (const subscriber of waiting) {
+      if (subscriber.state !== 'reading') continue
+      if (subscriber.client.isFull || subscriber.client.isBusy) {
+        this.#fallBehind(subscriber)
+      } else if (whole === undefined) {
+        void this.#sendLarge(subscriber)
+      } else {
+        this.#send(subscriber, whole)
+        subscriber.reached(result)
+        subscriber.state = 'live'
+        topic.live.add(subscriber)
+      }
+    }
+  }
+
+  #readLarge(subscriber: Subscriber): void {
+    subscriber.topic.live.delete(subscriber)
+    if (subscriber.client.isFull || subscriber.client.isBusy) this.#fallBehind(subscriber)
+    else void this.#sendLarge(subscriber)
+  }
+
+  /** Sends a value in blocks, as fast as the client takes them. What happens meanwhile is read afterwards. */
+  async #sendLarge(subscriber: Subscriber): Promise<void> {
+    const { client, topic } = subscriber
+    subscriber.state = 'reading'
+    this.#flushMixed(client)
+    client.isBusy = true
+    const gone = new AbortController()
+    const forget = client.onGone(() => gone.abort())
+    try {
+      const value = await this.#source.readLarge(topic.target, gone.signal)
+      const { before, after } = client.wholeFrame(subscriber, value.id)
+      await client.writeBlocks(before, value.blocks, after)
+      if (client.isGone) return
+      this.#meter.events++
+      client.isBusy = false
+      subscriber.reached(value)
+      if (subscriber.state === 'reading') this.#read(subscriber, value.id)
+      this.drained(client)
+    } catch (error) {
+      if (client.isGone || this.#state === 'closed') return
+      if (error instanceof Refusal && !client.hasBegunBlocks) {
+        this.#later(busyDelayMs, () => {
+          client.isBusy = false
+          if (subscriber.state === 'reading') this.#read(subscriber, undefined)
+          this.drained(client)
+        })
+        return
+      }
+      this.#giveUp([subscriber], error)
+    } finally {
+      forget()
+    }
+  }
+
+  // Sending.
+
+  #fallBehind(subscriber: Subscriber, since?: string): void {
+    const { client, topic } = subscriber
+    topic.live.delete(subscriber)
+    subscriber.state = 'behind'
+    subscriber.since = since
+    if (client.isFull) this.#meter.fallenBehind++
+  }
+
+  #send(subscriber: Subscriber, frame: Frame): void {
+    subscriber.client.send(subscriber, frame)
+    if (subscriber.client.hasOutbox) {
+      this.#mixed.add(subscriber.client)
+      this.#wake()
+    }
+  }
+
+  /** Sends what the subscriber does not have. @returns false where it has to read on. */
+  #sendFrames(subscriber: Subscriber, frames: readonly (Frame | Gap)[]): boolean {
+    const { client, sequence } = subscriber
+    let last: Frame | undefined
+    for (const frame of frames) {
+      if (frame.sequence <= sequence) continue
+      if (frame instanceof Gap) {
+        if (last !== undefined) subscriber.reached(last)
+        this.#read(subscriber, frame.since ?? subscriber.id)
+        return false
+      }
+      if (client.isFull || client.isBusy) {
+        // What was sent of this may have been half a change.
+        const isWhole = client.isFull || last !== undefined
+        this.#fallBehind(subscriber, isWhole ? undefined : subscriber.id)
+        return false
+      }
+      this.#send(subscriber, frame)
+      last = frame
+    }
+    if (last !== undefined) subscriber.reached(last)
+    return true
+  }
+
+  /** Does at the end of this turn of the event loop what there is to do. */
+  #wake(): void {
+    if (this.#state === 'closed') return
+    this.#flushing ??= setImmediate(() => {
+      this.#flushing = undefined
+      this.#beginReadings()
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const end = performance.now() + turnMs
+    for (const topic of this.#dirty) {
+      if (!this.#flushTopic(topic, end)) {
+        this.#wake()
+        return
+      }
+      this.#dirty.delete(topic)
+    }
+    for (const client of this.#mixed) this.#flushMixed(client)
+  }
+
+  #flushMixed(client: StreamClient): void {
+    this.#mixed.delete(client)
+    if (!client.isGone && client.hasOutbox) client.sendOutbox(this.lowest(client)?.id)
+  }
+
+  /** @returns whether everything was sent before the time was over. */
+  #flushTopic(topic: Topic, end: number): boolean {
+    for (;;) {
+      const batch = topic.batch ?? topic.beginBatch()
+      if (batch === undefined) return true
+      for (let count = 1; ; count++) {
+        const next = batch.left.next()
+        if (next.done === true) break
+        this.#sendBatch(next.value, batch)
+        if (count % clientsAtOnce === 0 && performance.now() > end) return false
+      }
+      topic.batch = undefined
+    }
+  }
+
+  #sendBatch(subscriber: Subscriber, batch: NonNullable<Topic['batch']>): void {
+    const { client } = subscriber
+    const { frames, bytes } = batch
+    const isAll = bytes !== undefined && frames[0]!.sequence > subscriber.sequence
+    if (isAll && !client.isFull && !client.isBusy) {
+      client.sendBatch(subscriber, { ...batch, bytes })
+      if (client.hasOutbox) this.#mixed.add(client)
+      subscriber.reached(frames.at(-1) as Frame)
+      return
+    }
+    this.#sendFrames(subscriber, frames)
+  }
+}
+
+function framesOf(events: readonly StreamEvent[], sequence: number): Frame[] {
+  return events.map((event) => new Frame(event, sequence))
+}

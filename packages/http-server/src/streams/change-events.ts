@@ -1,0 +1,131 @@
+import {
+  TreeValue,
+  eventIdInside,
+  isAncestor,
+  isPriorityPath,
+  locate,
+  nodeAt,
+  pathKeys,
+  relativePath,
+  rootPath,
+} from '@elkyn/tree'
+import type { Change, ChangePair, JsonForm, Path } from '@elkyn/tree'
+
+/** What a change means to those who watch one path. */
+export interface ChangeEvent {
+  readonly name: 'put' | 'patch'
+  /** `{"path":…,"data":…}` */
+  readonly json: string
+  readonly id: string
+}
+
+/** The pair of a change with its place in it. */
+interface Placed {
+  readonly path: Path
+  readonly value: TreeValue
+  /** How many pairs of the change are done with it. */
+  readonly done: number
+}
+
+/**
+ * What a change means to those who watch `path`: none where it is elsewhere, `undefined` where it does
+ * not carry a value that would have to be told. The events of a change are to be sent together.
+ *
+ * @param form In which values are shown. Priorities that are set by themselves show in `export` only.
+ * @param from How many pairs of the change were told before.
+ */
+export function changeEvents(
+  change: Change,
+  path: Path,
+  form: JsonForm,
+  from = 0,
+): readonly ChangeEvent[] | undefined {
+  const placed = placedPairs(change.pairs, path, form)
+  if (placed === undefined) return undefined
+  if (placed.length === 0) return []
+  // A member that is a path says nothing by itself about what lies beside it, and clients differ in
+  // how they read it: then each is a put.
+  const base = patchBase(change, path, placed)
+  if (base !== undefined) {
+    const json = `{"path":${JSON.stringify(base.shown)},"data":${membersJson(placed, base.prefix, form)}}`
+    return [{ name: 'patch', json, id: change.id }]
+  }
+  const last = placed.at(-1)
+  return placed
+    .filter(({ done }) => done > from)
+    .map((pair) => {
+      const json = `{"path":${JSON.stringify(pair.path)},"data":${pair.value.toText(form)}}`
+      // What is behind the last one of them is elsewhere.
+      return {
+        name: 'put',
+        json,
+        id: pair === last ? change.id : eventIdInside(change.id, pair.done),
+      }
+    })
+}
+
+/** The pairs that say something about `path`, with their paths counted from there. */
+function placedPairs(
+  pairs: readonly ChangePair[],
+  path: Path,
+  form: JsonForm,
+): Placed[] | undefined {
+  const placed: Placed[] = []
+  for (let index = 0; index < pairs.length; index++) {
+    const pair = pairs[index]!
+    if (form === 'plain' && isPriorityPath(pair.path)) continue
+    const below = relativePath(path, pair.path)
+    if (below === undefined && !isAncestor(pair.path, path)) continue
+    const { value } = pair
+    if (value === undefined) return undefined
+    const done = index + 1
+    placed.push(
+      below === undefined
+        ? { path: rootPath, value: partOf(value, relativePath(pair.path, path)!), done }
+        : { path: below, value, done },
+    )
+  }
+  return placed
+}
+
+/** The value at `path` below the place of `value`. */
+function partOf(value: TreeValue, path: Path): TreeValue {
+  const keys = pathKeys(path)
+  if (value.form === 'export') return TreeValue.fromNode(nodeAt(value.node, keys))
+  // Without parsing what lies beside it.
+  const span = locate(value.text, keys)
+  if (span === undefined) return TreeValue.null
+  return TreeValue.fromCanonical(value.text.slice(span.start, span.end), 'plain')
+}
+
+interface PatchBase {
+  /** The path of the patch. */
+  readonly shown: Path
+  /** How long that is in the paths of its members, with the slash behind it. */
+  readonly prefix: number
+}
+
+/** Where all of them are children of one node, and came as such, the path of that. */
+function patchBase(
+  { update, pairs }: Change,
+  path: Path,
+  placed: readonly Placed[],
+): PatchBase | undefined {
+  const updated = update === undefined ? undefined : relativePath(path, update)
+  // What several pairs from above have put under the watched path is as good as an update of that.
+  const isSeveral = placed.length > 1 && pairs.length > 1
+  if (updated === undefined && !isSeveral) return undefined
+  const shown = updated ?? rootPath
+  const prefix = shown === rootPath ? 1 : shown.length + 1
+  const areChildren = placed.every(
+    (pair) => pair.path.length > prefix && !pair.path.includes('/', prefix),
+  )
+  return areChildren ? { shown, prefix } : undefined
+}
+
+function membersJson(placed: readonly Placed[], prefix: number, form: JsonForm): string {
+  const members = placed.map(
+    ({ path, value }) => `${JSON.stringify(path.slice(prefix))}:${value.toText(form)}`,
+  )
+  return `{${members.join(',')}}`
+}

@@ -1,0 +1,46 @@
+import type { TreeStore } from '@elkyn/tree'
+import type { SnapshotBody } from '../snapshot-body.ts'
+import type { StreamedAnswers } from '../streamed-answers.ts'
+import { checkStreamTarget, runStreamJob, wholeBlocks } from './stream-job.ts'
+import type { LargeValue, StreamJob, StreamResult } from './stream-job.ts'
+import type { OnChanges, StreamSource } from './stream-source.ts'
+import type { StreamTarget } from './stream-target.ts'
+
+/** Streams of a store in this thread. */
+export class StoreSource implements StreamSource {
+  readonly #store: TreeStore
+  readonly #streamedAnswers: StreamedAnswers
+
+  constructor(store: TreeStore, streamedAnswers: StreamedAnswers) {
+    this.#store = store
+    this.#streamedAnswers = streamedAnswers
+  }
+
+  async listen(onChanges: OnChanges): Promise<() => void> {
+    return this.#store.subscribe(onChanges)
+  }
+
+  async check(target: StreamTarget): Promise<void> {
+    checkStreamTarget(this.#store, target)
+  }
+
+  async run(job: StreamJob): Promise<StreamResult> {
+    return runStreamJob(this.#store, job)
+  }
+
+  async readLarge(target: StreamTarget): Promise<LargeValue> {
+    const snapshot = this.#store.snapshot()
+    try {
+      const { sequence } = snapshot
+      const id = this.#store.idOf(sequence)
+      const blocks: SnapshotBody = this.#streamedAnswers.begin(
+        wholeBlocks(snapshot, target),
+        snapshot,
+      )
+      return { sequence, id, blocks }
+    } catch (error) {
+      snapshot.close()
+      throw error
+    }
+  }
+}

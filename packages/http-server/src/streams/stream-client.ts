@@ -1,0 +1,219 @@
+import type { OutgoingStream } from '../exchange.ts'
+import { eventBlock, jsonEventFrame } from './event-frame.ts'
+import { wholeAfter, wholeBefore } from './stream-job.ts'
+import type { StreamMeter } from './stream-meter.ts'
+import type { Batch, Frame, Subscriber } from './topic.ts'
+
+/** One open stream, and what is sent over it. */
+export class StreamClient {
+  readonly #stream: OutgoingStream
+  readonly #meter: StreamMeter
+  readonly #maxPendingBytes: number
+  /** Where its owner may change what it is subscribed to: its name. */
+  readonly id: string | undefined
+  readonly subscribers: Set<Subscriber> = new Set()
+  /** Whether so much waits for it that nothing may be added. */
+  isFull = false
+  /** Whether a value in blocks is on its way, into which nothing may be written. */
+  isBusy = false
+  isGone = false
+  /** Whether a part of an event has left whose rest is to come. */
+  hasBegunBlocks = false
+  readonly #onGone = new Set<() => void>()
+  #wake: (() => void) | undefined
+  /** Bytes that were written, and how many of them had left at the last keep-alive. */
+  #written = 0
+  #left = -1
+  /** Events of several subscriptions, until it is known what all of them have reached. */
+  #outbox: [subscriber: Subscriber, frame: Frame][] = []
+  /** The id that was sent last. */
+  #sentId: string | undefined
+
+  constructor(stream: OutgoingStream, meter: StreamMeter, maxPendingBytes: number, id?: string) {
+    this.#stream = stream
+    this.#meter = meter
+    this.#maxPendingBytes = maxPendingBytes
+    this.id = id
+  }
+
+  get pendingBytes(): number {
+    return this.#stream.pendingBytes
+  }
+
+  /** Whether events wait for {@link sendOutbox}. */
+  get hasOutbox(): boolean {
+    return this.#outbox.length > 0
+  }
+
+  /** Calls `listener` when everything has left that was too much. */
+  onDrain(listener: () => void): void {
+    this.#stream.onDrain = () => {
+      this.isFull = false
+      this.#wake?.()
+      listener()
+    }
+  }
+
+  /** Calls `listener` when the client has gone. @returns the way to stop that. */
+  onGone(listener: () => void): () => void {
+    this.#onGone.add(listener)
+    return () => this.#onGone.delete(listener)
+  }
+
+  /** To be called when the client has gone. */
+  gone(): void {
+    this.isGone = true
+    this.#wake?.()
+    for (const listener of this.#onGone) listener()
+  }
+
+  /** Writes an event whose value comes in blocks, as fast as the client takes them. */
+  async writeBlocks(
+    before: Uint8Array,
+    blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    after: Uint8Array,
+  ): Promise<void> {
+    this.hasBegunBlocks = true
+    this.write(before)
+    for await (const block of blocks) {
+      if (this.isGone) return
+      if (!this.write(block)) await this.#drained()
+    }
+    if (this.isGone) return
+    this.write(after)
+    this.hasBegunBlocks = false
+  }
+
+  async #drained(): Promise<void> {
+    if (this.isGone) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    await promise
+    this.#wake = undefined
+  }
+
+  /** @returns whether more should follow at once. */
+  write(bytes: Uint8Array): boolean {
+    this.#written += bytes.length
+    this.#meter.bytes += bytes.length
+    const goesOn = this.#stream.write(bytes)
+    if (!goesOn && this.#stream.pendingBytes > this.#maxPendingBytes) this.isFull = true
+    return goesOn
+  }
+
+  writeText(text: string): void {
+    this.write(Buffer.from(text))
+  }
+
+  send(subscriber: Subscriber, frame: Frame): void {
+    this.#meter.events++
+    if (subscriber.name === undefined) this.write(frame.bytes)
+    else this.#outbox.push([subscriber, frame])
+  }
+
+  sendBatch(
+    subscriber: Subscriber,
+    { frames, bytes }: Batch & { readonly bytes: Uint8Array },
+  ): void {
+    this.#meter.events += frames.length
+    if (subscriber.name === undefined) this.write(bytes)
+    else for (const frame of frames) this.#outbox.push([subscriber, frame as Frame])
+  }
+
+  /** @param lowest What all of its subscriptions have reached with these events, where they all have begun. */
+  sendOutbox(lowest: string | undefined): void {
+    const events = this.#outbox
+    this.#outbox = []
+    const pieces: Uint8Array[] = []
+    for (const [index, [{ name }, frame]] of events.entries()) {
+      // Who is cut off in the middle has not all of them.
+      const isLast = index === events.length - 1
+      const id = isLast ? lowest : this.#sentId
+      const { before, after } = jsonEventFrame(frame.name ?? 'value', id)
+      const { opening, json, closing } = namedJson(name!, frame)
+      pieces.push(before, opening, json, closing, after)
+    }
+    this.#sentId = lowest
+    this.write(Buffer.concat(pieces))
+  }
+
+  /** The bytes around a value that comes in blocks. */
+  wholeFrame(
+    { name, topic }: Subscriber,
+    id: string | undefined,
+  ): { readonly before: Uint8Array; readonly after: Uint8Array } {
+    const isValue = topic.target.isValue === true
+    if (name === undefined) {
+      const { before, after } = jsonEventFrame(isValue ? undefined : 'put', id)
+      if (isValue) return { before, after }
+      return {
+        before: Buffer.concat([before, wholeBefore]),
+        after: Buffer.concat([wholeAfter, after]),
+      }
+    }
+    const { before, after } = jsonEventFrame(isValue ? 'value' : 'put', this.#sentId)
+    const head = isValue ? '"data":' : '"path":"/","data":'
+    return {
+      before: Buffer.concat([before, Buffer.from(`{${subscriptionJson(name, id)}${head}`)]),
+      after: Buffer.concat([wholeAfter, after]),
+    }
+  }
+
+  /**
+   * @param block What to send where nothing else is on its way.
+   * @param id What that says everything on the stream has reached.
+   * @returns whether it took anything since the last one, of what there was.
+   */
+  keepAlive(block: Uint8Array, id: string | undefined): boolean {
+    const left = this.#written - this.pendingBytes
+    const isStuck = this.pendingBytes > 0 && left === this.#left
+    this.#left = left
+    if (isStuck) return false
+    // What waits for it keeps it alive as well.
+    if (this.pendingBytes > 0 || this.isBusy) return true
+    if (id !== undefined) this.#sentId = id
+    this.write(block)
+    return true
+  }
+
+  /** Whether it is sent bare values. */
+  get isValue(): boolean {
+    if (this.id !== undefined) return false
+    for (const { topic } of this.subscribers) return topic.target.isValue === true
+    return false
+  }
+
+  /** Ends the stream, and says when to come back. */
+  end(retryMs: number): void {
+    if (this.isBusy) {
+      this.#stream.destroy()
+      return
+    }
+    this.writeText(eventBlock({ retry: retryMs }))
+    this.#stream.end()
+  }
+
+  destroy(): void {
+    this.#stream.destroy()
+  }
+}
+
+function subscriptionJson(name: string, id: string | undefined): string {
+  const idJson = id === undefined ? '' : `"id":${JSON.stringify(id)},`
+  return `"subscription":${JSON.stringify(name)},${idJson}`
+}
+
+/** The data of an event with the name of its subscription in front. */
+function namedJson(
+  name: string,
+  { name: event, json, id }: Frame,
+): { readonly opening: Uint8Array; readonly json: Uint8Array; readonly closing: Uint8Array } {
+  const opening = `{${subscriptionJson(name, id)}`
+  if (event === undefined) {
+    return { opening: Buffer.from(`${opening}"data":`), json, closing: wholeAfter }
+  }
+  // Behind its own brace.
+  return { opening: Buffer.from(opening), json: json.subarray(1), closing: nothing }
+}
+
+const nothing = new Uint8Array()

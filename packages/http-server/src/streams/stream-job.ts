@@ -1,0 +1,241 @@
+import { createHash } from 'node:crypto'
+import { childPath, parseEventId } from '@elkyn/tree'
+import type { Change, TreeSnapshot, TreeStore } from '@elkyn/tree'
+import { listingBlocks } from '../listing.ts'
+import { indexRefusal, queryBlocks } from '../query-answer.ts'
+import { nullBlocks } from '../response.ts'
+import { changeEvents } from './change-events.ts'
+import { concerns, isFollowed } from './stream-target.ts'
+import type { StreamTarget } from './stream-target.ts'
+import { windowEvents } from './window-events.ts'
+
+/** What is to be read for those who watch the same thing and know the same of it. Plain data. */
+export interface StreamJob {
+  readonly target: StreamTarget
+  /** Id of the last event that they have; without it they know nothing. */
+  readonly since?: string | undefined
+  /** What else of an earlier result says what they know. */
+  readonly known?: Known | undefined
+  /** Whether somebody else waits for the whole, too. */
+  readonly wantsWhole?: boolean
+}
+
+/** What there is to know of a result before its changes can be told. */
+export interface Known {
+  /** Digest of a whole value. */
+  readonly digest?: string
+  /** Keys of the children in the result of a query. */
+  readonly keys?: readonly string[]
+}
+
+/** An event that is not framed yet. */
+export interface StreamEvent {
+  /** None for the messages of `/.watch`. */
+  readonly name: 'put' | 'patch' | undefined
+  readonly json: Uint8Array
+  readonly id: string | undefined
+}
+
+/** What a job came to. */
+export interface StreamResult {
+  /** What is told reaches up to this change. */
+  readonly sequence: number
+  readonly id: string | undefined
+  readonly events: readonly StreamEvent[]
+  /** The first of the events replaces everything, because nothing was known or that was too long ago. */
+  readonly isWhole: boolean
+  /** For somebody who knows nothing, where the events say only what has changed. */
+  readonly whole?: StreamEvent | undefined
+  readonly known?: Known | undefined
+  /** There is more in the change log: ask again, from `id` on. */
+  readonly isCut?: boolean
+  /** The value is too large for one piece, and not among the events: read it as blocks. */
+  readonly isLarge?: boolean
+}
+
+/** A value that comes in blocks. */
+export interface LargeValue {
+  readonly sequence: number
+  readonly id: string | undefined
+  readonly blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+}
+
+/** Bytes of events, or of a value, that are held in one piece. */
+const maxWholeBytes = 256 * 1024
+
+/** Changes that are looked through at once. */
+const maxChanges = 2000
+
+/** Does a job in the calling thread, at once. @throws {TreeError} what the store says of it. */
+export function runStreamJob(store: TreeStore, job: StreamJob): StreamResult {
+  return isFollowed(job.target) ? follow(store, job) : evaluate(store, job)
+}
+
+/** @throws {Refusal} 400 where the target cannot be shown, because it needs an index. */
+export function checkStreamTarget(store: TreeStore, target: StreamTarget): void {
+  const { path, shownPath, query } = target
+  if (query === undefined) return
+  using snapshot = store.snapshot()
+  try {
+    snapshot.query(path, query.query)
+  } catch (error) {
+    throw indexRefusal(error, shownPath) ?? error
+  }
+}
+
+/** The whole in blocks. Its snapshot is for the caller to close, behind the last one. */
+export function wholeBlocks(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8Array> {
+  return blocksOf(snapshot, target) ?? nullBlocks
+}
+
+function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8Array> | undefined {
+  const { path, form, listing, query } = target
+  if (listing !== undefined) return listingBlocks(snapshot, path, listing)
+  if (query !== undefined) return queryBlocks(snapshot, target, query)
+  return snapshot.jsonBlocks(path, form)
+}
+
+/** Tells the changes since, or the whole. */
+function follow(store: TreeStore, job: StreamJob): StreamResult {
+  return (job.since === undefined ? undefined : missed(store, job, job.since)) ?? whole(store, job)
+}
+
+/** What was missed; `undefined` where the log does not say. */
+function missed(store: TreeStore, { target }: StreamJob, since: string): StreamResult | undefined {
+  const { id, pairs } = parseEventId(since)
+  const events: StreamEvent[] = []
+  let reached: Change | undefined
+  let bytes = 0
+  let count = 0
+  for (const change of store.changesFrom(id)) {
+    if (bytes >= maxWholeBytes || count++ > maxChanges) {
+      return { ...placeOf(reached!), events, isWhole: false, isCut: true }
+    }
+    const told = changeEvents(change, target.path, target.form, reached === undefined ? pairs : 0)
+    if (reached !== undefined || pairs < change.pairs.length) {
+      if (told === undefined) return undefined
+      for (const event of told) {
+        const json = Buffer.from(event.json)
+        bytes += json.length
+        events.push({ name: event.name, json, id: event.id })
+      }
+    }
+    reached = change
+  }
+  return reached === undefined ? undefined : { ...placeOf(reached), events, isWhole: false }
+}
+
+function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
+  return { sequence, id }
+}
+
+function whole(store: TreeStore, { target }: StreamJob): StreamResult {
+  using snapshot = store.snapshot()
+  const { sequence } = snapshot
+  const id = store.idOf(sequence)
+  const event = wholeEvent(snapshot, target, id)
+  if (event === undefined) return { sequence, id, events: [], isWhole: true, isLarge: true }
+  return { sequence, id, events: [event], isWhole: true }
+}
+
+/** The event that tells everything; `undefined` where that is large. */
+function wholeEvent(
+  snapshot: TreeSnapshot,
+  target: StreamTarget,
+  id: string | undefined,
+): StreamEvent | undefined {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for (const block of wholeBlocks(snapshot, target)) {
+    length += block.length
+    if (length > maxWholeBytes) return undefined
+    pieces.push(block)
+  }
+  if (target.isValue === true) return { name: undefined, json: Buffer.concat(pieces), id }
+  return { name: 'put', json: Buffer.concat([wholeBefore, ...pieces, wholeAfter]), id }
+}
+
+/** What stands before and after a whole value in the data of its `put`. */
+export const wholeBefore: Buffer = Buffer.from('{"path":"/","data":')
+export const wholeAfter: Buffer = Buffer.from('}')
+
+/** Reads what is shown again, unless nothing has changed that concerns it. */
+function evaluate(store: TreeStore, job: StreamJob): StreamResult {
+  const { target, since } = job
+  using snapshot = store.snapshot()
+  const { sequence } = snapshot
+  const place = { sequence, id: store.idOf(sequence) }
+  const changes = since === undefined ? undefined : changesSince(store, target, since, sequence)
+  const now = { ...place, known: knownOf(snapshot, target) }
+  const steps = changes && stepEvents(snapshot, job, changes, now)
+  if (steps !== undefined && job.wantsWhole !== true) {
+    return { ...now, events: steps, isWhole: false }
+  }
+  const event = wholeEvent(snapshot, target, place.id)
+  if (event === undefined) {
+    return { ...now, events: steps ?? [], isWhole: steps === undefined, isLarge: true }
+  }
+  const digest = digestOf(event)
+  const read = { ...place, known: { ...now.known, digest }, whole: event }
+  const isSame = steps === undefined && changes !== undefined && digest === job.known?.digest
+  if (steps !== undefined || isSame) return { ...read, events: steps ?? [], isWhole: false }
+  return { ...read, events: [event], isWhole: true }
+}
+
+/** The changes that concern the target, up to a sequence number; `undefined` where that is not known. */
+function changesSince(
+  store: TreeStore,
+  target: StreamTarget,
+  since: string,
+  sequence: number,
+): readonly Change[] | undefined {
+  const { id, pairs } = parseEventId(since)
+  const changes: Change[] = []
+  let count = 0
+  for (const change of store.changesFrom(id)) {
+    if (change.sequence > sequence) break
+    if (count++ > maxChanges) return undefined
+    const isNew = count > 1 || pairs < change.pairs.length
+    if (isNew && concerns(change, target)) changes.push(change)
+  }
+  return count === 0 ? undefined : changes
+}
+
+function knownOf(snapshot: TreeSnapshot, { path, query }: StreamTarget): Known {
+  if (query?.shape !== 'value') return {}
+  return { keys: Array.from(snapshot.query(path, query.query).entries(), ({ key }) => key) }
+}
+
+function digestOf({ json }: StreamEvent): string {
+  return createHash('sha1').update(json).digest('base64')
+}
+
+/** What has changed of a result that is known; `undefined` where that takes the whole to say. */
+function stepEvents(
+  snapshot: TreeSnapshot,
+  { target, since, known }: StreamJob,
+  changes: readonly Change[],
+  now: { readonly id: string | undefined; readonly known: Known },
+): readonly StreamEvent[] | undefined {
+  if (changes.length === 0) return []
+  const { path, form } = target
+  if (known?.keys === undefined || now.known.keys === undefined) return undefined
+  if (now.id === undefined || snapshot.kind(path) !== 'branch') return undefined
+  const events = windowEvents({
+    path,
+    form,
+    before: new Set(known.keys),
+    after: new Set(now.known.keys),
+    changes,
+    since: since!,
+    id: now.id,
+    textOf: (key) => text(snapshot.json(childPath(path, key), form)),
+  })
+  return events?.map(({ name, json, id }) => ({ name, json: Buffer.from(json), id }))
+}
+
+function text(bytes: Uint8Array | undefined): string {
+  return bytes === undefined
+    ? 'null'
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+}

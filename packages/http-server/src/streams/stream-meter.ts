@@ -1,0 +1,17 @@
+/** Counts what streams do, since the server was made. */
+export class StreamMeter {
+  /** Streams that are open. */
+  open = 0
+  /** Subscriptions of all of them. */
+  subscriptions = 0
+  /** Events that were sent, each time that one was. */
+  events = 0
+  /** Bytes of them. */
+  bytes = 0
+  /** Times that a client was too slow, and what waited for it was replaced. */
+  fallenBehind = 0
+  /** Streams that went on behind an event. */
+  resumes = 0
+  /** Streams that wanted to, where the change log does not reach back so far. */
+  resumesLost = 0
+}

@@ -1,0 +1,52 @@
+/** What streams may take of the server. */
+export interface StreamOptions {
+  /** Streams at one time. A further one is answered 503. Default: 10000. */
+  readonly maxStreams?: number
+  /**
+   * Streams of one client address at one time. A further one is answered 503. Behind a proxy all clients have
+   * the address of that. Default: 10000.
+   */
+  readonly maxStreamsPerAddress?: number
+  /** Subscriptions of one stream. What is beyond is refused. Default: 1000. */
+  readonly maxSubscriptions?: number
+  /**
+   * Bytes that may wait for a client that is slower than what happens. Beyond them its events are replaced by
+   * one whole value, once it has taken these. Default: 1048576 (1 MiB).
+   */
+  readonly maxPendingBytes?: number
+  /** Time between two keep-alives, in milliseconds. Default: 30000. */
+  readonly keepAliveMs?: number
+  /**
+   * When the server stops, its clients are told to come back at some moment within so many milliseconds,
+   * not all at once. Default: 5000.
+   */
+  readonly reconnectWindowMs?: number
+}
+
+const defaults: Required<StreamOptions> = {
+  maxStreams: 10_000,
+  maxStreamsPerAddress: 10_000,
+  maxSubscriptions: 1000,
+  maxPendingBytes: 1024 * 1024,
+  keepAliveMs: 30_000,
+  reconnectWindowMs: 5000,
+}
+
+// The longest time that a timer of Node takes.
+const maxMs = 0x7fff_ffff
+
+/** @throws {RangeError} for an option that is not a positive integer, or no time that a timer takes. */
+export function resolveStreamOptions(given: StreamOptions): Required<StreamOptions> {
+  const options = { ...defaults }
+  for (const name of Object.keys(defaults) as (keyof StreamOptions)[]) {
+    const value = given[name] ?? defaults[name]
+    const maximum = name.endsWith('Ms') ? maxMs : Number.MAX_SAFE_INTEGER
+    if (!Number.isInteger(value) || value < 1 || value > maximum) {
+      throw new RangeError(
+        `Invalid streams.${name} ${value}: It has to be an integer from 1 to ${maximum}`,
+      )
+    }
+    options[name] = value
+  }
+  return options
+}

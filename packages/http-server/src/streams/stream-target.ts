@@ -1,0 +1,38 @@
+import { parentPath, isPriorityPath, pathsConflict } from '@elkyn/tree'
+import type { Change, JsonForm, Path } from '@elkyn/tree'
+import type { Listing } from '../parameters.ts'
+import type { QueryRequest } from '../query-parameters.ts'
+
+/**
+ * What a stream shows. Plain data, so that it can be sent to another thread; the same text for the same
+ * thing, so that those who watch it share the work.
+ */
+export interface StreamTarget {
+  /** In the store. */
+  readonly path: Path
+  /** The same path as the client knows it. */
+  readonly shownPath: Path
+  readonly form: JsonForm
+  /** Names of the children instead of their values. */
+  readonly listing?: Listing | undefined
+  /** Only the children that it asks for. */
+  readonly query?: QueryRequest | undefined
+  /** The whole value each time, without a path, as `/.watch` shows it. */
+  readonly isValue?: boolean | undefined
+}
+
+/** Whether the changes themselves tell all that there is to tell, so that nothing has to be read again. */
+export function isFollowed({ path, listing, query, isValue }: StreamTarget): boolean {
+  return listing === undefined && query === undefined && isValue !== true && !isPriorityPath(path)
+}
+
+/** The place whose changes matter. The priority of a node goes with the node. */
+export function watchedPath({ path }: StreamTarget): Path {
+  return isPriorityPath(path) ? parentPath(path)! : path
+}
+
+/** Whether a change may have changed what is shown. */
+export function concerns({ pairs }: Change, target: StreamTarget): boolean {
+  const path = watchedPath(target)
+  return pairs.some((pair) => pathsConflict(pair.path, path))
+}

@@ -1,0 +1,166 @@
+import { jsonEvent } from './event-frame.ts'
+import type { StreamClient } from './stream-client.ts'
+import type { Known, StreamEvent } from './stream-job.ts'
+import { isFollowed } from './stream-target.ts'
+import type { StreamTarget } from './stream-target.ts'
+
+/** A place in the history. */
+export interface Position {
+  readonly sequence: number
+  readonly id: string | undefined
+}
+
+/** An event for all who watch a topic, framed once. */
+export class Frame implements Position {
+  readonly sequence: number
+  readonly name: StreamEvent['name']
+  readonly json: Uint8Array
+  readonly id: string | undefined
+  #bytes: Uint8Array | undefined
+
+  constructor({ name, json, id }: StreamEvent, sequence: number) {
+    this.sequence = sequence
+    this.name = name
+    this.json = json
+    this.id = id
+  }
+
+  /** As it goes to a client that watches nothing else. */
+  get bytes(): Uint8Array {
+    return (this.#bytes ??= jsonEvent(this.name, [this.json], this.id))
+  }
+}
+
+/** Stands among frames for events that are not in memory: they are to be read from `since` on. */
+export class Gap {
+  readonly sequence: number
+  readonly since: string | undefined
+
+  constructor(sequence: number, since: string | undefined) {
+    this.sequence = sequence
+    this.since = since
+  }
+}
+
+/**
+ * Somebody who watches a topic.
+ *
+ *     reading ──result──▶ live ──too slow──▶ behind ──drained──▶ reading
+ *        ▲                 │
+ *        └──gap in memory──┘
+ *
+ * Invariant: what is sent to it has the sequence numbers behind {@link sequence}, so that nothing comes
+ * twice, whichever way it comes.
+ */
+export class Subscriber {
+  readonly client: StreamClient
+  readonly topic: Topic
+  /** Among several of one client. */
+  readonly name: string | undefined
+  state: 'reading' | 'live' | 'behind' | 'ended' = 'reading'
+  /** It has everything up to this change. */
+  sequence = -1
+  id: string | undefined
+  /** Where reading goes on; `undefined` for the whole. */
+  since: string | undefined
+  /** Whether `since` is what the client asked for. */
+  isResuming: boolean
+
+  constructor(client: StreamClient, topic: Topic, name: string | undefined, since?: string) {
+    this.client = client
+    this.topic = topic
+    this.name = name
+    this.since = since
+    this.isResuming = since !== undefined
+  }
+
+  reached({ sequence, id }: Position): void {
+    this.sequence = sequence
+    this.id = id
+  }
+}
+
+/** Those who wait for the same to be read. */
+export interface ReadGroup {
+  readonly topic: Topic
+  readonly since: string | undefined
+  readonly subscribers: Subscriber[]
+}
+
+/** Frames on their way to the clients. */
+export interface Batch {
+  readonly frames: readonly (Frame | Gap)[]
+  /** All of them in one piece, where there is no gap. */
+  readonly bytes: Uint8Array | undefined
+  readonly left: Iterator<Subscriber>
+}
+
+/** What many may watch together: one target, and the events that tell of it. */
+export class Topic {
+  readonly key: string
+  readonly target: StreamTarget
+  /** Whether its events come from the changes alone. */
+  readonly isFollowed: boolean
+  readonly subscribers: Set<Subscriber> = new Set()
+  readonly live: Set<Subscriber> = new Set()
+  /** Those who wait for a reading that has not begun, by where it begins. */
+  readonly groups: Map<string | undefined, ReadGroup> = new Map()
+  /** Frames that no client has been sent. */
+  unsent: (Frame | Gap)[] = []
+  batch: Batch | undefined
+  /** Readings on their way. What happens meanwhile is kept for them. */
+  readings = 0
+  kept: (Frame | Gap)[] = []
+  keptBytes = 0
+  /** What was thrown away of it, because it was too much, had sequence numbers up to this. */
+  forgotten = -1
+
+  // Of a topic that is read again at each change: what its subscribers know.
+  isDirty = false
+  isEvaluating = false
+  known: Known | undefined
+  position: Position | undefined
+
+  constructor(key: string, target: StreamTarget) {
+    this.key = key
+    this.target = target
+    this.isFollowed = isFollowed(target)
+  }
+
+  /** Adds to what is to be sent, and keeps it for those who are reading. */
+  push(frame: Frame | Gap, maxKeptBytes: number): void {
+    if (this.live.size > 0) this.unsent.push(frame)
+    if (this.readings === 0) return
+    this.kept.push(frame)
+    this.keptBytes += frame instanceof Frame ? frame.json.length : 0
+    if (this.keptBytes > maxKeptBytes) this.forget(frame.sequence)
+  }
+
+  /** Throws away what is kept, which those who are reading will have to read. */
+  forget(sequence: number): void {
+    this.kept = []
+    this.keptBytes = 0
+    this.forgotten = sequence
+  }
+
+  endReading(): void {
+    this.readings--
+    if (this.readings > 0) return
+    this.forget(-1)
+  }
+
+  /** Takes what is to be sent. */
+  beginBatch(): Batch | undefined {
+    if (this.unsent.length === 0) return undefined
+    const frames = this.unsent
+    this.unsent = []
+    const bytes = frames.every((frame) => frame instanceof Frame) ? joined(frames) : undefined
+    this.batch = { frames, bytes, left: this.live.values() }
+    return this.batch
+  }
+}
+
+function joined(frames: readonly Frame[]): Uint8Array {
+  if (frames.length === 1) return frames[0]!.bytes
+  return Buffer.concat(frames.map(({ bytes }) => bytes))
+}

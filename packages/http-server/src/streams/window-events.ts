@@ -1,0 +1,94 @@
+import { isPriorityPath, pathKeys, relativePath } from '@elkyn/tree'
+import type { Change, ChangePair, JsonForm, Path } from '@elkyn/tree'
+import { changeEvents } from './change-events.ts'
+import type { ChangeEvent } from './change-events.ts'
+
+/** The result of a query at two moments, and what happened between them. */
+export interface WindowStep {
+  /** The place whose children are asked for. */
+  readonly path: Path
+  readonly form: JsonForm
+  /** Keys of the children that were in the result. */
+  readonly before: ReadonlySet<string>
+  /** Keys of those that are in it now. */
+  readonly after: ReadonlySet<string>
+  /** All changes between the two moments, in order. */
+  readonly changes: readonly Change[]
+  /** The places in the history of the two moments. */
+  readonly since: string
+  readonly id: string
+  /** The value of a child now, as JSON text. */
+  readonly textOf: (key: string) => string
+}
+
+/**
+ * What to tell somebody who knows the result of a query as it was, so that it becomes what it is now:
+ * `undefined` where all of it has to be told anew. Changes of children that were in the result and are
+ * still there are told as they came; children that came and went are told together in one event.
+ */
+export function windowEvents(step: WindowStep): readonly ChangeEvent[] | undefined {
+  const { before, after, changes } = step
+  const touched = new Map<string, 'told' | 'whole'>()
+  for (const { pairs } of changes) {
+    for (const pair of pairs) {
+      const bearing = bearingOf(pair, step)
+      if (bearing === 'all') return undefined
+      if (bearing === undefined || !before.has(bearing) || !after.has(bearing)) continue
+      if (pair.value === undefined) touched.set(bearing, 'whole')
+      else if (!touched.has(bearing)) touched.set(bearing, 'told')
+    }
+  }
+  const left = [...before].filter((key) => !after.has(key))
+  const entered = [...after].filter((key) => !before.has(key))
+  const isSame = left.length === 0 && entered.length === 0
+  if (isSame && ![...touched.values()].includes('whole')) return toldEvents(step, touched)
+  return [movedEvent(step, left, [...entered, ...touched.keys()])]
+}
+
+/** The key of the child that a pair concerns; `all` where that is every one of them. */
+function bearingOf({ path: changed }: ChangePair, { path, form }: WindowStep): string | undefined {
+  const below = relativePath(path, changed)
+  if (below === undefined) return relativePath(changed, path) === undefined ? undefined : 'all'
+  const [key] = pathKeys(below)
+  // A result does not show the priority of the node that was asked.
+  if (key === '.priority' || (form === 'plain' && isPriorityPath(changed))) return undefined
+  // No key holds a dot, so that no child is mistaken for this.
+  return key ?? 'all'
+}
+
+/** The changes as they came, less what concerns children that are not in the result. */
+function toldEvents(
+  { path, form, changes, after, since, id }: WindowStep,
+  touched: ReadonlyMap<string, unknown>,
+): readonly ChangeEvent[] {
+  if (touched.size === 0) return []
+  const events = changes.flatMap((change) => {
+    const pairs = change.pairs.filter((pair) => {
+      const below = relativePath(path, pair.path)
+      return below !== undefined && after.has(pathKeys(below)[0]!)
+    })
+    const { sequence, time, update } = change
+    return changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []
+  })
+  // Who was cut off between them gets all of it anew.
+  return events.map(({ name, json }, index) => {
+    return { name, json, id: index === events.length - 1 ? id : since }
+  })
+}
+
+function movedEvent(
+  { id, textOf }: WindowStep,
+  left: readonly string[],
+  shown: readonly string[],
+): ChangeEvent {
+  const members = [
+    ...left.map((key) => [key, 'null'] as const),
+    ...shown.map((key) => [key, textOf(key)] as const),
+  ]
+  const [sole] = members
+  if (members.length === 1 && sole !== undefined) {
+    return { name: 'put', json: `{"path":${JSON.stringify(`/${sole[0]}`)},"data":${sole[1]}}`, id }
+  }
+  const texts = members.map(([key, text]) => `${JSON.stringify(key)}:${text}`)
+  return { name: 'patch', json: `{"path":"/","data":{${texts.join(',')}}}`, id }
+}
