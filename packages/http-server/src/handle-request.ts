@@ -1,5 +1,6 @@
 import type { TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
+import { compressed } from './compression.ts'
 import { requestAborted } from './errors.ts'
 import { failureResponse, unshownResponse, updateFailure, writeFailureResponse } from './failure.ts'
 import type { Log } from './log.ts'
@@ -48,7 +49,7 @@ function answer(
   const begin = plan.timeoutMs === undefined ? 0 : performance.now()
   const snapshot = opened ?? store.snapshot()
   try {
-    const response = plan.run(snapshot)
+    const response = compressed(plan.run(snapshot), plan.compression)
     if (plan.timeoutMs !== undefined && performance.now() - begin > plan.timeoutMs) {
       throw tooMuchData()
     }

@@ -36,7 +36,12 @@ export const decisiveHeaders = [
 
 /** Those, and what decides in some servers only. */
 export type DecisiveHeaders = Readonly<
-  Partial<Record<(typeof decisiveHeaders)[number] | 'host', string | readonly string[] | undefined>>
+  Partial<
+    Record<
+      (typeof decisiveHeaders)[number] | 'accept-encoding' | 'host',
+      string | readonly string[] | undefined
+    >
+  >
 >
 
 /** The part of a request that is known before its body. */

@@ -83,7 +83,7 @@ function isQueryParameter(name: string): boolean {
 }
 
 /** Those that a listing may carry, without `orderBy`. */
-export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter']
+const listingParameters: ReadonlySet<string> = new Set(['limitToFirst', 'startAfter'])
 
 /**
  * The listing that `shallow=true` asks for. It may be limited and continued, which the command-line
@@ -94,9 +94,7 @@ export const listingParameters: readonly string[] = ['limitToFirst', 'startAfter
  */
 export function parseListing(parameters: Parameters): Listing | undefined {
   if (parameters.get('shallow') !== 'true') return undefined
-  if (
-    allQueryParameters.some((name) => parameters.has(name) && !listingParameters.includes(name))
-  ) {
+  if (allQueryParameters.some((name) => parameters.has(name) && !listingParameters.has(name))) {
     throw new Refusal(400, "Mixing 'shallow' and querying parameters is not supported")
   }
   const after = parameters.get('startAfter')

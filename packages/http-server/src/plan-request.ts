@@ -1,3 +1,5 @@
+import type { Compression } from './compression.ts'
+import { acceptedCodings } from './content-coding.ts'
 import { parseConditions } from './conditions.ts'
 import { preflightResponse } from './cors.ts'
 import type { HttpRequestHead, HttpResponse } from './message.ts'
@@ -60,6 +62,7 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     ...(isSafe(method) ? parseSelection(parameters) : nothingSelected),
     timeoutMs: isSafe(method) ? parseTimeout(parameters) : undefined,
     maxBytes: options.maxAnswerBytes === Infinity ? undefined : options.maxAnswerBytes,
+    compression: compressionFor(head, options),
     wrapping: isSafe(method) ? parseWrapping(parameters) : undefined,
     writeMaxBytes: isSafe(method) ? undefined : parseWriteSizeLimit(parameters),
     conditions: parseConditions(method, head.headers),
@@ -67,6 +70,14 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     idempotencyKey: parseIdempotencyKey(method, head.headers),
   }
   return plans[method](request, options)
+}
+
+function compressionFor(
+  { headers }: HttpRequestHead,
+  { compressFromBytes: minBytes }: PlanOptions,
+): Compression | undefined {
+  if (minBytes === Infinity) return undefined
+  return { minBytes, accepted: acceptedCodings(headers['accept-encoding']) }
 }
 
 const nothingSelected = { listing: undefined, query: undefined }

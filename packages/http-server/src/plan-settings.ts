@@ -10,6 +10,8 @@ export interface PlanSettings {
   readonly namespaces: NamespacesOptions | undefined
   /** Most bytes of the answer to a read; `Infinity` for any number. */
   readonly maxAnswerBytes: number
+  /** Least bytes of an answer that is compressed; `Infinity` where none is. */
+  readonly compressFromBytes: number
 }
 
 /** What of the options of a server are settings. */
@@ -21,18 +23,31 @@ export interface SettingOptions {
   readonly namespace?: string
   /** Several databases instead of one. */
   readonly namespaces?: NamespacesOptions
+  /**
+   * Least bytes of an answer to a read that is compressed for a client that takes it; `Infinity` for
+   * never. Default: 1024.
+   */
+  readonly compressFromBytes?: number
 }
 
 /**
- * @throws {RangeError} for wrong namespaces.
+ * @throws {RangeError} for wrong namespaces, and for a negative number of bytes.
  * @throws {TypeError} for one database and several at once.
  */
 export function planSettings(
-  { namespace, namespaces }: SettingOptions,
+  { namespace, namespaces, compressFromBytes = 1024 }: SettingOptions,
   { maxAnswerBytes }: Required<HttpLimits>,
 ): PlanSettings {
   if (namespace !== undefined && namespaces !== undefined) {
     throw new TypeError('Cannot serve with namespace and with namespaces: Take one of them')
   }
-  return { namespace, namespaces: namespaces && checkNamespaces(namespaces), maxAnswerBytes }
+  if (!(compressFromBytes >= 0)) {
+    throw new RangeError(`Invalid compressFromBytes ${compressFromBytes}: It has to be 0 or more`)
+  }
+  return {
+    namespace,
+    namespaces: namespaces && checkNamespaces(namespaces),
+    maxAnswerBytes,
+    compressFromBytes,
+  }
 }

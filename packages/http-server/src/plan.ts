@@ -1,4 +1,5 @@
 import type { StagedPair, StageOptions, TreeSnapshot, TreeWrite, WriteOutcome } from '@elkyn/tree'
+import type { Compression } from './compression.ts'
 import type { HttpResponse } from './message.ts'
 import type { StreamTarget } from './streams/stream-target.ts'
 
@@ -21,6 +22,8 @@ export interface ReadPlan {
   readonly timeoutMs?: number | undefined
   /** Most bytes of a body in blocks; a longer one is refused. Default: any number. */
   readonly maxBytes?: number | undefined
+  /** What is to be done to the answer of {@link run} to make it smaller. Default: nothing. */
+  readonly compression?: Compression | undefined
   /** A body in blocks reads from the snapshot while it is taken, so that must stay open till its end. */
   run(snapshot: TreeSnapshot): HttpResponse
 }

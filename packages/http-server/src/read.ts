@@ -1,4 +1,5 @@
 import type { JsonForm, Path, TreeSnapshot } from '@elkyn/tree'
+import type { Compression } from './compression.ts'
 import type { Conditions } from './conditions.ts'
 import { listingBlocks } from './listing.ts'
 import type { HttpResponse } from './message.ts'
@@ -28,6 +29,7 @@ export interface ReadRequest {
   /** Most bytes of the answer. */
   readonly maxBytes: number | undefined
   readonly wrapping: Wrapping | undefined
+  readonly compression: Compression | undefined
   readonly conditions: Conditions
 }
 
@@ -40,9 +42,9 @@ export function planRead(request: ReadRequest): ReadPlan {
   if (request.query !== undefined && request.conditions.wantsEtag) {
     throw new Refusal(400, 'Mixing querying parameters and etag requests is not supported')
   }
-  const { timeoutMs, maxBytes, wrapping } = request
+  const { timeoutMs, maxBytes, wrapping, compression } = request
   const run: ReadPlan['run'] = (snapshot) => wrapped(read(snapshot, request), wrapping)
-  return { kind: 'read', timeoutMs, maxBytes, run }
+  return { kind: 'read', timeoutMs, maxBytes, compression, run }
 }
 
 /** A read that took longer than its client wanted to wait, or would be longer than an answer may be. */

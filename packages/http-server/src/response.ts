@@ -1,3 +1,4 @@
+import type { ContentCoding } from './content-coding.ts'
 import type { HttpResponse, RawHeaders } from './message.ts'
 
 // Every answer carries these, errors too. Lists of headers are made once and shared: building one
@@ -18,6 +19,29 @@ export const jsonHeaders: RawHeaders = [
 export function withEtag(headers: RawHeaders, etag: string | undefined): RawHeaders {
   if (etag === undefined) return headers
   return [...headers, 'ETag', etag, 'Access-Control-Expose-Headers', 'ETag']
+}
+
+const vary = ['Vary', 'Accept-Encoding'] as const
+
+/** Headers of an answer in JSON that another `Accept-Encoding` could change. */
+export const variedJsonHeaders: RawHeaders = [...jsonHeaders, ...vary]
+
+/** Those of one that is compressed. */
+export const codedJsonHeaders: Readonly<Record<ContentCoding, RawHeaders>> = {
+  br: [...variedJsonHeaders, 'Content-Encoding', 'br'],
+  gzip: [...variedJsonHeaders, 'Content-Encoding', 'gzip'],
+}
+
+/** The same headers, which tell caches that the answer depends on `Accept-Encoding`. */
+export function withVary(headers: RawHeaders): RawHeaders {
+  return headers === jsonHeaders ? variedJsonHeaders : [...headers, ...vary]
+}
+
+/** The same headers for a body that is compressed. */
+export function withCoding(headers: RawHeaders, coding: ContentCoding): RawHeaders {
+  return headers === jsonHeaders
+    ? codedJsonHeaders[coding]
+    : [...headers, ...vary, 'Content-Encoding', coding]
 }
 
 /** The JSON of nothing. */

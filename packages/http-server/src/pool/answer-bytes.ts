@@ -1,5 +1,5 @@
 import type { HttpResponse, RawHeaders } from '../message.ts'
-import { bareHeaders, jsonHeaders } from '../response.ts'
+import { bareHeaders, codedJsonHeaders, jsonHeaders, variedJsonHeaders } from '../response.ts'
 
 /** What comes back from a thread that was asked. */
 export const AnswerKind = {
@@ -27,8 +27,14 @@ export interface Received {
 // Kind, ticket, status, code of the headers.
 const prefixBytes = 9
 
-// Most answers have one of two lists of headers. Others are sent as text; the code is its length then.
-const sharedHeaders: readonly RawHeaders[] = [bareHeaders, jsonHeaders]
+// Most answers have one of these lists of headers. Others are sent as text; the code is its length then.
+const sharedHeaders: readonly RawHeaders[] = [
+  bareHeaders,
+  jsonHeaders,
+  variedJsonHeaders,
+  codedJsonHeaders.br,
+  codedJsonHeaders.gzip,
+]
 
 /** Writes an answer as bytes for another thread. */
 export function answerBytes(

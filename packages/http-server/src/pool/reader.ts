@@ -1,5 +1,6 @@
 import { createPushIdGenerator } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
+import { compressed } from '../compression.ts'
 import { failureResponse } from '../failure.ts'
 import type { HttpResponse } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
@@ -130,14 +131,14 @@ function readNow(head: string, { store, planOptions }: Reader): Uint8Array {
   try {
     const response = read.run(snapshot)
     const { body } = response
-    if (body === undefined) return encode(response)
+    if (body === undefined) return encode(compressed(response, read.compression))
     if (body instanceof Uint8Array) {
       if (read.maxBytes !== undefined && body.length > read.maxBytes) throw tooMuchData()
-      return encode(response)
+      return encode(compressed(response, read.compression))
     }
     body[Symbol.iterator]().return?.()
     if (request.method !== 'HEAD' || read.maxBytes !== undefined) return largeBytes(0)
-    return answerBytes(AnswerKind.Blocks, 0, response, undefined)
+    return answerBytes(AnswerKind.Blocks, 0, compressed(response, read.compression), undefined)
   } catch (error) {
     if (error instanceof EtagWanted) return largeBytes(0)
     throw error
@@ -162,6 +163,7 @@ async function readInSlices(
       await checkAnswerSize(response, plan.maxBytes, slice.rest)
       response = plan.run(snapshot)
     }
+    response = compressed(response, plan.compression)
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
       return { ...response, body: new SnapshotBody(body, () => snapshot.close()) }

@@ -6,8 +6,11 @@ import type { PlanSettings } from '../plan-settings.ts'
 export type ForwardedHeaders = readonly (keyof DecisiveHeaders)[]
 
 /** Those that decide about an answer under these settings. */
-export function forwardedHeaders({ namespaces }: PlanSettings): ForwardedHeaders {
-  return namespaces === undefined ? decisiveHeaders : [...decisiveHeaders, 'host']
+export function forwardedHeaders(settings: PlanSettings): ForwardedHeaders {
+  const names: (keyof DecisiveHeaders)[] = [...decisiveHeaders]
+  if (settings.namespaces !== undefined) names.push('host')
+  if (settings.compressFromBytes !== Infinity) names.push('accept-encoding')
+  return names
 }
 
 /**

@@ -16,7 +16,12 @@ test('a writer does not take a body for its own that began in the one before', a
     channel: path,
     maxBodyBytes: 1e6,
     maxStreamedAnswers: 1,
-    plan: { namespace: undefined, namespaces: undefined, maxAnswerBytes: Infinity },
+    plan: {
+      namespace: undefined,
+      namespaces: undefined,
+      maxAnswerBytes: Infinity,
+      compressFromBytes: 1024,
+    },
     patienceMs: 1000,
     progress: new SharedArrayBuffer(progressBytes),
   }

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import { describeAddressing } from './addressing.ts'
 import { describeBadInput } from './bad-input.ts'
+import { describeCompression } from './compression.ts'
 import { describeConditions } from './conditions.ts'
 import { describeConnections } from './connections.ts'
 import type { StartServer } from './fixture.ts'
@@ -27,6 +28,7 @@ export function describeHttpServer(name: string, start: StartServer): void {
     describeWriting(start)
     describeSizes(start)
     describeConditions(start)
+    describeCompression(start)
     describeRepeating(start)
     describeSurroundings(start)
     describeBadInput(start)

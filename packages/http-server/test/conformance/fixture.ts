@@ -18,6 +18,7 @@ export interface ServerUnderTest extends AsyncDisposable {
 export interface ServerOptions extends HttpLimits {
   readonly namespace?: string
   readonly namespaces?: NamespacesOptions
+  readonly compressFromBytes?: number
   /** Of the store. */
   readonly indexes?: IndexDefinitions
 }
@@ -76,6 +77,16 @@ export class Fixture implements AsyncDisposable {
       headers: response.headers,
       text: await response.body.text(),
     }
+  }
+
+  /** The body as it was sent, compressed or not. */
+  async bytes(
+    path: string,
+    headers: Asked['headers'] = {},
+  ): Promise<Omit<Answer, 'text'> & { readonly body: Buffer }> {
+    const response = await this.#pool.request({ method: 'GET', path, headers: { ...headers } })
+    const body = Buffer.from(await response.body.arrayBuffer())
+    return { status: response.statusCode, headers: response.headers, body }
   }
 
   get(path: string, headers: Asked['headers'] = {}): Promise<Answer> {
