@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process'
+import process from 'node:process'
+import { MemoryTreeStore, fromJson, parsePath } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import { SimpleHttpServer } from '../../src/index.ts'
+import { findChromium, launchChromium } from './chromium.ts'
+import { clients, curlClient } from './clients.ts'
+import type { StreamClient } from './clients.ts'
+import { CuttingProxy } from './cutting-proxy.ts'
+import { EventLedger } from './event-ledger.ts'
+
+// `ELKYN_TEST_CUTS` and `ELKYN_TEST_SEED` set how many and which; a failure tells the seed.
+const cuts = Number(process.env['ELKYN_TEST_CUTS'] ?? 1000)
+const seed = Number(process.env['ELKYN_TEST_SEED'] ?? Date.now() % 1_000_000)
+console.info(`Cuts of connections: ${cuts} for each client, seed ${seed}`)
+
+// More than the head of an answer has, so that a cut may fall anywhere from there on.
+const maxBytes = 1000
+// So many events are behind a client that comes back, at most.
+const lead = 30
+
+const hasCurl = spawnSync('curl', ['--version']).status === 0
+if (!hasCurl) console.warn('SKIPPED: curl is not installed, so no stream was cut under it')
+const chromium = findChromium()
+if (chromium === undefined) {
+  console.warn('SKIPPED: Chromium is not installed, so no stream was cut under a browser')
+}
+
+test.each(Object.keys(clients))('%s misses nothing and gets nothing twice', async (name) => {
+  const client = clients[name]
+  if (client === undefined) throw new Error(`There is no ${name}`)
+  await watchUnderCuts(client)
+})
+
+test.skipIf(!hasCurl)('curl -N misses nothing and gets nothing twice', async () => {
+  await watchUnderCuts(curlClient)
+})
+
+test.skipIf(chromium === undefined)(
+  'the EventSource of a browser misses nothing and gets nothing twice',
+  async () => {
+    // A page that may ask for what is on this machine.
+    await using home = new SimpleHttpServer({ store: new MemoryTreeStore(), port: 0 })
+    await home.start()
+    await using browser = await launchChromium(chromium ?? '')
+    const page = await browser.newPage()
+    await page.goto(`${home.address().url}/.health`)
+    let take = (_data: string): void => {}
+    await page.exposeFunction('takePut', (data: string) => take(data))
+    await watchUnderCuts((url, onPut) => {
+      take = onPut
+      void page.evaluate(`
+        const source = new EventSource(${JSON.stringify(url)})
+        source.addEventListener('put', ({ data }) => takePut(data))`)
+      return { [Symbol.dispose]: () => (take = () => {}) }
+    })
+  },
+)
+
+/** Adds to a list as fast as a client follows, while its connections are cut, and looks at what it was told. */
+async function watchUnderCuts(client: StreamClient): Promise<void> {
+  const store = new MemoryTreeStore()
+  await using server = new SimpleHttpServer({ store, port: 0, closeStore: true })
+  await server.start()
+  const random = randomNumbers(seed)
+  const { port } = server.address()
+  const nextBytes = (): number => Math.floor(random() * maxBytes)
+  await using proxy = await CuttingProxy.start({ port, cuts, nextBytes })
+  const ledger = new EventLedger()
+  using resources = new DisposableStack()
+  const url = `http://127.0.0.1:${proxy.port}/log.json`
+  resources.use(client(url, (data) => ledger.take(data)))
+  let written = 0
+  while (proxy.cuts < cuts && ledger.faults.length === 0) {
+    written++
+    await store.write({
+      pairs: [{ path: parsePath(`/log/e${written}`), value: fromJson(written) }],
+    })
+    await ledger.reached(written - lead)
+  }
+  await ledger.reached(written)
+  expect({ faults: ledger.faults, seed }).toEqual({ faults: [], seed })
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed: https://en.wikipedia.org/wiki/Xorshift */
+function randomNumbers(from: number): () => number {
+  let state = (from | 0) + 0x9e37_79b9
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
