@@ -1,7 +1,7 @@
 /**
  * All benchmarks, or some: prints their tables, and writes them into RESULTS.md unless it was a quick run.
  *
- *     pnpm bench [--quick] [--only storage,size,http,start,pool,pool/get] [--rounds 9] [--minutes 10]
+ *     pnpm bench [--quick] [--only storage,size,http,start,query,pool,pool/get,streams] [--rounds 9] [--minutes 10]
  *
  * Traps avoided: answers are checked before and after each trial; contenders run in turn, each in a
  * process and a folder of its own; garbage is collected before a trial; inputs are made outside of
@@ -20,9 +20,15 @@ import { poolLargeReadsGroup } from './groups/pool/large-reads.ts'
 import { poolMemoryGroup } from './groups/pool/memory.ts'
 import { poolPutGroup } from './groups/pool/put.ts'
 import { poolReadersGroup } from './groups/pool/readers.ts'
+import { queryGroup } from './groups/query.ts'
 import { sizeGroup } from './groups/size.ts'
 import { startGroup } from './groups/start.ts'
 import { storageGroup } from './groups/storage.ts'
+import { streamsFanOutGroup } from './groups/streams/fan-out.ts'
+import { streamsLatencyGroup } from './groups/streams/latency.ts'
+import { streamsMemoryGroup } from './groups/streams/memory.ts'
+import { streamsPathsGroup } from './groups/streams/paths.ts'
+import { streamsResumeGroup } from './groups/streams/resume.ts'
 import { describeMachine } from './machine.ts'
 import { withSection } from './results-page.ts'
 import { markdownTable } from './table.ts'
@@ -40,6 +46,12 @@ const groups: Readonly<Record<string, Group>> = {
   'pool/large-body': poolLargeBodyGroup,
   'pool/heap': poolHeapGroup,
   'pool/file': poolFileGroup,
+  query: queryGroup,
+  'streams/fan-out': streamsFanOutGroup,
+  'streams/latency': streamsLatencyGroup,
+  'streams/memory': streamsMemoryGroup,
+  'streams/paths': streamsPathsGroup,
+  'streams/resume': streamsResumeGroup,
 }
 
 const { values } = parseArgs({
