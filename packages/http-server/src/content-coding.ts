@@ -9,6 +9,7 @@ const none: AcceptedCodings = []
 // Clients send the same few texts again and again.
 const known = new Map<string, AcceptedCodings>()
 const maxKnown = 256
+const maxKnownLength = 256
 
 /** Reads `Accept-Encoding`. Among codings that a client likes as well as each other, `br` is the first. */
 export function acceptedCodings(header: string | readonly string[] | undefined): AcceptedCodings {
@@ -17,7 +18,7 @@ export function acceptedCodings(header: string | readonly string[] | undefined):
   const before = known.get(text)
   if (before !== undefined) return before
   const codings = parseCodings(text)
-  if (known.size < maxKnown) known.set(text, codings)
+  if (known.size < maxKnown && text.length < maxKnownLength) known.set(text, codings)
   return codings
 }
 

@@ -50,8 +50,8 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
   if (pathname.endsWith(watchSuffix)) return planWatch(method, pathname, parameters, head, options)
   const place = locate(pathname, databaseOf(head, parameters, options))
-  refuseParameters(method, parameters)
-  refuseHeaders(method, head.headers)
+  refuseParameters(parameters)
+  refuseHeaders(head.headers)
   if (method === 'GET' && acceptsStream(head.headers.accept)) {
     return planStream(place, parameters, head)
   }
@@ -123,8 +123,8 @@ function planWatch(
   if (!isSafe(method)) throw new Refusal(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
   const database = databaseOf(head, parameters, options)
   const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database)
-  refuseParameters(method, parameters)
-  refuseHeaders(method, head.headers)
+  refuseParameters(parameters)
+  refuseHeaders(head.headers)
   const plan = planStream(place, parameters, head)
   if (method === 'HEAD')
     return { kind: 'respond', response: { status: 200, headers: streamHeaders } }

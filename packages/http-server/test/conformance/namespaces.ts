@@ -141,6 +141,24 @@ export function describeNamespaces(start: StartServer): void {
       expect((await server.put('/.json?ns=blog', 3, { 'if-match': 'null_etag' })).text).toBe('3')
     })
 
+    test('have streams that tell of one database only', async () => {
+      await using server = await open()
+      const socket = server.connect()
+      socket.write('GET /a.json?ns=blog HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n')
+      let received = ''
+      for await (const chunk of socket) {
+        const before = received
+        received += String(chunk)
+        const has = (text: string): boolean => received.includes(text) && !before.includes(text)
+        if (has('{"path":"/","data":null}')) {
+          await server.put('/a.json?ns=shop', 'other')
+          await server.put('/a/b.json?ns=blog', 'own')
+        }
+        if (has('{"path":"/b","data":"own"}') || has('{"path":"/","data":{"b":"own"}}')) break
+      }
+      expect(received).not.toContain('other')
+    })
+
     test('have queries, by indexes of their own paths', async () => {
       await using server = await open()
       await server.put('/people.json', { ada: { age: 36 }, bob: { age: 17 } })
