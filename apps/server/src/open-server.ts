@@ -57,6 +57,7 @@ export async function openServer(
     onFatal,
     ...(tls && { tls }),
     ...(namespaces && { namespaces }),
+    ...(options.compression ? {} : { compressFromBytes: Infinity }),
   }
   if (threads === 0) return inThread(common, storage)
   const server = new ThreadPoolHttpServer({

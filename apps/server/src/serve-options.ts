@@ -21,6 +21,8 @@ export interface ServeOptions {
   readonly rules?: string
   /** Whether a query may do without an index by reading all children. */
   readonly requireIndexes: boolean
+  /** Whether answers are compressed for clients that take it. */
+  readonly compression: boolean
   /** Threads that read; 0 to read and write in the thread that serves. */
   readonly threads: number
   readonly logLevel: LogLevel

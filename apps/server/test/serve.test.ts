@@ -101,6 +101,21 @@ test('serve --namespaces refuses names that no database has', async () => {
   expect(existsSync(folder.file('data'))).toBe(false)
 })
 
+test('serve compresses answers, with --no-compression not', async () => {
+  for (const [args, coding] of [
+    [[], 'br'],
+    [['--no-compression'], null],
+  ] as const) {
+    await using server = await RunningServer.start(folder.path, args)
+    const body = JSON.stringify('x'.repeat(5000))
+    await fetch(`${server.url}/a.json`, { method: 'PUT', body })
+    const answer = await fetch(`${server.url}/a.json`, { headers: { 'Accept-Encoding': 'br' } })
+    expect(answer.headers.get('content-encoding')).toBe(coding)
+    expect(await answer.text()).toBe(body)
+    await server.stop()
+  }
+})
+
 test('serve --no-require-indexes answers queries without an index', async () => {
   await using server = await RunningServer.start(folder.path, ['--no-require-indexes'])
   await fetch(`${server.url}/a.json`, { method: 'PUT', body: '{"b": {"c": 1}}' })

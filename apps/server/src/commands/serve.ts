@@ -50,6 +50,7 @@ The server runs in a process of its own, which is started again when it crashes.
       '--no-require-indexes',
       'let queries do without an index, by reading all children of their place',
     )
+    .option('--no-compression', 'send answers as they are, also to clients that take br or gzip')
     .addOption(
       new Option(
         '--threads <number>',
