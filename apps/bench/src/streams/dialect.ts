@@ -18,7 +18,7 @@ export function markerOf(event: number): string {
 }
 
 /** The text of an event, so long that with its frame it has {@link eventBytes}. */
-export function textOf(event: number, frameBytes: number): string {
+function textOf(event: number, frameBytes: number): string {
   return markerOf(event).padEnd(eventBytes - frameBytes, 'x')
 }
 

@@ -1,8 +1,13 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
+import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { MemoryTreeStore, fromJson, parsePath } from '@elkyn/tree'
-import { expect, test } from 'vitest'
-import { SimpleHttpServer } from '../../src/index.ts'
+import { Pool } from 'undici'
+import { expect, test, vi } from 'vitest'
+import { SimpleHttpServer, ThreadPoolHttpServer } from '../../src/index.ts'
 import { findChromium, launchChromium } from './chromium.ts'
 import { clients, curlClient } from './clients.ts'
 import type { StreamClient } from './clients.ts'
@@ -12,6 +17,8 @@ import { EventLedger } from './event-ledger.ts'
 // `ELKYN_TEST_CUTS` and `ELKYN_TEST_SEED` set how many and which; a failure tells the seed.
 const cuts = Number(process.env['ELKYN_TEST_CUTS'] ?? 1000)
 const seed = Number(process.env['ELKYN_TEST_SEED'] ?? Date.now() % 1_000_000)
+// Only there to end a test that hangs.
+vi.setConfig({ testTimeout: Math.max(120_000, cuts * 200) })
 console.info(`Cuts of connections: ${cuts} for each client, seed ${seed}`)
 
 // More than the head of an answer has, so that a cut may fall anywhere from there on.
@@ -29,11 +36,11 @@ if (chromium === undefined) {
 test.each(Object.keys(clients))('%s misses nothing and gets nothing twice', async (name) => {
   const client = clients[name]
   if (client === undefined) throw new Error(`There is no ${name}`)
-  await watchUnderCuts(client)
+  await watchInMemoryUnderCuts(client)
 })
 
 test.skipIf(!hasCurl)('curl -N misses nothing and gets nothing twice', async () => {
-  await watchUnderCuts(curlClient)
+  await watchInMemoryUnderCuts(curlClient)
 })
 
 test.skipIf(chromium === undefined)(
@@ -47,7 +54,7 @@ test.skipIf(chromium === undefined)(
     await page.goto(`${home.address().url}/.health`)
     let take = (_data: string): void => {}
     await page.exposeFunction('takePut', (data: string) => take(data))
-    await watchUnderCuts((url, onPut) => {
+    await watchInMemoryUnderCuts((url, onPut) => {
       take = onPut
       void page.evaluate(`
         const source = new EventSource(${JSON.stringify(url)})
@@ -57,13 +64,49 @@ test.skipIf(chromium === undefined)(
   },
 )
 
-/** Adds to a list as fast as a client follows, while its connections are cut, and looks at what it was told. */
-async function watchUnderCuts(client: StreamClient): Promise<void> {
+test('a server with threads loses and doubles nothing either', async () => {
+  await using resources = new AsyncDisposableStack()
+  const path = await mkdtemp(join(tmpdir(), 'elkyn-cuts-'))
+  resources.defer(() => rm(path, { recursive: true }))
+  const server = resources.use(
+    new ThreadPoolHttpServer({ store: lmdbStorage({ path }), port: 0, threads: 2 }),
+  )
+  await server.start()
+  const { port, url } = server.address()
+  const writer = resources.adopt(new Pool(url, { connections: 1 }), (pool) => pool.destroy())
+  await watchUnderCuts(clients['eventsource']!, {
+    port,
+    async add(number) {
+      const body = String(number)
+      const answer = await writer.request({ method: 'PUT', path: `/log/e${number}.json`, body })
+      expect(await answer.body.text()).toBe(body)
+    },
+  })
+})
+
+async function watchInMemoryUnderCuts(client: StreamClient): Promise<void> {
   const store = new MemoryTreeStore()
   await using server = new SimpleHttpServer({ store, port: 0, closeStore: true })
   await server.start()
+  await watchUnderCuts(client, {
+    port: server.address().port,
+    async add(number) {
+      await store.write({
+        pairs: [{ path: parsePath(`/log/e${number}`), value: fromJson(number) }],
+      })
+    },
+  })
+}
+
+interface Watched {
+  readonly port: number
+  /** Adds one more to the list. */
+  readonly add: (number: number) => Promise<void>
+}
+
+/** Adds to a list as fast as a client follows, while its connections are cut, and looks at what it was told. */
+async function watchUnderCuts(client: StreamClient, { port, add }: Watched): Promise<void> {
   const random = randomNumbers(seed)
-  const { port } = server.address()
   const nextBytes = (): number => Math.floor(random() * maxBytes)
   await using proxy = await CuttingProxy.start({ port, cuts, nextBytes })
   const ledger = new EventLedger()
@@ -73,9 +116,7 @@ async function watchUnderCuts(client: StreamClient): Promise<void> {
   let written = 0
   while (proxy.cuts < cuts && ledger.faults.length === 0) {
     written++
-    await store.write({
-      pairs: [{ path: parsePath(`/log/e${written}`), value: fromJson(written) }],
-    })
+    await add(written)
     await ledger.reached(written - lead)
   }
   await ledger.reached(written)
