@@ -1,4 +1,4 @@
-import type { TreeSnapshot, TreeStore } from '@elkyn/tree'
+import type { TreeSnapshot, TreeStore, TreeWrite } from '@elkyn/tree'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { compressed } from './compression.ts'
 import { requestAborted } from './errors.ts'
@@ -13,7 +13,7 @@ import { TimeSlice } from './pool/time-slice.ts'
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
-import { checkAffected, writeTooBig } from './write-size-limit.ts'
+import { exceeds, writeTooBig } from './write-size-limit.ts'
 
 export interface HandlerContext extends PlanOptions {
   readonly store: TreeStore
@@ -119,14 +119,21 @@ function checkWriteSize(length: number, { maxBytes = Infinity }: BodyPlan): void
   if (length > maxBytes) throw writeTooBig()
 }
 
+/** The write, refused if it replaces more than it may. */
+async function sized(
+  { write: wanted, maxReplacedBytes }: WritePlan,
+  { store }: HandlerContext,
+): Promise<TreeWrite> {
+  if (maxReplacedBytes === undefined) return wanted
+  using snapshot = store.snapshot()
+  const paths = wanted.pairs.map(({ path }) => path)
+  if (!(await exceeds(snapshot, paths, maxReplacedBytes))) return wanted
+  // Said by a judge, because one that was carried out before is answered as it was then.
+  return { ...wanted, judge: writeTooBig }
+}
+
 async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResponse> {
-  const { maxReplacedBytes } = plan
-  if (maxReplacedBytes !== undefined) {
-    using snapshot = context.store.snapshot()
-    const paths = plan.write.pairs.map(({ path }) => path)
-    await checkAffected(snapshot, paths, maxReplacedBytes)
-  }
-  const next = plan.answer(await context.store.write(plan.write))
+  const next = plan.answer(await context.store.write(await sized(plan, context)))
   if (next.kind === 'respond') return next.response
   try {
     return answer(next, context)

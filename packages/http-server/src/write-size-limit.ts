@@ -39,23 +39,22 @@ export function writeTooBig(): Refusal {
 }
 
 /**
- * Looks whether what lies at the paths is more than a write may affect. Reads no more than that, and in
- * slices between which the thread does what else it has to.
- *
- * @throws {Refusal} 400 if it is.
+ * Whether what lies at the paths is more than a write may affect. Reads no more than that, and in slices
+ * between which the thread does what else it has to.
  */
-export async function checkAffected(
+export async function exceeds(
   snapshot: TreeSnapshot,
   paths: readonly Path[],
   maxBytes: number,
-): Promise<void> {
+): Promise<boolean> {
   const slice = new TimeSlice(() => {})
   let bytes = 0
   for (const path of paths) {
     for (const block of snapshot.jsonBlocks(path) ?? []) {
       bytes += block.length
-      if (bytes > maxBytes) throw writeTooBig()
+      if (bytes > maxBytes) return true
       await slice.rest()
     }
   }
+  return false
 }

@@ -60,6 +60,18 @@ export function describeSizes(start: StartServer): void {
       expect((await server.ask('DELETE', '/a.json?writeSizeLimit=small')).text).toBe('null')
     })
 
+    test('is not looked at again for a write that was carried out before', async () => {
+      await using server = await Fixture.open(start)
+      const numbered = { headers: { 'Idempotency-Key': 'sizes-1' }, body: '1' }
+      expect((await server.ask('PUT', '/a.json?writeSizeLimit=tiny', numbered)).text).toBe('1')
+      await server.ask('PUT', '/a.json?print=silent', { body: largeText })
+      const again = await server.ask('PUT', '/a.json?writeSizeLimit=tiny', numbered)
+      expect([again.status, again.text]).toEqual([200, '1'])
+      const next = { ...numbered, headers: { 'Idempotency-Key': 'sizes-2' } }
+      expect((await server.ask('PUT', '/a.json?writeSizeLimit=tiny', next)).text).toBe(tooBig)
+      expect(await server.read('/a/0.json')).toHaveLength(6002)
+    })
+
     test('of another name is refused', async () => {
       await using server = await Fixture.open(start)
       for (const limit of ['', 'huge', 'Tiny', '10', 'toString']) {
