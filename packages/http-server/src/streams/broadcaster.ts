@@ -9,7 +9,7 @@ import type { StreamSource } from './stream-source.ts'
 import { watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { TopicTree } from './topic-tree.ts'
-import { Frame, Gap, Subscriber, Topic } from './topic.ts'
+import { Frame, Gap, Subscriber, Topic, joined } from './topic.ts'
 import type { Position, ReadGroup } from './topic.ts'
 
 export interface BroadcasterOptions {
@@ -320,7 +320,8 @@ export class Broadcaster {
       const result = await this.#attempt(() => this.#source.run({ target: topic.target, since }))
       if (this.#state === 'closed') return
       const frames = framesOf(result.events, result.sequence)
-      for (const subscriber of subscribers) this.#deliver(subscriber, result, frames)
+      const bytes = frames.length === 0 ? undefined : joined(frames)
+      for (const subscriber of subscribers) this.#deliver(subscriber, result, frames, bytes)
     } catch (error) {
       this.#giveUp(subscribers, error)
     } finally {
@@ -328,7 +329,13 @@ export class Broadcaster {
     }
   }
 
-  #deliver(subscriber: Subscriber, result: StreamResult, frames: readonly Frame[]): void {
+  /** @param bytes Those of the frames, where there are some. */
+  #deliver(
+    subscriber: Subscriber,
+    result: StreamResult,
+    frames: readonly Frame[],
+    bytes: Uint8Array | undefined,
+  ): void {
     if (subscriber.state !== 'reading') return
     const { client, topic } = subscriber
     this.#count(subscriber, result)
@@ -340,7 +347,8 @@ export class Broadcaster {
       void this.#sendLarge(subscriber)
       return
     }
-    for (const frame of frames) this.#send(subscriber, frame)
+    if (subscriber.name !== undefined) for (const frame of frames) this.#send(subscriber, frame)
+    else if (bytes !== undefined) client.sendBatch(subscriber, { frames, bytes })
     subscriber.reached(result)
     if (result.isCut === true) this.#readOn(subscriber, result.id)
     else if (topic.isFollowed) this.#joinFollowed(subscriber)

@@ -113,7 +113,7 @@ export class StreamClient {
 
   sendBatch(
     subscriber: Subscriber,
-    { frames, bytes }: Batch & { readonly bytes: Uint8Array },
+    { frames, bytes }: Pick<Batch, 'frames'> & { readonly bytes: Uint8Array },
   ): void {
     this.#meter.events += frames.length
     if (subscriber.name === undefined) this.write(bytes)
