@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openTree } from '@elkyn/storage-lmdb'
 import type { Tree } from '@elkyn/storage-lmdb'
-import { MemoryTreeStore, compareKeys } from '@elkyn/tree'
+import { MemoryTreeStore, compareKeys, fromJson, parsePath } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createRequestHandler } from '../src/index.ts'
+import type { HttpResponse } from '../src/index.ts'
 
 // What a query keeps, as the specification says it in a table, against what servers answer.
 
@@ -170,8 +171,7 @@ test('queries keep what the table of the specification says, in memory and on di
               body: body === undefined ? undefined : Buffer.from(body),
               signal: new AbortController().signal,
             })
-            const blocks = answer.body instanceof Uint8Array ? [answer.body] : (answer.body ?? [])
-            return `${answer.status} ${Buffer.concat([...blocks]).toString()}`
+            return `${answer.status} ${Buffer.concat(blocksOf(answer)).toString()}`
           }
           for (const query of queries) {
             const stored = Object.fromEntries(
@@ -199,6 +199,75 @@ test('queries keep what the table of the specification says, in memory and on di
     ),
   )
 })
+
+const anyValue = fc.oneof(
+  fc.constantFrom(
+    '"$key"',
+    '"$value"',
+    '"$priority"',
+    '"f"',
+    '"a/b"',
+    '1',
+    '"x"',
+    '{}',
+    'true',
+    '',
+  ),
+  fc.constantFrom(
+    '{"f":1}',
+    '{"f":{">":"a"}}',
+    '{"$key":1}',
+    '{"":1}',
+    '[[1]]',
+    'null',
+    '1,"a"',
+    '-0',
+  ),
+  fc.string({
+    unit: fc.constantFrom('"', ',', '{', '}', ':', '1', 'a', '\\', 'u', '.', '/'),
+    maxLength: 8,
+  }),
+  fc.json({ maxDepth: 2 }),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+)
+const anyName = fc.constantFrom(
+  ...(
+    'orderBy limitToFirst limitToLast startAt startAfter endAt endBefore equalTo where count ' +
+    'cursor reverse shallow format print callback download timeout'
+  ).split(' '),
+)
+
+test('no query is a fault of the server, whatever is in it', async () => {
+  const faults: unknown[] = []
+  for (const [, store] of stores) {
+    const value = fromJson({ a: { f: 1 }, b: 'x', c: { f: 'y', z: 'z'.repeat(100) }, 3: true })
+    await store.write({ pairs: [{ path: parsePath('/q'), value }] })
+  }
+  const log = { error: (fields: object) => faults.push(fields), warn: () => {} }
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(anyName, anyValue, { maxKeys: 5 }),
+      fc.constantFrom('/q.json', '/q/a.json', '/none', '/.json', '/q/.priority.json'),
+      async (parameters, place) => {
+        for (const [, store] of stores) {
+          const answer = await createRequestHandler({ store, log })({
+            method: 'GET',
+            url: `${place}?${new URLSearchParams({ orderBy: '"$key"', ...parameters }).toString()}`,
+            headers: {},
+            body: undefined,
+            signal: new AbortController().signal,
+          })
+          Buffer.concat(blocksOf(answer))
+          expect([answer.status < 500, faults]).toEqual([true, []])
+        }
+      },
+    ),
+  )
+})
+
+function blocksOf({ body = [] }: HttpResponse): Uint8Array[] {
+  return body instanceof Uint8Array ? [body] : [...body]
+}
 
 interface Page {
   readonly children: readonly { readonly key: string }[]
