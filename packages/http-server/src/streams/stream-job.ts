@@ -175,9 +175,11 @@ function evaluate(store: TreeStore, job: StreamJob): StreamResult {
   if (event === undefined) {
     return { ...now, events: steps ?? [], isWhole: steps === undefined, isLarge: true }
   }
-  const digest = digestOf(event)
-  const read = { ...place, known: { ...now.known, digest }, whole: event }
-  const isSame = steps === undefined && changes !== undefined && digest === job.known?.digest
+  // Where changes are told one by one, nobody knows a value by its digest.
+  const digest = now.known.keys === undefined ? { digest: digestOf(event) } : {}
+  const read = { ...place, known: { ...now.known, ...digest }, whole: event }
+  const isKnown = digest.digest !== undefined && digest.digest === job.known?.digest
+  const isSame = isKnown && changes !== undefined
   if (steps !== undefined || isSame) return { ...read, events: steps ?? [], isWhole: false }
   return { ...read, events: [event], isWhole: true }
 }

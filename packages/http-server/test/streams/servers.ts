@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { lmdbStorage, openTree } from '@elkyn/storage-lmdb'
+import type { Tree } from '@elkyn/storage-lmdb'
+import { MemoryTreeStore } from '@elkyn/tree'
+import { SimpleHttpServer, ThreadPoolHttpServer } from '../../src/index.ts'
+import type { StreamOptions } from '../../src/index.ts'
+import { EventClient } from './event-client.ts'
+import type { EventClientOptions } from './event-client.ts'
+
+export const serverKinds = ['memory', 'lmdb', 'pool'] as const
+
+export type ServerKind = (typeof serverKinds)[number]
+
+export interface StreamServerOptions {
+  readonly streams?: StreamOptions
+  /** How much the change log holds; what a store in memory keeps is counted in changes. */
+  readonly log?: { readonly maxBytes?: number; readonly maxChanges?: number }
+}
+
+/** Fields by which the tests order the children of `/t`. */
+const indexes = { '/t': ['n', '$value'], '/t/*': ['n', '$value'] }
+
+/** A server to stream from, with whatever store and threads. */
+export class StreamServer implements AsyncDisposable {
+  readonly kind: ServerKind
+  readonly #options: StreamServerOptions
+  readonly #path: string | undefined
+  #server: SimpleHttpServer | ThreadPoolHttpServer | undefined
+  #tree: Tree | undefined
+  readonly #streams = new Set<EventClient>()
+
+  static async start(kind: ServerKind, options: StreamServerOptions = {}): Promise<StreamServer> {
+    const path = kind === 'memory' ? undefined : await mkdtemp(join(tmpdir(), 'elkyn-http-server-'))
+    const server = new StreamServer(kind, options, path)
+    await server.begin()
+    return server
+  }
+
+  constructor(kind: ServerKind, options: StreamServerOptions, path: string | undefined) {
+    this.kind = kind
+    this.#options = options
+    this.#path = path
+  }
+
+  async begin(): Promise<void> {
+    const { streams = {}, log = {} } = this.#options
+    const front = { port: 0, streams, metrics: true }
+    const { maxBytes } = log
+    const changeLog = maxBytes === undefined ? {} : { log: { maxBytes } }
+    if (this.#path === undefined) {
+      const store = new MemoryTreeStore({ indexes, maxLoggedChanges: log.maxChanges ?? 10_000 })
+      this.#server = new SimpleHttpServer({ ...front, store })
+    } else if (this.kind === 'pool') {
+      const store = lmdbStorage({ path: this.#path, indexes, ...changeLog })
+      this.#server = new ThreadPoolHttpServer({ ...front, store, threads: 2 })
+    } else {
+      this.#tree = await openTree({ path: this.#path, indexes, ...changeLog })
+      this.#server = new SimpleHttpServer({ ...front, store: this.#tree.store })
+    }
+    await this.#server.start()
+  }
+
+  async end(): Promise<void> {
+    await this.#server?.close({ timeoutMs: 2000 })
+    await this.#tree?.close()
+    this.#tree = undefined
+  }
+
+  get url(): string {
+    return this.#server!.address().url
+  }
+
+  async open(target: string, options?: EventClientOptions): Promise<EventClient> {
+    const client = await EventClient.open(this.url + target, options)
+    this.#streams.add(client)
+    return client
+  }
+
+  async send(method: string, target: string, value?: unknown): Promise<string> {
+    const body = value === undefined ? null : JSON.stringify(value)
+    const response = await fetch(this.url + target, { method, body })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${target}: ${response.status} ${text}`)
+    return text
+  }
+
+  async read(target: string): Promise<unknown> {
+    return JSON.parse(await this.send('GET', target)) as unknown
+  }
+
+  async metric(name: string): Promise<number> {
+    const text = await this.send('GET', '/.metrics')
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
+    return Number(line?.split(' ')[1])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const stream of this.#streams) stream.cut()
+    await this.end()
+    if (this.#path !== undefined) await rm(this.#path, { recursive: true })
+  }
+}

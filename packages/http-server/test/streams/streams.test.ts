@@ -1,0 +1,429 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import type { EventClient } from './event-client.ts'
+import { Mirror, plain } from './mirror.ts'
+import { StreamServer, serverKinds } from './servers.ts'
+
+const put = (path: string, data: unknown): string => `put ${JSON.stringify({ path, data })}`
+const patch = (path: string, data: unknown): string => `patch ${JSON.stringify({ path, data })}`
+
+/** Waits for the first event, and gives the stream. */
+async function opened(server: StreamServer, target: string, id?: string): Promise<EventClient> {
+  const headers: Record<string, string> = id === undefined ? {} : { 'last-event-id': id }
+  const client = await server.open(target, { headers })
+  if (id === undefined) await client.next()
+  return client
+}
+
+describe.each(serverKinds)('streams (%s)', (kind) => {
+  test('a stream has the headers that keep it open and as it is', async () => {
+    await using server = await StreamServer.start(kind)
+    const { message } = await server.open('/a.json')
+    expect(message.statusCode).toBe(200)
+    expect(message.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'access-control-allow-origin': '*',
+    })
+    expect(message.headers['content-length']).toBe(undefined)
+  })
+
+  test('streams at and below a written path are told', async () => {
+    await using server = await StreamServer.start(kind)
+    const a = await server.open('/a.json')
+    const ab = await server.open('/a/b')
+    expect(await a.take(1)).toEqual([put('/', null)])
+    expect(await ab.take(1)).toEqual([put('/', null)])
+    await server.send('PUT', '/a.json', { b: 1 })
+    expect(await a.take(1)).toEqual([put('/', { b: 1 })])
+    expect(await ab.take(1)).toEqual([put('/', 1)])
+    await server.send('PATCH', '/a.json', { b: 2, c: 3 })
+    expect(await a.take(1)).toEqual([patch('/', { b: 2, c: 3 })])
+    expect(await ab.take(1)).toEqual([put('/', 2)])
+    await server.send('DELETE', '/a.json')
+    expect(await a.take(1)).toEqual([put('/', null)])
+    expect(await ab.take(1)).toEqual([put('/', null)])
+  })
+
+  test('a stream above a written path is told where', async () => {
+    await using server = await StreamServer.start(kind)
+    const root = await opened(server, '/.json')
+    await server.send('PUT', '/a/b/c.json', [1, 2])
+    await server.send('PATCH', '/a/b.json', { d: 1 })
+    await server.send('PATCH', '/a/b.json', { d: null, 'e/f': 2 })
+    await server.send('DELETE', '/a/b/c.json')
+    expect(await root.take(5)).toEqual([
+      put('/a/b/c', [1, 2]),
+      patch('/a/b', { d: 1 }),
+      // What an update deletes comes behind what it sets.
+      put('/a/b/e/f', 2),
+      put('/a/b/d', null),
+      put('/a/b/c', null),
+    ])
+  })
+
+  test('an update of paths tells each stream its part, and others nothing', async () => {
+    await using server = await StreamServer.start(kind)
+    const ab = await opened(server, '/a/b.json')
+    const x = await opened(server, '/x.json')
+    const y = await opened(server, '/y.json')
+    await server.send('PATCH', '/.json', { 'a/b': 3, x: 1 })
+    await server.send('PUT', '/y.json', 'last')
+    expect(await ab.take(1)).toEqual([put('/', 3)])
+    expect(await x.take(1)).toEqual([put('/', 1)])
+    expect(await y.take(1)).toEqual([put('/', 'last')])
+  })
+
+  test('a stream of a list is told the key of a new child', async () => {
+    await using server = await StreamServer.start(kind)
+    const list = await opened(server, '/l.json')
+    const { name } = JSON.parse(await server.send('POST', '/l.json', 5)) as { name: string }
+    expect(await list.take(1)).toEqual([put(`/${name}`, 5)])
+  })
+
+  test('a path that only begins alike is another one', async () => {
+    await using server = await StreamServer.start(kind)
+    const users = await opened(server, '/users.json')
+    await server.send('PUT', '/users2.json', 1)
+    await server.send('PUT', '/users/x.json', 2)
+    expect(await users.take(1)).toEqual([put('/x', 2)])
+  })
+
+  test('a priority shows with format=export only', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/a.json', { b: 1 })
+    const plainOne = await opened(server, '/a.json')
+    const ranked = await opened(server, '/a.json?format=export')
+    const priority = await server.open('/a/.priority.json')
+    expect(await priority.take(1)).toEqual([put('/', null)])
+    await server.send('PUT', '/a/.priority.json', 7)
+    await server.send('PUT', '/a/b.json', 2)
+    expect(await plainOne.take(1)).toEqual([put('/b', 2)])
+    expect(await ranked.take(2)).toEqual([put('/.priority', 7), put('/b', 2)])
+    expect(await priority.take(1)).toEqual([put('/', 7)])
+  })
+
+  test('/.watch sends whole values, unnamed, also of the root', async () => {
+    await using server = await StreamServer.start(kind)
+    const a = await server.open('/a/.watch', { headers: { accept: '*/*' } })
+    const root = await server.open('/.watch')
+    expect(await a.take(1)).toEqual(['message null'])
+    expect(await root.take(1)).toEqual(['message null'])
+    await server.send('PUT', '/a/b.json', 1)
+    expect(await a.take(1)).toEqual(['message {"b":1}'])
+    expect(await root.take(1)).toEqual(['message {"a":{"b":1}}'])
+  })
+
+  test('a window of children moves as it does in the production service', async () => {
+    await using server = await StreamServer.start(kind)
+    for (const key of ['_4', '_5', '_6', '_7']) await server.send('PUT', `/l/${key}.json`, { key })
+    const query = '/l.json?orderBy="$key"&startAt="_6"&limitToFirst=4'
+    const stream = await server.open(query)
+    expect(await stream.take(1)).toEqual([put('/', { _6: { key: '_6' }, _7: { key: '_7' } })])
+    for (const key of ['_12', '_11', '_10', '_9']) await server.send('PUT', `/l/${key}.json`, 1)
+    expect(await stream.take(1)).toEqual([put('/_9', 1)])
+    await server.send('PUT', '/l/_8.json', 1)
+    expect(await stream.take(1)).toEqual([put('/_8', 1)])
+    await server.send('PATCH', '/l/_7.json', { extra: true })
+    expect(await stream.take(1)).toEqual([patch('/_7', { extra: true })])
+    await server.send('DELETE', '/l/_10.json')
+    await server.send('DELETE', '/l/_9.json')
+    expect(await stream.take(1)).toEqual([put('/_9', null)])
+  })
+
+  test('a child that enters comes whole, with the one that leaves for it', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/t.json', { a: { n: 1 }, b: { n: 2, deep: { x: 1 } } })
+    const stream = await opened(server, '/t.json?orderBy="n"&limitToFirst=1')
+    await server.send('PUT', '/t/b/n.json', 0)
+    expect(await stream.take(1)).toEqual([patch('/', { a: null, b: { deep: { x: 1 }, n: 0 } })])
+  })
+
+  test('a query without its index is an error, and no stream', async () => {
+    await using server = await StreamServer.start(kind)
+    const stream = await server.open('/other.json?orderBy="age"')
+    expect(stream.status).toBe(400)
+    await stream.ended()
+    expect(stream.text).toContain('Index not defined')
+  })
+
+  test('HEAD and OPTIONS open no stream', async () => {
+    await using server = await StreamServer.start(kind)
+    for (const method of ['HEAD', 'OPTIONS']) {
+      for (const target of ['/a.json', '/a/.watch']) {
+        const answer = await server.open(target, { method })
+        await answer.ended()
+        expect(answer.text).toBe('')
+      }
+    }
+    expect(await server.metric('elkyn_streams')).toBe(0)
+  })
+
+  test('a stream goes on behind the last event, in the middle of a change too', async () => {
+    await using server = await StreamServer.start(kind)
+    const first = await opened(server, '/a.json')
+    await server.send('PATCH', '/.json', { 'a/b/c': 1, 'a/d': 2, 'a/e/f': 3 })
+    const events = [await first.next(), await first.next(), await first.next()]
+    first.cut()
+    await server.send('PUT', '/a/g.json', 4)
+    for (const [index, { lastEventId }] of events.entries()) {
+      const again = await opened(server, '/a.json', lastEventId)
+      const rest = events.slice(index + 1).map(({ event, data }) => `${event} ${data}`)
+      expect(await again.take(rest.length + 1)).toEqual([...rest, put('/g', 4)])
+    }
+    const byParameter = await server.open(`/a.json?lastEventId=${events[2]!.lastEventId}`)
+    expect(await byParameter.take(1)).toEqual([put('/g', 4)])
+  })
+
+  test('queries and values go on with nothing if nothing has changed', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/t.json', { a: { n: 1 } })
+    for (const target of ['/t/.watch', '/t.json?orderBy="n"']) {
+      const before = await server.open(target)
+      const { lastEventId } = await before.next()
+      before.cut()
+      await server.send('PUT', '/elsewhere.json', Math.random())
+      const again = await opened(server, target, lastEventId)
+      await server.send('PUT', '/t/b.json', { n: Math.random() })
+      const { data } = await again.next()
+      expect(data).toContain('"n":0.')
+      again.cut()
+      const late = await server.open(target, { headers: { 'last-event-id': lastEventId } })
+      expect((await late.next()).data).toContain('"a":{"n":1}')
+    }
+  })
+
+  test('an id from another history begins anew', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/a.json', 1)
+    for (const id of ['nonsense', 'epoch-1-abc', '-1', '0']) {
+      const stream = await server.open('/a.json', { headers: { 'last-event-id': id } })
+      expect(await stream.take(1)).toEqual([put('/', 1)])
+    }
+  })
+
+  test('strings of any kind arrive as they are', async () => {
+    await using server = await StreamServer.start(kind)
+    const stream = await opened(server, '/s.json')
+    const texts = [
+      'a\nb\r\nc\rd',
+      '\u2028\u2029',
+      '😀',
+      '\ufeffbom',
+      '\u0000',
+      'data: x\n\nevent: y',
+    ]
+    texts.push('x'.repeat(1024 * 1024 - 10), 'ü'.repeat(100_000))
+    for (const text of texts) {
+      await server.send('PUT', '/s.json', text)
+      expect(JSON.parse((await stream.next()).data)).toEqual({ path: '/', data: text })
+    }
+    await server.send('PUT', '/s.json', { 'käy "quoted"': { ':': 1 } })
+    expect(await stream.take(1)).toEqual([put('/', { 'käy "quoted"': { ':': 1 } })])
+  })
+
+  test('a value too large for one piece is streamed whole, and then followed', async () => {
+    await using server = await StreamServer.start(kind)
+    const large = Object.fromEntries(
+      Array.from({ length: 3000 }, (_item, index) => [`k${index}`, 'x'.repeat(1000)]),
+    )
+    await server.send('PUT', '/big.json', large)
+    const stream = await server.open('/big.json')
+    const watched = await server.open('/big/.watch')
+    const mirror = new Mirror()
+    mirror.apply(await stream.next())
+    expect(mirror.value).toEqual(large)
+    expect(JSON.parse((await watched.next()).data)).toEqual(large)
+    await server.send('PUT', '/big/k1.json', 'y'.repeat(200_000))
+    await server.send('PUT', '/big/k2.json', 'z')
+    mirror.apply(await stream.next())
+    mirror.apply(await stream.next())
+    expect(mirror.value).toEqual(plain(await server.read('/big.json')))
+  })
+
+  test('a write in more than the log holds is told by the whole value', async () => {
+    await using server = await StreamServer.start(kind)
+    const stream = await opened(server, '/h.json')
+    const value = { t: 'x'.repeat(1_500_000), u: 1 }
+    await server.send('PUT', '/h.json', value)
+    expect(JSON.parse((await stream.next()).data)).toEqual({ path: '/', data: value })
+    await server.send('PUT', '/h/u.json', 2)
+    expect(await stream.take(1)).toEqual([put('/u', 2)])
+  })
+
+  test('a client that goes is forgotten', async () => {
+    await using server = await StreamServer.start(kind)
+    const streams = await Promise.all(
+      ['/a.json', '/.watch', '/t.json?orderBy="n"'].map((target) => opened(server, target)),
+    )
+    expect(await server.metric('elkyn_streams')).toBe(3)
+    for (const stream of streams) stream.cut()
+    for (const stream of streams) await stream.ended()
+    while ((await server.metric('elkyn_streams')) > 0);
+    expect(await server.metric('elkyn_stream_subscriptions')).toBe(0)
+  })
+
+  test('an idle stream is kept alive, with an id that keeps up', async () => {
+    await using server = await StreamServer.start(kind, { streams: { keepAliveMs: 20 } })
+    const stream = await opened(server, '/quiet.json')
+    const watch = await opened(server, '/quiet/.watch')
+    const { lastEventId } = stream
+    await server.send('PUT', '/loud.json', 1)
+    while (stream.lastEventId === lastEventId) await stream.arrival()
+    expect(stream.events.some(({ event, data }) => event === 'keep-alive' && data === 'null')).toBe(
+      true,
+    )
+    while (!watch.others.includes(': keep-alive')) await watch.arrival()
+    const again = await opened(server, '/quiet.json', stream.lastEventId)
+    await server.send('PUT', '/quiet.json', 1)
+    expect(await again.take(1)).toEqual([put('/', 1)])
+  })
+
+  test('streams beyond the limits are refused', async () => {
+    const streams = { maxStreams: 2, maxSubscriptions: 1 }
+    await using server = await StreamServer.start(kind, { streams })
+    await opened(server, '/a.json')
+    await opened(server, '/b.json')
+    const third = await server.open('/c.json')
+    expect(third.status).toBe(503)
+    await third.ended()
+    expect(third.text).toContain('Too many streams')
+  })
+
+  test('streams of one address are limited', async () => {
+    await using server = await StreamServer.start(kind, { streams: { maxStreamsPerAddress: 1 } })
+    await opened(server, '/a.json')
+    const second = await server.open('/b.json')
+    expect(second.status).toBe(503)
+  })
+
+  test('a server that stops ends its streams, and says when to come back', async () => {
+    await using server = await StreamServer.start(kind, { streams: { reconnectWindowMs: 50 } })
+    const stream = await opened(server, '/a.json')
+    await server.end()
+    await stream.ended()
+    const retry = stream.others.find((line) => line.startsWith('retry: '))
+    expect(Number(retry?.slice(7))).toBeLessThanOrEqual(50)
+  })
+
+  test('a client of HTTP/1.0 gets the events without frames', async () => {
+    await using server = await StreamServer.start(kind)
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('GET /a.json HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n')
+    let text = ''
+    while (!text.includes('data: ')) text += String((await once(socket, 'data'))[0])
+    expect(text).toMatch(/\r\n\r\nevent: put\ndata: \{"path":"\/","data":null\}\nid: /)
+    expect(text).not.toContain('chunked')
+    socket.destroy()
+  })
+
+  test('many subscriptions on one stream are told by name, and changed while it is open', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/a.json', 1)
+    const body = JSON.stringify({ one: '/a.json', two: '/b/.watch', odd: '/x.json?orderBy=' })
+    const stream = await server.open('/.streams', { method: 'POST', body })
+    const { data } = await stream.next()
+    const { stream: id } = JSON.parse(data) as { stream: string }
+    const first = [await stream.next(), await stream.next(), await stream.next()]
+    const told = first.map(
+      ({ event, data: text }) => `${event} ${text.replace(/"id":"[^"]*",/, '')}`,
+    )
+    expect(told.toSorted()).toEqual([
+      `error {"subscription":"odd","status":400,"error":"orderBy must be a valid JSON encoded path"}`,
+      'put {"subscription":"one","path":"/","data":1}',
+      'value {"subscription":"two","data":null}',
+    ])
+    await server.send('PATCH', `/.streams/${id}`, { one: null, three: '/c.json' })
+    const third = JSON.parse((await stream.next()).data) as { subscription: string; id: string }
+    expect(third.subscription).toBe('three')
+    await server.send('PATCH', '/.json', { a: 2, b: 2, c: 2 })
+    const both = [await stream.next(), await stream.next()].map(
+      ({ data: text }) => (JSON.parse(text) as { subscription: string }).subscription,
+    )
+    expect(both.toSorted()).toEqual(['three', 'two'])
+    const { lastEventId } = stream
+    stream.cut()
+    await server.send('PUT', '/c/d.json', 3)
+    const again = await server.open('/.streams', {
+      method: 'POST',
+      body: JSON.stringify({ three: '/c.json', two: '/b/.watch' }),
+      headers: { 'last-event-id': lastEventId },
+    })
+    await again.next()
+    expect(JSON.parse((await again.next()).data)).toMatchObject({
+      subscription: 'three',
+      path: '/d',
+      data: 3,
+    })
+    const { stream: last } = JSON.parse(again.text.split('\n')[1]!.slice(6)) as { stream: string }
+    await server.send('DELETE', `/.streams/${last}`)
+    await again.ended()
+    await expect(server.send('DELETE', `/.streams/${last}`)).rejects.toThrow('404')
+  })
+})
+
+describe.each(['lmdb', 'pool'] as const)('streams over a restart (%s)', (kind) => {
+  test('a stream goes on behind an event from before', async () => {
+    await using server = await StreamServer.start(kind)
+    const before = await opened(server, '/a.json')
+    await server.send('PUT', '/a/b.json', 1)
+    const { lastEventId } = await before.next()
+    await server.end()
+    await server.begin()
+    await server.send('PUT', '/a/c.json', 2)
+    const after = await opened(server, '/a.json', lastEventId)
+    expect(await after.take(1)).toEqual([put('/c', 2)])
+  })
+})
+
+describe.each(serverKinds)('a change log that does not reach back (%s)', (kind) => {
+  test('gives a fresh value, and is counted', async () => {
+    await using server = await StreamServer.start(kind, {
+      log: { maxBytes: 10_000, maxChanges: 5 },
+    })
+    const before = await opened(server, '/a.json')
+    const { lastEventId } = before
+    before.cut()
+    for (let number = 0; number < 60; number++) {
+      await server.send('PUT', `/a/k${number % 3}.json`, `${number}`.padEnd(1000))
+    }
+    const after = await server.open('/a.json', { headers: { 'last-event-id': lastEventId } })
+    expect(JSON.parse((await after.next()).data)).toEqual({
+      path: '/',
+      data: await server.read('/a.json'),
+    })
+    expect(await server.metric('elkyn_stream_resumes_total{outcome="lost"}')).toBe(1)
+  })
+})
+
+describe.each(serverKinds)('a slow reader (%s)', (kind) => {
+  test('is told the value as it is when it reads on', async () => {
+    await using server = await StreamServer.start(kind, { streams: { maxPendingBytes: 100_000 } })
+    const stream = await opened(server, '/a.json')
+    const mirror = new Mirror()
+    stream.message.pause()
+    const written = 400
+    for (let number = 0; number < written; number++) {
+      await server.send('PUT', `/a/k${number % 7}.json`, `${number}`.padEnd(50_000, 'x'))
+    }
+    expect(await server.metric('elkyn_streams_fallen_behind_total')).toBeGreaterThan(0)
+    stream.message.resume()
+    const there = plain(await server.read('/a.json'))
+    while (JSON.stringify(mirror.value) !== JSON.stringify(there)) mirror.apply(await stream.next())
+    // Far less than was written.
+    expect(stream.text.length).toBeLessThan((written * 50_000) / 2)
+  })
+
+  test('that takes nothing is disconnected, and does not hold the end of the server', async () => {
+    const streams = { maxPendingBytes: 100_000, keepAliveMs: 50 }
+    await using server = await StreamServer.start(kind, { streams })
+    const stream = await opened(server, '/a.json')
+    stream.message.pause()
+    for (let number = 0; number < 200; number++) {
+      await server.send('PUT', '/a.json', `${number}`.padEnd(50_000, 'x'))
+    }
+    while ((await server.metric('elkyn_streams')) > 0);
+  })
+})
