@@ -42,7 +42,7 @@ export async function serve(given: ServeOptions): Promise<void> {
   if (!supervisor?.facts.restarts) announce(url, options)
   supervisor?.listening({ port: server.address().port, logLevel: options.logLevel })
   logListening(log, url, options)
-  using _watch = tlsFiles && watchTlsFiles(tlsFiles, log, (tls) => server.renewTls(tls))
+  using _ = tlsFiles && watchTlsFiles(tlsFiles, log, (tls) => server.renewTls(tls))
   if (options.metricsPort !== undefined) {
     log.info({ url: `${server.metricsAddress().url}/.metrics` }, 'showing metrics')
   }
