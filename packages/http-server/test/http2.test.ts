@@ -69,6 +69,17 @@ function ask(
   return request
 }
 
+/** Resolves when `part` has come. */
+function received(stream: ClientHttp2Stream, part: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let all = ''
+  stream.on('data', (chunk: Buffer) => {
+    all += String(chunk)
+    if (all.includes(part)) resolve()
+  })
+  return promise
+}
+
 async function statusOf(request: ClientHttp2Stream): Promise<number | undefined> {
   const [headers] = (await once(request, 'response')) as [{ ':status'?: number }]
   return headers[':status']
@@ -298,6 +309,44 @@ describe('connections of HTTP/2', () => {
     await statusOf(stalled)
     await server.server.close({ timeoutMs: 1 })
     await server.store.snapshotsClosed()
+  })
+})
+
+describe('streams over HTTP/2', () => {
+  test('are told what changes beside other requests, and give up their place when they are reset', async () => {
+    await using server = await Running.start({ streams: { maxStreams: 2 } })
+    const session = server.connect()
+    const accept = 'text/event-stream'
+    const [first, second] = [
+      ask(session, 'GET', '/a.json', { accept }),
+      ask(session, 'GET', '/b', { accept }),
+    ]
+    expect([await statusOf(first), await statusOf(second)]).toEqual([200, 200])
+    const told = received(first, '{"path":"/c","data":1}')
+    const put = ask(session, 'PUT', '/a/c.json')
+    put.end('1')
+    expect(await text(put)).toBe('1')
+    await told
+
+    expect(await statusOf(ask(session, 'GET', '/c.json', { accept }))).toBe(503)
+    second.close(constants.NGHTTP2_CANCEL)
+    // The reset may be on its way for a while.
+    for (let status: number | undefined = 503; status !== 200;) {
+      status = await statusOf(ask(session, 'GET', '/c.json', { accept }))
+      expect([200, 503]).toContain(status)
+    }
+    session.destroy()
+  })
+
+  test('are told when to come back and ended when the server closes', async () => {
+    await using server = await Running.start()
+    const session = server.connect()
+    const stream = ask(session, 'GET', '/a.json', { accept: 'text/event-stream' })
+    const sent = text(stream)
+    await statusOf(stream)
+    await server.server.close({ timeoutMs: 60_000 })
+    expect(await sent).toMatch(/\nretry: \d+\n\n$/)
+    expect(stream.rstCode).toBe(constants.NGHTTP2_NO_ERROR)
   })
 })
 
