@@ -68,18 +68,29 @@ const maxChanges = 2000
 
 /** Does a job in the calling thread, at once. @throws {TreeError} what the store says of it. */
 export function runStreamJob(store: TreeStore, job: StreamJob): StreamResult {
-  return isFollowed(job.target) ? follow(store, job) : evaluate(store, job)
+  if (isFollowed(job.target) && job.since !== undefined) {
+    const result = missed(store, job, job.since)
+    if (result !== undefined) return result
+  }
+  const snapshot = store.snapshot()
+  try {
+    return isFollowed(job.target) ? whole(store, snapshot, job) : evaluate(store, snapshot, job)
+  } finally {
+    snapshot.close()
+  }
 }
 
 /** @throws {Refusal} 400 where the target cannot be shown, because it needs an index. */
 export function checkStreamTarget(store: TreeStore, target: StreamTarget): void {
   const { path, shownPath, query } = target
   if (query === undefined) return
-  using snapshot = store.snapshot()
+  const snapshot = store.snapshot()
   try {
     snapshot.query(path, query.query)
   } catch (error) {
     throw indexRefusal(error, shownPath) ?? error
+  } finally {
+    snapshot.close()
   }
 }
 
@@ -93,11 +104,6 @@ function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8A
   if (listing !== undefined) return listingBlocks(snapshot, path, listing)
   if (query !== undefined) return queryBlocks(snapshot, target, query)
   return snapshot.jsonBlocks(path, form)
-}
-
-/** Tells the changes since, or the whole. */
-function follow(store: TreeStore, job: StreamJob): StreamResult {
-  return (job.since === undefined ? undefined : missed(store, job, job.since)) ?? whole(store, job)
 }
 
 /** What was missed; `undefined` where the log does not say. */
@@ -129,8 +135,7 @@ function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
   return { sequence, id }
 }
 
-function whole(store: TreeStore, { target }: StreamJob): StreamResult {
-  using snapshot = store.snapshot()
+function whole(store: TreeStore, snapshot: TreeSnapshot, { target }: StreamJob): StreamResult {
   const { sequence } = snapshot
   const id = store.idOf(sequence)
   const event = wholeEvent(snapshot, target, id)
@@ -160,9 +165,8 @@ export const wholeBefore: Buffer = Buffer.from('{"path":"/","data":')
 export const wholeAfter: Buffer = Buffer.from('}')
 
 /** Reads what is shown again, unless nothing has changed that concerns it. */
-function evaluate(store: TreeStore, job: StreamJob): StreamResult {
+function evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): StreamResult {
   const { target, since } = job
-  using snapshot = store.snapshot()
   const { sequence } = snapshot
   const place = { sequence, id: store.idOf(sequence) }
   const changes = since === undefined ? undefined : changesSince(store, target, since, sequence)
