@@ -37,6 +37,9 @@ export class Http1Stream implements OutgoingStream {
     else socket.once('end', end)
     socket.resume()
     message.resume()
+    // They are a good part of what a stream holds that may be open for days.
+    message.headers = {}
+    message.rawHeaders = []
   }
 
   get pendingBytes(): number {

@@ -19,7 +19,8 @@ export class StreamClient {
   isGone = false
   /** Whether a part of an event has left whose rest is to come. */
   hasBegunBlocks = false
-  readonly #onGone = new Set<() => void>()
+  /** Made when somebody listens: most clients only wait. */
+  #onGone: Set<() => void> | undefined
   #wake: (() => void) | undefined
   /** Bytes that were written, and how many of them had left at the last keep-alive. */
   #written = 0
@@ -56,15 +57,16 @@ export class StreamClient {
 
   /** Calls `listener` when the client has gone. @returns the way to stop that. */
   onGone(listener: () => void): () => void {
-    this.#onGone.add(listener)
-    return () => this.#onGone.delete(listener)
+    const listeners = (this.#onGone ??= new Set())
+    listeners.add(listener)
+    return () => listeners.delete(listener)
   }
 
   /** To be called when the client has gone. */
   gone(): void {
     this.isGone = true
     this.#wake?.()
-    for (const listener of this.#onGone) listener()
+    for (const listener of this.#onGone ?? []) listener()
   }
 
   /** Writes an event whose value comes in blocks, as fast as the client takes them. */
