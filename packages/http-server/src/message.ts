@@ -71,7 +71,7 @@ export interface Answer extends Omit<HttpResponse, 'body'> {
 }
 
 /** @param onGone Calls its listener once when the client has gone. */
-export type TakeStream = (stream: OutgoingStream, onGone: (listener: () => void) => void) => void
+type TakeStream = (stream: OutgoingStream, onGone: (listener: () => void) => void) => void
 
 /** Answers a request. Never throws and never rejects. */
 export type RequestHandler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
