@@ -26,6 +26,7 @@ import { entryField } from './entry-field.ts'
 import type { StoredIndex } from './index-catalog.ts'
 import { countInIndex, scanIndex } from './index-scan.ts'
 import type { IndexScan } from './index-scan.ts'
+import { HeadMark } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { Reader } from './readers.ts'
 
@@ -87,8 +88,11 @@ export class HeadQuery implements QueryReading, QueriedChildren {
 
   matches(descending: boolean): Iterable<QueryEntry> {
     const serving = this.#serving
-    if (serving === undefined) return matchingChildren(this.#plan, this, descending)
+    if (serving === undefined && !this.#isUnranked()) {
+      return matchingChildren(this.#plan, this, descending)
+    }
     const range = rangeBehindCursor(this.#plan, (key) => this.field(key, this.#plan.order))
+    if (serving === undefined) return this.#inKeyOrder(range, descending)
     if (serving.served === undefined) return this.#byOrder(serving.index, range, descending)
     return isEquality(serving.served) && this.#plan.order.kind === 'key'
       ? this.#byKey(serving.index, serving.served, range, descending)
@@ -110,6 +114,22 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     const isOnly = filters.length === 1 && range.low === undefined && range.high === undefined
     if (!isOnly) return undefined
     return countInIndex(this.#scan(serving.index), servedRange(serving.served))
+  }
+
+  /** Whether the order is that of priorities and no child has one, so that it is key order. */
+  #isUnranked(): boolean {
+    if (this.#plan.order.kind !== 'priority') return false
+    return !this.#lmdb.isMarked(this.#head.number, HeadMark.ranked, this.#reader.options)
+  }
+
+  /** The children in a range of priorities, where all have none. */
+  *#inKeyOrder({ low, high }: EdgeRange, descending: boolean): Iterable<QueryEntry> {
+    // Behind nothing there is nobody, and nobody before it.
+    if (low !== undefined && (low.value !== null || isOutside(low, 'behind'))) return
+    if (high !== undefined && high.value === null && isOutside(high, 'before')) return
+    const range = { low: edgeOfKey(low), high: high?.value === null ? edgeOfKey(high) : undefined }
+    const plan = { ...this.#plan, order: keyField, range, cursor: undefined }
+    for (const { key } of matchingChildren(plan, this, descending)) yield { key, value: null }
   }
 
   *#byOrder(index: StoredIndex, range: EdgeRange, descending: boolean): Iterable<QueryEntry> {
@@ -190,6 +210,15 @@ function isEquality({ condition }: PlannedCondition): boolean {
 
 function servedRange({ field, condition }: PlannedCondition): EdgeRange {
   return rangeOf(field, condition)!
+}
+
+function isOutside(edge: Edge, side: Edge['side']): boolean {
+  return edge.key === undefined && edge.side === side
+}
+
+/** Where an edge among children with one value lies among their keys. */
+function edgeOfKey(edge: Edge | undefined): Edge | undefined {
+  return edge?.key === undefined ? undefined : { value: edge.key, key: undefined, side: edge.side }
 }
 
 /** Where an edge among keys lies among the children with one value. */

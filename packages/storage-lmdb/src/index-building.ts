@@ -18,6 +18,7 @@ interface Visit {
  * between gets its entries by the write that does it, so that nothing is lost wherever this stands.
  *
  * @param steps At most so many: children, and what was looked at on the way to them.
+ * @param end When to stop before that, as `performance.now()` says: a child may be large.
  * @returns the index as it has come to be.
  */
 export function buildPart(
@@ -25,6 +26,7 @@ export function buildPart(
   source: EntrySource,
   index: StoredIndex,
   steps: number,
+  end: number,
 ): StoredIndex {
   const visits: Visit[] = []
   // All of them before the first entry is made: no cursor stays open over a write.
@@ -37,6 +39,7 @@ export function buildPart(
     if (head === undefined || name === undefined) continue
     const entry = source.entry(head, name)
     if (entry !== undefined) putEntries(lmdb, head, name, source, entry, [index])
+    if (performance.now() > end) return { ...index, position: keys }
   }
   const last = visits.at(-1)
   if (visits.length < steps || last === undefined) return { ...index, state: 'ready', position: [] }

@@ -66,7 +66,7 @@ export class IndexKeeper {
     this.#transact((state) => {
       const { indexes } = state
       const end = performance.now() + this.#turnMs
-      do isLeft = this.#step(state)
+      do isLeft = this.#step(state, end)
       while (isLeft && performance.now() < end)
       if (state.indexes !== indexes) writeCatalog(this.#lmdb, state.indexes)
       this.#isStopped = !isLeft && isUnfinished(state.indexes)
@@ -93,14 +93,14 @@ export class IndexKeeper {
   }
 
   /** Does a part of what there is to do. @returns whether something is left that can be done now. */
-  #step(state: BatchState): boolean {
+  #step(state: BatchState, end: number): boolean {
     const [dropped] = state.indexes.dropped
     // First what makes room.
     if (dropped !== undefined) this.#remove(state, dropped)
     else {
       const building = state.indexes.indexes.find((index) => index.state === 'building')
       if (building === undefined || !this.#hasRoom()) return false
-      const built = buildPart(this.#lmdb, storedEntries(this.#lmdb), building, this.#steps)
+      const built = buildPart(this.#lmdb, storedEntries(this.#lmdb), building, this.#steps, end)
       state.indexes = withIndex(state.indexes, built)
     }
     return isUnfinished(state.indexes)

@@ -5,7 +5,7 @@ import { decodeHead, formOfKind, Kind } from './entry.ts'
 import type { Head } from './entry.ts'
 import { iterableOf } from './iterable.ts'
 import { integerAt, isIntegerAt, isOddInteger, readName } from './key-encoding.ts'
-import { copyInto } from './lmdb.ts'
+import { copyInto, HeadMark } from './lmdb.ts'
 import type { Lmdb, ReadOptions, RowCursor, RowVisitor } from './lmdb.ts'
 
 /** Size of the blocks that a large value is read in; only a longer row makes a longer block. */
@@ -196,7 +196,7 @@ function isArrayHead(lmdb: Lmdb, head: Head, options: ReadOptions | undefined): 
   if (first === undefined || last === undefined) return false
   if (!isArrayIndex(last) || !isArrayIndex(first)) return false
   if (Number(last) >= 2 * lmdb.countNames(head.number, options)) return false
-  return !lmdb.isMarked(head.number, options) || !hasOddName(lmdb, head, options)
+  return !lmdb.isMarked(head.number, HeadMark.odd, options) || !hasOddName(lmdb, head, options)
 }
 
 function isArrayIndex(name: string): boolean {

@@ -2,6 +2,7 @@ import type { Counters } from './counters.ts'
 import { bury, unbury } from './graves.ts'
 import { iterableOf } from './iterable.ts'
 import type { EntrySource, Layer } from './layer.ts'
+import { HeadMark } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 
 /** The entries as the open write transaction has them. */
@@ -20,7 +21,8 @@ export function storeLayer(lmdb: Lmdb, layer: Layer, counters: Counters): void {
     if (entry === null) lmdb.removeRow(head, name)
     else lmdb.putRow(head, name, entry)
   })
-  for (const head of layer.odd) lmdb.markHead(head)
+  for (const head of layer.odd) lmdb.markHead(head, HeadMark.odd)
+  for (const head of layer.ranked) lmdb.markHead(head, HeadMark.ranked)
   // A head may have been linked and, by a later write, buried: in this order.
   for (const head of layer.linked) unbury(lmdb, head)
   for (const head of layer.buried) bury(lmdb, head)

@@ -26,6 +26,8 @@ export class Layer implements EntrySource {
   readonly linked: number[] = []
   /** Heads that got a child with the odd spelling of an integer. */
   readonly odd: Set<number> = new Set()
+  /** Heads that got a child with a priority. */
+  readonly ranked: Set<number> = new Set()
   /** What indexes have to follow. */
   readonly indexing: IndexChanges = new IndexChanges()
   /** How many heads went away, buried or because nothing was left under them. */
@@ -120,6 +122,7 @@ export class Layer implements EntrySource {
     for (let index = 0; index < top.buried.length; index++) this.buried.push(top.buried[index]!)
     for (let index = 0; index < top.linked.length; index++) this.linked.push(top.linked[index]!)
     if (top.odd.size > 0) for (const head of top.odd) this.odd.add(head)
+    if (top.ranked.size > 0) for (const head of top.ranked) this.ranked.add(head)
     if (!top.indexing.isEmpty) this.indexing.absorb(top.indexing)
     this.gone += top.gone
   }
@@ -140,6 +143,7 @@ export class Layer implements EntrySource {
     if (this.buried.length > 0) this.buried.length = 0
     if (this.linked.length > 0) this.linked.length = 0
     if (this.odd.size > 0) this.odd.clear()
+    if (this.ranked.size > 0) this.ranked.clear()
     this.indexing.clear()
     this.gone = 0
     this.grown = false

@@ -123,6 +123,14 @@ export interface LmdbOptions {
   readonly onCommit: () => void
 }
 
+/** What a head can be marked for; bits of one number. */
+export const HeadMark = {
+  /** It got a child with the odd spelling of an integer. */
+  odd: 1,
+  /** It got a child with a priority. */
+  ranked: 2,
+} as const
+
 /** Meaning of the words that all threads of the process share. */
 export const SharedWord = {
   /** Grows with each commit. */
@@ -318,16 +326,23 @@ export class Lmdb {
   }
 
   /** Marks a head, by a row without a name under it, which no child has. */
-  markHead(head: number): void {
-    this.putRow(head, '', TreeValue.fromNode(true))
+  markHead(head: number, mark: number): void {
+    const marks = this.#marks(head, undefined)
+    if ((marks & mark) === 0) this.putRow(head, '', TreeValue.fromNode(marks | mark))
   }
 
   unmarkHead(head: number): void {
     this.removeRow(head, '')
   }
 
-  isMarked(head: number, options: ReadOptions | undefined): boolean {
-    return this.readRow(head, '', options, () => true) ?? false
+  isMarked(head: number, mark: number, options: ReadOptions | undefined): boolean {
+    return (this.#marks(head, options) & mark) !== 0
+  }
+
+  #marks(head: number, options: ReadOptions | undefined): number {
+    const entry = this.readRow(head, '', options, decodeEntry)
+    // `true` is 1: there was one kind of mark only, at first.
+    return entry instanceof TreeValue ? Number(entry.node) : 0
   }
 
   /** A copy of a value of one of the other tables. */

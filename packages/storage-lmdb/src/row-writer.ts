@@ -20,7 +20,7 @@ import { notRead } from './index-changes.ts'
 import type { IndexPlaces } from './index-places.ts'
 import { isOddInteger } from './key-encoding.ts'
 import type { Layer } from './layer.ts'
-import { entryPath, findPlace } from './place.ts'
+import { entryPath, findPlace, TOP_HEAD } from './place.ts'
 import type { HeadMap, Place } from './place.ts'
 
 /** What a write needs from the transaction around it. */
@@ -84,7 +84,7 @@ export class RowWriter {
     if (current === undefined) return false
     if (current instanceof Head) {
       if (current.priority === priority) return false
-      this.#layer.set(place.head, place.name, new Head(current.number, priority))
+      this.#put(place.head, place.name, new Head(current.number, priority))
       return true
     }
     const keys = place.rest === '' ? [] : place.rest.split('/')
@@ -265,6 +265,8 @@ export class RowWriter {
   #put(head: number, name: string, entry: Entry): void {
     this.#layer.set(head, name, entry)
     if (isOddInteger(name)) this.#layer.odd.add(head)
+    // The roots are no children of a node that somebody could ask for in order.
+    if (head !== TOP_HEAD && hasRank(entry)) this.#layer.ranked.add(head)
   }
 
   /** Takes heads away that have nothing left under them, upward from the entry at `path`. */
@@ -314,6 +316,12 @@ export class RowWriter {
       ? this.#layer.entry(place.head, place.name)
       : (place.entry ?? undefined)
   }
+}
+
+/** Whether the node of an entry has a priority of its own. */
+function hasRank(entry: Entry): boolean {
+  if (entry instanceof Head) return entry.priority !== null
+  return entry.form === 'export' && storedPriority(entry.node) !== null
 }
 
 const nothingWritten = { head: -1, name: '', entry: undefined }
