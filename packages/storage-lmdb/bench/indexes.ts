@@ -2,7 +2,8 @@
  * What indexes cost and save: `node bench/indexes.ts [children] [rounds]`.
  *
  * - A page of the 20 children with the largest values, from 1,000 children and from a million.
- * - Writes of small records with no index, with one and with two.
+ * - Writes of small records with no index, with one and with two: new ones, and old ones that either move
+ *   in each index or stay where they are.
  *
  * The two sides of a ratio take turns in one process, each on a database of its own, and the median of
  * the rounds counts. Answers are checked before anything is timed.
@@ -38,11 +39,11 @@ async function openTemporary(
   }
 }
 
-/** A record of about 180 bytes. */
-function record(number: number): string {
+/** A record of about 180 bytes, whose `version` is in no index. */
+function record(number: number, version = 0): string {
   const age = (number * 7919) % 1_000_003
   const text = 'x'.repeat(100)
-  return `{"address":{"city":"c${number % 1000}"},"age":${age},"name":"User ${number}","text":"${text}"}`
+  return `{"address":{"city":"c${number % 1000}"},"age":${age},"name":"User ${number}","n":${version},"text":"${text}"}`
 }
 
 function fill(tree: Tree, count: number): void {
@@ -92,16 +93,23 @@ export async function measurePages(
 }
 
 /** Microseconds for a write of one record, in commits of so many. */
-function timeWrites(tree: Tree, first: number, commits: number, writesACommit: number): number {
+function timeWrites(
+  tree: Tree,
+  kind: WriteKind,
+  first: number,
+  commits: number,
+  writesACommit: number,
+): number {
   const batches: TreeWrite[][] = []
   for (let commit = 0; commit < commits; commit++) {
     batches.push(
       Array.from({ length: writesACommit }, (_, index) => {
         const number = first + commit * writesACommit + index
-        // New ones and old ones by turns.
-        const key = index % 2 === 0 ? number : (number * 31) % Math.max(first, 1)
+        const old = (number * 31) % first
+        const key = kind === 'new' ? number : old
         const path = parsePath(`/users/u${key}`)
-        return { pairs: [{ path, value: parseJson(record(number)) }] }
+        const value = parseJson(kind === 'staying' ? record(old, number) : record(number))
+        return { pairs: [{ path, value }] }
       }),
     )
   }
@@ -109,6 +117,9 @@ function timeWrites(tree: Tree, first: number, commits: number, writesACommit: n
   for (const batch of batches) tree.store.commit(batch)
   return ((performance.now() - start) * 1000) / (commits * writesACommit)
 }
+
+/** New children, or old ones that move in each index, or in none. */
+export type WriteKind = 'new' | 'moving' | 'staying'
 
 export interface WriteFigures {
   readonly unindexed: number
@@ -119,6 +130,7 @@ export interface WriteFigures {
 /** Microseconds for a write without an index, with one and with two. */
 export async function measureWrites(
   durability: 'full' | 'relaxed',
+  kind: WriteKind,
   writesACommit: number,
   rounds: number,
 ): Promise<WriteFigures> {
@@ -130,11 +142,11 @@ export async function measureWrites(
   const sides = [plain, one, two].map(({ tree }) => ({ tree, times: [] as number[] }))
   for (const { tree } of sides) {
     fill(tree, count)
-    timeWrites(tree, count, commits, writesACommit)
+    timeWrites(tree, kind, count, commits, writesACommit)
   }
   for (let round = 1; round <= rounds; round++) {
     for (const { tree, times } of sides) {
-      times.push(timeWrites(tree, count + round * 2000, commits, writesACommit))
+      times.push(timeWrites(tree, kind, count + round * 2000, commits, writesACommit))
     }
   }
   const [unindexed = 0, withOne = 0, withTwo = 0] = sides.map(({ times }) => median(times))
@@ -154,12 +166,15 @@ if (import.meta.main) {
   )
   for (const durability of ['relaxed', 'full'] as const) {
     for (const writesACommit of [1, 64]) {
-      const { unindexed, one, two } = await measureWrites(durability, writesACommit, Number(rounds))
-      console.log(
-        `${durability}, ${writesACommit} a commit: ${unindexed.toFixed(1)} us without, ` +
-          `${one.toFixed(1)} with one (${(unindexed / one).toFixed(2)}), ` +
-          `${two.toFixed(1)} with two (${(unindexed / two).toFixed(2)})`,
-      )
+      for (const kind of ['new', 'moving', 'staying'] as const) {
+        const figures = await measureWrites(durability, kind, writesACommit, Number(rounds))
+        const { unindexed, one, two } = figures
+        console.log(
+          `${durability}, ${kind}, ${writesACommit} a commit: ${unindexed.toFixed(1)} us without, ` +
+            `${one.toFixed(1)} with one (${(unindexed / one).toFixed(2)}), ` +
+            `${two.toFixed(1)} with two (${(unindexed / two).toFixed(2)})`,
+        )
+      }
     }
   }
 }

@@ -20,7 +20,7 @@ import { readName, writeBound, writeName } from './key-encoding.ts'
  * Unit by unit, and not by code point, because that is how strings are ordered (names are not).
  */
 
-export const INDEX_PREFIX_BYTES: number = HEAD_NUMBER_BYTES + 4
+const INDEX_PREFIX_BYTES = HEAD_NUMBER_BYTES + 4
 const STRING_MAX_BYTES = 512
 
 const Tag = {

@@ -50,7 +50,7 @@ export function checkIndexDefinitions(definitions: IndexDefinitions): readonly I
 }
 
 /** Whether an index is one of a place. */
-export function isIndexOf({ keys }: IndexDefinition, place: readonly string[]): boolean {
+function isIndexOf({ keys }: IndexDefinition, place: readonly string[]): boolean {
   return (
     keys.length === place.length &&
     keys.every((part, depth) => part === anyKey || part === place[depth])

@@ -106,7 +106,6 @@ export type { TreeSink } from './tree-sink.ts'
 // What a store needs to check writes and to keep values as canonical text.
 export { quote, toCanonical } from './canonical.ts'
 export { checkConflicts } from './update-path.ts'
-export { isIndexOf } from './index-definitions.ts'
 export { matchingChildren } from './query-children.ts'
 export type { QueriedChildren } from './query-children.ts'
 export { fieldOf, parseField } from './query-field.ts'

@@ -40,7 +40,7 @@ export function* matchingChildren(
 }
 
 /** Whether a child meets conditions. */
-export function meetsAll(
+function meetsAll(
   filters: readonly PlannedCondition[],
   children: QueriedChildren,
   key: string,
@@ -51,7 +51,7 @@ export function meetsAll(
 }
 
 /** The children whose keys lie in a range of keys. */
-export function* childrenByKey(
+function* childrenByKey(
   children: QueriedChildren,
   { low, high }: EdgeRange,
   descending: boolean,

@@ -21,7 +21,7 @@ export interface CursorPlace {
   readonly value: IndexValue | LongString
 }
 
-export class LongString {
+class LongString {
   readonly begins: string
   readonly digest: string
 

@@ -24,12 +24,7 @@ export function compareFields(field: QueryField, a: IndexValue, b: IndexValue): 
 }
 
 /** Whether a child lies behind (positive) or before (negative) an edge. It never lies on it. */
-export function compareToEdge(
-  field: QueryField,
-  value: IndexValue,
-  key: string,
-  edge: Edge,
-): number {
+function compareToEdge(field: QueryField, value: IndexValue, key: string, edge: Edge): number {
   const order = compareFields(field, value, edge.value)
   if (order !== 0) return order
   const keyOrder = edge.key === undefined ? 0 : compareKeys(key, edge.key)

@@ -34,7 +34,7 @@ export function nodeResult(node: TreeNode | null, plan: QueryPlan): QueryResult 
 }
 
 /** The children of a node in memory, for a query. */
-export function childrenOf(node: TreeNode | null): QueriedChildren {
+function childrenOf(node: TreeNode | null): QueriedChildren {
   return {
     keys: (range) => (node instanceof Branch ? keysInRange(node, range) : []),
     has: (key) => childOf(node, key) !== null,
