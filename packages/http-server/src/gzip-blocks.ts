@@ -18,7 +18,11 @@ export function* gzipBlocks(blocks: Iterable<Uint8Array>): Generator<Uint8Array>
   let checksum = 0
   let length = 0
   for (const block of blocks) {
-    if (block.length === 0) continue
+    if (block.length === 0) {
+      // A pause, for whoever takes them.
+      yield nothing
+      continue
+    }
     checksum = crc32(block, checksum)
     length += block.length
     const piece = deflateRawSync(block, {

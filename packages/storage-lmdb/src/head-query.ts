@@ -1,4 +1,5 @@
 import {
+  PauseCount,
   childPath,
   compareFields,
   isInRange,
@@ -86,7 +87,7 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     return this.#jsonBlocks(childPath(this.#path, key), form) ?? []
   }
 
-  matches(descending: boolean): Iterable<QueryEntry> {
+  matches(descending: boolean): Iterable<QueryEntry | undefined> {
     const serving = this.#serving
     if (serving === undefined && !this.#isUnranked()) {
       return matchingChildren(this.#plan, this, descending)
@@ -123,18 +124,26 @@ export class HeadQuery implements QueryReading, QueriedChildren {
   }
 
   /** The children in a range of priorities, where all have none. */
-  *#inKeyOrder({ low, high }: EdgeRange, descending: boolean): Iterable<QueryEntry> {
+  *#inKeyOrder({ low, high }: EdgeRange, descending: boolean): Iterable<QueryEntry | undefined> {
     // Behind nothing there is nobody, and nobody before it.
     if (low !== undefined && (low.value !== null || isOutside(low, 'behind'))) return
     if (high !== undefined && high.value === null && isOutside(high, 'before')) return
     const range = { low: edgeOfKey(low), high: high?.value === null ? edgeOfKey(high) : undefined }
     const plan = { ...this.#plan, order: keyField, range, cursor: undefined }
-    for (const { key } of matchingChildren(plan, this, descending)) yield { key, value: null }
+    for (const entry of matchingChildren(plan, this, descending)) {
+      yield entry && { key: entry.key, value: null }
+    }
   }
 
-  *#byOrder(index: StoredIndex, range: EdgeRange, descending: boolean): Iterable<QueryEntry> {
+  *#byOrder(
+    index: StoredIndex,
+    range: EdgeRange,
+    descending: boolean,
+  ): Iterable<QueryEntry | undefined> {
+    const pauses = new PauseCount()
     for (const entry of scanIndex(this.#scan(index), range, descending)) {
       if (this.#meets(entry.key, undefined)) yield entry
+      if (pauses.next()) yield undefined
     }
   }
 
@@ -144,15 +153,17 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     served: PlannedCondition,
     keys: EdgeRange,
     descending: boolean,
-  ): Iterable<QueryEntry> {
+  ): Iterable<QueryEntry | undefined> {
     const { value } = served.condition
     const all = servedRange(served)
     const range = {
       low: keyEdge(keys.low, value) ?? all.low,
       high: keyEdge(keys.high, value) ?? all.high,
     }
+    const pauses = new PauseCount()
     for (const { key } of scanIndex(this.#scan(index), range, descending)) {
       if (this.#meets(key, served)) yield { key, value: key }
+      if (pauses.next()) yield undefined
     }
   }
 
@@ -162,13 +173,15 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     served: PlannedCondition,
     range: EdgeRange,
     descending: boolean,
-  ): Iterable<QueryEntry> {
+  ): Iterable<QueryEntry | undefined> {
     const { order } = this.#plan
     const entries: QueryEntry[] = []
+    const pauses = new PauseCount()
     for (const { key } of scanIndex(this.#scan(index), servedRange(served), false)) {
       const value = this.field(key, order)
       if (isInRange(order, value, key, range) && this.#meets(key, served))
         entries.push({ key, value })
+      if (pauses.next()) yield undefined
     }
     entries.sort(
       (a, b) => compareFields(order, a.value, b.value) || compareFields(keyField, a.key, b.key),

@@ -106,7 +106,7 @@ export type { TreeSink } from './tree-sink.ts'
 // What a store needs to check writes and to keep values as canonical text.
 export { quote, toCanonical } from './canonical.ts'
 export { checkConflicts } from './update-path.ts'
-export { matchingChildren } from './query-children.ts'
+export { PauseCount, matchingChildren } from './query-children.ts'
 export type { QueriedChildren } from './query-children.ts'
 export { fieldOf, parseField } from './query-field.ts'
 export type { QueryField } from './query-field.ts'

@@ -18,9 +18,22 @@ export interface QueriedChildren {
   field(key: string, field: QueryField): IndexValue
 }
 
+/** Children that are looked at before whoever asked can do something else. */
+const pauseLength = 256
+
+/** Says after how many children it is time for a pause. */
+export class PauseCount {
+  #looked = 0
+
+  /** Counts a child. @returns whether to pause. */
+  next(): boolean {
+    return ++this.#looked % pauseLength === 0
+  }
+}
+
 /**
  * The children that match a query, limits aside, found by going through all of them, or by key through
- * those in its range.
+ * those in its range. Pauses are `undefined`.
  *
  * @param descending From the largest to the smallest, rather than the reverse.
  */
@@ -28,14 +41,16 @@ export function* matchingChildren(
   plan: QueryPlan,
   children: QueriedChildren,
   descending: boolean,
-): Generator<QueryEntry, void, void> {
+): Generator<QueryEntry | undefined, void, void> {
   const range = rangeBehindCursor(plan, (key) => children.field(key, plan.order))
   const found =
     plan.order.kind === 'key'
       ? childrenByKey(children, range, descending)
       : sortedChildren(plan.order, children, range, descending)
+  const pauses = new PauseCount()
   for (const entry of found) {
-    if (meetsAll(plan.filters, children, entry.key)) yield entry
+    if (entry === undefined || meetsAll(plan.filters, children, entry.key)) yield entry
+    if (pauses.next()) yield undefined
   }
 }
 
@@ -90,11 +105,13 @@ function* sortedChildren(
   children: QueriedChildren,
   range: EdgeRange,
   descending: boolean,
-): Generator<QueryEntry, void, void> {
+): Generator<QueryEntry | undefined, void, void> {
   const entries: QueryEntry[] = []
+  const pauses = new PauseCount()
   for (const key of children.keys({})) {
     const value = children.field(key, order)
     if (isInRange(order, value, key, range)) entries.push({ key, value })
+    if (pauses.next()) yield undefined
   }
   // They came in key order, and sorting keeps the order of equal ones.
   entries.sort((a, b) => compareFields(order, a.value, b.value))

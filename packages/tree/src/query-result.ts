@@ -11,9 +11,9 @@ export interface QueryReading {
   readonly isBranch: boolean
   /**
    * The children that match, limits aside, in the order of the query's field from the smallest on, or
-   * from the largest. Read while they are taken.
+   * from the largest. Read while they are taken, with `undefined` now and then where many were looked at.
    */
-  matches(descending: boolean): Iterable<QueryEntry>
+  matches(descending: boolean): Iterable<QueryEntry | undefined>
   /** Number of those where it is known without walking through them. */
   countMatches(): number | undefined
   /** All keys of the node in key order. */
@@ -54,11 +54,16 @@ export function checkedResult(result: QueryResult, check: () => void): QueryResu
   }
 }
 
+/** The children where their number is limited, and whether no more follow. */
+interface Page {
+  readonly entries: readonly QueryEntry[]
+  readonly isLast: boolean
+}
+
 class ReadResult implements QueryResult {
   readonly #plan: QueryPlan
   readonly #reading: QueryReading
-  /** The children where their number is limited, and whether more follow. */
-  #page: { readonly entries: readonly QueryEntry[]; readonly isLast: boolean } | undefined
+  #page: Page | undefined
 
   constructor(plan: QueryPlan, reading: QueryReading) {
     this.#plan = plan
@@ -67,7 +72,7 @@ class ReadResult implements QueryResult {
 
   *entries(): Iterable<QueryEntry> {
     if (!this.#reading.isBranch) return
-    if (this.#plan.limit === Infinity) yield* this.#reading.matches(this.#plan.isReverse)
+    if (this.#plan.limit === Infinity) yield* found(this.#reading.matches(this.#plan.isReverse))
     else yield* this.#limited().entries
   }
 
@@ -78,7 +83,7 @@ class ReadResult implements QueryResult {
     const known = this.#reading.countMatches()
     if (known !== undefined) return Math.min(known, limit)
     let count = 0
-    for (const _ of this.#reading.matches(false)) {
+    for (const _ of found(this.#reading.matches(false))) {
       if (++count === limit) break
     }
     return count
@@ -97,12 +102,16 @@ class ReadResult implements QueryResult {
   }
 
   *#blocks(form: JsonForm): Generator<Uint8Array, void, void> {
-    const keys = this.#keys()
+    const keys = yield* this.#keys()
     const isArray = form === 'plain' && isArrayOf(keys)
     const packer = new BlockPacker()
     packer.text(isArray ? '[' : '{')
     let written = 0
     for (const key of keys()) {
+      if (key === undefined) {
+        yield pause
+        continue
+      }
       if (isArray) {
         for (; written < Number(key); written++) packer.text(written === 0 ? 'null' : ',null')
       }
@@ -118,28 +127,47 @@ class ReadResult implements QueryResult {
     yield packer.rest()
   }
 
-  /** The keys that were found, in key order, to be gone through several times. */
-  #keys(): () => Iterable<string> {
-    const { order, range, filters, cursor, limit } = this.#plan
+  /** The keys that were found, in key order, to be gone through several times. Yields pauses. */
+  *#keys(): Generator<Uint8Array, () => Iterable<string | undefined>, void> {
+    const { order, range, filters, cursor, limit, isReverse } = this.#plan
     const isBounded = range.low !== undefined || range.high !== undefined || cursor !== undefined
     if (limit === Infinity && filters.length === 0 && !isBounded) return () => this.#reading.keys()
     // A long result in key order is read twice rather than held.
     if (limit === Infinity && order.kind === 'key')
       return () => keysOf(this.#reading.matches(false))
-    const keys = [...keysOf(this.entries())].toSorted(compareKeys)
+    const keys: string[] = []
+    if (limit === Infinity) {
+      for (const key of keysOf(this.#reading.matches(isReverse))) {
+        if (key === undefined) yield pause
+        else keys.push(key)
+      }
+    } else {
+      this.#page ??= yield* this.#readPage()
+      for (const { key } of this.#page.entries) keys.push(key)
+    }
+    keys.sort(compareKeys)
     return () => keys
   }
 
-  #limited(): { readonly entries: readonly QueryEntry[]; readonly isLast: boolean } {
-    this.#page ??= this.#readPage()
-    return this.#page
+  #limited(): Page {
+    if (this.#page !== undefined) return this.#page
+    const reading = this.#readPage()
+    for (;;) {
+      const { done, value } = reading.next()
+      if (done === true) return (this.#page = value)
+    }
   }
 
-  #readPage(): { readonly entries: readonly QueryEntry[]; readonly isLast: boolean } {
+  /** Yields pauses. */
+  *#readPage(): Generator<Uint8Array, Page, void> {
     const { limit, isFromLast, isReverse } = this.#plan
     const entries: QueryEntry[] = []
     let isLast = true
     for (const entry of this.#reading.matches(isReverse !== isFromLast)) {
+      if (entry === undefined) {
+        yield pause
+        continue
+      }
       if (entries.length === limit) {
         isLast = false
         break
@@ -153,15 +181,23 @@ class ReadResult implements QueryResult {
   }
 }
 
-function* keysOf(entries: Iterable<QueryEntry>): Iterable<string> {
-  for (const { key } of entries) yield key
+/** Stands among blocks where much was looked at and nothing is to be said yet. */
+const pause = new Uint8Array()
+
+function* found(entries: Iterable<QueryEntry | undefined>): Iterable<QueryEntry> {
+  for (const entry of entries) if (entry !== undefined) yield entry
+}
+
+function* keysOf(entries: Iterable<QueryEntry | undefined>): Iterable<string | undefined> {
+  for (const entry of entries) yield entry?.key
 }
 
 /** Whether children with these keys are rendered as an array; stops at the first key that says no. */
-function isArrayOf(keys: () => Iterable<string>): boolean {
+function isArrayOf(keys: () => Iterable<string | undefined>): boolean {
   let size = 0
   function* counted(): Iterable<string> {
     for (const key of keys()) {
+      if (key === undefined) continue
       size++
       yield key
     }

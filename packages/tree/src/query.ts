@@ -83,7 +83,8 @@ export interface QueryResult {
   cursor(): string | undefined
   /**
    * The node with these children only and without a priority of its own, as JSON bytes in blocks of
-   * about 64 KiB, with members in key order; `{}` where none was found. `undefined` where the node has
+   * about 64 KiB, with members in key order; `{}` where none was found. Where many children are looked at,
+   * empty blocks come between, so that something else can be done there. `undefined` where the node has
    * no children, because it is a leaf or nothing.
    */
   jsonBlocks(form?: JsonForm): Iterable<Uint8Array> | undefined

@@ -169,6 +169,16 @@ describe('jsonBlocks() of a query', () => {
     expect(blocks.length).toBeGreaterThan(4)
     expect(Buffer.concat(blocks).toString()).toBe(long.toText('plain'))
   })
+
+  test('comes with empty blocks while it is still looking', () => {
+    const many = fromJson(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`k${i}`, i])))
+    const last = { field: '$value', op: '==', value: 1999 } as const
+    for (const orderBy of ['$key', '$value', '$priority']) {
+      const blocks = [...runQuery(many, { orderBy, where: [last], limitToFirst: 1 }).jsonBlocks()!]
+      expect(blocks.filter(({ length }) => length === 0).length).toBeGreaterThan(5)
+      expect(Buffer.concat(blocks).toString()).toBe('{"k1999":1999}')
+    }
+  })
 })
 
 describe('where', () => {
