@@ -76,9 +76,9 @@ export class BodySink implements Disposable {
  */
 export function checkBodyHead({ headers }: HttpRequestHead, maxBytes: number): void {
   checkLength(Number(headers['content-length'] ?? 0), maxBytes)
-  const encoding = headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity') {
-    throw new Refusal(415, `Content-Encoding '${String(encoding)}' is not supported`)
+  const encoding = String(headers['content-encoding'] ?? 'identity')
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new Refusal(415, `Content-Encoding '${encoding}' is not supported`)
   }
 }
 

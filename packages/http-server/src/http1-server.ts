@@ -9,9 +9,9 @@ import { Http1Exchange } from './http1-exchange.ts'
 import { malformedResponse } from './malformed.ts'
 import type { ParserError } from './malformed.ts'
 import type { Answer, HttpResponse } from './message.ts'
-import { isSafe } from './method.ts'
-import { rawResponse } from './raw-response.ts'
+import { isSafe, methodNotAllowedResponse } from './method.ts'
 import { errorResponse } from './response.ts'
+import { rawResponse } from './raw-response.ts'
 import { send } from './send.ts'
 
 /** Speaks HTTP/1.1: parses, keeps the limits, and keeps requests of one connection in order. */
@@ -55,7 +55,7 @@ export class Http1Server {
       socket.resume()
       const connection = this.#connections.get(socket)
       if (connection !== undefined) {
-        this.#reject(connection, errorResponse(405, 'Method not allowed'))
+        this.#reject(connection, methodNotAllowedResponse())
       }
     })
     return server
@@ -97,12 +97,17 @@ export class Http1Server {
   #answer(exchange: Http1Exchange): void {
     // While it was held, its body proved to be broken.
     if (exchange.isAnswered) return
-    const { handle, limits } = this.#context
-    const { httpVersion, headers } = exchange.message
-    const host = httpVersion === '1.0' ? '' : headers.host
-    const answer = refusalOf(exchange, host, limits) ?? handle(exchange)
+    const answer = this.#refusalOf(exchange) ?? this.#context.handle(exchange)
     if (answer instanceof Promise) void this.#answerLater(exchange, answer)
     else this.#send(exchange, answer)
+  }
+
+  #refusalOf(exchange: Http1Exchange): HttpResponse | undefined {
+    const { httpVersion, headers, rawHeaders } = exchange.message
+    // Which of two hosts counts is told differently by each proxy, and a host may name a database.
+    if (hasTwoHosts(rawHeaders)) return errorResponse(400, 'There are two Host headers')
+    const host = httpVersion === '1.0' ? '' : headers.host
+    return refusalOf(exchange, host, this.#context.limits)
   }
 
   async #answerLater(exchange: Http1Exchange, later: Promise<Answer>): Promise<void> {
@@ -170,4 +175,13 @@ export class Http1Server {
       last.body?.abort()
     }
   }
+}
+
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
 }

@@ -7,6 +7,7 @@ import type { HttpContext } from './http-context.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { lingerMs } from './http1-connection.ts'
 import type { Answer, HttpResponse } from './message.ts'
+import { methodNotAllowedResponse } from './method.ts'
 import { errorResponse } from './response.ts'
 import { send } from './send.ts'
 
@@ -160,7 +161,7 @@ class Http2Connection implements ClientConnection {
 
   #refusalOf(exchange: Http2Exchange): HttpResponse | undefined {
     const { limits } = this.#context
-    if (exchange.method === 'CONNECT') return errorResponse(405, 'Method not allowed')
+    if (exchange.method === 'CONNECT') return methodNotAllowedResponse()
     if (exchange.headerBytes > limits.maxHeaderBytes) {
       return errorResponse(431, 'The head of the request is too large')
     }

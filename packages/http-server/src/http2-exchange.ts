@@ -21,6 +21,8 @@ export class Http2Exchange implements Exchange {
     this.stream = stream
     this.method = headers[':method'] ?? ''
     this.url = headers[':path'] ?? ''
+    // What HTTP/1.1 calls so, and what counts: https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1
+    if (headers[':authority'] !== undefined) headers.host = headers[':authority']
     this.headers = withAllConditions(headers, raw)
     this.#raw = raw
     // An aborted stream closes, and tells nothing new.
@@ -160,8 +162,6 @@ const conditions = ['if-match', 'if-none-match'] as const
 function withAllConditions(headers: IncomingHttpHeaders, raw: RawHeaders): HttpRequest['headers'] {
   if (headers['if-match'] === undefined && headers['if-none-match'] === undefined) return headers
   const all: Record<string, string | readonly string[] | undefined> = { ...headers }
-  // What HTTP/1.1 calls so: https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1
-  all['host'] ??= headers[':authority']
   for (const name of conditions) {
     const values = raw.filter((_, index) => index % 2 === 1 && raw[index - 1] === name)
     if (values.length > 1) all[name] = values.join(', ')

@@ -1,4 +1,5 @@
 import type { HttpResponse } from './message.ts'
+import { methodNotAllowedResponse } from './method.ts'
 import { errorResponse } from './response.ts'
 
 /** What Node says about bytes that are no request. */
@@ -21,7 +22,7 @@ const answers: Readonly<Record<string, readonly [status: number, text: string]>>
 export function malformedResponse(error: ParserError): HttpResponse | undefined {
   const { code = '', reason } = error
   if (code === 'HPE_INVALID_METHOD' && isRequest(error)) {
-    return errorResponse(405, 'Method not allowed')
+    return methodNotAllowedResponse()
   }
   const answer = answers[code]
   if (answer !== undefined) return errorResponse(...answer)

@@ -1,6 +1,7 @@
-import type { HttpRequestHead } from './message.ts'
+import type { HttpRequestHead, HttpResponse } from './message.ts'
 import type { Parameters } from './parameters.ts'
 import { Refusal } from './refusal.ts'
+import { errorResponse } from './response.ts'
 
 /** What can be done to a place in the tree. */
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
@@ -16,6 +17,9 @@ const methods: ReadonlySet<string> = new Set<Method>([
 
 /** The methods that a server answers, as an `Allow` header lists them. */
 export const allowedMethods = 'GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS'
+
+/** The same where there is nothing to write. */
+export const safeMethods = 'GET, HEAD, OPTIONS'
 
 /** Whether a method only reads. Two such requests may be answered in any order. */
 export function isSafe(method: string): boolean {
@@ -34,7 +38,18 @@ export function effectiveMethod(head: HttpRequestHead, parameters: Parameters): 
     return override === undefined ? 'POST' : overriding(String(override))
   }
   if (isMethod(head.method)) return head.method
-  throw new Refusal(405, 'Method not allowed', ['Allow', allowedMethods])
+  throw methodNotAllowed()
+}
+
+/** The refusal of a method that has no meaning where it was sent, with those that have one. */
+export function methodNotAllowed(allowed: string = allowedMethods): Refusal {
+  return new Refusal(405, 'Method not allowed', ['Allow', allowed])
+}
+
+/** The same as an answer, to what is refused before it is looked at. */
+export function methodNotAllowedResponse(allowed: string = allowedMethods): HttpResponse {
+  const { status, message, headers } = methodNotAllowed(allowed)
+  return errorResponse(status, message, headers)
 }
 
 // [unconfirmed] The status for an unknown name.

@@ -6,7 +6,7 @@ import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
-import { isSafe } from './method.ts'
+import { isSafe, methodNotAllowedResponse, safeMethods } from './method.ts'
 import { RequestMeter } from './metrics-meter.ts'
 import type { MetricsPage } from './metrics-page.ts'
 import type { MetricsSource } from './metrics-source.ts'
@@ -98,7 +98,7 @@ export class ServerMetrics {
 
   async #metrics({ method }: HttpRequest): Promise<HttpResponse> {
     if (!isSafe(method)) {
-      return errorResponse(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
+      return methodNotAllowedResponse(safeMethods)
     }
     try {
       const page = await (this.#page ??= loadPage())

@@ -1,7 +1,6 @@
 import { childPath, rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import { isIP } from 'node:net'
-import type { HttpRequestHead } from './message.ts'
 import type { Parameters } from './parameters.ts'
 import type { PlanSettings } from './plan-settings.ts'
 import { Refusal } from './refusal.ts'
@@ -50,11 +49,12 @@ export function checkNamespaces(options: NamespacesOptions): NamespacesOptions {
 }
 
 /**
- * Where in the store the database lies that a request speaks of.
+ * Where in the store the database lies that a request speaks of, by its parameters or by the host it was
+ * sent to.
  * @throws {Refusal} 404 for one that there is not.
  */
 export function databaseOf(
-  { headers }: HttpRequestHead,
+  host: string | undefined,
   parameters: Parameters,
   { namespace, namespaces }: PlanSettings,
 ): Path {
@@ -63,7 +63,7 @@ export function databaseOf(
     if (namespace !== undefined && asked !== undefined && asked !== namespace) throw unknown()
     return rootPath
   }
-  const name = asked ?? nameOfHost(headers.host, namespaces) ?? namespaces.default
+  const name = asked ?? nameOfHost(host, namespaces) ?? namespaces.default
   if (name === undefined || !hasDatabase(namespaces, name)) throw unknown()
   return childPath(rootPath, name)
 }
@@ -82,11 +82,8 @@ function hasDatabase(
 }
 
 // [unconfirmed] A host name that names no database, such as that of the server, is no reason to refuse.
-function nameOfHost(
-  host: string | readonly string[] | undefined,
-  namespaces: NamespacesOptions,
-): string | undefined {
-  const [name = ''] = /^[^:]*/.exec(String(host)) ?? []
+function nameOfHost(host: string | undefined, namespaces: NamespacesOptions): string | undefined {
+  const [name = ''] = /^[^:]*/.exec(host ?? '') ?? []
   const dot = name.indexOf('.')
   if (dot === -1 || isIP(name) !== 0) return undefined
   const label = name.slice(0, dot).toLowerCase()

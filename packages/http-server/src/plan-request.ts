@@ -4,7 +4,7 @@ import { parseConditions } from './conditions.ts'
 import { preflightResponse } from './cors.ts'
 import type { HttpRequestHead, HttpResponse } from './message.ts'
 import { parseIdempotencyKey } from './idempotency-key.ts'
-import { effectiveMethod, isSafe } from './method.ts'
+import { effectiveMethod, isSafe, methodNotAllowed, safeMethods } from './method.ts'
 import type { Method } from './method.ts'
 import { refuseHeaders, refuseParameters, refusePath } from './not-yet.ts'
 import { parseForm, parseListing, parseParameters, parsePrint, parseTimeout } from './parameters.ts'
@@ -20,7 +20,7 @@ import { acceptsStream, watchSuffix } from './streams/stream-request.ts'
 import { streamHeaders } from './streams/stream-headers.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
 import type { Location } from './target.ts'
-import { parseWrapping } from './wrapping.ts'
+import { parseWrapping, wrapped } from './wrapping.ts'
 import { parseWriteSizeLimit } from './write-size-limit.ts'
 import { databaseOf } from './namespaces.ts'
 import { planDelete, planPatch, planPost, planPut } from './write.ts'
@@ -41,15 +41,19 @@ export interface PlanOptions extends PlanSettings {
  */
 export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   if (head.method === 'OPTIONS') return { kind: 'respond', response: preflightResponse(head) }
-  const { pathname, query } = parseTarget(head.url)
+  const { pathname, query, host = hostOf(head) } = parseTarget(head.url)
   const parameters = parseParameters(query)
   const method = effectiveMethod(head, parameters)
   if (pathname === '/.health') return planHealth(method, options)
   if (pathname === '/.metrics') throw new Refusal(404, 'Metrics are not shown here')
   refusePath(method, pathname)
+  const database = databaseOf(host, parameters, options)
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
-  if (pathname.endsWith(watchSuffix)) return planWatch(method, pathname, parameters, head, options)
-  const place = locate(pathname, databaseOf(head, parameters, options))
+  if (pathname.endsWith(watchSuffix)) {
+    const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database)
+    return planWatch(method, place, parameters, head)
+  }
+  const place = locate(pathname, database)
   refuseParameters(parameters)
   refuseHeaders(head.headers)
   if (method === 'GET' && acceptsStream(head.headers.accept)) {
@@ -70,6 +74,10 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     idempotencyKey: parseIdempotencyKey(method, head.headers),
   }
   return plans[method](request, options)
+}
+
+function hostOf({ headers: { host } }: HttpRequestHead): string | undefined {
+  return host === undefined ? undefined : String(host)
 }
 
 function compressionFor(
@@ -101,7 +109,7 @@ const plans: Readonly<Record<Method, (request: TreeRequest, options: PlanOptions
 }
 
 function planHealth(method: Method, { isServing }: PlanOptions): RespondPlan {
-  if (!isSafe(method)) throw new Refusal(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
+  if (!isSafe(method)) throw methodNotAllowed(safeMethods)
   return { kind: 'respond', response: healthResponse(isServing()) }
 }
 
@@ -115,14 +123,11 @@ export function healthResponse(isServing: boolean): HttpResponse {
 // The whole value, again and again.
 function planWatch(
   method: Method,
-  pathname: string,
+  place: Location,
   parameters: Parameters,
   head: HttpRequestHead,
-  options: PlanOptions,
 ): Plan {
-  if (!isSafe(method)) throw new Refusal(405, 'Method not allowed', ['Allow', 'GET, HEAD, OPTIONS'])
-  const database = databaseOf(head, parameters, options)
-  const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database)
+  if (!isSafe(method)) throw methodNotAllowed(safeMethods)
   refuseParameters(parameters)
   refuseHeaders(head.headers)
   const plan = planStream(place, parameters, head)
@@ -151,5 +156,6 @@ function planInfo(method: Method, pathname: string, parameters: Parameters): Res
   if (!isSafe(method)) throw new Refusal(400, 'Invalid path: Invalid token in path')
   const surface = surfaceOf(pathname)
   const print = parsePrint(parameters)
-  return { kind: 'respond', response: nothingResponse({ surface, shownPath: pathname, print }) }
+  const response = nothingResponse({ surface, shownPath: pathname, print })
+  return { kind: 'respond', response: wrapped(response, parseWrapping(parameters)) }
 }

@@ -9,6 +9,8 @@ export type Surface = 'firebase' | 'native'
 /** The request target in two parts, both as they were sent. */
 export interface Target {
   readonly pathname: string
+  /** What a request says that takes the server for a proxy; it counts more than `Host`. */
+  readonly host?: string
   /** Without the question mark; empty where there is none. */
   readonly query: string
 }
@@ -28,19 +30,21 @@ export interface Location {
  * resolves `..`, which has to be refused.
  */
 export function parseTarget(url: string): Target {
-  const target = url.startsWith('/') ? url : originForm(url)
-  const mark = target.indexOf('?')
-  if (mark === -1) return { pathname: target, query: '' }
-  return { pathname: target.slice(0, mark), query: target.slice(mark + 1) }
+  if (!url.startsWith('/')) return parseAbsolute(url)
+  const mark = url.indexOf('?')
+  if (mark === -1) return { pathname: url, query: '' }
+  return { pathname: url.slice(0, mark), query: url.slice(mark + 1) }
 }
 
 // A client that takes the server for a proxy sends the whole URL, and has to be understood:
 // https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-function originForm(url: string): string {
-  const [authority] = /^https?:\/\/[^/?#]*/i.exec(url) ?? []
-  if (authority === undefined) throw new Refusal(400, 'Invalid path: It has to begin with a slash')
-  const rest = url.slice(authority.length)
-  return rest.startsWith('/') ? rest : `/${rest}`
+function parseAbsolute(url: string): Target {
+  const [origin, host] = /^https?:\/\/([^/?#]*)/i.exec(url) ?? []
+  if (origin === undefined || host === undefined) {
+    throw new Refusal(400, 'Invalid path: It has to begin with a slash')
+  }
+  const rest = url.slice(origin.length)
+  return { ...parseTarget(rest.startsWith('/') ? rest : `/${rest}`), host }
 }
 
 /** The dialect of a URL path. No key holds a dot, so the suffix can't be part of one. */

@@ -180,6 +180,17 @@ describe('requests over HTTP/2', () => {
     expect(await client.answer(3)).toBe('null')
   })
 
+  test('choose a database by :authority, before Host', async () => {
+    await using server = await Running.start({ namespaces: { names: ['shop', 'blog'] } })
+    server.store.commit([{ pairs: [{ path: parsePath('/blog'), value: fromJson(1) }] }])
+    const session = server.connect()
+    const headers = { ':authority': 'blog.example.com', host: 'shop.example.com' }
+    expect(await text(ask(session, 'GET', '/.json', headers))).toBe('1')
+    const condition = { ...headers, 'if-none-match': 'x' }
+    expect(await text(ask(session, 'GET', '/.json', condition))).toBe('1')
+    session.destroy()
+  })
+
   test('that want a tunnel are 405', async () => {
     await using server = await Running.start()
     const session = server.connect()

@@ -123,6 +123,7 @@ export function describeAddressing(start: StartServer): void {
       expect([answer.status, answer.text]).toEqual([200, 'null'])
       expect((await server.put('/.info/connected.json', true)).status).toBe(400)
       expect((await server.get('/.info.json')).text).toBe('null')
+      expect((await server.get('/.info/connected.json?callback=f')).text).toBe('/**/f(null);')
     })
 
     test('a key that only begins like a place of the server is no key', async () => {

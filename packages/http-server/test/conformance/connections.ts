@@ -145,10 +145,20 @@ export function describeConnections(start: StartServer): void {
       expect(answer).toMatch(/^HTTP\/1.1 400 .*A Host header is missing/s)
     })
 
-    test('a method that HTTP does not know, and CONNECT, are 405', async () => {
+    test('a request with two Hosts is 400', async () => {
       await using server = await Fixture.open(start)
-      expect(await server.raw(`BREW /a.json HTTP/1.1\r\n${host}\r\n`)).toMatch(/^HTTP\/1.1 405 /)
-      expect(await server.raw(`CONNECT a:80 HTTP/1.1\r\n${host}\r\n`)).toMatch(/^HTTP\/1.1 405 /)
+      const answer = await server.raw(
+        `GET / HTTP/1.1\r\n${host}host: y\r\nConnection: close\r\n\r\n`,
+      )
+      expect(answer).toMatch(/^HTTP\/1.1 400 .*There are two Host headers/s)
+    })
+
+    test('a method that HTTP does not know, and CONNECT, are 405 and say which there are', async () => {
+      await using server = await Fixture.open(start)
+      for (const line of ['BREW /a.json', 'CONNECT a:80']) {
+        const answer = await server.raw(`${line} HTTP/1.1\r\n${host}\r\n`)
+        expect(answer).toMatch(/^HTTP\/1.1 405 .*\r\nAllow: GET, HEAD, PUT, /s)
+      }
     })
 
     test('a truncated body is 400, and nothing of it is stored', async () => {

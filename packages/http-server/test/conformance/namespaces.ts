@@ -56,6 +56,16 @@ export function describeNamespaces(start: StartServer): void {
       }
     })
 
+    test('the host name of a URL counts before that of the header', async () => {
+      await using server = await open()
+      await server.put('/.json?ns=shop', 'shop')
+      await server.put('/.json?ns=blog', 'blog')
+      const answer = await server.raw(
+        'GET http://blog.example.com/.json HTTP/1.1\r\nHost: shop.x\r\nConnection: close\r\n\r\n',
+      )
+      expect(answer.split('\r\n\r\n')[1]).toBe('"blog"')
+    })
+
     test('a request that names none is 404 where there is no default', async () => {
       await using server = await Fixture.open(start, { namespaces: { names: ['shop'] } })
       expect((await server.get('/.json')).text).toBe(notFound)
