@@ -50,10 +50,11 @@ test('indexesOf() refuses each rule that would not be kept, with its place', () 
     ['^{}', 'The rules without ".read" deny it to everybody.'],
     ['^{".read": true}', 'The rules without ".write" deny it to everybody.'],
     ['{^".read": false, ".write": true}', unkept('.read')],
+    [`{${open}, ^".read": false}`, "The name '.read' is given twice."],
     [`{${open}, "a": {^".write": "auth != null"}}`, unkept('.write')],
     [`{${open},\n "$a": {^".validate": "newData.isString()"}}`, unkept('.validate')],
     [`{${open}, "a": {^".read": false}}`, unkept('.read')],
-    [`{${open}, ^".read": "false"}`, unkept('.read')],
+    ['{^".read": "false", ".write": true}', unkept('.read')],
   ] as const) {
     expectFailure(`{"rules": ${rules}}`, message)
   }
@@ -68,7 +69,7 @@ test('indexesOf() refuses what is no rules file', () => {
   const indexOn = 'Invalid indexOn expression. Must be either a string or an array of strings'
   const key = `String can't contain ".", "#", "$", "/", "[", or "]"`
   for (const [members, message] of [
-    ['".read": ^1', rule],
+    ['"a": {".read": ^1}', rule],
     ['"a": {".validate": ^{}}', rule],
     ['".indexOn": ^5', indexOn],
     ['".indexOn": ["a", ^{}]', indexOn],
@@ -77,6 +78,9 @@ test('indexesOf() refuses what is no rules file', () => {
     ['^".valdiate": {}', key],
     ['^"a#b": {}', key],
     ['"$x": {}, ^"$y": {}', "Cannot have multiple default rules ('$x' and '$y')."],
+    ['"a": {}, ^"a": {}', "The name 'a' is given twice."],
+    ['".indexOn": "a", ^".indexOn": "b"', "The name '.indexOn' is given twice."],
+    ['"a": {"*": {".indexOn": ^"b"}}', "There are no indexes below the key '*'."],
     ['"$x": {^"$x": {}}', "The name '$x' stands for another key above already."],
   ] as const) {
     expectFailure(`{"rules": {${open}, ${members}}}`, message)

@@ -51,6 +51,7 @@ and indexes in ".indexOn".`
  */
 export function indexesOf(text: string): IndexDefinitions {
   const top = parseRulesJson(text)
+  checkNames(top)
   const rules = memberOf(top, 'rules')
   if (top.kind !== 'object' || top.members.length !== 1 || rules?.kind !== 'object') {
     throw new RulesError(
@@ -69,9 +70,8 @@ export function indexesOf(text: string): IndexDefinitions {
 }
 
 function memberOf(value: RulesValue, name: string): RulesValue | undefined {
-  // As in all JSON, of two members of one name the last one counts.
   if (value.kind !== 'object') return undefined
-  return value.members.findLast((member) => member.name === name)?.value
+  return value.members.find((member) => member.name === name)?.value
 }
 
 function collect(
@@ -80,6 +80,7 @@ function collect(
   indexes: Record<string, readonly string[]>,
 ): void {
   if (node.kind !== 'object') throw new RulesError(node.at, "Expected '{'.")
+  checkNames(node)
   const wildcards = node.members.filter(({ name }) => name.startsWith('$'))
   const [first, second] = wildcards
   if (first !== undefined && second !== undefined) {
@@ -92,6 +93,16 @@ function collect(
     if (member.name === '.indexOn') addIndexes(member.value, place, indexes)
     else if (ruleNames.has(member.name)) checkRule(member)
     else collect(checkedChild(member, place).value, [...place, member.name], indexes)
+  }
+}
+
+// Which one of two counts is for each parser of JSON to say. Whoever wrote both means both.
+function checkNames(node: RulesValue): void {
+  if (node.kind !== 'object') return
+  const names = new Set<string>()
+  for (const { name, at } of node.members) {
+    if (names.has(name)) throw new RulesError(at, `The name '${name}' is given twice.`)
+    names.add(name)
   }
 }
 
@@ -142,6 +153,8 @@ function addIndexes(
     }
     fields.push(item.value === '.value' ? '$value' : item.value)
   }
+  // In the definition of an index it would mean every key, which in a rules file only `$name` does.
+  if (place.includes('*')) throw new RulesError(value.at, "There are no indexes below the key '*'.")
   const path = `/${place.join('/')}`
   try {
     checkIndexDefinitions({ [path]: fields })
