@@ -164,7 +164,7 @@ export class ChangeLog {
   /** The changes after a sequence number, oldest first, as far back as the log reaches. */
   *changesAfter(sequence: number, options: ReadOptions | undefined): Iterable<Change> {
     for (const entry of this.#entries({ start: keyOf(sequence + 1) }, options)) {
-      for (const change of this.#changesOf(entry)) if (change.sequence > sequence) yield change
+      yield* this.#changesOf(entry, sequence + 1)
     }
   }
 
@@ -193,8 +193,7 @@ export class ChangeLog {
   idOf(sequence: number, options: ReadOptions | undefined): string | undefined {
     if (sequence === 0) return this.#hasBeginning(options) ? `${this.#epoch}-0-0` : undefined
     for (const entry of this.#entries({ start: keyOf(sequence), limit: 1 }, options)) {
-      for (const change of this.#changesOf(entry))
-        if (change.sequence === sequence) return change.id
+      return this.#changesOf(entry, sequence, sequence)[0]?.id
     }
     return undefined
   }
@@ -247,17 +246,23 @@ export class ChangeLog {
     }
   }
 
-  *#changesOf({ sequence, value }: LogEntry): Iterable<Change> {
-    let number = sequence - value.readUInt16BE(6)
-    for (let at = HEADER_BYTES; at < value.length;) {
+  /** The changes of an entry from one number up to another, at once: a generator costs more than what it yields. */
+  #changesOf({ sequence, value }: LogEntry, first: number, last = sequence): Change[] {
+    const changes: Change[] = []
+    const paths = new PathReader(value)
+    let number = sequence - value.readUInt16BE(6) + 1
+    for (let at = HEADER_BYTES; at < value.length && number <= last; number++) {
       const end = changeEnd(value, at)
-      const time = readHeadNumber(value, at + 4)
-      const mark = value.readInt32BE(at + 10)
-      const pairs = decodePairs(value, pairsStart(value, at), end)
-      const update = updateAt(value, at)
-      yield new LoggedChange(this.#epoch, ++number, time, mark, pairs, update)
+      if (number >= first) {
+        const time = readHeadNumber(value, at + 4)
+        const mark = value.readInt32BE(at + 10)
+        const pairs = decodePairs(value, pairsStart(value, at), end, paths)
+        const update = updateAt(value, at)
+        changes.push(new LoggedChange(this.#epoch, number, time, mark, pairs, update))
+      }
       at = end
     }
+    return changes
   }
 
   #encode(
@@ -391,13 +396,42 @@ function updateAt(bytes: Buffer, at: number): Path | undefined {
   return textAt(bytes, start, start + length) as Path
 }
 
-function decodePairs(bytes: Buffer, start: number, end: number): ChangePair[] {
+/** Reads paths of an entry. What is written again and again has one path, and is compared faster than read. */
+class PathReader {
+  readonly #bytes: Buffer
+  #path: Path = rootPath
+  #start = 0
+  #length = -1
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  read(start: number, end: number): Path {
+    if (end - start !== this.#length || !this.#isSameAt(start)) {
+      this.#path = textAt(this.#bytes, start, end) as Path
+      this.#start = start
+      this.#length = end - start
+    }
+    return this.#path
+  }
+
+  #isSameAt(start: number): boolean {
+    // From the end, where the paths of neighbours differ.
+    for (let index = this.#length - 1; index >= 0; index--) {
+      if (this.#bytes[start + index] !== this.#bytes[this.#start + index]) return false
+    }
+    return true
+  }
+}
+
+function decodePairs(bytes: Buffer, start: number, end: number, paths: PathReader): ChangePair[] {
   const pairs: ChangePair[] = []
   for (let at = start; at < end;) {
     const pathEnd = at + PAIR_HEADER_BYTES + bytes.readUInt16BE(at)
     const kind = bytes[at + 2]!
     const textEnd = pathEnd + bytes.readUInt32BE(at + 3)
-    const path = textAt(bytes, at + PAIR_HEADER_BYTES, pathEnd) as Path
+    const path = paths.read(at + PAIR_HEADER_BYTES, pathEnd)
     const text = textAt(bytes, pathEnd, textEnd)
     const value = kind === 0 ? undefined : TreeValue.fromCanonical(text, formOfKind(kind))
     pairs.push({ path, value })

@@ -6,17 +6,19 @@ interface EventHead extends Omit<StreamEvent, 'json' | 'name'> {
   readonly length: number
 }
 
-interface ResultHead extends Omit<StreamResult, 'events' | 'whole'> {
+interface ResultHead extends Omit<StreamResult, 'events' | 'whole' | 'framed'> {
   readonly events: readonly EventHead[]
   /** The whole, where it is not the first of the events. */
   readonly whole?: EventHead
   readonly isFirstWhole: boolean
+  /** How many events are framed, in what is left. */
+  readonly framedCount?: number
 }
 
 const prefixBytes = 4
 
 /** Writes what a reading came to as bytes for another thread: a head in JSON, and the data of its events. */
-export function streamResultBytes({ events, whole, ...rest }: StreamResult): Uint8Array {
+export function streamResultBytes({ events, whole, framed, ...rest }: StreamResult): Uint8Array {
   const isFirstWhole = whole !== undefined && whole === events[0]
   const extra = whole === undefined || isFirstWhole ? [] : [whole]
   const head: ResultHead = {
@@ -24,11 +26,14 @@ export function streamResultBytes({ events, whole, ...rest }: StreamResult): Uin
     events: events.map(headOf),
     ...(extra[0] === undefined ? {} : { whole: headOf(extra[0]) }),
     isFirstWhole,
+    ...(framed === undefined ? {} : { framedCount: framed.count }),
   }
   const text = Buffer.from(JSON.stringify(head))
   const prefix = Buffer.allocUnsafe(prefixBytes)
   prefix.writeUInt32LE(text.length)
-  return Buffer.concat([prefix, text, ...[...events, ...extra].map(({ json }) => json)])
+  const data = [...events, ...extra].map(({ json }) => json)
+  if (framed !== undefined) data.push(framed.bytes)
+  return Buffer.concat([prefix, text, ...data])
 }
 
 /** Reads what {@link streamResultBytes} has written. The data of events are views of `bytes`. */
@@ -41,10 +46,12 @@ export function parseStreamResult(bytes: Uint8Array): StreamResult {
     end += length
     return { name: name ?? undefined, json, id }
   }
-  const { isFirstWhole, events: heads, whole: wholeHead, ...rest } = head
+  const { isFirstWhole, events: heads, whole: wholeHead, framedCount, ...rest } = head
   const events = heads.map(take)
   const whole = isFirstWhole ? events[0] : wholeHead && take(wholeHead)
-  return { ...rest, events, whole }
+  const framed =
+    framedCount === undefined ? undefined : { count: framedCount, bytes: memory.subarray(end) }
+  return { ...rest, events, whole, framed }
 }
 
 function headOf({ name, json, id }: StreamEvent): EventHead {

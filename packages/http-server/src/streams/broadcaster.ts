@@ -3,6 +3,7 @@ import type { Log } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { changeEvents } from './change-events.ts'
 import type { StreamClient } from './stream-client.ts'
+import { maxWholeBytes } from './stream-job.ts'
 import type { StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamSource } from './stream-source.ts'
@@ -33,8 +34,8 @@ const retryDelaysMs = [50, 250, 1000] as const
 /** How long to wait where too much is being read, in milliseconds. */
 const busyDelayMs = 100
 
-/** From so many bytes on that a client has not taken, the next piece of what it missed waits. */
-const pieceBytes = 64 * 1024
+/** With so little that a client has not taken, the next piece of what it missed is always read. */
+const leastAheadBytes = 64 * 1024
 
 /**
  * Brings what happens in one tree to those who watch parts of it: each change once and in order, after
@@ -267,13 +268,21 @@ export class Broadcaster {
   }
 
   #beginReadings(): void {
-    if (this.#state !== 'listening') return
     while (this.#readings < maxReadings) {
-      const next = this.#waiting.shift()
+      const index = this.#waiting.findIndex((next) => this.#mayBegin(next))
+      const [next] = index === -1 ? [] : this.#waiting.splice(index, 1)
       if (next === undefined) return
       if (next instanceof Topic) void this.#runEvaluation(next)
       else void this.#runReading(next)
     }
+  }
+
+  /** What was missed may be read before changes are heard of: it is read on then. */
+  #mayBegin(next: ReadGroup | Topic): boolean {
+    if (this.#state === 'listening') return true
+    if (this.#state !== 'starting' || next instanceof Topic) return false
+    const hasNothing = next.subscribers.every(({ sequence }) => sequence < 0)
+    return next.topic.isFollowed && next.since !== undefined && hasNothing
   }
 
   /** Calls `work` until it succeeds, or once too often. */
@@ -317,11 +326,12 @@ export class Broadcaster {
     if (topic.subscribers.size === 0) return
     topic.readings++
     try {
-      const result = await this.#attempt(() => this.#source.run({ target: topic.target, since }))
+      const isHeard = this.#state === 'listening'
+      const wantsFramed = subscribers.every(({ name }) => name === undefined)
+      const job = { target: topic.target, since, wantsFramed }
+      const read = await this.#attempt(() => this.#source.run(job))
       if (this.#state === 'closed') return
-      const frames = framesOf(result.events, result.sequence)
-      const bytes = frames.length === 0 ? undefined : joined(frames)
-      for (const subscriber of subscribers) this.#deliver(subscriber, result, frames, bytes)
+      this.#delivered(group, isHeard ? read : { ...read, isCut: true })
     } catch (error) {
       this.#giveUp(subscribers, error)
     } finally {
@@ -329,30 +339,38 @@ export class Broadcaster {
     }
   }
 
-  /** @param bytes Those of the frames, where there are some. */
-  #deliver(
-    subscriber: Subscriber,
-    result: StreamResult,
-    frames: readonly Frame[],
-    bytes: Uint8Array | undefined,
-  ): void {
-    if (subscriber.state !== 'reading') return
-    const { client, topic } = subscriber
-    this.#count(subscriber, result)
-    if (client.isFull || client.isBusy) {
-      this.#fallBehind(subscriber, subscriber.since)
-      return
-    }
+  #delivered({ subscribers }: ReadGroup, result: StreamResult): void {
+    const takers = subscribers.filter((subscriber) => this.#takes(subscriber, result))
     if (result.isLarge === true && result.isWhole) {
-      void this.#sendLarge(subscriber)
+      for (const subscriber of takers) void this.#sendLarge(subscriber)
       return
     }
-    if (subscriber.name !== undefined) for (const frame of frames) this.#send(subscriber, frame)
-    else if (bytes !== undefined) client.sendBatch(subscriber, { frames, bytes })
-    subscriber.reached(result)
-    if (result.isCut === true) this.#readOn(subscriber, result.id)
-    else if (topic.isFollowed) this.#joinFollowed(subscriber)
-    else this.#joinEvaluated(subscriber, result)
+    const frames = framesOf(result.events, result.sequence)
+    const bytes = result.framed?.bytes ?? joined(frames)
+    if (result.isCut === true) {
+      // The next piece is read while this one is sent.
+      for (const subscriber of takers) this.#readOn(subscriber, result.id, bytes.length)
+      this.#beginReadings()
+    }
+    for (const subscriber of takers) {
+      const { client, name, topic } = subscriber
+      if (name !== undefined) for (const frame of frames) this.#send(subscriber, frame)
+      else if (bytes.length > 0) client.sendEvents(bytes, result.framed?.count ?? frames.length)
+      subscriber.reached(result)
+      if (result.isCut === true) continue
+      if (topic.isFollowed) this.#joinFollowed(subscriber)
+      else this.#joinEvaluated(subscriber, result)
+    }
+  }
+
+  /** Whether a subscriber still wants what was read for it, and can be sent it now. */
+  #takes(subscriber: Subscriber, result: StreamResult): boolean {
+    if (subscriber.state !== 'reading') return false
+    this.#count(subscriber, result)
+    const { client } = subscriber
+    if (!client.isFull && !client.isBusy) return true
+    this.#fallBehind(subscriber, subscriber.since)
+    return false
   }
 
   #count(subscriber: Subscriber, { isWhole }: StreamResult): void {
@@ -362,9 +380,10 @@ export class Broadcaster {
     else this.#meter.resumes++
   }
 
-  /** Reads the next piece of what was missed, when the client has taken the last one. */
-  #readOn(subscriber: Subscriber, since: string | undefined): void {
-    if (subscriber.client.pendingBytes < pieceBytes) {
+  /** Reads the next piece of what was missed, when the client has room for it behind the last one. */
+  #readOn(subscriber: Subscriber, since: string | undefined, sentBytes: number): void {
+    const room = this.#options.maxKeptBytes - 2 * maxWholeBytes
+    if (subscriber.client.pendingBytes + sentBytes < Math.max(room, leastAheadBytes + sentBytes)) {
       this.#read(subscriber, since)
       return
     }

@@ -40,6 +40,9 @@ export function changeEvents(
   form: JsonForm,
   from = 0,
 ): readonly ChangeEvent[] | undefined {
+  if (change.pairs.length === 1 && change.update === undefined) {
+    return soleEvent(change.pairs[0]!, change, path, form, from)
+  }
   const placed = placedPairs(change.pairs, path, form)
   if (placed === undefined) return undefined
   if (placed.length === 0) return []
@@ -54,7 +57,7 @@ export function changeEvents(
   return placed
     .filter(({ done }) => done > from)
     .map((pair) => {
-      const json = `{"path":${JSON.stringify(pair.path)},"data":${pair.value.toText(form)}}`
+      const json = putJson(pair.path, pair.value, form)
       // What is behind the last one of them is elsewhere.
       return {
         name: 'put',
@@ -62,6 +65,25 @@ export function changeEvents(
         id: pair === last ? change.id : eventIdInside(change.id, pair.done),
       }
     })
+}
+
+/** The same for a write to one place. Most changes are one, and many may be missed. */
+function soleEvent(
+  pair: ChangePair,
+  change: Change,
+  path: Path,
+  form: JsonForm,
+  from: number,
+): readonly ChangeEvent[] | undefined {
+  const placed = placedPair(pair, path, form)
+  if (placed === 'elsewhere') return []
+  if (placed === undefined) return undefined
+  if (from > 0) return []
+  return [{ name: 'put', json: putJson(placed.path, placed.value, form), id: change.id }]
+}
+
+function putJson(path: Path, value: TreeValue, form: JsonForm): string {
+  return `{"path":${JSON.stringify(path)},"data":${value.toText(form)}}`
 }
 
 /** The pairs that say something about `path`, with their paths counted from there. */
@@ -72,20 +94,26 @@ function placedPairs(
 ): Placed[] | undefined {
   const placed: Placed[] = []
   for (let index = 0; index < pairs.length; index++) {
-    const pair = pairs[index]!
-    if (form === 'plain' && isPriorityPath(pair.path)) continue
-    const below = relativePath(path, pair.path)
-    if (below === undefined && !isAncestor(pair.path, path)) continue
-    const { value } = pair
-    if (value === undefined) return undefined
-    const done = index + 1
-    placed.push(
-      below === undefined
-        ? { path: rootPath, value: partOf(value, relativePath(pair.path, path)!), done }
-        : { path: below, value, done },
-    )
+    const found = placedPair(pairs[index]!, path, form)
+    if (found === undefined) return undefined
+    if (found !== 'elsewhere') placed.push({ ...found, done: index + 1 })
   }
   return placed
+}
+
+/** What a pair says about `path`; `undefined` where it does not carry its value. */
+function placedPair(
+  pair: ChangePair,
+  path: Path,
+  form: JsonForm,
+): Omit<Placed, 'done'> | 'elsewhere' | undefined {
+  if (form === 'plain' && isPriorityPath(pair.path)) return 'elsewhere'
+  const below = relativePath(path, pair.path)
+  if (below === undefined && !isAncestor(pair.path, path)) return 'elsewhere'
+  const { value } = pair
+  if (value === undefined) return undefined
+  if (below !== undefined) return { path: below, value }
+  return { path: rootPath, value: partOf(value, relativePath(pair.path, path)!) }
 }
 
 /** The value at `path` below the place of `value`. */

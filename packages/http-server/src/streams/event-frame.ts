@@ -49,6 +49,11 @@ export function jsonEvent(
   return Buffer.concat([before, ...json, after])
 }
 
+/** The same as text, for events that are joined before they become bytes. */
+export function jsonEventText(name: string, json: string, id: string): string {
+  return `event: ${name}\ndata: ${json}\nid: ${id}\n\n`
+}
+
 /** The bytes before and after the JSON text of an event. */
 export function jsonEventFrame(
   name: string | undefined,

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { TreeStore } from '@elkyn/tree'
 import type { SnapshotBody } from '../snapshot-body.ts'
 import type { StreamedAnswers } from '../streamed-answers.ts'
@@ -24,7 +25,9 @@ export class StoreSource implements StreamSource {
     checkStreamTarget(this.#store, target)
   }
 
+  // Not at once: what reads on and on would let nothing else happen in this thread.
   async run(job: StreamJob): Promise<StreamResult> {
+    await setImmediate()
     return runStreamJob(this.#store, job)
   }
 

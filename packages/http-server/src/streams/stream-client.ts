@@ -14,8 +14,6 @@ export class StreamClient {
   readonly subscribers: Set<Subscriber> = new Set()
   /** Whether so much waits for it that nothing may be added. */
   isFull = false
-  /** Whether a value in blocks is on its way, into which nothing may be written. */
-  isBusy = false
   isGone = false
   /** Whether a part of an event has left whose rest is to come. */
   hasBegunBlocks = false
@@ -29,6 +27,9 @@ export class StreamClient {
   #outbox: [subscriber: Subscriber, frame: Frame][] = []
   /** The id that was sent last. */
   #sentId: string | undefined
+  #isBusy = false
+  /** What waits until something may be written again. */
+  #held = ''
 
   constructor(stream: OutgoingStream, meter: StreamMeter, maxPendingBytes: number, id?: string) {
     this.#stream = stream
@@ -41,6 +42,16 @@ export class StreamClient {
     return this.#stream.pendingBytes
   }
 
+  /** Whether a value in blocks is on its way, into which nothing may be written. */
+  get isBusy(): boolean {
+    return this.#isBusy
+  }
+
+  set isBusy(isBusy: boolean) {
+    this.#isBusy = isBusy
+    this.#writeHeld()
+  }
+
   /** Whether events wait for {@link sendOutbox}. */
   get hasOutbox(): boolean {
     return this.#outbox.length > 0
@@ -50,6 +61,7 @@ export class StreamClient {
   onDrain(listener: () => void): void {
     this.#stream.onDrain = () => {
       this.isFull = false
+      this.#writeHeld()
       this.#wake?.()
       listener()
     }
@@ -107,19 +119,42 @@ export class StreamClient {
     this.write(Buffer.from(text))
   }
 
+  /** Writes a block that no later one replaces, as soon as it may be written. */
+  tell(block: string): void {
+    this.#held += block
+    this.#writeHeld()
+    if (this.#held.length > this.#maxPendingBytes) this.destroy()
+  }
+
+  #writeHeld(): void {
+    if (this.#held === '' || this.isFull || this.isBusy || this.isGone) return
+    const held = this.#held
+    this.#held = ''
+    this.writeText(held)
+  }
+
   send(subscriber: Subscriber, frame: Frame): void {
     this.#meter.events++
     if (subscriber.name === undefined) this.write(frame.bytes)
     else this.#outbox.push([subscriber, frame])
   }
 
+  /** Sends events that are framed for a client that watches nothing else. */
+  sendEvents(bytes: Uint8Array, count: number): void {
+    this.#meter.events += count
+    this.write(bytes)
+  }
+
   sendBatch(
     subscriber: Subscriber,
     { frames, bytes }: Pick<Batch, 'frames'> & { readonly bytes: Uint8Array },
   ): void {
+    if (subscriber.name === undefined) {
+      this.sendEvents(bytes, frames.length)
+      return
+    }
     this.#meter.events += frames.length
-    if (subscriber.name === undefined) this.write(bytes)
-    else for (const frame of frames) this.#outbox.push([subscriber, frame as Frame])
+    for (const frame of frames) this.#outbox.push([subscriber, frame as Frame])
   }
 
   /** @param lowest What all of its subscriptions have reached with these events, where they all have begun. */

@@ -5,6 +5,8 @@ import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { nullBlocks } from '../response.ts'
 import { changeEvents } from './change-events.ts'
+import type { ChangeEvent } from './change-events.ts'
+import { jsonEventText } from './event-frame.ts'
 import { concerns, isFollowed } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
@@ -18,6 +20,8 @@ export interface StreamJob {
   readonly known?: Known | undefined
   /** Whether somebody else waits for the whole, too. */
   readonly wantsWhole?: boolean
+  /** Whether what was missed may come as one piece of framed events. */
+  readonly wantsFramed?: boolean
 }
 
 /** What there is to know of a result before its changes can be told. */
@@ -36,12 +40,20 @@ export interface StreamEvent {
   readonly id: string | undefined
 }
 
+/** Events that are ready to be sent. */
+export interface FramedEvents {
+  readonly count: number
+  readonly bytes: Uint8Array
+}
+
 /** What a job came to. */
 export interface StreamResult {
   /** What is told reaches up to this change. */
   readonly sequence: number
   readonly id: string | undefined
   readonly events: readonly StreamEvent[]
+  /** Instead of the events, where it was asked for and they all come from the log. */
+  readonly framed?: FramedEvents | undefined
   /** The first of the events replaces everything, because nothing was known or that was too long ago. */
   readonly isWhole: boolean
   /** For somebody who knows nothing, where the events say only what has changed. */
@@ -61,10 +73,13 @@ export interface LargeValue {
 }
 
 /** Bytes of events, or of a value, that are held in one piece. */
-const maxWholeBytes = 256 * 1024
+export const maxWholeBytes: number = 256 * 1024
 
 /** Changes that are looked through at once. */
 const maxChanges = 2000
+
+/** Characters of events that are turned into bytes at once: longer texts of many parts are slow to copy. */
+const maxTextLength = 16 * 1024
 
 /** Does a job in the calling thread, at once. @throws {TreeError} what the store says of it. */
 export function runStreamJob(store: TreeStore, job: StreamJob): StreamResult {
@@ -107,28 +122,69 @@ function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8A
 }
 
 /** What was missed; `undefined` where the log does not say. */
-function missed(store: TreeStore, { target }: StreamJob, since: string): StreamResult | undefined {
+function missed(
+  store: TreeStore,
+  { target, wantsFramed }: StreamJob,
+  since: string,
+): StreamResult | undefined {
   const { id, pairs } = parseEventId(since)
-  const events: StreamEvent[] = []
+  const events = wantsFramed === true ? new FramedCollector() : new EventCollector()
   let reached: Change | undefined
-  let bytes = 0
   let count = 0
   for (const change of store.changesFrom(id)) {
-    if (bytes >= maxWholeBytes || count++ > maxChanges) {
-      return { ...placeOf(reached!), events, isWhole: false, isCut: true }
+    if (events.length >= maxWholeBytes || count++ > maxChanges) {
+      return { ...placeOf(reached!), ...events.take(), isWhole: false, isCut: true }
     }
     const told = changeEvents(change, target.path, target.form, reached === undefined ? pairs : 0)
     if (reached !== undefined || pairs < change.pairs.length) {
       if (told === undefined) return undefined
-      for (const event of told) {
-        const json = Buffer.from(event.json)
-        bytes += json.length
-        events.push({ name: event.name, json, id: event.id })
-      }
+      for (const event of told) events.add(event)
     }
     reached = change
   }
-  return reached === undefined ? undefined : { ...placeOf(reached), events, isWhole: false }
+  return reached && { ...placeOf(reached), ...events.take(), isWhole: false }
+}
+
+/** Gathers events one by one, for clients that are told more than these. */
+class EventCollector {
+  readonly #events: StreamEvent[] = []
+  length = 0
+
+  add({ name, json, id }: ChangeEvent): void {
+    const bytes = Buffer.from(json)
+    this.length += bytes.length
+    this.#events.push({ name, json: bytes, id })
+  }
+
+  take(): Pick<StreamResult, 'events'> {
+    return { events: this.#events }
+  }
+}
+
+/** Gathers them as the text that is sent: a piece of memory for each would cost more than all they say. */
+class FramedCollector {
+  readonly #pieces: Uint8Array[] = []
+  #text = ''
+  #count = 0
+  length = 0
+
+  add({ name, json, id }: ChangeEvent): void {
+    const text = jsonEventText(name, json, id)
+    this.#count++
+    this.length += text.length
+    this.#text += text
+    if (this.#text.length >= maxTextLength) this.#flush()
+  }
+
+  #flush(): void {
+    this.#pieces.push(Buffer.from(this.#text))
+    this.#text = ''
+  }
+
+  take(): Pick<StreamResult, 'events' | 'framed'> {
+    this.#flush()
+    return { events: [], framed: { count: this.#count, bytes: Buffer.concat(this.#pieces) } }
+  }
 }
 
 function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
