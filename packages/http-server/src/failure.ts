@@ -17,8 +17,14 @@ const syntax =
 const notAnObject =
   "Invalid data; couldn't parse JSON object. Are you sending a JSON object with valid key names?"
 
-const indexNotDefined: Text = ({ index, path }) =>
-  `Index not defined, add ".indexOn": "${index === '$value' ? '.value' : index}", for path "${path}", to the rules`
+/**
+ * What is said where an index is missing.
+ * @param path as the client knows it: a store says it with its own.
+ */
+export function indexNotDefined({ index, path }: Pick<TreeError, 'index' | 'path'>): string {
+  const name = index === '$value' ? '.value' : index
+  return `Index not defined, add ".indexOn": "${name}", for path "${path}", to the rules`
+}
 
 const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Text]>> = {
   ERR_INVALID_PATH: [400, 'Invalid path: Invalid token in path'],

@@ -1,7 +1,6 @@
 import type { Path, TreeSnapshot } from '@elkyn/tree'
 import type { Listing } from './parameters.ts'
-
-const blockLength = 64 * 1024
+import { blockLength } from './response.ts'
 
 /**
  * The names of the children at a path, each with `true`, as JSON in blocks; a leaf as itself;

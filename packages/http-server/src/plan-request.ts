@@ -24,7 +24,7 @@ import { parseWrapping, wrapped } from './wrapping.ts'
 import { parseWriteSizeLimit } from './write-size-limit.ts'
 import { databaseOf } from './namespaces.ts'
 import { planDelete, planPatch, planPost, planPut } from './write.ts'
-import type { WriteRequest } from './write.ts'
+import type { WriteRequest } from './plan-write.ts'
 
 export interface PlanOptions extends PlanSettings {
   /** Gives a new key for a child of a list. */

@@ -1,8 +1,9 @@
 import { TreeError, childPath, quote } from '@elkyn/tree'
 import type { JsonForm, Path, QueryResult, TreeSnapshot } from '@elkyn/tree'
+import { indexNotDefined } from './failure.ts'
 import type { QueryRequest } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
-import { nullBlocks } from './response.ts'
+import { blockLength, nullBlocks } from './response.ts'
 
 /** Where a query is asked. */
 export interface QueriedPlace {
@@ -39,15 +40,8 @@ export function queryBlocks(
 /** The refusal of a query for which an index is missing; `undefined` for another error. */
 export function indexRefusal(error: unknown, shownPath: Path): Refusal | undefined {
   if (!(error instanceof TreeError) || error.code !== 'ERR_INDEX_NOT_DEFINED') return undefined
-  const index = error.index === '$value' ? '.value' : error.index
-  return new Refusal(
-    400,
-    `Index not defined, add ".indexOn": "${index}", for path "${shownPath}", to the rules`,
-  )
+  return new Refusal(400, indexNotDefined({ index: error.index, path: shownPath }))
 }
-
-// Children are sent in pieces of about this length, however many there are.
-const blockLength = 64 * 1024
 
 /** The children in the order of the query, which no object keeps, and the cursor of the next page. */
 function* pageBlocks(

@@ -44,6 +44,9 @@ export function withCoding(headers: RawHeaders, coding: ContentCoding): RawHeade
     : [...headers, ...vary, 'Content-Encoding', coding]
 }
 
+/** About how long the blocks are in which an answer is made, however much there is. */
+export const blockLength: number = 64 * 1024
+
 /** The JSON of nothing. */
 export const nullBlocks: readonly Uint8Array[] = [Buffer.from('null')]
 

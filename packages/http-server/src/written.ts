@@ -2,7 +2,7 @@ import { etagOf, quote } from '@elkyn/tree'
 import type { JsonForm, Path, TreeSnapshot, TreeValue } from '@elkyn/tree'
 import type { HttpResponse } from './message.ts'
 import type { ReadPlan, RespondPlan } from './plan.ts'
-import { nullBlocks } from './response.ts'
+import { blockLength, nullBlocks } from './response.ts'
 
 /** What a write put at a path. */
 export interface Written {
@@ -37,9 +37,6 @@ export function writtenBlocks(
 export function writtenEtag({ path, value }: Written, snapshot?: TreeSnapshot): string | undefined {
   return value === undefined ? snapshot?.etag(path) : etagOf(value)
 }
-
-// Members are sent in pieces of about this length, however many there are.
-const blockLength = 64 * 1024
 
 /** The JSON of an object with what was written under names. */
 export function* writtenMembers(
