@@ -169,10 +169,10 @@ class FramedCollector {
   length = 0
 
   add({ name, json, id }: ChangeEvent): void {
-    const text = jsonEventText(name, json, id)
+    const block = jsonEventText(name, json, id)
     this.#count++
-    this.length += text.length
-    this.#text += text
+    this.length += block.length
+    this.#text += block
     if (this.#text.length >= maxTextLength) this.#flush()
   }
 
