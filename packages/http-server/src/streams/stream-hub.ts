@@ -13,7 +13,9 @@ import { StreamMeter } from './stream-meter.ts'
 import type { StreamOptions } from './stream-options.ts'
 import type { StreamSource } from './stream-source.ts'
 import { streamHeaders } from './stream-headers.ts'
+import type { StreamTarget } from './stream-target.ts'
 import type { SubscriptionRequest, SubscriptionRequests } from './subscription-requests.ts'
+import type { Subscriber } from './topic.ts'
 
 /** Says what a `GET` asks to be watched. @throws {Refusal} or {TreeError} what is wrong with it. */
 export type PlanSubscription = (url: string) => StreamPlan
@@ -30,6 +32,8 @@ export class StreamHub {
   readonly #check: StreamSource['check']
   readonly #clients = new Set<StreamClient>()
   readonly #named = new Map<string, NamedStream>()
+  /** Places that are taken, of all and of each client address. */
+  #places = 0
   readonly #addresses = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #isClosing = false
@@ -54,16 +58,37 @@ export class StreamHub {
         this.#broadcaster.subscribe(client, target, lastEventId)
       },
     }
-    return target.query === undefined ? answer : this.#checked(target, answer)
+    return target.query === undefined ? answer : this.#checked(target, answer, address)
   }
 
   // Once the stream has begun it is too late to say that there is no index.
-  async #checked(target: StreamPlan['target'], answer: Answer): Promise<Answer> {
+  async #checked(target: StreamTarget, answer: Answer, address: string): Promise<Answer> {
     try {
       await this.#check(target)
-      return answer
+      // Others may have taken the last places meanwhile.
+      return this.#refusal(address) ?? this.#promised(answer, address)
     } catch (error) {
       return failureResponse(error, this.#log)
+    }
+  }
+
+  /** The answer with a place for its stream: others ask for one before this has begun. */
+  #promised(answer: Answer, address: string): Answer {
+    let isKept = true
+    const giveBack = (): void => {
+      if (isKept) this.#giveBack(address)
+      isKept = false
+    }
+    this.#take(address)
+    // By then it has begun, or its client has gone.
+    setImmediate(giveBack)
+    const begin = answer.stream
+    return {
+      ...answer,
+      stream: (stream, onGone) => {
+        giveBack()
+        begin?.(stream, onGone)
+      },
     }
   }
 
@@ -76,26 +101,28 @@ export class StreamHub {
   ): Answer {
     const refusal = this.#refusal(address)
     if (refusal !== undefined) return refusal
-    this.#checkCount(requests, 0)
-    return {
+    const subscriptions: NamedStream['subscriptions'] = new Map()
+    this.#checkCount(requests, subscriptions)
+    const answer: Answer = {
       status: 200,
       headers: streamHeaders,
       stream: (stream, onGone) => {
         const id = randomBytes(18).toString('base64url')
         const client = this.#begin(stream, onGone, address, id)
         client.writeText(eventBlock({ event: 'open', data: JSON.stringify({ stream: id }) }))
-        const named: NamedStream = { client, plan, lastEventId }
+        const named: NamedStream = { client, plan, lastEventId, subscriptions }
         this.#named.set(id, named)
         client.onGone(() => this.#named.delete(id))
         this.#subscribe(named, requests)
       },
     }
+    return this.#promised(answer, address)
   }
 
   /** Adds subscriptions to a stream, and ends some. @throws {Refusal} 404 for a stream that is not open. */
   change(id: string, requests: SubscriptionRequests): HttpResponse {
     const named = this.#namedStream(id)
-    this.#checkCount(requests, named.client.subscribers.size)
+    this.#checkCount(requests, named.subscriptions)
     this.#subscribe({ ...named, lastEventId: undefined }, requests)
     return jsonResponse(200, '{}')
   }
@@ -122,7 +149,7 @@ export class StreamHub {
   #refusal(address: string): HttpResponse | undefined {
     const { maxStreams, maxStreamsPerAddress } = this.#options
     if (this.#isClosing) return busy('The server is stopping')
-    if (this.#clients.size >= maxStreams) return busy('The server is busy: Too many streams')
+    if (this.#places >= maxStreams) return busy('The server is busy: Too many streams')
     if ((this.#addresses.get(address) ?? 0) >= maxStreamsPerAddress) {
       return busy('Too many streams from this address')
     }
@@ -138,7 +165,7 @@ export class StreamHub {
     const client = new StreamClient(stream, this.meter, this.#options.maxPendingBytes, id)
     this.#clients.add(client)
     this.meter.open++
-    this.#addresses.set(address, (this.#addresses.get(address) ?? 0) + 1)
+    this.#take(address)
     onGone(() => this.#gone(client, address))
     client.onDrain(() => this.#broadcaster.drained(client))
     this.#timer ??= setInterval(() => this.#keepAlive(), this.#options.keepAliveMs).unref()
@@ -148,14 +175,24 @@ export class StreamHub {
   #gone(client: StreamClient, address: string): void {
     if (!this.#clients.delete(client)) return
     this.meter.open--
-    const others = this.#addresses.get(address)! - 1
-    if (others === 0) this.#addresses.delete(address)
-    else this.#addresses.set(address, others)
+    this.#giveBack(address)
     for (const subscriber of client.subscribers) this.#broadcaster.unsubscribe(subscriber)
     client.gone()
     if (this.#clients.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
+  }
+
+  #take(address: string): void {
+    this.#places++
+    this.#addresses.set(address, (this.#addresses.get(address) ?? 0) + 1)
+  }
+
+  #giveBack(address: string): void {
+    this.#places--
+    const others = this.#addresses.get(address)! - 1
+    if (others === 0) this.#addresses.delete(address)
+    else this.#addresses.set(address, others)
   }
 
   #namedStream(id: string): NamedStream {
@@ -164,40 +201,49 @@ export class StreamHub {
     return named
   }
 
-  #checkCount(requests: SubscriptionRequests, present: number): void {
+  #checkCount(requests: SubscriptionRequests, present: NamedStream['subscriptions']): void {
     const { maxSubscriptions } = this.#options
-    let count = present
-    for (const request of requests.values()) if (request !== null) count++
-    if (count <= maxSubscriptions) return
+    const names = new Set(present.keys())
+    for (const [name, request] of requests) {
+      if (request === null) names.delete(name)
+      else names.add(name)
+    }
+    if (names.size <= maxSubscriptions) return
     throw new Refusal(400, `A stream has at most ${maxSubscriptions} subscriptions`)
   }
 
   #subscribe(named: NamedStream, requests: SubscriptionRequests): void {
-    const { client } = named
     for (const [name, request] of requests) {
-      for (const subscriber of client.subscribers) {
-        if (subscriber.name === name) this.#broadcaster.unsubscribe(subscriber)
-      }
+      const former = named.subscriptions.get(name)?.subscriber
+      if (former !== undefined) this.#broadcaster.unsubscribe(former)
+      named.subscriptions.delete(name)
       if (request !== null) void this.#subscribeNamed(named, name, request)
     }
   }
 
   async #subscribeNamed(
-    { client, plan, lastEventId }: NamedStream,
+    { client, plan, lastEventId, subscriptions }: NamedStream,
     name: string,
     request: SubscriptionRequest,
   ): Promise<void> {
+    const subscription: NamedSubscription = {}
+    subscriptions.set(name, subscription)
+    // While its target is looked at, the client may go, end it, or ask for something else by its name.
+    const isWanted = (): boolean => !client.isGone && subscriptions.get(name) === subscription
     try {
       const planned = plan(request.url)
       const since = request.lastEventId ?? planned.lastEventId ?? lastEventId
       const { target } = planned
       if (target.query !== undefined) await this.#check(target)
-      if (!client.isGone) this.#broadcaster.subscribe(client, target, since, name)
+      if (!isWanted()) return
+      subscription.subscriber = this.#broadcaster.subscribe(client, target, since, name)
     } catch (error) {
+      if (!isWanted()) return
+      subscriptions.delete(name)
       const { status, body } = failureResponse(error, this.#log)
       const { error: message } = JSON.parse(textOf(body)) as { error: string }
       const data = JSON.stringify({ subscription: name, status, error: message })
-      if (!client.isGone && !client.isBusy) client.writeText(eventBlock({ event: 'error', data }))
+      client.tell(eventBlock({ event: 'error', data }))
     }
   }
 
@@ -223,6 +269,13 @@ interface NamedStream {
   readonly client: StreamClient
   readonly plan: PlanSubscription
   readonly lastEventId: string | undefined
+  /** By their names, from when they were asked for. */
+  readonly subscriptions: Map<string, NamedSubscription>
+}
+
+interface NamedSubscription {
+  /** None before its target was looked at. */
+  subscriber?: Subscriber
 }
 
 function textOf(body: HttpResponse['body']): string {

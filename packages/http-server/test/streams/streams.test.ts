@@ -16,6 +16,18 @@ async function opened(server: StreamServer, target: string, id?: string): Promis
   return client
 }
 
+/** Opens a stream of many subscriptions, and gives it with its name. */
+async function openedNamed(
+  server: StreamServer,
+  subscriptions: Readonly<Record<string, string>>,
+): Promise<{ readonly stream: EventClient; readonly id: string }> {
+  const body = JSON.stringify(subscriptions)
+  const stream = await server.open('/.streams', { method: 'POST', body })
+  const { data } = await stream.next()
+  const { stream: id } = JSON.parse(data) as { stream: string }
+  return { stream, id }
+}
+
 describe.each(serverKinds)('streams (%s)', (kind) => {
   test('a stream has the headers that keep it open and as it is', async () => {
     await using server = await StreamServer.start(kind)
@@ -292,11 +304,56 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     expect(third.text).toContain('Too many streams')
   })
 
+  test('queries that are opened at once get no more places than there are', async () => {
+    await using server = await StreamServer.start(kind, { streams: { maxStreams: 3 } })
+    const streams = await Promise.all(
+      Array.from({ length: 12 }, async () => server.open('/t.json?orderBy="n"')),
+    )
+    expect(streams.filter(({ status }) => status === 200)).toHaveLength(3)
+    expect(streams.filter(({ status }) => status === 503)).toHaveLength(9)
+    expect(await server.metric('elkyn_streams')).toBe(3)
+  })
+
   test('streams of one address are limited', async () => {
     await using server = await StreamServer.start(kind, { streams: { maxStreamsPerAddress: 1 } })
     await opened(server, '/a.json')
     const second = await server.open('/b.json')
     expect(second.status).toBe(503)
+  })
+
+  test('a subscription takes the place of the one of its name, of which there are no more than the limit', async () => {
+    await using server = await StreamServer.start(kind, { streams: { maxSubscriptions: 2 } })
+    const { id } = await openedNamed(server, { a: '/a.json', b: '/b.json' })
+    const change = async (body: unknown): Promise<string> =>
+      server.send('PATCH', `/.streams/${id}`, body)
+    await change({ a: '/c.json' })
+    await change({ a: null, c: '/t.json?orderBy="n"' })
+    await change({ b: '/t.json?orderBy="n"&limitToLast=1' })
+    await expect(change({ d: '/d.json' })).rejects.toThrow('at most 2 subscriptions')
+    // The looks at the indexes are done in any order.
+    await Promise.all(
+      [1, 2, 3, 4].map((last) => change({ c: `/t.json?orderBy="n"&limitToLast=${last}` })),
+    )
+    await change({ c: null, b: null })
+    const { stream } = await openedNamed(server, { z: '/z.json' })
+    await stream.next()
+    expect(await server.metric('elkyn_stream_subscriptions')).toBe(1)
+  })
+
+  test('what is wrong with a subscription is told behind a value that is on its way', async () => {
+    await using server = await StreamServer.start(kind)
+    const large = Object.fromEntries(
+      Array.from({ length: 30 }, (_item, index) => [`k${index}`, 'x'.repeat(500_000)]),
+    )
+    await server.send('PUT', '/big.json', large)
+    const { stream, id } = await openedNamed(server, {})
+    stream.message.pause()
+    await server.send('PATCH', `/.streams/${id}`, { big: '/big.json' })
+    while ((await server.metric('elkyn_stream_bytes_total')) < 100_000);
+    await server.send('PATCH', `/.streams/${id}`, { odd: '/x.json?orderBy=' })
+    stream.message.resume()
+    const told = [await stream.next(), await stream.next()]
+    expect(told.map(({ event }) => event)).toEqual(['put', 'error'])
   })
 
   test('a server that stops ends its streams, and says when to come back', async () => {
