@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import process from 'node:process'
 import type { ClientConnection } from './client-connections.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
+import { leaveHttp } from './leave-http.ts'
 
 // Most requests that wait behind another one before no more are read from the socket.
 const maxHeld = 64
@@ -25,14 +26,22 @@ export class Http1Connection implements ClientConnection {
   /** Answers to safe requests that are on their way from another thread. */
   #answering = 0
   readonly #held: { readonly begin: () => void; readonly isUnsafe: boolean }[] = []
+  /** Whether the last answer goes on without HTTP, by {@link leaveHttp}. */
+  #isStream = false
   readonly #onGone = new Set<() => void>()
+  readonly #close = (): void => this.#gone()
 
   constructor(socket: Socket) {
     this.socket = socket
     // Node takes its own listener away from a socket that it hands over for a tunnel, and a reset
     // would end the process then. Whatever happens to it, the socket closes.
-    socket.on('error', () => {})
-    socket.once('close', () => this.#gone())
+    socket.on('error', ignore)
+    socket.once('close', this.#close)
+  }
+
+  /** Whether no request waits for its answer. */
+  get isIdle(): boolean {
+    return this.#last === undefined && !this.#isStream
   }
 
   get isGone(): boolean {
@@ -63,7 +72,7 @@ export class Http1Connection implements ClientConnection {
     if (isNew) this.#unanswered--
     if (this.#last?.response !== response) return isNew
     this.#last = undefined
-    if (this.isFinal) this.#close()
+    if (this.isFinal) this.#end()
     return isNew
   }
 
@@ -154,7 +163,8 @@ export class Http1Connection implements ClientConnection {
   /** Closes the connection when what was asked has been answered. */
   closeWhenIdle(): void {
     this.isFinal = true
-    if (this.#last === undefined) this.#close()
+    if (this.#isStream) return
+    if (this.#last === undefined) this.#end()
     else if (!this.#last.response.headersSent) this.#last.response.shouldKeepAlive = false
   }
 
@@ -162,14 +172,36 @@ export class Http1Connection implements ClientConnection {
   endWith(farewell: Uint8Array): void {
     this.isFinal = true
     this.#farewell = farewell
-    if (this.#last === undefined) this.#close()
+    if (this.isIdle) this.#end()
+  }
+
+  /**
+   * Takes the connection from Node's HTTP server, and forgets the request whose answer goes on: most of
+   * what a connection holds is only for further requests, and there will be none. What is sent is
+   * {@link socket}'s business from then on, and what comes is read and ignored.
+   */
+  leaveHttp(): void {
+    this.#isStream = true
+    this.#last = undefined
+    leaveHttp(this.socket)
+    this.socket.on('error', ignore)
+    this.socket.once('close', this.#close)
+  }
+
+  /** The answer behind {@link leaveHttp} was written. @returns as {@link finished} does. */
+  finishedStream(): boolean {
+    this.#isStream = false
+    const isNew = this.#unanswered > 0
+    if (isNew) this.#unanswered--
+    this.#end()
+    return isNew
   }
 
   destroy(): void {
     this.socket.destroy()
   }
 
-  #close(): void {
+  #end(): void {
     if (this.#isClosing) return
     this.#isClosing = true
     const { socket } = this
@@ -190,3 +222,5 @@ export class Http1Connection implements ClientConnection {
     this.#onGone.clear()
   }
 }
+
+function ignore(): void {}

@@ -17,6 +17,8 @@ export class Http1Exchange implements Exchange {
   readonly message: IncomingMessage
   readonly response: ServerResponse
   readonly connection: Http1Connection
+  /** To be called when the answer has left, by whoever does not leave that to the response. */
+  countAnswer: ((method: string, status: number) => void) | undefined
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
 

@@ -9,6 +9,7 @@ import { Http1Exchange } from './http1-exchange.ts'
 import { malformedResponse } from './malformed.ts'
 import type { ParserError } from './malformed.ts'
 import type { Answer, HttpResponse } from './message.ts'
+import type { RequestMeter } from './metrics-meter.ts'
 import { isSafe, methodNotAllowedResponse } from './method.ts'
 import { errorResponse } from './response.ts'
 import { rawResponse } from './raw-response.ts'
@@ -81,13 +82,12 @@ export class Http1Server {
     const { meter, isClosing } = this.#context
     const exchange = new Http1Exchange(message, response, connection)
     connection.begun(exchange)
-    const begunAt = meter?.begun()
+    const countAnswer = counterOf(meter)
     response.on('finish', () => {
       const isNew = connection.finished(response)
-      if (begunAt !== undefined && isNew) {
-        meter?.answered(exchange.method, response.statusCode, begunAt)
-      }
+      if (isNew) countAnswer?.(exchange.method, response.statusCode)
     })
+    exchange.countAnswer = countAnswer
     if (isClosing()) connection.closeWhenIdle()
     const isUnsafe = !isSafe(exchange.method)
     if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
@@ -152,7 +152,7 @@ export class Http1Server {
   #onTimeout(socket: Socket): void {
     const connection = this.#connections.get(socket)
     const waitsForClient = socket.writableLength > 0
-    if (connection?.last === undefined || waitsForClient) socket.destroy()
+    if (connection?.isIdle !== false || waitsForClient) socket.destroy()
   }
 
   #onClientError(error: ParserError, socket: Duplex): void {
@@ -175,6 +175,13 @@ export class Http1Server {
       last.body?.abort()
     }
   }
+}
+
+/** What counts an answer when it has left. Apart, so that it keeps nothing else of the request. */
+function counterOf(meter: RequestMeter | undefined): Http1Exchange['countAnswer'] {
+  if (meter === undefined) return undefined
+  const begunAt = meter.begun()
+  return (method, status) => meter.answered(method, status, begunAt)
 }
 
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {

@@ -1,5 +1,7 @@
-import type { Socket } from 'node:net'
+import type { ServerResponse } from 'node:http'
+import process from 'node:process'
 import type { OutgoingStream } from './exchange.ts'
+import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { RawHeaders } from './message.ts'
 
@@ -9,14 +11,21 @@ import type { RawHeaders } from './message.ts'
  */
 export class Http1Stream implements OutgoingStream {
   onDrain: (() => void) | undefined
-  readonly #exchange: Http1Exchange
-  readonly #socket: Socket
+  readonly #connection: Http1Connection
+  /** Until it has left HTTP. One that waits behind another answer never does. */
+  #response: ServerResponse | undefined
+  #isEnded = false
+  readonly #method: string
+  readonly #status: number
+  readonly #countAnswer: Http1Exchange['countAnswer']
 
   constructor(exchange: Http1Exchange, status: number, headers: RawHeaders) {
-    this.#exchange = exchange
-    const { connection, message, response } = exchange
-    const { socket } = connection
-    this.#socket = socket
+    const { connection, message, response, method, countAnswer } = exchange
+    this.#connection = connection
+    this.#response = response
+    this.#method = method
+    this.#status = status
+    this.#countAnswer = countAnswer
     connection.closeWhenIdle()
     // What comes behind could never be answered.
     connection.holdNext()
@@ -24,41 +33,58 @@ export class Http1Stream implements OutgoingStream {
     response.useChunkedEncodingByDefault = false
     response.writeHead(status, headers as string[])
     response.flushHeaders()
-    const onDrain = (): void => this.onDrain?.()
     // While it waits behind another answer it has no socket, and tells of one itself.
-    response.on('drain', onDrain)
-    socket.on('drain', onDrain)
-    // Nobody listens behind a side that was closed: a client closes both at once, and the second end would
-    // only be seen by a write that fails.
-    const end = (): void => {
-      socket.destroySoon()
-    }
-    if (socket.readableEnded) end()
-    else socket.once('end', end)
-    socket.resume()
+    response.on('drain', this.#drained)
+    this.#listen()
     message.resume()
-    // They are a good part of what a stream holds that may be open for days.
-    message.headers = {}
-    message.rawHeaders = []
+    // Behind what the parser does with this request.
+    if (response.socket !== null) process.nextTick(() => this.#leaveHttp())
   }
 
   get pendingBytes(): number {
-    const { response } = this.#exchange
-    return response.socket === null ? response.writableLength : this.#socket.writableLength
+    if (this.#response?.socket === null) return this.#response.writableLength
+    return this.#connection.socket.writableLength
   }
 
   write(bytes: Uint8Array): boolean {
-    const { response } = this.#exchange
     // Another answer is before it on the connection.
-    if (response.socket === null) return response.write(bytes)
-    return this.#socket.write(bytes)
+    if (this.#response?.socket === null) return this.#response.write(bytes)
+    return this.#connection.socket.write(bytes)
   }
 
   end(): void {
-    this.#exchange.response.end()
+    if (this.#isEnded) return
+    this.#isEnded = true
+    if (this.#response !== undefined) this.#response.end()
+    else if (this.#connection.finishedStream()) this.#countAnswer?.(this.#method, this.#status)
   }
 
   destroy(): void {
-    this.#socket.destroy()
+    this.#connection.socket.destroy()
   }
+
+  #leaveHttp(): void {
+    const response = this.#response
+    const { socket } = this.#connection
+    if (this.#isEnded || response === undefined || socket.destroyed) return
+    // With TLS the socket has listeners that it cannot do without.
+    if ('encrypted' in socket) return
+    this.#response = undefined
+    response.detachSocket(socket)
+    this.#connection.leaveHttp()
+    this.#listen()
+  }
+
+  #listen(): void {
+    const { socket } = this.#connection
+    socket.on('drain', this.#drained)
+    // Nobody listens behind a side that was closed: a client closes both at once, and the second end would
+    // only be seen by a write that fails.
+    if (socket.readableEnded) socket.destroySoon()
+    else socket.once('end', this.#bothClosed)
+    socket.resume()
+  }
+
+  readonly #bothClosed = (): void => this.#connection.socket.destroySoon()
+  readonly #drained = (): void => this.onDrain?.()
 }

@@ -1,0 +1,78 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { StreamServer } from './servers.ts'
+
+const request = 'GET /a.json HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n'
+
+/** Reads until the text so far has `end` in it. */
+async function readUntil(socket: Socket, end: string, text = ''): Promise<string> {
+  while (!text.includes(end)) text += String((await once(socket, 'data'))[0])
+  return text
+}
+
+function connected(server: StreamServer): Socket {
+  return connect(Number(new URL(server.url).port), '127.0.0.1')
+}
+
+async function noStreamIsOpen(server: StreamServer): Promise<void> {
+  while ((await server.metric('elkyn_streams')) > 0);
+}
+
+describe('a stream is the last answer of its connection, and', () => {
+  test('what is sent behind its request is ignored', async () => {
+    await using server = await StreamServer.start('memory')
+    const socket = connected(server)
+    socket.write(request + request)
+    const first = await readUntil(socket, '"data":null')
+    socket.write('no HTTP at all\r\n\r\n'.repeat(1000) + request)
+    await server.send('PUT', '/a.json', 1)
+    const text = await readUntil(socket, '"data":1', first)
+    expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect(text.match(/event: put/g)).toHaveLength(2)
+    socket.destroy()
+    await noStreamIsOpen(server)
+  })
+
+  test('it ends when the client closes its side', async () => {
+    await using server = await StreamServer.start('memory')
+    const socket = connected(server)
+    socket.write(request)
+    await readUntil(socket, '"data":null')
+    socket.end()
+    await once(socket, 'close')
+    await noStreamIsOpen(server)
+  })
+
+  test('it ends when the client had closed its side before', async () => {
+    await using server = await StreamServer.start('memory')
+    const socket = connected(server)
+    socket.end(request)
+    socket.resume()
+    await once(socket, 'close')
+    await noStreamIsOpen(server)
+  })
+
+  test('a connection that is reset takes only its own stream along', async () => {
+    await using server = await StreamServer.start('memory')
+    const [one, other] = [connected(server), connected(server)]
+    for (const socket of [one, other]) socket.write(request)
+    await Promise.all([one, other].map((socket) => readUntil(socket, '"data":null')))
+    one.resetAndDestroy()
+    while ((await server.metric('elkyn_streams')) > 1);
+    await server.send('PUT', '/a.json', 1)
+    await readUntil(other, '"data":1')
+    other.destroy()
+  })
+
+  test('its end says when to come back', async () => {
+    await using server = await StreamServer.start('memory')
+    const socket = connected(server)
+    socket.write(request)
+    const first = await readUntil(socket, '"data":null')
+    const [text] = await Promise.all([readUntil(socket, 'retry: ', first), server.end()])
+    expect(text).toContain('retry: ')
+    if (!socket.closed) await once(socket, 'close')
+  })
+})
