@@ -23,6 +23,12 @@ export type PlanSubscription = (url: string) => StreamPlan
 /** How long clients that take nothing may delay the end of the server, in milliseconds. */
 const farewellMs = 1000
 
+/** How long one turn of the event loop may be spent on keep-alives, in milliseconds. */
+const turnMs = 1
+
+/** Clients that are sent one between two looks at the clock. */
+const clientsAtOnce = 16
+
 /** The open streams of a server: who they are, how many there may be, and that they are alive. */
 export class StreamHub {
   readonly meter: StreamMeter = new StreamMeter()
@@ -36,6 +42,8 @@ export class StreamHub {
   #places = 0
   readonly #addresses = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
+  /** Set while a round of keep-alives goes on. */
+  #keepingAlive: NodeJS.Immediate | undefined
   #isClosing = false
 
   constructor(source: StreamSource, options: Required<StreamOptions>, log: Log) {
@@ -137,6 +145,7 @@ export class StreamHub {
   close(): void {
     this.#isClosing = true
     clearInterval(this.#timer)
+    clearImmediate(this.#keepingAlive)
     this.#broadcaster.close()
     const clients = [...this.#clients]
     for (const client of clients) client.end(Math.random() * this.#options.reconnectWindowMs)
@@ -168,7 +177,7 @@ export class StreamHub {
     this.#take(address)
     onGone(() => this.#gone(client, address))
     client.onDrain(() => this.#broadcaster.drained(client))
-    this.#timer ??= setInterval(() => this.#keepAlive(), this.#options.keepAliveMs).unref()
+    this.#timer ??= setInterval(() => this.#beginKeepAlive(), this.#options.keepAliveMs).unref()
     return client
   }
 
@@ -247,11 +256,20 @@ export class StreamHub {
     }
   }
 
+  // Two rounds at a time would take a client for one that takes nothing.
+  #beginKeepAlive(): void {
+    if (this.#keepingAlive === undefined) this.#keepAlive()
+  }
+
   /** Finds clients that have gone without a word: they take nothing of what they are sent. */
-  #keepAlive(): void {
+  #keepAlive(clients: Iterator<StreamClient> = this.#clients.values()): void {
+    const end = performance.now() + turnMs
     const blocks = new Map<string, Uint8Array>()
     const { isFlushed } = this.#broadcaster
-    for (const client of this.#clients) {
+    this.#keepingAlive = undefined
+    for (let count = 1; ; count++) {
+      const { value: client, done } = clients.next()
+      if (done === true) return
       const id = isFlushed ? this.#broadcaster.lowest(client)?.id : undefined
       const { isValue } = client
       const key = `${isValue}${id}`
@@ -261,6 +279,10 @@ export class StreamHub {
         blocks.set(key, block)
       }
       if (!client.keepAlive(block, id)) client.destroy()
+      if (count % clientsAtOnce !== 0 || performance.now() < end) continue
+      // Events and requests come in between.
+      this.#keepingAlive = setImmediate(() => this.#keepAlive(clients))
+      return
     }
   }
 }
