@@ -14,7 +14,21 @@ const timeoutMs = limitMs + 120_000
 const key = fc.constantFrom('a', 'b', 'c', '1', '2', '10', 'x')
 const leaf = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom('s', 'tt', true, false))
 const record = fc.record({ n: leaf, m: leaf, deep: fc.dictionary(key, leaf) }, { requiredKeys: [] })
-const value = fc.oneof(leaf, record, fc.array(leaf, { maxLength: 3 }), fc.dictionary(key, record))
+const priority = fc.constantFrom(1, 2, 'p', null)
+const rankedRecord = fc
+  .tuple(record, priority)
+  .map(([members, rank]) => Object.assign({}, members, { '.priority': rank }))
+const rankedLeaf = fc
+  .tuple(leaf, priority)
+  .map(([alone, rank]) => ({ '.value': alone, '.priority': rank }))
+const value = fc.oneof(
+  leaf,
+  rankedLeaf,
+  rankedRecord,
+  record,
+  fc.array(leaf, { maxLength: 3 }),
+  fc.dictionary(key, record),
+)
 const below = fc.oneof(
   key,
   fc.tuple(key, fc.constantFrom('n', 'm', 'deep', 'deep/a')).map((keys) => keys.join('/')),
@@ -23,6 +37,11 @@ const below = fc.oneof(
 const write = fc.oneof(
   fc.record({ method: fc.constant('PUT'), path: fc.oneof(below, below, fc.constant('')), value }),
   fc.record({ method: fc.constant('DELETE'), path: below }),
+  fc.record({
+    method: fc.constant('PUT'),
+    path: below.map((path) => `${path}/.priority`),
+    value: priority,
+  }),
   fc
     .uniqueArray(fc.tuple(below, fc.option(value)), {
       minLength: 1,
@@ -31,7 +50,7 @@ const write = fc.oneof(
       selector: ([path]) => path.split('/')[0],
     })
     .map((members) => ({ method: 'PATCH', path: '', value: Object.fromEntries(members) })),
-  fc.record({ method: fc.constant('PATCH'), path: key, value: record }),
+  fc.record({ method: fc.constant('PATCH'), path: key, value: fc.oneof(record, rankedRecord) }),
 )
 
 const bound = fc.oneof(leaf.map(String), fc.constant('"s"'))
@@ -49,10 +68,15 @@ const query = fc.oneof(
   fc.integer({ min: -3, max: 3 }).map((from) => `?orderBy="n"&endAt=${from}`),
   bound.map((text) => `?orderBy="n"&equalTo=${/^(?:s|tt)$/.test(text) ? `"${text}"` : text}`),
   fc.constantFrom('?orderBy="$key"&startAt="b"', '?orderBy="$key"&endAt="2"', '?shallow=true'),
+  fc.constantFrom('?orderBy="$priority"&limitToLast=2', '?orderBy="$priority"&startAt=1'),
+  fc
+    .constantFrom('"$priority"', '"n"')
+    .map((order) => `?orderBy=${order}&limitToFirst=2&format=export`),
 )
 const target = fc.oneof(
   below.map((path) => `/t/${path}.json`),
-  fc.constantFrom('/t.json', '/.json', '/t/.watch', '/t/a/.watch', '/t.json?format=export'),
+  fc.constantFrom('/t.json', '/.json', '/t/.watch', '/t/a/.watch', '/t/a/.priority.json'),
+  fc.constantFrom('/t.json?format=export', '/t/a.json?format=export', '/t/.watch?format=export'),
   query.map((text) => `/t.json${text}`),
   query.map((text) => `/t.json${text}`),
 )
@@ -129,7 +153,7 @@ async function apply(
 
 /** Waits until the stream has told what is there. Nobody writes meanwhile. */
 async function settle(server: StreamServer, watch: Watch): Promise<void> {
-  const there = plain(await server.read(watch.target.replace(/\/\.watch$/, '.json')))
+  const there = plain(await server.read(watch.target.replace('/.watch', '.json')))
   for (;;) {
     watch.take()
     if (watch.mirror.hasBegun && isDeepStrictEqual(watch.mirror.value, there)) return

@@ -31,13 +31,27 @@ export class Mirror {
 
 function withValue(node: Plain, [key, ...rest]: readonly string[], value: Plain): Plain {
   if (key === undefined) return value
+  if (key === '.priority') return withPriority(node, value)
   const children: { [key: string]: Plain } = isBranch(node) ? { ...node } : {}
   const child = withValue(children[key] ?? null, rest, value)
+  // Nothing was taken from a leaf.
+  if (isLeaf(node) && child === null) return node
+  delete children['.value']
   if (child === null) delete children[key]
   else children[key] = child
-  // Nothing was taken from a leaf.
-  if (!isBranch(node) && child === null) return node
-  return Object.keys(children).length === 0 ? null : children
+  return Object.keys(children).every((name) => name === '.priority') ? null : children
+}
+
+function withPriority(node: Plain, value: Plain): Plain {
+  if (node === null) return null
+  const { '.priority': _former, ...children } = isBranch(node) ? node : { '.value': node }
+  if (value !== null) return { ...children, '.priority': value }
+  return children['.value'] ?? children
+}
+
+/** Leaves that have a priority are objects with both. */
+function isLeaf(node: Plain): boolean {
+  return node !== null && (!isBranch(node) || '.value' in node)
 }
 
 function isBranch(value: Plain): value is { [key: string]: Plain } {
