@@ -41,7 +41,7 @@ export interface StreamEvent {
 }
 
 /** Events that are ready to be sent. */
-export interface FramedEvents {
+interface FramedEvents {
   readonly count: number
   readonly bytes: Uint8Array
 }
