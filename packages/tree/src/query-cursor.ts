@@ -1,6 +1,7 @@
 import { sha1 } from '@noble/hashes/legacy.js'
 import { TreeError } from './errors.ts'
 import { keyFault } from './key.ts'
+import type { QueryField } from './query-field.ts'
 import type { QueryEntry } from './query.ts'
 import { anyBranch } from './value-order.ts'
 import type { IndexValue } from './value-order.ts'
@@ -38,12 +39,14 @@ export function writeCursor({ key, value }: QueryEntry, signature: string): stri
 }
 
 /** @throws {TreeError} `ERR_INVALID_CURSOR` when it is none, or one of a query with another signature. */
-export function readCursor(cursor: string, signature: string): CursorPlace {
+export function readCursor(cursor: string, signature: string, order: QueryField): CursorPlace {
   const parts = parsed(cursor)
   if (!Array.isArray(parts) || parts.length !== 3) throw invalidCursor('it is none')
   const [digest, key, value] = parts as readonly unknown[]
   if (digest !== digestOf(signature)) throw invalidCursor('it is of another query')
   if (typeof key !== 'string' || keyFault(key) !== undefined) throw invalidCursor('it is none')
+  // By key, a child is ordered by nothing else, and what is no key can't be compared with one.
+  if (order.kind === 'key' && value !== key) throw invalidCursor('it is none')
   return { key, value: valueOf(value) }
 }
 

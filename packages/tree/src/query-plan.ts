@@ -72,7 +72,7 @@ export function planQuery(query: TreeQuery): QueryPlan {
   return {
     order,
     range,
-    cursor: cursor === undefined ? undefined : readCursor(cursor, signature),
+    cursor: cursor === undefined ? undefined : readCursor(cursor, signature, order),
     filters,
     isReverse: reverse,
     limit,

@@ -287,6 +287,19 @@ describe('cursor()', () => {
       expect(() => checkQuery({ orderBy: '$value', cursor: wrong })).toThrow(invalid)
     }
   })
+
+  test('is refused by key where somebody has put another value into it', () => {
+    const page = { orderBy: '$key', limitToFirst: 1 }
+    const cursor = runQuery(example, page).cursor()!
+    const [digest, key] = JSON.parse(atob(cursor)) as [string, string]
+    expect(keysOf({ ...page, cursor: btoa(JSON.stringify([digest, key, key])) })).toEqual(['10'])
+    for (const value of [1, true, null, {}, [], ['a'], { begins: 'a', digest: 'b' }, 'other']) {
+      const forged = btoa(JSON.stringify([digest, key, value]))
+      expect(() => checkQuery({ ...page, cursor: forged })).toThrow(
+        expect.objectContaining({ code: 'ERR_INVALID_CURSOR' }),
+      )
+    }
+  })
 })
 
 describe('checkQuery()', () => {

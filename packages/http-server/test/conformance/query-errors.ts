@@ -157,6 +157,28 @@ export function describeQueryErrors(start: StartServer): void {
       }
     })
 
+    test('a cursor into which somebody has put something else is refused, or one like others', async () => {
+      await using server = await Fixture.open(start, { indexes: { '/a': ['$value'] } })
+      await server.put('/a.json', { b: 1, c: 2, d: 3 })
+      for (const order of ['$key', '$value', '$priority']) {
+        const by = `/a.json?orderBy="${order}"&limitToFirst=1&cursor=`
+        const { cursor } = JSON.parse(await server.read(by)) as { cursor: string }
+        const [digest] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [string]
+        for (const key of ['b', 'none', '', '\ud83d', 'a/b', '__proto__', 5]) {
+          for (const value of [1, 'x', '\ud83d', true, null, {}, [1], { begins: 'a' }, 'b']) {
+            const forged = Buffer.from(JSON.stringify([digest, key, value])).toString('base64url')
+            const { status } = await server.get(by + forged)
+            expect([order, key, value, [200, 400].includes(status)]).toEqual([
+              order,
+              key,
+              value,
+              true,
+            ])
+          }
+        }
+      }
+    })
+
     test('ETags and shallow do not go with a query', () =>
       (async () => {
         await using server = await Fixture.open(start)
