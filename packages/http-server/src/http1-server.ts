@@ -88,7 +88,7 @@ export class Http1Server {
       if (isNew) countAnswer?.(exchange.method, response.statusCode)
     })
     exchange.countAnswer = countAnswer
-    if (isClosing()) connection.closeWhenIdle()
+    if (isClosing() || isBadlyFramed(message)) connection.closeWhenIdle()
     const isUnsafe = !isSafe(exchange.method)
     if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
     else this.#answer(exchange)
@@ -103,7 +103,14 @@ export class Http1Server {
   }
 
   #refusalOf(exchange: Http1Exchange): HttpResponse | undefined {
-    const { httpVersion, headers, rawHeaders } = exchange.message
+    const { message } = exchange
+    const { httpVersion, headers, rawHeaders } = message
+    if (isBadlyFramed(message)) return errorResponse(400, 'HTTP/1.0 has no Transfer-Encoding')
+    const coding = headers['transfer-encoding']
+    // One that does not end so is refused by the parser.
+    if (coding !== undefined && /,\s*chunked$/i.test(coding)) {
+      return errorResponse(501, `Transfer-Encoding '${coding}' is not supported`)
+    }
     // Which of two hosts counts is told differently by each proxy, and a host may name a database.
     if (hasTwoHosts(rawHeaders)) return errorResponse(400, 'There are two Host headers')
     const host = httpVersion === '1.0' ? '' : headers.host
@@ -182,6 +189,14 @@ function counterOf(meter: RequestMeter | undefined): Http1Exchange['countAnswer'
   if (meter === undefined) return undefined
   const begunAt = meter.begun()
   return (method, status) => meter.answered(method, status, begunAt)
+}
+
+/**
+ * Whether others may see other requests in the same bytes, so that nothing behind this one is to be believed:
+ * https://www.rfc-editor.org/rfc/rfc9112#section-6.1-16
+ */
+function isBadlyFramed({ httpVersion, headers }: IncomingMessage): boolean {
+  return httpVersion === '1.0' && headers['transfer-encoding'] !== undefined
 }
 
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {

@@ -165,6 +165,10 @@ class Http2Connection implements ClientConnection {
     if (exchange.headerBytes > limits.maxHeaderBytes) {
       return errorResponse(431, 'The head of the request is too large')
     }
+    // Node's parser of HTTP/1.1 refuses it by itself. Here it would read each byte as a character.
+    if (/[^\u0021-\u007e]/.test(exchange.url)) {
+      return errorResponse(400, 'Invalid path: What is not ASCII has to be percent-encoded')
+    }
     return refusalOf(exchange, exchange.host, limits)
   }
 

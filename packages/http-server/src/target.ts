@@ -39,9 +39,10 @@ export function parseTarget(url: string): Target {
 // A client that takes the server for a proxy sends the whole URL, and has to be understood:
 // https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
 function parseAbsolute(url: string): Target {
-  const [origin, host] = /^https?:\/\/([^/?#]*)/i.exec(url) ?? []
+  // Without a name of a user, which could be taken for that of a host, and not without a host.
+  const [origin, host] = /^https?:\/\/([^/?#@]+)(?=[/?]|$)/i.exec(url) ?? []
   if (origin === undefined || host === undefined) {
-    throw new Refusal(400, 'Invalid path: It has to begin with a slash')
+    throw new Refusal(400, 'Invalid path: It has to begin with a slash, or with http:// and a host')
   }
   const rest = url.slice(origin.length)
   return { ...parseTarget(rest.startsWith('/') ? rest : `/${rest}`), host }

@@ -108,6 +108,49 @@ export function describeAddressing(start: StartServer): void {
       expect(answer).toMatch(/\r\n\r\n1$/)
     })
 
+    test('a whole URL without a path means the root', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', { b: 1 })
+      for (const [target, value] of [
+        ['http://elsewhere', '{"a":{"b":1}}'],
+        ['HTTPS://elsewhere?shallow=true', '{"a":true}'],
+      ] as const) {
+        const answer = await server.raw(
+          `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+        )
+        expect([target, answer.split('\r\n\r\n')[1]]).toEqual([target, value])
+      }
+    })
+
+    test('a target that is neither a path nor a whole URL of a host is refused', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      for (const target of [
+        '*',
+        'http:///a.json',
+        'http://',
+        'http://user:password@x/a.json',
+        'http://x#/a.json',
+        'ftp://x/a.json',
+        'x:80',
+        'a.json',
+      ]) {
+        const answer = await server.raw(
+          `DELETE ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+        )
+        expect([target, answer.slice(0, 12)]).toEqual([target, 'HTTP/1.1 400'])
+      }
+      expect(await server.read('/a.json')).toBe('1')
+    })
+
+    test('what is not ASCII has to be percent-encoded', async () => {
+      await using server = await Fixture.open(start)
+      for (const path of ['/\u00e9.json', '/\u00c3\u00a9.json', '/a.json?print=\u00e9']) {
+        expect([path, (await server.ask('PUT', path, { body: '1' })).status]).toEqual([path, 400])
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
     test('nothing is null on one surface and 404 on the other', async () => {
       await using server = await Fixture.open(start)
       const firebase = await server.get('/no/where.json')

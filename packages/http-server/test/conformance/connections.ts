@@ -139,6 +139,84 @@ export function describeConnections(start: StartServer): void {
       expect(await server.read('/.json')).toBe('null')
     })
 
+    // What one reader of bytes takes for a body and another for a request gets past whoever checks requests.
+    test('a request whose end could be seen elsewhere is 400, and ends the connection', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      const next = `DELETE /a.json HTTP/1.1\r\n${host}\r\n`
+      const chunks = '1\r\n2\r\n0\r\n\r\n'
+      for (const fields of [
+        'Content-Length: 1\r\nContent-Length: 1\r\n\r\n2',
+        'Content-Length: 1, 1\r\n\r\n2',
+        'Content-Length: +1\r\n\r\n2',
+        'Content-Length: 0x1\r\n\r\n2',
+        'Content-Length : 1\r\n\r\n2',
+        'Content-Length: 99999999999999999999\r\n\r\n2',
+        'Content-Length:\r\n 1\r\n\r\n2',
+        'Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n' + chunks,
+        'Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n' + chunks,
+        'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n' + chunks,
+        'Transfer-Encoding: chunked, gzip\r\n\r\n' + chunks,
+        'Transfer-Encoding: xchunked\r\n\r\n' + chunks,
+        'Transfer-Encoding: identity\r\n\r\n' + chunks,
+        'Transfer-Encoding:\r\n chunked\r\n\r\n' + chunks,
+        'Transfer-Encoding : chunked\r\n\r\n' + chunks,
+        'Transfer-Encoding: chunked\r\n\r\n0x1\r\n2\r\n0\r\n\r\n',
+        'Transfer-Encoding: chunked\r\n\r\n1\r\n23\r\n0\r\n\r\n',
+        'Transfer-Encoding: chunked\r\n\r\n1\n2\r\n0\r\n\r\n',
+        'Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n2\r\n0\r\n\r\n',
+        'X: y\r\n z\r\n\r\n',
+        'X: y\nContent-Length: 1\r\n\r\n2',
+        'X: y\rContent-Length: 1\r\n\r\n2',
+        'X: \0\r\n\r\n',
+        'X\r\n\r\n',
+        ': y\r\n\r\n',
+      ]) {
+        const answer = await server.raw(`PUT /a.json HTTP/1.1\r\n${host}${fields}${next}`)
+        expect([fields, statuses(answer)]).toEqual([fields, [400]])
+        expect(answer).toContain('Connection: close\r\n')
+      }
+      for (const line of ['PUT /a.json HTTP/1.1\n', 'PUT /a.json\tHTTP/1.1\r\n']) {
+        expect(statuses(await server.raw(`${line}${host}\r\n${next}`))).toEqual([400])
+      }
+      expect(await server.read('/.json')).toBe('{"a":1}')
+    })
+
+    test('a Transfer-Encoding in HTTP/1.0 is 400, and ends the connection', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      const answer = await server.raw(
+        `PUT /a.json HTTP/1.0\r\n${host}Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n` +
+          `1\r\n2\r\n0\r\n\r\nDELETE /a.json HTTP/1.1\r\n${host}\r\n`,
+      )
+      expect(statuses(answer)).toEqual([400])
+      expect(answer).toContain(errorText('HTTP/1.0 has no Transfer-Encoding'))
+      expect(await server.read('/.json')).toBe('{"a":1}')
+    })
+
+    test('a Transfer-Encoding that compresses is 501, instead of taken for JSON', async () => {
+      await using server = await Fixture.open(start)
+      const answer = await server.raw(
+        `PUT /a.json HTTP/1.1\r\n${close}Transfer-Encoding: gzip, chunked\r\n\r\n1\r\n2\r\n0\r\n\r\n`,
+      )
+      expect(answer).toMatch(/^HTTP\/1.1 501 /)
+      expect(answer).toContain(errorText("Transfer-Encoding 'gzip, chunked' is not supported"))
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('what comes behind the body is no header', async () => {
+      await using server = await Fixture.open(start)
+      const answer = await server.raw(
+        `PUT /a.json HTTP/1.1\r\n${close}Transfer-Encoding: chunked\r\n\r\n1\r\n2\r\n0\r\nif-match: x\r\n\r\n`,
+      )
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n.*\r\n\r\n2$/s)
+      const flood = await server.raw(
+        `PUT /a.json HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n1\r\n3\r\n0\r\n${'a: b\r\n'.repeat(100_000)}\r\n`,
+      )
+      expect(flood).toMatch(/^HTTP\/1.1 431 /)
+      expect(await server.read('/a.json')).toBe('2')
+    })
+
     test('a request without Host is 400', async () => {
       await using server = await Fixture.open(start)
       const answer = await server.raw('GET / HTTP/1.1\r\nConnection: close\r\n\r\n')
