@@ -6,6 +6,7 @@ import type {
   TreeWrite,
   WriteAccepted,
 } from '@elkyn/tree'
+import { ForgottenClients } from './forgotten-clients.ts'
 import { iterableOf } from './iterable.ts'
 import type { Lmdb, ReadOptions } from './lmdb.ts'
 import type { Sealer } from './sealer.ts'
@@ -15,6 +16,8 @@ import type { Sealer } from './sealer.ts'
  *
  *   01 client              when it was written (8 bytes), then JSON of StoredWrite, sealed
  *   02 time (8) client     nothing: finds those that have been idle for longest
+ *
+ * Others, which begin with 00 and 03, are those of the clients that were forgotten.
  */
 
 const RECORD = 1
@@ -25,6 +28,8 @@ const TIME_BYTES = 8
 export interface ClientLimits {
   readonly max: number
   readonly maxAgeMs: number
+  /** Names of forgotten ones that are known. */
+  readonly maxForgotten: number
 }
 
 /** Computed values of one write are kept up to so much text; a repeat reads longer ones again. */
@@ -39,6 +44,7 @@ export class ClientRecords {
   readonly #lmdb: Lmdb
   readonly #sealer: Sealer | undefined
   readonly #limits: ClientLimits
+  readonly #forgotten: ForgottenClients
   /** What this transaction has accepted. */
   readonly #accepted = new Map<string, RememberedWrite>()
 
@@ -46,6 +52,7 @@ export class ClientRecords {
     this.#lmdb = lmdb
     this.#sealer = sealer
     this.#limits = limits
+    this.#forgotten = new ForgottenClients(lmdb, limits.maxForgotten)
   }
 
   /**
@@ -54,7 +61,13 @@ export class ClientRecords {
    */
   repeat(write: TreeWrite, key: IdempotencyKey): WriteAccepted | undefined {
     const last = this.#accepted.get(key.client) ?? this.#read(key.client)
-    return checkIdempotencyKey(key, last) ? outcomeAgain(write, last!) : undefined
+    if (last !== undefined) {
+      return checkIdempotencyKey(key, last) ? outcomeAgain(write, last) : undefined
+    }
+    // Any other number is refused without looking.
+    const isForgotten = key.number === 1 && this.#forgotten.has(key.client)
+    checkIdempotencyKey(key, isForgotten ? 'forgotten' : undefined)
+    return undefined
   }
 
   accept(write: TreeWrite, key: IdempotencyKey, outcome: WriteAccepted): void {
@@ -78,8 +91,13 @@ export class ClientRecords {
       clients.put(timeKey(now, client), empty)
     }
     // To count them costs more than all else here.
-    const extra = isNew ? this.#lmdb.tableStats('clients').entries / 2 - this.#limits.max : 0
+    const extra = isNew ? this.#count() - this.#limits.max : 0
     this.#forget(now, extra, 2 * this.#accepted.size)
+  }
+
+  /** Clients that are remembered. */
+  #count(): number {
+    return (this.#lmdb.tableStats('clients').entries - this.#forgotten.entries) / 2
   }
 
   #read(client: string): RememberedWrite | undefined {
@@ -108,7 +126,7 @@ export class ClientRecords {
     const { maxAgeMs } = this.#limits
     let left = extra
     const oldest = () => clients.getRange({ ...times(), limit: most }).iterate()
-    const gone: Uint8Array[] = []
+    const gone: Buffer[] = []
     for (const { key } of iterableOf(oldest)) {
       const bytes = Buffer.from(key)
       const idleMs = now - Number(bytes.readBigUInt64BE(1))
@@ -116,10 +134,9 @@ export class ClientRecords {
       left--
       gone.push(bytes)
     }
-    for (const key of gone) {
-      clients.remove(key)
-      clients.remove(recordKey(Buffer.from(key.subarray(1 + TIME_BYTES)).toString('latin1')))
-    }
+    const names = gone.map((key) => key.toString('latin1', 1 + TIME_BYTES))
+    for (const key of [...gone, ...names.map(recordKey)]) clients.remove(key)
+    this.#forgotten.add(names)
   }
 }
 

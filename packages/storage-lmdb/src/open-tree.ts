@@ -65,13 +65,19 @@ export interface OpenTreeOptions {
   }
   /**
    * Which clients with idempotency keys are remembered. One that is not, and has written before, is
-   * told that the outcome is unknown.
+   * told that the outcome is unknown, for as long as its name is known.
    */
   readonly clients?: {
     /** How many, those that wrote last. Default: 100,000. */
     readonly max?: number
     /** Milliseconds after their last write. Default: 7 days. */
     readonly maxAgeMs?: number
+    /**
+     * How many are still known by their names when their last write was forgotten: at least those that were
+     * forgotten last, however long ago. A first write of one before them would be taken for that of a new client.
+     * Default: 1,000,000.
+     */
+    readonly maxForgotten?: number
   }
 }
 
@@ -147,6 +153,7 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
     clients: {
       max: checked('clients.max', clients.max ?? 100_000, 1, Infinity),
       maxAgeMs: checked('clients.maxAgeMs', clients.maxAgeMs ?? 7 * DAY_MS, 0, Infinity),
+      maxForgotten: checked('clients.maxForgotten', clients.maxForgotten ?? 1_000_000, 0, Infinity),
     },
     indexes,
     requireIndexes: options.requireIndexes ?? true,

@@ -81,6 +81,29 @@ test('clients are forgotten when they have been idle for too long', async () => 
   expect(codeOf(count(tree.store, 'ada', 6))).toBe(undefined)
 })
 
+test('a first write that comes again from a client that was forgotten is refused', async () => {
+  using folder = temporaryFolder()
+  const options = { path: folder.path, clients: { max: 1, maxForgotten: 2 } }
+  for (const between of [async () => {}, async () => compactTree({ path: folder.path })]) {
+    await between()
+    await using tree = await openTree(options)
+    const name = (letter: string): string => `${letter}${tree.stats().changes}`
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(name)
+    for (const [index, client] of names.entries()) {
+      expect(codeOf(count(tree.store, client, 1))).toBe(undefined)
+      // The one before is forgotten now, and at least that one and the one before it are known.
+      const known = names.slice(Math.max(0, index - 2), index)
+      for (const each of known) {
+        expect(codeOf(count(tree.store, each, 1))).toBe('ERR_OUTCOME_UNKNOWN')
+      }
+      expect(count(tree.store, client, 1)).toMatchObject({ ok: true, repeated: {} })
+      const now = Date.now()
+      while (Date.now() === now);
+    }
+    expect(codeOf(count(tree.store, 'new', 1))).toBe(undefined)
+  }
+})
+
 test('many clients that write at once are all remembered', async () => {
   using folder = temporaryFolder()
   await using tree = await openTree({ path: folder.path })

@@ -15,33 +15,38 @@ export interface RememberedWrite {
 
 /**
  * Whether a write is the one that its client is remembered for; if not, it is the next one.
+ * @param last The last write of the client, or that it had one which is not remembered; `undefined` for a new client.
  * @throws {TreeError} `ERR_OUTCOME_UNKNOWN`, `ERR_IDEMPOTENCY_KEY_REUSED`
  * @throws {TypeError} for a key that is none.
  */
 export function checkIdempotencyKey(
   key: IdempotencyKey,
-  last: Pick<RememberedWrite, 'number' | 'fingerprint'> | undefined,
+  last: Pick<RememberedWrite, 'number' | 'fingerprint'> | 'forgotten' | undefined,
 ): boolean {
   const { client, number, fingerprint } = key
   if (!/^[\w.~-]{1,128}$/.test(client) || !Number.isSafeInteger(number) || number < 1) {
     throw new TypeError(`Cannot write: ${client}-${number} is no idempotency key`)
   }
+  if (last === 'forgotten') throw unknownOutcome(key, `the last write of ${client} was forgotten`)
   const expected = (last?.number ?? 0) + 1
   if (number === expected) return false
-  if (last === undefined || number !== last.number) {
-    const text =
-      last === undefined
-        ? `nothing is known of ${client}, which may have been forgotten`
-        : `the last write of ${client} was ${last.number}`
-    throw new TreeError(
-      'ERR_OUTCOME_UNKNOWN',
-      `Cannot tell whether write ${number} of ${client} was applied: ${text}`,
-    )
+  if (last === undefined) {
+    throw unknownOutcome(key, `nothing is known of ${client}, which may have been forgotten`)
+  }
+  if (number !== last.number) {
+    throw unknownOutcome(key, `the last write of ${client} was ${last.number}`)
   }
   if (fingerprint === last.fingerprint) return true
   throw new TreeError(
     'ERR_IDEMPOTENCY_KEY_REUSED',
     `Cannot write: number ${number} of ${client} was another write`,
+  )
+}
+
+function unknownOutcome({ client, number }: IdempotencyKey, why: string): TreeError {
+  return new TreeError(
+    'ERR_OUTCOME_UNKNOWN',
+    `Cannot tell whether write ${number} of ${client} was applied: ${why}`,
   )
 }
 

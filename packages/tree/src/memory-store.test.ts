@@ -35,6 +35,20 @@ test('MemoryTreeStore takes its time from the clock it is given', () => {
   expect(store.snapshot().get(rootPath).node).toBe(1234)
 })
 
+test('a first write that comes again from a client that was forgotten is refused', () => {
+  const store = new MemoryTreeStore()
+  const write = (client: string, number: number): unknown => {
+    const idempotencyKey = { client, number, fingerprint: 'f' }
+    const [outcome] = store.commit([{ pairs: [{ path: rootPath, value: client }], idempotencyKey }])
+    return outcome?.ok === false ? Reflect.get(outcome.error, 'code') : undefined
+  }
+  // The last 10,000 are remembered.
+  for (let index = 0; index <= 10_000; index++) expect(write(`client${index}`, 1)).toBe(undefined)
+  expect(write('client0', 1)).toBe('ERR_OUTCOME_UNKNOWN')
+  expect(write('client1', 1)).toBe(undefined)
+  expect(write('client1', 2)).toBe(undefined)
+})
+
 test('changes of two stores have different ids', () => {
   const ids = [new MemoryTreeStore(), new MemoryTreeStore()].map((store) => {
     const heard: Change[] = []

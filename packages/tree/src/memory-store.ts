@@ -46,6 +46,8 @@ type Listener = (changes: readonly Change[]) => void
 
 /** Clients with idempotency keys that are remembered; beyond that the longest idle ones are not. */
 const maxClients = 10_000
+/** Names of those that are not, beyond which the first to be forgotten could be taken for new ones. */
+const maxForgotten = 100_000
 
 interface QueuedWrite {
   readonly write: TreeWrite
@@ -73,6 +75,8 @@ export class MemoryTreeStore implements TreeStore {
   #queue: QueuedWrite[] = []
   /** The last write of each client with idempotency keys. */
   readonly #clients = new Map<string, RememberedWrite>()
+  /** Names of clients whose last write is not remembered any more. */
+  readonly #forgotten = new Set<string>()
   readonly #listeners = new Set<Listener>()
   /** What the listeners have still to hear: more than one commit when a listener writes itself. */
   readonly #unheard: (readonly Change[])[] = []
@@ -208,8 +212,12 @@ export class MemoryTreeStore implements TreeStore {
   #tryApply(write: TreeWrite, changes: Change[]): WriteOutcome {
     const { idempotencyKey } = write
     if (idempotencyKey !== undefined) {
-      const last = this.#clients.get(idempotencyKey.client)
-      if (checkIdempotencyKey(idempotencyKey, last)) return outcomeAgain(write, last!)
+      const { client } = idempotencyKey
+      const last = this.#clients.get(client)
+      const isForgotten = last === undefined && this.#forgotten.has(client)
+      if (checkIdempotencyKey(idempotencyKey, isForgotten ? 'forgotten' : last)) {
+        return outcomeAgain(write, last!)
+      }
     }
     checkConflicts(write.pairs.map(({ path }) => path))
     const time = this.#now()
@@ -247,11 +255,18 @@ export class MemoryTreeStore implements TreeStore {
     // Who wrote last goes last.
     this.#clients.delete(key.client)
     this.#clients.set(key.client, rememberedWrite(write, key, outcome))
-    for (const oldest of this.#clients.keys()) {
-      if (this.#clients.size <= maxClients) break
-      this.#clients.delete(oldest)
-    }
+    if (this.#clients.size > maxClients) this.#forgetClient()
     return outcome
+  }
+
+  /** Forgets the last write of the client that has been idle for longest. */
+  #forgetClient(): void {
+    const [oldest] = this.#clients.keys()
+    if (oldest === undefined) return
+    this.#clients.delete(oldest)
+    this.#forgotten.add(oldest)
+    const [first] = this.#forgotten
+    if (this.#forgotten.size > maxForgotten && first !== undefined) this.#forgotten.delete(first)
   }
 
   #checkCondition({ precondition }: TreeWrite): WriteRefused | undefined {
