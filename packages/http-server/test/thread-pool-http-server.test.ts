@@ -1,125 +1,16 @@
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
-import { Agent, request } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { ThreadPoolHttpServer } from '../src/index.ts'
-import type { ThreadPoolHttpServerOptions } from '../src/index.ts'
-import { FaultWord, faultyStorage } from './threads/faulty-store.ts'
+import { FaultWord } from './threads/faulty-store.ts'
+import { Running } from './threads/running.ts'
 
 const large = JSON.stringify(Array.from({ length: 300 }, () => 'x'.repeat(100_000)))
-
-class Running implements AsyncDisposable {
-  readonly server: ThreadPoolHttpServer
-  readonly path: string
-  readonly words: Int32Array
-  readonly logged: string[] = []
-  readonly fatal: Promise<Error>
-  readonly #agent = new Agent({ connections: 256 })
-
-  static async start(options: Partial<ThreadPoolHttpServerOptions> = {}): Promise<Running> {
-    const running = new Running(await mkdtemp(join(tmpdir(), 'elkyn-pool-')), options)
-    await running.server.start()
-    return running
-  }
-
-  constructor(path: string, options: Partial<ThreadPoolHttpServerOptions>) {
-    this.path = path
-    const words = new SharedArrayBuffer(20)
-    this.words = new Int32Array(words)
-    const { promise, resolve } = Promise.withResolvers<Error>()
-    this.fatal = promise
-    const write = (_fields: object, message: string): void => {
-      this.logged.push(message)
-    }
-    this.server = new ThreadPoolHttpServer({
-      store: faultyStorage(join(path, 'data'), words),
-      port: 0,
-      threads: 2,
-      spoolFolder: path,
-      log: { error: write, warn: write },
-      onFatal: resolve,
-      ...options,
-    })
-  }
-
-  async ask(
-    method: 'DELETE' | 'GET' | 'HEAD' | 'PUT',
-    path: string,
-    body: string | null = null,
-    headers: Record<string, string> = {},
-  ): Promise<{ status: number; text: string; headers: Record<string, unknown> }> {
-    const response = await request(`${this.server.address().url}${path}`, {
-      method,
-      body,
-      headers,
-      dispatcher: this.#agent,
-    })
-    return {
-      status: response.statusCode,
-      text: await response.body.text(),
-      headers: response.headers,
-    }
-  }
-
-  /** Sends the head of a request and reads nothing of the answer. */
-  send(...lines: string[]): Socket {
-    const socket = connect(this.server.address().port, '127.0.0.1')
-    socket.on('error', () => {})
-    for (const line of lines) socket.write(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`)
-    return socket
-  }
-
-  /** Resolves when a word that threads share has grown to the value. */
-  async until(word: number, value: number): Promise<void> {
-    for (;;) {
-      const seen = Atomics.load(this.words, word)
-      if (seen >= value) return
-      const wait = Atomics.waitAsync(this.words, word, seen)
-      if (wait.async) await wait.value
-    }
-  }
-
-  /** Sends a read of a large value, and resolves when its second snapshot is open: the first is to look. */
-  async beginLarge(): Promise<Socket> {
-    const opened = Atomics.load(this.words, FaultWord.Opened)
-    const socket = this.send('GET /large.json')
-    await this.until(FaultWord.Opened, opened + 2)
-    return socket
-  }
-
-  /** Resolves when all snapshots are closed that have been opened so far. */
-  async untilClosed(): Promise<void> {
-    await this.until(FaultWord.Closed, Atomics.load(this.words, FaultWord.Opened))
-  }
-
-  /** Resolves when so many requests have arrived and are not answered. For servers that show metrics. */
-  async untilInFlight(count: number): Promise<void> {
-    for (;;) {
-      const { text } = await this.ask('GET', '/.metrics')
-      const [, inFlight] = /^elkyn_http_requests_in_flight (\d+)$/m.exec(text) ?? []
-      // One of them is this one.
-      if (Number(inFlight) > count) return
-    }
-  }
-
-  openGate(): void {
-    Atomics.store(this.words, FaultWord.Gate, 1)
-    Atomics.notify(this.words, FaultWord.Gate)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.openGate()
-    await this.#agent.destroy()
-    await this.server.close({ timeoutMs: 1000 })
-    await rm(this.path, { recursive: true })
-  }
-}
 
 describe('ThreadPoolHttpServer', () => {
   test('start() fails as the store does, and may be tried again', async () => {
@@ -178,6 +69,14 @@ describe('a thread that dies', () => {
     await using running = await Running.start()
     Atomics.store(running.words, FaultWord.Deaths, 1)
     expect(await running.ask('GET', '/deadly.json')).toMatchObject({ status: 200, text: 'null' })
+  })
+
+  test('is replaced, so that as many read at one moment as before', async () => {
+    await using running = await Running.start({ threads: 3 })
+    await running.fullStrength(3)
+    Atomics.store(running.words, FaultWord.Deaths, 1)
+    await running.ask('GET', '/deadly.json')
+    await running.fullStrength(3)
   })
 
   test('of a read that is always deadly takes only two with it', async () => {

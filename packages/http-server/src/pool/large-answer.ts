@@ -1,5 +1,6 @@
 import type { HttpResponse } from '../message.ts'
 import { AnswerKind, answerBytes } from './answer-bytes.ts'
+import type { ScanPermits } from './scan-permits.ts'
 import { TimeSlice } from './time-slice.ts'
 import { WindowSender } from './window-sender.ts'
 
@@ -11,25 +12,28 @@ export const headLengthBytes = 4
  * receiver wants nothing more.
  *
  * @param make Gives the answer, as soon as it can be given.
+ * @param permits Leave to read, of which there is one less than threads. Default: it is not needed.
  * @throws what `make` and its blocks throw; the receiver knows of it.
  */
 export async function sendLarge(
   buffer: SharedArrayBuffer,
   patienceMs: number,
   make: (slice: TimeSlice) => Promise<HttpResponse>,
+  permits?: ScanPermits,
 ): Promise<void> {
   const sender = new WindowSender(buffer, patienceMs)
   const slice = new TimeSlice(() => {
     if (sender.isCancelled) throw new Error('Nobody wants the answer any more')
-  })
+  }, permits)
   let blocks: Iterator<Uint8Array> | undefined
   try {
+    await slice.begin()
     const answer = await make(slice)
     const body = bodyOf(answer)
     blocks = body.blocks[Symbol.iterator]()
-    await sender.send(headBytes(answer, body))
+    await slice.aside(sender.send(headBytes(answer, body)))
     for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
-      await sender.send(next.value)
+      await slice.aside(sender.send(next.value))
       await slice.rest()
     }
     sender.end()
@@ -37,6 +41,7 @@ export async function sendLarge(
     sender.fail()
     if (!sender.isCancelled) throw error
   } finally {
+    slice.end()
     // In every case: what is read may hold a snapshot.
     blocks?.return?.()
   }

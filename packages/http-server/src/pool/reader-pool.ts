@@ -13,6 +13,7 @@ import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
 import type { StreamRefusal } from './reader.ts'
+import { PermitOffice } from './scan-permits.ts'
 import { forwardedHeaders, requestText } from './request-text.ts'
 import type { ForwardedHeaders } from './request-text.ts'
 import { Turn } from './turn.ts'
@@ -67,6 +68,9 @@ export class ReaderPool {
       workerData: data,
     })
     this.#turn = new Turn(this.#pool)
+    const office = new PermitOffice(data.permits)
+    this.#pool.on('workerReady', ({ thread }) => office.add(thread))
+    this.#pool.on('workerDestroy', ({ thread }) => office.remove(thread))
   }
 
   /** @throws what kept the first thread from opening the store. */

@@ -29,7 +29,7 @@ export const worker: WorkerDefinition<Reader, ReaderHandlers> = defineWorker({
     const { Reader } = await import('./reader.ts')
     await untilOpened(progress)
     keepCompiled()
-    return Reader.open(data)
+    return Reader.open(data, thread)
   },
 
   teardown: (reader: Reader) => reader.close(),

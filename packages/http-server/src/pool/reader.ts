@@ -5,7 +5,6 @@ import { failureResponse } from '../failure.ts'
 import type { HttpResponse } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
-import type { PlanSettings } from '../plan-settings.ts'
 import type { ReadPlan } from '../plan.ts'
 import { checkAnswerSize } from '../answer-size.ts'
 import { tooMuchData } from '../read.ts'
@@ -19,6 +18,7 @@ import { sendLarge } from './large-answer.ts'
 import { placeHeaders } from './place-headers.ts'
 import { parseRequestText } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
+import { ScanPermits } from './scan-permits.ts'
 import { streamResultBytes } from './stream-result-bytes.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
@@ -49,17 +49,24 @@ export class Reader {
   readonly channel: ThreadChannel
   readonly planOptions: PlanOptions
   readonly #patienceMs: number
+  readonly #permits: ScanPermits
 
-  static async open({ store, channel, plan, patienceMs }: ThreadData): Promise<Reader> {
-    const opened = await openDescribed(store, { readOnly: true })
-    return new Reader(opened, new ThreadChannel(channel), plan, patienceMs)
+  /** @param thread Number of the calling thread among the readers. */
+  static async open(data: ThreadData, thread: number): Promise<Reader> {
+    const opened = await openDescribed(data.store, { readOnly: true })
+    return new Reader(opened, data, thread)
   }
 
-  constructor(store: TreeStore, channel: ThreadChannel, plan: PlanSettings, patienceMs: number) {
+  constructor(
+    store: TreeStore,
+    { channel, plan, patienceMs, permits }: ThreadData,
+    thread: number,
+  ) {
     this.store = store
-    this.channel = channel
+    this.channel = new ThreadChannel(channel)
     this.planOptions = { ...plan, createKey: createPushIdGenerator(), isServing: () => true }
     this.#patienceMs = patienceMs
+    this.#permits = new ScanPermits(permits, thread)
   }
 
   /** Answers at once, or says that it takes longer. */
@@ -74,7 +81,7 @@ export class Reader {
   /** Answers in slices, between which this thread answers others. */
   async readLarge({ head, window }: LargeRead): Promise<void> {
     try {
-      await sendLarge(window, this.#patienceMs, (slice) => readInSlices(head, this, slice))
+      await this.#send(window, (slice) => readInSlices(head, this, slice))
     } catch (error) {
       this.channel.log.error({ err: error }, 'A large answer could not be read')
     }
@@ -97,10 +104,14 @@ export class Reader {
 
   async streamLarge({ target, window }: LargeStream): Promise<void> {
     try {
-      await sendLarge(window, this.#patienceMs, async () => wholeResponse(this.store, target))
+      await this.#send(window, async () => wholeResponse(this.store, target))
     } catch (error) {
       this.channel.log.error({ err: error }, 'The value of a stream could not be read')
     }
+  }
+
+  #send(window: SharedArrayBuffer, make: Parameters<typeof sendLarge>[2]): Promise<void> {
+    return sendLarge(window, this.#patienceMs, make, this.#permits)
   }
 
   async close(): Promise<void> {

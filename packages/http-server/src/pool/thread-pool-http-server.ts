@@ -22,6 +22,7 @@ import { PoolSource } from './pool-source.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { ReaderPool } from './reader-pool.ts'
 import { createRouter } from './router.ts'
+import { createPermits } from './scan-permits.ts'
 import { ServerChannel } from './thread-channel.ts'
 import type { ThreadData } from './thread-data.ts'
 import { keepCompiled } from './worker-module.ts'
@@ -79,7 +80,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     const plan = planSettings(options, limits)
     const pool = resolvePoolOptions(options)
     const channel = `elkyn-http-server-${randomUUID()}`
-    const shared: Omit<ThreadData, 'progress'> = {
+    const shared: Omit<ThreadData, 'progress' | 'permits'> = {
       store,
       channel,
       maxBodyBytes: limits.maxBodyBytes,
@@ -118,7 +119,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir())
       const poolLimits = { ...limits, ...pool }
       const progress = new SharedArrayBuffer(progressBytes)
-      const data = { ...shared, progress }
+      const data = { ...shared, progress, permits: createPermits(pool.maxThreads) }
       const writer = new WriterPool(poolLimits, data, large, log, (error) => this.#fail(error))
       return { readers: new ReaderPool(poolLimits, data, large, log), writer, progress }
     }

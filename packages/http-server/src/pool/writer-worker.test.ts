@@ -5,6 +5,7 @@ import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { expect, test } from 'vitest'
 import { parseAnswerBytes } from './answer-bytes.ts'
 import { requestBytes } from './request-text.ts'
+import { createPermits } from './scan-permits.ts'
 import type { ThreadData } from './thread-data.ts'
 import { progressBytes } from './writer-progress.ts'
 import { worker } from './writer-worker.ts'
@@ -23,6 +24,7 @@ test('a writer does not take a body for its own that began in the one before', a
       compressFromBytes: 1024,
     },
     patienceMs: 1000,
+    permits: createPermits(1),
     progress: new SharedArrayBuffer(progressBytes),
   }
   const body = requestBytes('PUT /a.json', Buffer.from('[1,'))

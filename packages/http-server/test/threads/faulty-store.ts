@@ -22,7 +22,11 @@ export const FaultWord = {
   /** Reads and writes that have arrived at the gate. */
   AtGate: 3,
   Closed: 4,
+  /** Threads that read the third block of `/scanned` at this moment. */
+  Scanning: 5,
 } as const
+
+export const faultWordsBytes = 24
 
 interface FaultyOptions {
   readonly inner: StoreDescriptor
@@ -57,7 +61,9 @@ function faulty(store: TreeStore, words: Int32Array): TreeStore {
         },
         jsonBlocks: (...parameters: Parameters<TreeSnapshot['jsonBlocks']>) => {
           read(parameters[0], words)
-          return snapshot.jsonBlocks(...parameters)
+          const blocks = snapshot.jsonBlocks(...parameters)
+          if (blocks === undefined) return blocks
+          return (wrappers[parameters[0]] ?? same)(blocks, words)
         },
       })
     },
@@ -71,6 +77,50 @@ function faulty(store: TreeStore, words: Int32Array): TreeStore {
 function read(path: Path, words: Int32Array): void {
   if (path === '/deadly' && Atomics.sub(words, FaultWord.Deaths, 1) > 0) process.exit(3)
   if (path === '/gate') waitAtGate(words)
+}
+
+type WrapBlocks = (blocks: Iterable<Uint8Array>, words: Int32Array) => Iterable<Uint8Array>
+
+const same: WrapBlocks = (blocks) => blocks
+const wrappers: Readonly<Record<string, WrapBlocks>> = {
+  '/scanned': scanned,
+  '/endless': endless,
+  '/dying': dying,
+}
+
+// More than these are read only of an answer that is known to be large.
+const looks = 2
+
+/** The same blocks. Counts the threads that read the third one, and keeps each there until the gate is open. */
+function* scanned(blocks: Iterable<Uint8Array>, words: Int32Array): Generator<Uint8Array> {
+  let count = 0
+  for (const block of blocks) {
+    yield block
+    if (++count !== looks) continue
+    Atomics.add(words, FaultWord.Scanning, 1)
+    waitAtGate(words)
+    Atomics.sub(words, FaultWord.Scanning, 1)
+  }
+}
+
+/** The same blocks, of which no thread gets to the third one. */
+function* dying(blocks: Iterable<Uint8Array>, words: Int32Array): Generator<Uint8Array> {
+  let count = 0
+  for (const block of blocks) {
+    yield block
+    if (++count < looks) continue
+    Atomics.sub(words, FaultWord.Deaths, 1)
+    process.exit(3)
+  }
+}
+
+/** The same blocks, and the first one again and again until the gate is open. */
+function* endless(blocks: Iterable<Uint8Array>, words: Int32Array): Generator<Uint8Array> {
+  for (const block of blocks) {
+    const copy = Uint8Array.from(block)
+    do yield copy
+    while (Atomics.load(words, FaultWord.Gate) === 0)
+  }
 }
 
 async function fail(path: Path | undefined, words: Int32Array): Promise<void> {
