@@ -21,6 +21,7 @@ export class Http1Exchange implements Exchange {
   countAnswer: ((method: string, status: number) => void) | undefined
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
+  #hasContinued = false
 
   constructor(message: IncomingMessage, response: ServerResponse, connection: Http1Connection) {
     this.message = message
@@ -47,6 +48,7 @@ export class Http1Exchange implements Exchange {
         length: Number(message.headers['content-length']),
         hasArrived: () => message.complete,
         prepare: () => {
+          this.#hasContinued = true
           if (expectsContinue(message)) response.writeContinue()
         },
       })
@@ -129,6 +131,8 @@ export class Http1Exchange implements Exchange {
   #bodyWillBeRead(): boolean {
     const { message, connection } = this
     if (message.complete || connection.socket.readableEnded) return true
+    // Nobody knows whether the body comes now: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+    if (expectsContinue(message) && !this.#hasContinued) return false
     const left = Number(message.headers['content-length']) - (this.#body?.receivedBytes ?? 0)
     // Not a number for a body in chunks, which may go on for ever.
     if (!(left <= maxParsedBytes)) return false

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { describe, expect, test } from 'vitest'
 import { ThreadPoolHttpServer } from '../src/index.ts'
@@ -219,6 +220,50 @@ describe('a large body', () => {
 })
 
 describe('a queue', () => {
+  test('that is full of bytes is an answer before the body is read', async () => {
+    await using running = await Running.start({ maxQueuedBytes: 1000 })
+    const held = running.ask('PUT', '/gate.json', '1'.padStart(800))
+    await running.until(FaultWord.AtGate, 1)
+    const put = (length: number, ...lines: string[]): string =>
+      [`PUT /a.json HTTP/1.1`, 'Host: x', `Content-Length: ${length}`, ...lines, '\r\n'].join(
+        '\r\n',
+      )
+    // One that is small is skipped when it comes, and the connection goes on.
+    const small = running.send()
+    small.write(put(300))
+    expect(await head(small)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n.*keep-alive/s)
+    small.write('2'.padStart(300))
+    small.end('GET /b.json HTTP/1.1\r\nHost: x\r\n\r\n')
+    expect(await text(small)).toMatch(/^HTTP\/1.1 200 /)
+    // Of one that is large, or may never come, nothing is waited for.
+    for (const request of [put(1_000_000), put(300, 'Expect: 100-continue')]) {
+      const socket = running.send()
+      socket.write(request)
+      expect(await head(socket)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n.*Connection: close/s)
+      socket.end()
+      await once(socket, 'close')
+    }
+    running.openGate()
+    expect((await held).status).toBe(200)
+    expect((await running.ask('GET', '/a.json')).text).toBe('null')
+  })
+
+  test('that is full of writes is an answer before the body is read', async () => {
+    await using running = await Running.start({ maxQueuedRequests: 1, metrics: true })
+    const held = running.ask('PUT', '/gate.json', '1')
+    await running.until(FaultWord.AtGate, 1)
+    // The writer takes so many in hand.
+    const others = Array.from({ length: 512 }, () => running.send('DELETE /a.json'))
+    await running.untilInFlight(1 + others.length)
+    const socket = running.send()
+    socket.write('PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n')
+    expect(await head(socket)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n/s)
+    running.openGate()
+    expect((await held).status).toBe(200)
+    for (const other of others) expect(await head(other)).toMatch(/^HTTP\/1.1 200 /)
+    for (const each of [socket, ...others]) each.destroy()
+  })
+
   test('that is full is an answer, not a wait', async () => {
     await using running = await Running.start({
       threads: 1,
@@ -285,6 +330,12 @@ describe('close()', () => {
     await closed
   })
 })
+
+/** What arrives first: small answers come in one piece. */
+async function head(socket: Socket): Promise<string> {
+  const [bytes] = (await once(socket, 'data')) as [Buffer]
+  return bytes.toString()
+}
 
 /** The body of an answer in chunks. */
 function bodyOf(received: Buffer): string {
