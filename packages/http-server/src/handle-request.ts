@@ -32,30 +32,39 @@ export function handleRequest(
     if (plan.kind === 'respond') return plan.response
     if (plan.kind === 'stream') throw new Refusal(501, 'Streams are answered by a server only')
     if (plan.kind === 'write' || plan.kind === 'body') return change(plan, request, context)
+    const deadline = deadlineOf(plan)
     return plan.maxBytes === undefined
-      ? answer(plan, context)
-      : limitedAnswer(plan, plan.maxBytes, context)
+      ? answer(plan, context, deadline)
+      : limitedAnswer(plan, plan.maxBytes, context, deadline)
   } catch (error) {
     return failureResponse(error, context.log)
   }
 }
 
+/** When it takes too long; undefined if never. */
+function deadlineOf({ timeoutMs }: ReadPlan): number | undefined {
+  return timeoutMs === undefined ? undefined : performance.now() + timeoutMs
+}
+
+/** @throws {Refusal} 400 */
+function checkTime(deadline: number | undefined): void {
+  if (deadline !== undefined && performance.now() > deadline) throw tooMuchData()
+}
+
 function answer(
   plan: RespondPlan | ReadPlan,
   { store, streamedAnswers }: HandlerContext,
+  deadline: number | undefined,
   opened?: TreeSnapshot,
 ): HttpResponse {
   if (plan.kind === 'respond') return plan.response
-  const begin = plan.timeoutMs === undefined ? 0 : performance.now()
   const snapshot = opened ?? store.snapshot()
   try {
     const response = compressed(plan.run(snapshot), plan.compression)
-    if (plan.timeoutMs !== undefined && performance.now() - begin > plan.timeoutMs) {
-      throw tooMuchData()
-    }
+    checkTime(deadline)
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
-      return { ...response, body: streamedAnswers.begin(body, snapshot) }
+      return { ...response, body: streamedAnswers.begin(body, snapshot), deadline }
     }
     snapshot.close()
     return response
@@ -70,12 +79,14 @@ async function limitedAnswer(
   plan: ReadPlan,
   maxBytes: number,
   context: HandlerContext,
+  deadline: number | undefined,
 ): Promise<HttpResponse> {
   let snapshot: TreeSnapshot | undefined
   try {
     snapshot = context.store.snapshot()
-    await checkAnswerSize(plan.run(snapshot), maxBytes, new TimeSlice(() => {}).rest)
-    return answer(plan, context, snapshot)
+    const slice = new TimeSlice(() => checkTime(deadline))
+    await checkAnswerSize(plan.run(snapshot), maxBytes, slice.rest)
+    return answer(plan, context, deadline, snapshot)
   } catch (error) {
     snapshot?.close()
     return failureResponse(error, context.log)
@@ -136,7 +147,7 @@ async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResp
   const next = plan.answer(await context.store.write(await sized(plan, context)))
   if (next.kind === 'respond') return next.response
   try {
-    return answer(next, context)
+    return answer(next, context, undefined)
   } catch (error) {
     // It was committed, so that no answer may say that nothing was written.
     return unshownResponse(error, context.log)

@@ -61,6 +61,11 @@ export interface HttpResponse {
    * it says what the headers are, and is not sent.
    */
   readonly body?: Uint8Array | Iterable<Uint8Array>
+  /**
+   * When a body in blocks has to have left, as `performance.now()` gives it: what has not is broken off, so
+   * that it does not look like all of it. Default: whenever its client has taken it.
+   */
+  readonly deadline?: number | undefined
 }
 
 /** What a listener sends: blocks may also come from another thread. */

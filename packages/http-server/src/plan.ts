@@ -18,7 +18,7 @@ export interface RespondPlan {
 /** The answer lies in a snapshot. */
 export interface ReadPlan {
   readonly kind: 'read'
-  /** How long it may take until the answer begins; what takes longer is refused. */
+  /** How long it may take: an answer that has not begun by then is refused, one that has is broken off. */
   readonly timeoutMs?: number | undefined
   /** Most bytes of a body in blocks; a longer one is refused. Default: any number. */
   readonly maxBytes?: number | undefined

@@ -38,13 +38,24 @@ function iteratorOf(blocks: Blocks): BlocksIterator {
 
 async function sendBlocks(exchange: Exchange, answer: Answer, blocks: Blocks): Promise<void> {
   const iterator = iteratorOf(blocks)
+  // Also while the next block is waited for: who reads it is told at once that nobody wants it.
+  const giveUp = (): void => void iterator.return?.()
+  exchange.onGone(giveUp)
+  const deadline = breakOffAt(exchange, answer.deadline)
   try {
     exchange.sendHead(answer)
     if (exchange.method !== 'HEAD') await writeBlocks(exchange, iterator)
     if (!exchange.isGone) exchange.end()
   } finally {
+    clearTimeout(deadline)
+    exchange.offGone(giveUp)
     await iterator.return?.()
   }
+}
+
+function breakOffAt(exchange: Exchange, deadline: number | undefined): NodeJS.Timeout | undefined {
+  if (deadline === undefined) return undefined
+  return setTimeout(() => exchange.breakOff(), Math.max(0, deadline - performance.now()))
 }
 
 async function writeBlocks(exchange: Exchange, blocks: BlocksIterator): Promise<void> {

@@ -88,14 +88,15 @@ export class ReaderPool {
     pool.once('workerReady', () => this.fill())
   }
 
-  /** @param timeoutMs How long it may take until the answer begins. Default: for ever. */
+  /** @param timeoutMs How long it may take: the answer is a refusal then, or has a deadline. Default: for ever. */
   async read(request: HttpRequest, timeoutMs?: number): Promise<Answer> {
     if (timeoutMs === undefined) return this.#read(request, undefined)
+    const deadline = performance.now() + timeoutMs
     const timeLimit = new AbortController()
     const timer = setTimeout(() => timeLimit.abort(tooMuchData()), timeoutMs)
     const answer = await this.#read(request, AbortSignal.any([request.signal, timeLimit.signal]))
     clearTimeout(timer)
-    return answer
+    return { ...answer, deadline }
   }
 
   async #read(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {

@@ -55,6 +55,8 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     if (await this.#until(() => this.#window.waiting > 0)) {
       return { done: false, value: this.#get(pieceBytes) }
     }
+    // It was given up meanwhile.
+    if (this.#isDone) return { done: true, value: undefined }
     const value = await this.#readFile()
     if (value !== undefined) return { done: false, value }
     await this.return()
@@ -67,6 +69,8 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     this.#isDone = true
     this.#onDone()
     this.#window.tell(WindowWord.Cancelled, 1, WindowWord.Taken)
+    // Whoever waits here for more.
+    Atomics.notify(this.#window.words, WindowWord.Sent)
     await this.#closeFile()
     return { done: true, value: undefined }
   }
@@ -95,11 +99,12 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
   }
 
   /**
-   * Waits until it is so, or nothing more will come into the window.
+   * Waits until it is so, or nothing more will come into the window, or is wanted.
    * @throws when the sender has failed
    */
   async #until(isReady: () => boolean): Promise<boolean> {
     for (;;) {
+      if (this.#isDone) return false
       const seen = this.#window.load(WindowWord.Sent)
       const state = this.#window.load(WindowWord.State)
       if (isReady()) return true

@@ -413,6 +413,37 @@ export function describeConnections(start: StartServer): void {
     })
   })
 
+  describe('timeout', () => {
+    test('breaks off an answer that has begun, when its client takes too long', async () => {
+      await using server = await Fixture.open(start, { writeTimeoutMs: 600_000 })
+      await server.put(
+        '/a.json',
+        Array.from({ length: 200 }, () => 'x'.repeat(100_000)),
+      )
+      // One that has not begun by then is refused, as it may be on a busy machine.
+      for (let timeoutMs = 50; ; timeoutMs *= 2) {
+        const socket = server.connect()
+        socket.on('error', () => {})
+        socket.write(`GET /a.json?timeout=${timeoutMs}ms HTTP/1.1\r\n${close}\r\n`)
+        const begin = await readHead(socket)
+        if (begin.startsWith('HTTP/1.1 400 ')) continue
+        socket.pause()
+        // Nobody reads, so that there is nothing else that could end the connection.
+        await server.server.close({ timeoutMs: 600_000 })
+        const rest = await text(socket).catch(() => '')
+        expect(`${begin}${rest}`).toMatch(/^HTTP\/1.1 200 (?!.*0\r\n\r\n$)/s)
+        return
+      }
+    })
+
+    test('lets an answer be that has left by then', async () => {
+      await using server = await Fixture.open(start)
+      const value = Array.from({ length: 20 }, () => 'x'.repeat(100_000))
+      await server.put('/a.json', value)
+      expect(await server.read('/a.json?timeout=15min')).toBe(JSON.stringify(value))
+    })
+  })
+
   describe('close()', () => {
     test('closes connections that rest, and takes no further ones', async () => {
       await using server = await Fixture.open(start)
