@@ -46,12 +46,25 @@ const brand = Symbol.for('@elkyn/thread-pool/worker-definition')
 /**
  * Says what the threads of a pool do. Export the result from the worker module, under any name, and pass its type to
  * `ThreadPool<typeof worker>`.
+ *
+ * @throws {TypeError} if there are no handlers, or one is no function
  */
 export function defineWorker<
   const Handlers extends Record<string, Handler<State>>,
   State = unknown,
 >(definition: WorkerDefinition<State, Handlers>): WorkerDefinition<State, Handlers> {
+  for (const [name, handler] of Object.entries(handlersOf(definition))) {
+    if (typeof handler !== 'function') throw new TypeError(`The handler "${name}" is no function`)
+  }
   return Object.assign({}, definition, { [brand]: true })
+}
+
+// It may come from JavaScript: its type is a hope.
+function handlersOf({ handlers }: { handlers?: unknown }): Record<string, unknown> {
+  if (typeof handlers === 'object' && handlers !== null) return { ...handlers }
+  throw new TypeError(
+    'Cannot define a worker without handlers: an object with a function for each name',
+  )
 }
 
 /** Whether the value was made by {@link defineWorker}, be it another copy of this module's. */

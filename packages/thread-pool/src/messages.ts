@@ -32,6 +32,8 @@ export type ToThread =
   | { type: 'no-value'; tag: number }
   /** Fire the signal of a running task. The shared table says it already. */
   | { type: 'cancel'; tag: number }
+  /** Answer with those of these tasks that the thread has not in hand. */
+  | { type: 'stock'; tags: number[] }
   /** Finish what is in hand, tear down, exit. */
   | { type: 'stop' }
 
@@ -48,6 +50,10 @@ export type ToPool =
   /** A result that needs a structured clone, or did not fit into the ring. */
   | { type: 'result'; tag: number; value: unknown; waitUs: number; runUs: number }
   | { type: 'error'; tag: number; error: Thrown; waitUs: number; runUs: number }
+  /** A message from the pool could not be read. */
+  | { type: 'unreadable' }
+  /** The answer to `stock`. */
+  | { type: 'missing'; tags: number[] }
   /** Torn down. The thread exits next. */
   | { type: 'bye'; error?: Thrown }
 

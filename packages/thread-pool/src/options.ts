@@ -159,6 +159,11 @@ export function resolveOptions(options: ThreadPoolOptions): ResolvedOptions {
   const priorities = integer(options, 'priorities', 3, 1, 8)
   const queueCapacity = powerOfTwo(options, 'queueCapacity', 1024, 1, 8192)
   const terminable = options.terminable ?? true
+  if (typeof terminable !== 'boolean') {
+    throw new TypeError(`terminable must be true or false, not ${String(terminable)}`)
+  }
+  const name = options.name ?? 'pool'
+  if (typeof name !== 'string') throw new TypeError(`name must be a string, not ${String(name)}`)
   const killAfterMs = duration(options, 'killAfterMs', Infinity)
   if (!terminable && killAfterMs !== Infinity) {
     throw new TypeError('Cannot use killAfterMs with terminable: false')
@@ -170,7 +175,7 @@ export function resolveOptions(options: ThreadPoolOptions): ResolvedOptions {
   return {
     worker: workerUrl(options.worker),
     entry: new URL(workerUrl(options.entry ?? ownEntry())),
-    name: options.name ?? 'pool',
+    name,
     minThreads,
     maxThreads,
     scaleUpWaitMs: duration(options, 'scaleUpWaitMs', 10),
@@ -204,6 +209,9 @@ function ownEntry(): URL {
 
 function workerUrl(worker: URL | string): string {
   if (worker instanceof URL) return worker.href
+  if (typeof worker !== 'string') {
+    throw new TypeError(`worker must be a URL or a path, not ${String(worker)}`)
+  }
   if (/^(?:file|data|node):/.test(worker)) return worker
   return pathToFileURL(isAbsolute(worker) ? worker : resolve(worker)).href
 }

@@ -21,7 +21,8 @@ import { PoolMeter } from './pool-meter.ts'
 import type { PoolMetrics } from './pool-metrics.ts'
 import { Quarantine } from './quarantine.ts'
 import { Task } from './task.ts'
-import type { TaskFields } from './task.ts'
+import { TaskState } from './task-table.ts'
+import { noOptions, taskFields } from './task-fields.ts'
 import type { StartWorker, Thread } from './thread.ts'
 import { readValue } from './value-codec.ts'
 import type { TaskName, TaskResult, TaskValue, UntypedWorker } from './worker-types.ts'
@@ -45,8 +46,6 @@ const lastWaitMs = 5000
 const tickMs = 20
 // Completions that are read from one thread before the others, and the event loop, have a turn.
 const readLimit = 256
-
-const noOptions: RunOptions = {}
 
 const startNodeWorker: StartWorker = (entry, options) => new Worker(entry, options)
 
@@ -83,7 +82,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closed: Promise<CloseReport> | undefined
   #onEmpty: (() => void) | undefined
-  readonly #defaultPriority: number
   // One listener for all reads, with the thread that is being read beside it.
   #reading: Thread | undefined
   readonly #listener: Parameters<Thread['readCompletions']>[1] = (
@@ -120,7 +118,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#options = resolveOptions(options)
     const { maxThreads, concurrency, maxQueue, priorities } = this.#options
     this.#limit = maxQueue + maxThreads * concurrency
-    this.#defaultPriority = priorities >> 1
     this.#oldest = Array.from({ length: priorities }, () => new Fifo<Task>())
     this.#dispatcher = new Dispatcher(this.#options)
     this.#doorbell = new Doorbell(() => this.#drain())
@@ -211,7 +208,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   run(task: TaskValue<W, 'default'>, options?: RunOptions): Promise<TaskResult<W, 'default'>>
   run(value: unknown, options: RunOptions = noOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#submit(new Task(this.#fields(value, options), resolve, reject))
+      this.#submit(new Task(taskFields(value, options, this.#options), resolve, reject))
     })
   }
 
@@ -263,35 +260,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   // Accepting tasks.
 
-  #fields(value: unknown, options: RunOptions): TaskFields {
-    const { name = 'default', signal, transferList, key } = options
-    const settings = this.#options
-    const fields: TaskFields = {
-      value,
-      name,
-      signal,
-      transferList,
-      key,
-      priority: options.priority ?? this.#defaultPriority,
-      timeoutMs: options.timeoutMs ?? settings.timeoutMs,
-      retry: options.retry ?? settings.retry,
-      since: now(),
-    }
-    if (options !== noOptions) {
-      integer(fields, 'priority', 0, 0, settings.priorities - 1)
-      integer(fields, 'retry', 0, 0, 1000)
-      duration(fields, 'timeoutMs', Infinity)
-      if (typeof name !== 'string' || name.length > 0x3fff) {
-        throw new TypeError('name must be a string of at most 16,383 characters')
-      }
-      if (fields.retry > 0 && (transferList?.length ?? 0) > 0 && options.retry !== undefined) {
-        throw new TypeError('Cannot retry a task with a transferList: its buffers are gone then')
-      }
-    }
-    if ((transferList?.length ?? 0) > 0) fields.retry = 0
-    return fields
-  }
-
   #submit(task: Task): void {
     const refusal = this.#refusal(task)
     if (refusal !== undefined) {
@@ -333,7 +301,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     try {
       isSent = this.#dispatcher.send(task, idle?.index ?? -1)
     } catch (error) {
-      task.reject(error)
+      task.reject(notCloneable('send', error))
       return
     }
     task.isAccepted = true
@@ -631,6 +599,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         this.#dispatcher.feed()
         break
       }
+      case 'unreadable':
+        this.#takeStock(thread)
+        break
+      case 'missing':
+        this.#giveUpMissing(thread, message.tags)
+        break
       case 'hello':
       case 'ready':
       case 'failed':
@@ -638,6 +612,36 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         break
       default:
         message satisfies never
+    }
+  }
+
+  /**
+   * A message between the pool and a thread could not be read at its end, which says nothing about whose value it
+   * was. So the thread is asked which of its tasks it knows: messages keep their order, and all that were under way
+   * have arrived by then.
+   */
+  #takeStock(thread: Thread): void {
+    const { table } = this.#dispatcher
+    const tags: number[] = []
+    for (const { tag, port } of this.#dispatcher.sent()) {
+      const isThere = table.state(tag) === TaskState.Running || port === 'sent'
+      if (isThere && table.thread(tag) === thread.index) tags.push(tag)
+    }
+    thread.post({ type: 'stock', tags })
+  }
+
+  /** The thread has nothing of these tasks in hand: their values got lost on the way there or back. */
+  #giveUpMissing(thread: Thread, tags: readonly number[]): void {
+    while (this.#read(thread, readLimit) > 0) {
+      // What it has answered is answered.
+    }
+    for (const tag of tags) {
+      const task = this.#dispatcher.find(tag)
+      if (task === undefined) continue
+      const verb = this.#dispatcher.table.state(tag) === TaskState.Running ? 'return' : 'send'
+      this.#dispatcher.release(task)
+      const error = notCloneable(verb, 'it could be written as a message and not be read')
+      this.#reject(task, error, 'failed')
     }
   }
 

@@ -96,6 +96,7 @@ export class Thread {
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     port1.on('message', (message: ToPool) => this.#receive(message))
+    port1.on('messageerror', () => this.#receive({ type: 'unreadable' }))
     port1.unref()
     this.#boot(port2)
     this.#timer = this.#limitStart(options.startTimeoutMs)
@@ -223,6 +224,8 @@ export class Thread {
       case 'ask':
       case 'result':
       case 'error':
+      case 'unreadable':
+      case 'missing':
         this.#around.onMessage(this, message)
         break
       default:

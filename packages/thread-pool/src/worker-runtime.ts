@@ -83,6 +83,7 @@ export class WorkerRuntime {
     this.#scope.state = state
     this.#names = Object.keys(definition.handlers)
     this.#port.on('message', (message: ToThread) => this.#receive(message))
+    this.#port.on('messageerror', () => this.#post({ type: 'unreadable' }))
     this.#post({ type: 'ready', participant: this.#queue.participant, names: this.#names })
     await this.#loop()
     while (this.#running.size + this.#asked.size + this.#arrived.length > 0) await this.#idle()
@@ -279,17 +280,26 @@ export class WorkerRuntime {
 
   #return(run: TaskRun, result: unknown): void {
     this.#end(run)
-    if (isMoved(result)) return this.#postResult(run, result.value, result.transferList)
-    const writer = this.#writer
-    writer.prepare(result)
-    if (writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Returned)) {
-      writer.clear()
-      this.#postResult(run, result, [])
+    try {
+      if (isMoved(result)) return this.#postResult(run, result.value, result.transferList)
+      const writer = this.#writer
+      writer.prepare(result)
+      if (writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Returned)) {
+        writer.clear()
+        this.#postResult(run, result, [])
+      }
+    } catch (error) {
+      // A getter has thrown, or it cannot be cloned.
+      this.#fail(run, notCloneable('return', error))
     }
   }
 
   #throw(run: TaskRun, thrown: unknown): void {
     this.#end(run)
+    this.#fail(run, thrown)
+  }
+
+  #fail(run: TaskRun, thrown: unknown): void {
     const error = packThrown(thrown)
     this.#writer.prepare(error)
     if (this.#writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Threw)) {
@@ -321,11 +331,7 @@ export class WorkerRuntime {
   #postResult(run: TaskRun, value: unknown, transferList: readonly TransferListItem[]): void {
     const { tag, waitUs } = run
     const message: ToPool = { type: 'result', tag, value, waitUs, runUs: this.#runUs(run) }
-    try {
-      this.#port.postMessage(message, transferList)
-    } catch (error) {
-      this.#throw(run, notCloneable('return', error))
-    }
+    this.#port.postMessage(message, transferList)
   }
 
   #runUs(run: TaskRun): number {
@@ -355,12 +361,21 @@ export class WorkerRuntime {
       case 'cancel':
         this.#running.get(message.tag)?.abort()
         break
+      case 'stock':
+        this.#post({ type: 'missing', tags: message.tags.filter((tag) => !this.#isInHand(tag)) })
+        break
       case 'stop':
         break
       default:
         message satisfies never
     }
     this.#interrupt()
+  }
+
+  /** Whether a task runs or is about to. One whose value is still asked for has not come, and will not. */
+  #isInHand(tag: number): boolean {
+    this.#asked.delete(tag)
+    return this.#running.has(tag) || this.#arrived.some(({ taken }) => taken.tag === tag)
   }
 
   #startArrived(): void {

@@ -175,6 +175,12 @@ test('options that cannot be meant are mistakes', async () => {
   await expect(pool.run(1, { retry: 1, transferList: [new ArrayBuffer(1)] })).rejects.toThrow(
     TypeError,
   )
+  await expect(pool.run(1, null as never)).rejects.toThrow('options')
+  await expect(pool.run(1, { signal: {} as AbortSignal })).rejects.toThrow('AbortSignal')
+  expect(pool.pending).toBe(0)
+  expect(() => makeFakePool({}, { worker: 5 as never })).toThrow('worker must be')
+  expect(() => makeFakePool({}, { terminable: 'no' as never })).toThrow('terminable')
+  expect(() => makeFakePool({}, { name: 5 as never })).toThrow('name')
   expect(() => makeFakePool({}, { threads: 0 })).toThrow(RangeError)
   expect(() => makeFakePool({}, { maxThreads: 2 })).toThrow(TypeError)
   expect(() => makeFakePool({}, { killAfterMs: 5 })).toThrow('terminable')

@@ -32,6 +32,10 @@ interface Handlers extends Record<string, (task: never, context: TaskContext<Sta
   untilAborted(word: number, context: TaskContext<State>): Promise<unknown>
   forever(word: number, context: TaskContext<State>): never
   unclonable(): unknown
+  throwsWhenRead(): unknown
+  throwsWhenReadLater(): Promise<unknown>
+  detachedLater(): Promise<Uint8Array>
+  nested(depth: number): unknown
   sleep(ms: number): Promise<number>
 }
 
@@ -44,6 +48,14 @@ class CustomError extends RangeError {
   override readonly name = 'CustomError'
   readonly detail: { retryAfter: number } = { retryAfter: 3 }
   readonly code = 'E_CUSTOM'
+}
+
+function hostile(): unknown {
+  return {
+    get property(): never {
+      throw new Error('a hostile getter')
+    },
+  }
 }
 
 /** Handlers that do what tests need. A gate is a word that is 0 before, and 1 once the handler has begun; 2 opens it. */
@@ -126,6 +138,18 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       }
     },
     unclonable: () => () => 1,
+    throwsWhenRead: hostile,
+    throwsWhenReadLater: async () => hostile(),
+    async detachedLater() {
+      const bytes = new Uint8Array(10)
+      structuredClone(bytes, { transfer: [bytes.buffer] })
+      return bytes
+    },
+    nested(depth) {
+      let value: unknown = depth
+      for (let level = 0; level < depth; level++) value = [value]
+      return value
+    },
     sleep: (ms) => sleep(ms, ms),
   } satisfies Handlers,
 })

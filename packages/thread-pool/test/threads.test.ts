@@ -1,5 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
@@ -164,6 +167,34 @@ test('plain functions of a module are handlers', async () => {
   const plain = pool as unknown as ThreadPool
   expect(await plain.run({ a: 1, b: 2 })).toBe(3)
   expect(await plain.run(4, { name: 'double' })).toBe(8)
+})
+
+// As Piscina loads them, too: `exports`, and promises of functions.
+test.each([
+  ['module.exports = (task) => task * 2', 'default', 4],
+  ['module.exports = { default: (task) => task * 2, other: (task) => task * 3 }', 'other', 6],
+  ['exports.__esModule = true; exports.default = (task) => task * 2', 'default', 4],
+  ['module.exports = (async () => (task) => task * 2)()', 'default', 4],
+  ['exports.later = Promise.resolve((task) => task * 2)', 'later', 4],
+])('a CommonJS module is a worker: %s', async (source, name, expected) => {
+  const folder = mkdtempSync(join(tmpdir(), 'thread-pool-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'worker.cjs')
+  writeFileSync(file, source)
+  const { pool } = makePool({ threads: 1, worker: file })
+  expect(await (pool as unknown as ThreadPool).run(2, { name })).toBe(expected)
+})
+
+test('a handler that is no function is an error of the start', async () => {
+  const entry = new URL('../src/worker.ts', import.meta.url).href
+  const source = `import { defineWorker } from '${entry}'\nexport const worker = defineWorker({ handlers: { default: 5 } })`
+  const { pool } = makePool({
+    threads: 1,
+    worker: `data:text/javascript,${encodeURIComponent(source)}`,
+  })
+  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
+  expect((failure as Error).message).toContain('"default" is no function')
 })
 
 test('pending tasks keep the process alive, an idle pool does not', () => {

@@ -143,6 +143,43 @@ test('a result that cannot be cloned is an error that says so', async () => {
   expect(await pool.run('next')).toBe('next')
 })
 
+test('a value that throws while it is read is that error, and its thread lives on', async () => {
+  const { pool } = makePool({ threads: 1 })
+  for (const name of ['throwsWhenRead', 'throwsWhenReadLater', 'detachedLater'] as const) {
+    expect(await codeOf(pool.run(undefined, { name }))).toBe('ERR_VALUE_NOT_CLONEABLE')
+  }
+  const detached = new Uint8Array(10)
+  structuredClone(detached, { transfer: [detached.buffer] })
+  expect(await codeOf(pool.run(detached))).toBe('ERR_VALUE_NOT_CLONEABLE')
+  expect(pool.metrics()).toMatchObject({ crashes: 0, pending: 0 })
+})
+
+// Writing it takes less of the stack than reading it, and stacks differ between threads: somewhere on the way it
+// can be written and not be read.
+const depths = Array.from({ length: 20 }, (_, step) => Math.round(500 * 1.3 ** step))
+
+function nested(depth: number): unknown {
+  let value: unknown = depth
+  for (let level = 0; level < depth; level++) value = [value]
+  return value
+}
+
+test('a task too deep to be read in the thread is an error, at each depth', async () => {
+  const { pool } = makePool({ threads: 1, resourceLimits: { stackSizeMb: 1 } })
+  const deep = depths.map((depth) => codeOf(pool.run(nested(depth), { name: 'where' })))
+  const codes = new Set(await Promise.all(deep))
+  expect(codes).toEqual(new Set(['fulfilled', 'ERR_VALUE_NOT_CLONEABLE']))
+  expect(await pool.run('next')).toBe('next')
+})
+
+test('a result too deep to be read here is an error, at each depth', async () => {
+  const { pool } = makePool({ threads: 1 })
+  const deep = depths.map((depth) => codeOf(pool.run(depth, { name: 'nested' })))
+  const codes = new Set(await Promise.all(deep))
+  expect(codes).toEqual(new Set(['fulfilled', 'ERR_VALUE_NOT_CLONEABLE']))
+  expect(await pool.run('next')).toBe('next')
+})
+
 test('what a handler throws keeps class, name, message, stack, code, cause and own data', async () => {
   const { pool } = makePool({ threads: 1 })
   const thrown: unknown = await pool
