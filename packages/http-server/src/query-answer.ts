@@ -1,5 +1,5 @@
 import { TreeError, childPath, quote } from '@elkyn/tree'
-import type { JsonForm, Path, QueryResult, TreeSnapshot } from '@elkyn/tree'
+import type { JsonForm, Path, QueryEntry, QueryResult, TreeSnapshot } from '@elkyn/tree'
 import { indexNotDefined } from './failure.ts'
 import type { QueryRequest } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
@@ -27,7 +27,7 @@ export function queryBlocks(
   const { path, shownPath, form } = place
   try {
     const result = snapshot.query(path, query)
-    if (shape === 'count') return [Buffer.from(String(result.count()))]
+    if (shape === 'count') return countBlocks(result)
     if (snapshot.kind(path) === 'none') return undefined
     if (shape === 'page') return pageBlocks(snapshot, place, result)
     // [unconfirmed] A leaf has no children, and is none of its own.
@@ -43,6 +43,14 @@ export function indexRefusal(error: unknown, shownPath: Path): Refusal | undefin
   return new Refusal(400, indexNotDefined({ index: error.index, path: shownPath }))
 }
 
+// Stands among blocks where many children were looked at and nothing is to be said yet.
+const pause = new Uint8Array()
+
+function* countBlocks(result: QueryResult): Generator<Uint8Array> {
+  const count = yield* blocksOfSteps(result.countSteps(), () => [pause])
+  yield Buffer.from(String(count))
+}
+
 /** The children in the order of the query, which no object keeps, and the cursor of the next page. */
 function* pageBlocks(
   snapshot: TreeSnapshot,
@@ -55,19 +63,44 @@ function* pageBlocks(
     pieces.push(piece)
     length += piece.length
   }
+  const taken = (): Uint8Array => {
+    const block = Buffer.concat(pieces)
+    pieces = []
+    length = 0
+    return block
+  }
   let before = '{"children":['
-  for (const { key } of result.entries()) {
-    add(Buffer.from(`${before}{"key":${quote(key)},"value":`))
+  function* blocksOfChild(child: QueryEntry | undefined): Iterable<Uint8Array> {
+    if (child === undefined) {
+      yield pause
+      return
+    }
+    add(Buffer.from(`${before}{"key":${quote(child.key)},"value":`))
     before = '},'
-    for (const block of snapshot.jsonBlocks(childPath(path, key), form) ?? nullBlocks) {
+    for (const block of snapshot.jsonBlocks(childPath(path, child.key), form) ?? nullBlocks) {
       add(block)
-      if (length < blockLength) continue
-      yield Buffer.concat(pieces)
-      pieces = []
-      length = 0
+      if (length >= blockLength) yield taken()
     }
   }
+  const cursor = yield* blocksOfSteps(result.pageSteps(), blocksOfChild)
   const end = before === '},' ? '}' : before
-  add(Buffer.from(`${end}],"cursor":${JSON.stringify(result.cursor() ?? null)}}`))
-  yield Buffer.concat(pieces)
+  add(Buffer.from(`${end}],"cursor":${JSON.stringify(cursor ?? null)}}`))
+  yield taken()
+}
+
+/** What steps come to, when the blocks were given that belong to each of them. */
+function* blocksOfSteps<T, R>(
+  steps: Generator<T, R, void>,
+  blocksOf: (item: T) => Iterable<Uint8Array>,
+): Generator<Uint8Array, R, void> {
+  try {
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done === true) return value
+      yield* blocksOf(value)
+    }
+  } finally {
+    // Where the blocks are given up, what the steps read from has to end.
+    steps.return(undefined as R)
+  }
 }

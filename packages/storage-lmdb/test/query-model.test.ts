@@ -327,6 +327,16 @@ function attempt<T>(work: () => T): T | string {
   }
 }
 
+/** What steps gave and came to, without the pauses. */
+function inSteps<T, R>(steps: Generator<T, R, void>) {
+  const given: T[] = []
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return { given, result: value }
+    if (value !== undefined) given.push(value)
+  }
+}
+
 function shown(result: QueryResult) {
   const text = (form: 'plain' | 'export') => {
     const blocks = result.jsonBlocks(form)
@@ -337,6 +347,8 @@ function shown(result: QueryResult) {
     entries: [...result.entries()],
     again: result.count(),
     cursor: result.cursor(),
+    page: inSteps(result.pageSteps()),
+    counted: inSteps(result.countSteps()),
     plain: text('plain'),
     export: text('export'),
   }

@@ -70,8 +70,13 @@ export function isArrayLike(children: {
     if (!isIndexKey(key)) return false
     last = key
   }
+  return fillArray(children.size, last)
+}
+
+/** Whether so many children whose keys are indices, this one the last, are enough for an array. */
+export function fillArray(size: number, last: string): boolean {
   // More digits than any number of children has would only lose precision here, not the answer.
-  return Number(last) < 2 * children.size
+  return Number(last) < 2 * size
 }
 
 /** Whether a key is an integer from 0 as JSON writes it: no sign, no leading zeros. */

@@ -23,11 +23,17 @@ const pauseLength = 256
 
 /** Says after how many children it is time for a pause. */
 export class PauseCount {
+  readonly #length: number
   #looked = 0
+
+  /** @param length How many are looked at before a pause. */
+  constructor(length: number = pauseLength) {
+    this.#length = length
+  }
 
   /** Counts a child. @returns whether to pause. */
   next(): boolean {
-    return ++this.#looked % pauseLength === 0
+    return ++this.#looked % this.#length === 0
   }
 }
 

@@ -1,5 +1,6 @@
-import { isArrayLike, quote } from './canonical.ts'
+import { fillArray, isIndexKey, quote } from './canonical.ts'
 import { compareKeys } from './key-order.ts'
+import { PauseCount } from './query-children.ts'
 import { writeCursor } from './query-cursor.ts'
 import type { QueryPlan } from './query-plan.ts'
 import type { QueryEntry, QueryResult } from './query.ts'
@@ -36,6 +37,19 @@ export function checkedResult(result: QueryResult, check: () => void): QueryResu
       check()
     }
   }
+  function* checkedSteps<T, R>(steps: Generator<T, R, void>): Generator<T, R, void> {
+    try {
+      for (;;) {
+        check()
+        const { done, value } = steps.next()
+        if (done === true) return value
+        yield value
+      }
+    } finally {
+      // Where they are given up, what they read from has to end.
+      steps.return(undefined as R)
+    }
+  }
   return {
     entries: () => checked(result.entries()),
     count() {
@@ -46,6 +60,8 @@ export function checkedResult(result: QueryResult, check: () => void): QueryResu
       check()
       return result.cursor()
     },
+    pageSteps: () => checkedSteps(result.pageSteps()),
+    countSteps: () => checkedSteps(result.countSteps()),
     jsonBlocks(form) {
       check()
       const blocks = result.jsonBlocks(form)
@@ -77,14 +93,19 @@ class ReadResult implements QueryResult {
   }
 
   count(): number {
+    return resultOf(this.countSteps())
+  }
+
+  *countSteps(): Generator<undefined, number, void> {
     if (!this.#reading.isBranch) return 0
     if (this.#page !== undefined) return this.#page.entries.length
     const { limit } = this.#plan
     const known = this.#reading.countMatches()
     if (known !== undefined) return Math.min(known, limit)
     let count = 0
-    for (const _ of found(this.#reading.matches(false))) {
-      if (++count === limit) break
+    for (const entry of this.#reading.matches(false)) {
+      if (entry === undefined) yield entry
+      else if (++count === limit) break
     }
     return count
   }
@@ -97,13 +118,33 @@ class ReadResult implements QueryResult {
     return isLast || last === undefined ? undefined : writeCursor(last, signature)
   }
 
+  *pageSteps(): Generator<QueryEntry | undefined, string | undefined, void> {
+    if (!this.#reading.isBranch) return undefined
+    const { limit, isFromLast, isReverse, signature } = this.#plan
+    if (isFromLast) {
+      this.#page ??= yield* this.#readPage(undefined)
+      yield* this.#page.entries
+      return undefined
+    }
+    let count = 0
+    let last: QueryEntry | undefined
+    for (const entry of this.#reading.matches(isReverse)) {
+      if (count === limit && entry !== undefined) return last && writeCursor(last, signature)
+      yield entry
+      if (entry === undefined) continue
+      last = entry
+      count++
+    }
+    return undefined
+  }
+
   jsonBlocks(form: JsonForm = 'plain'): Iterable<Uint8Array> | undefined {
     return this.#reading.isBranch ? this.#blocks(form) : undefined
   }
 
   *#blocks(form: JsonForm): Generator<Uint8Array, void, void> {
-    const keys = yield* this.#keys()
-    const isArray = form === 'plain' && isArrayOf(keys)
+    const keys = yield* this.#keys(pause)
+    const isArray = form === 'plain' && (yield* isArrayOf(keys, pause))
     const packer = new BlockPacker()
     packer.text(isArray ? '[' : '{')
     let written = 0
@@ -127,8 +168,8 @@ class ReadResult implements QueryResult {
     yield packer.rest()
   }
 
-  /** The keys that were found, in key order, to be gone through several times. Yields pauses. */
-  *#keys(): Generator<Uint8Array, () => Iterable<string | undefined>, void> {
+  /** The keys that were found, in key order, to be gone through several times. Yields `rest` now and then. */
+  *#keys<P>(rest: P): Generator<P, () => Iterable<string | undefined>, void> {
     const { order, range, filters, cursor, limit, isReverse } = this.#plan
     const isBounded = range.low !== undefined || range.high !== undefined || cursor !== undefined
     if (limit === Infinity && filters.length === 0 && !isBounded) return () => this.#reading.keys()
@@ -138,11 +179,11 @@ class ReadResult implements QueryResult {
     const keys: string[] = []
     if (limit === Infinity) {
       for (const key of keysOf(this.#reading.matches(isReverse))) {
-        if (key === undefined) yield pause
+        if (key === undefined) yield rest
         else keys.push(key)
       }
     } else {
-      this.#page ??= yield* this.#readPage()
+      this.#page ??= yield* this.#readPage(rest)
       for (const { key } of this.#page.entries) keys.push(key)
     }
     keys.sort(compareKeys)
@@ -150,22 +191,17 @@ class ReadResult implements QueryResult {
   }
 
   #limited(): Page {
-    if (this.#page !== undefined) return this.#page
-    const reading = this.#readPage()
-    for (;;) {
-      const { done, value } = reading.next()
-      if (done === true) return (this.#page = value)
-    }
+    return (this.#page ??= resultOf(this.#readPage(undefined)))
   }
 
-  /** Yields pauses. */
-  *#readPage(): Generator<Uint8Array, Page, void> {
+  /** Yields `rest` now and then. */
+  *#readPage<P>(rest: P): Generator<P, Page, void> {
     const { limit, isFromLast, isReverse } = this.#plan
     const entries: QueryEntry[] = []
     let isLast = true
     for (const entry of this.#reading.matches(isReverse !== isFromLast)) {
       if (entry === undefined) {
-        yield pause
+        yield rest
         continue
       }
       if (entries.length === limit) {
@@ -192,23 +228,37 @@ function* keysOf(entries: Iterable<QueryEntry | undefined>): Iterable<string | u
   for (const entry of entries) yield entry?.key
 }
 
-/** Whether children with these keys are rendered as an array; stops at the first key that says no. */
-function isArrayOf(keys: () => Iterable<string | undefined>): boolean {
+/** What steps come to, without a pause. */
+function resultOf<R>(steps: Generator<undefined, R, void>): R {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** To look at a key alone takes a fraction of the time that a child takes. */
+const keysPauseLength = 2048
+
+/**
+ * Whether children with these keys are rendered as an array; stops at the first key that says no. Yields
+ * `rest` now and then.
+ */
+function* isArrayOf<P>(
+  keys: () => Iterable<string | undefined>,
+  rest: P,
+): Generator<P, boolean, void> {
   let size = 0
-  function* counted(): Iterable<string> {
-    for (const key of keys()) {
-      if (key === undefined) continue
+  let last = '0'
+  const pauses = new PauseCount(keysPauseLength)
+  for (const key of keys()) {
+    if (key !== undefined) {
+      if (!isIndexKey(key)) return false
       size++
-      yield key
+      last = key
     }
+    if (key === undefined || pauses.next()) yield rest
   }
-  const children = {
-    get size() {
-      return size
-    },
-    keys: counted,
-  }
-  return isArrayLike(children)
+  return fillArray(size, last)
 }
 
 const blockBytes = 64 * 1024

@@ -82,6 +82,13 @@ export interface QueryResult {
    */
   cursor(): string | undefined
   /**
+   * The children in the order of the query and, returned behind the last one, the cursor. For whoever does
+   * something else meanwhile: it gives `undefined` now and then, where many children were looked at.
+   */
+  pageSteps(): Generator<QueryEntry | undefined, string | undefined, void>
+  /** What {@link count} gives, in such steps. */
+  countSteps(): Generator<undefined, number, void>
+  /**
    * The node with these children only and without a priority of its own, as JSON bytes in blocks of
    * about 64 KiB, with members in key order; `{}` where none was found. Where many children are looked at,
    * empty blocks come between, so that something else can be done there. `undefined` where the node has

@@ -178,6 +178,29 @@ describe('jsonBlocks() of a query', () => {
       expect(blocks.filter(({ length }) => length === 0).length).toBeGreaterThan(5)
       expect(Buffer.concat(blocks).toString()).toBe('{"k1999":1999}')
     }
+    // Of what has no limit, the keys are gone through before the children are.
+    const all = [...runQuery(many, { orderBy: '$key', where: [last] }).jsonBlocks()!]
+    expect(all.filter(({ length }) => length === 0).length).toBeGreaterThan(2 * 5)
+    const list = fromJson(Array.from({ length: 5000 }, (_, i) => i))
+    const blocks = [...runQuery(list, { orderBy: '$key' }).jsonBlocks()!]
+    expect(blocks.slice(0, 2).map(({ length }) => length)).toEqual([0, 0])
+  })
+
+  test('and steps have pauses while they are still looking', () => {
+    const many = fromJson(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`k${i}`, i])))
+    const where = [{ field: '$value', op: '>', value: 1997 } as const]
+    for (const orderBy of ['$key', '$value', '$priority']) {
+      for (const limit of [{}, { limitToFirst: 1 }, { limitToFirst: 2 }, { limitToLast: 2 }]) {
+        const query = { orderBy, where, ...limit }
+        const steps = [...runQuery(many, query).pageSteps()]
+        expect(steps.filter((step) => step === undefined).length).toBeGreaterThan(2)
+        expect(steps.filter((step) => step !== undefined)).toEqual([
+          ...runQuery(many, query).entries(),
+        ])
+        const counting = [...runQuery(many, query).countSteps()]
+        expect(counting.length).toBeGreaterThan(2)
+      }
+    }
   })
 })
 

@@ -275,6 +275,31 @@ export function describeQueries(start: StartServer): void {
       expect([rest.children.length, rest.cursor]).toEqual([50, null])
     })
 
+    test('count and pages look through as many as there are', async () => {
+      await using server = await open()
+      const many = Object.fromEntries(
+        Array.from({ length: 3000 }, (_, id) => [`p${id}`, { age: id % 2, address: { city: id } }]),
+      )
+      await server.put('/people.json', many)
+      const by = `/people.json?where=${encodeURIComponent('{"age":1,"address/city":{">":2990}}')}`
+      for (const order of ['', '&orderBy="age"', '&orderBy="$priority"', '&reverse=true']) {
+        expect(await server.read(`${by}${order}&count=true`)).toBe('5')
+        expect(Object.keys(JSON.parse(await server.read(by + order)) as object)).toHaveLength(5)
+        const page = JSON.parse(await server.read(`${by}${order}&cursor=`)) as Page
+        expect([page.children.length, page.cursor]).toEqual([5, null])
+      }
+      const half = `${by}&orderBy="$key"&limitToFirst=3&cursor=`
+      const first = JSON.parse(await server.read(half)) as Page
+      const rest = JSON.parse(await server.read(half + String(first.cursor))) as Page
+      const found = [...first.children, ...rest.children].map(({ key }) => key)
+      expect(found).toEqual(['p2991', 'p2993', 'p2995', 'p2997', 'p2999'])
+      expect(rest.cursor).toBe(null)
+      const whole = JSON.parse(
+        await server.read('/people.json?orderBy="$key"&limitToFirst=99999&cursor='),
+      ) as Page
+      expect([whole.children.length, whole.cursor]).toEqual([3000, null])
+    })
+
     test('a page of nothing is empty, of large children whole', async () => {
       await using server = await open()
       expect(await server.read('/s.json?orderBy="$value"&equalTo=99&cursor=')).toBe(

@@ -65,6 +65,27 @@ export function describeQuerying({ describe, test, expect }: Suite): void {
       }
     })
 
+    test('a result comes in steps too, which say the same', (store) => {
+      using snapshot = open(store)
+      for (const query of [
+        { orderBy: '$key' },
+        { orderBy: '$key', limitToFirst: 2 },
+        { orderBy: '$priority', limitToFirst: 5, reverse: true },
+        { orderBy: '$priority', limitToLast: 2 },
+        { orderBy: '$key', where: [{ field: '$priority', op: '>=', value: 0 }] },
+        { orderBy: '$key', start: { value: 'z' }, limitToFirst: 1 },
+      ] satisfies TreeQuery[]) {
+        const result = snapshot.query(at('/list'), query)
+        expect(taken(result.pageSteps())).toEqual([[...result.entries()], result.cursor()])
+        expect(taken(result.countSteps())).toEqual([[], result.count()])
+      }
+      expect(taken(snapshot.query(at('/none'), { orderBy: '$key' }).pageSteps())).toEqual([
+        [],
+        undefined,
+      ])
+      expect(taken(snapshot.query(at('/none'), { orderBy: '$key' }).countSteps())).toEqual([[], 0])
+    })
+
     test('a result has priorities of the children, and none of its own', (store) => {
       using snapshot = open(store)
       expect(jsonOf(snapshot, '/list', { orderBy: '$key', limitToFirst: 1 })).toBe(
@@ -113,6 +134,18 @@ export function describeQuerying({ describe, test, expect }: Suite): void {
       expect(await failure(() => [...result.entries()])).toBe(closed)
       expect(await failure(() => result.count())).toBe(closed)
       expect(await failure(() => [...(blocks ?? [])])).toBe(closed)
+      expect(await failure(() => [...result.pageSteps()])).toBe(closed)
+      expect(await failure(() => [...result.countSteps()])).toBe(closed)
     })
   })
+}
+
+/** What steps gave, without the pauses, and what they came to. */
+function taken<T, R>(steps: Generator<T, R, void>): [given: T[], result: R] {
+  const given: T[] = []
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return [given, value]
+    if (value !== undefined) given.push(value)
+  }
 }
