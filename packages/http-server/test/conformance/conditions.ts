@@ -15,6 +15,19 @@ export function describeConditions(start: StartServer): void {
       expect(headers['access-control-expose-headers']).toBe('ETag')
     })
 
+    test('come for true in any case, and for nothing else', async () => {
+      await using server = await Fixture.open(start)
+      for (const [asked, comes] of [
+        ['TRUE', true],
+        ['false', false],
+        ['1', false],
+        ['', false],
+      ] as const) {
+        const { headers } = await server.get('/a.json', { 'X-Firebase-ETag': asked })
+        expect([asked, 'etag' in headers]).toEqual([asked, comes])
+      }
+    })
+
     test('are equal for equal data, differ for other data, and see priorities', async () => {
       await using server = await Fixture.open(start)
       const tags: unknown[] = []
@@ -85,9 +98,27 @@ export function describeConditions(start: StartServer): void {
     test('answers the data and its ETag when it is other', async () => {
       await using server = await Fixture.open(start)
       await server.put('/a.json', { b: 1 })
-      const answer = await server.get('/a.json', { 'If-None-Match': 'old' })
-      expect([answer.status, answer.text]).toEqual([200, '{"b":1}'])
-      expect(answer.headers['etag']).toMatch(/^[\w+/=]{28}$/)
+      const { headers } = await server.get('/a.json', wantsEtag)
+      const etag = String(headers['etag'])
+      for (const tag of ['old', '*', `old, ${etag}`, `W/"${etag}"`, '""']) {
+        const answer = await server.get('/a.json', { 'If-None-Match': tag })
+        expect([answer.status, answer.text]).toEqual([200, '{"b":1}'])
+        expect(answer.headers['etag']).toBe(etag)
+      }
+    })
+
+    test('holds for HEAD, nothing there, priorities and either surface', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', { '.value': 1, '.priority': 2 })
+      for (const path of ['/a.json', '/a', '/a/.priority.json', '/none.json']) {
+        const { headers } = await server.get(path, wantsEtag)
+        for (const method of ['GET', 'HEAD']) {
+          const answer = await server.ask(method, path, {
+            headers: { 'If-None-Match': String(headers['etag']) },
+          })
+          expect([path, method, answer.status, answer.text]).toEqual([path, method, 304, ''])
+        }
+      }
     })
   })
 
@@ -166,6 +197,33 @@ export function describeConditions(start: StartServer): void {
       expect([answer.status, answer.text]).toEqual([412, '1'])
       const gone = await server.put('/none.json', 2, { 'if-match': 'old' })
       expect([gone.status, gone.text, gone.headers['etag']]).toEqual([412, 'null', 'null_etag'])
+    })
+
+    test('is looked at when the body and the path are right', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      const headers = { 'if-match': 'old' }
+      for (const body of ['{', '', '{"b.c":1}', '{".sv":"x"}']) {
+        expect((await server.ask('PUT', '/a.json', { body, headers })).status).toBe(400)
+      }
+      expect((await server.ask('PUT', '/a.b.json', { body: '1', headers })).status).toBe(400)
+      expect((await server.ask('DELETE', '/a.json?writeSizeLimit=x', { headers })).status).toBe(400)
+      expect((await server.put('/a.json', 1, headers)).status).toBe(412)
+    })
+
+    test('counts the priority of what is there', async () => {
+      await using server = await Fixture.open(start)
+      const { headers } = await server.put('/a.json', 1, wantsEtag)
+      const etag = String(headers['etag'])
+      await server.put('/a/.priority.json', 5)
+      const answer = await server.put('/a.json?format=export', 2, { 'if-match': etag })
+      expect([answer.status, answer.text]).toEqual([412, '{".value":1,".priority":5}'])
+      const own = await server.get('/a/.priority.json', wantsEtag)
+      const cleared = await server.ask('DELETE', '/a/.priority.json', {
+        headers: { 'if-match': String(own.headers['etag']) },
+      })
+      expect([cleared.status, cleared.text]).toEqual([200, 'null'])
+      expect((await server.put('/a.json', 2, { 'if-match': etag })).text).toBe('2')
     })
 
     test('holds for a large body too', async () => {

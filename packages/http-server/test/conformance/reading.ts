@@ -28,12 +28,34 @@ export function describeReading(start: StartServer): void {
 
     test('GET renders arrays by the keys of the children', async () => {
       await using server = await Fixture.open(start)
-      await server.put('/dense.json', { 0: 'a', 1: 'b' })
-      await server.put('/gap.json', { 1: 'b' })
-      await server.put('/sparse.json', { 2: 'c' })
-      expect(await server.read('/dense.json')).toBe('["a","b"]')
-      expect(await server.read('/gap.json')).toBe('[null,"b"]')
-      expect(await server.read('/sparse.json')).toBe('{"2":"c"}')
+      for (const [keys, rendered] of [
+        ['0', '[1]'],
+        ['0 1', '[1,1]'],
+        ['1', '[null,1]'],
+        ['2', '{"2":1}'],
+        ['0 1 5', '[1,1,null,null,null,1]'],
+        ['0 1 6', '{"0":1,"1":1,"6":1}'],
+        ['00 01', '{"00":1,"01":1}'],
+        ['-1 0', '{"-1":1,"0":1}'],
+        ['0 a', '{"0":1,"a":1}'],
+      ] as const) {
+        const stored = Object.fromEntries(keys.split(' ').map((key) => [key, 1]))
+        await server.put('/a.json', { b: stored })
+        expect([keys, await server.read('/a/b.json')]).toEqual([keys, rendered])
+        expect([keys, await server.read('/a.json')]).toEqual([keys, `{"b":${rendered}}`])
+      }
+    })
+
+    test('GET answers members in key order: integers by number, then the others', async () => {
+      await using server = await Fixture.open(start)
+      const keys = ['-2147483648', '-1', '1', '01', '2', '10', '2147483647', '2147483648', 'B', 'a']
+      await server.ask('PUT', '/a.json', {
+        body: `{${keys
+          .toReversed()
+          .map((key) => `"${key}":1`)
+          .join(',')}}`,
+      })
+      expect(await server.read('/a.json')).toBe(`{${keys.map((key) => `"${key}":1`).join(',')}}`)
     })
 
     test('HEAD answers what GET does, without the body', async () => {
@@ -152,6 +174,40 @@ export function describeReading(start: StartServer): void {
       expect(await server.read('/a/.priority.json')).toBe('"high"')
       expect((await server.ask('DELETE', '/a/.priority.json')).text).toBe('null')
       expect(await server.read('/a.json?format=export')).toBe('{"b":1}')
+    })
+
+    test('a .value alone is that value, and a priority that is not given is cleared', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', { '.value': 1, '.priority': 2 })
+      expect((await server.put('/a.json', { '.value': 3 })).text).toBe('3')
+      expect(await server.read('/a.json?format=export')).toBe('3')
+      await server.put('/a.json', { b: 1, '.priority': 2 })
+      await server.put('/a.json', { b: 1 })
+      expect(await server.read('/a/.priority.json')).toBe('null')
+    })
+
+    test('a priority of nothing is not stored', async () => {
+      await using server = await Fixture.open(start)
+      expect((await server.put('/a/.priority.json', 1)).status).toBe(200)
+      expect((await server.put('/a.json', { '.priority': 1 })).text).toBe('null')
+      expect((await server.patch('/.json', { 'a/.priority': 1 })).status).toBe(200)
+      expect(await server.read('/a/.priority.json')).toBe('null')
+      await server.put('/a.json', 5)
+      expect(await server.read('/a.json?format=export')).toBe('5')
+    })
+
+    test('a priority has no children and no priority', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', { '.value': 1, '.priority': 2 })
+      for (const path of ['/a/.priority/b.json', '/a/.priority/.priority.json', '/.priority/a']) {
+        expect([path, (await server.get(path)).status]).toEqual([path, 400])
+      }
+      expect((await server.patch('/a/.priority.json', { b: 1 })).status).toBe(400)
+      expect(await server.read('/a/.priority.json?shallow=true')).toBe('2')
+      expect(await server.read('/a/.priority')).toBe('2')
+      expect((await server.get('/none/.priority')).text).toBe(
+        errorText('Nothing at /none/.priority'),
+      )
     })
 
     test('a priority is a number or a string', async () => {

@@ -19,6 +19,34 @@ export function describeSurroundings(start: StartServer): void {
       })
     })
 
+    test('and whatever else is answered may be read by scripts of other origins', async () => {
+      await using server = await Fixture.open(start, { maxBodyBytes: 100, maxUrlBytes: 1000 })
+      await server.put('/a.json', 1)
+      const { headers } = await server.get('/a.json', { 'X-Firebase-ETag': 'true' })
+      const answers = [
+        await server.get('/a.json'),
+        await server.get('/a.json?print=silent'),
+        await server.get('/a.json', { 'If-None-Match': String(headers['etag']) }),
+        await server.get('/a.b.json'),
+        await server.get('/none'),
+        await server.ask('TRACE', '/a.json'),
+        await server.put('/a.json', 2, { 'if-match': 'old' }),
+        await server.put('/a.json', 'x'.repeat(200)),
+        await server.get(`/${'a'.repeat(1000)}`),
+        await server.put('/a.json', 1, { 'Content-Encoding': 'gzip' }),
+        await server.get('/a.json?auth=x'),
+      ]
+      expect(answers.map(({ status }) => status)).toEqual([
+        200, 204, 304, 400, 404, 405, 412, 413, 414, 415, 501,
+      ])
+      for (const answer of answers) {
+        expect(answer.headers).toMatchObject({
+          'access-control-allow-origin': '*',
+          'cache-control': 'no-cache',
+        })
+      }
+    })
+
     test('another method is 405 and says which there are', async () => {
       await using server = await Fixture.open(start)
       for (const method of ['TRACE', 'COPY', 'QUERY', 'PROPFIND']) {
@@ -114,6 +142,9 @@ export function describeSurroundings(start: StartServer): void {
 
     test('parameters that mean nothing to a method, or to anybody, are ignored', async () => {
       await using server = await Fixture.open(start)
+      await server.put('/b.json', { c: 1 })
+      expect(await server.read('/b.json?Print=pretty&ORDERBY=x&Shallow=true')).toBe('{"c":1}')
+      expect(await server.read('/b.json?&&=&x=y=z&print')).toBe('{"c":1}')
       expect((await server.put('/a.json?orderBy=x&disableTriggers=true', 1)).status).toBe(200)
       expect((await server.get('/a.json?ac=x&writeSizeLimit=tiny&unknown')).status).toBe(200)
     })

@@ -23,11 +23,24 @@ export function describeWriting(start: StartServer): void {
       }
     })
 
-    test('below a leaf replaces the leaf', async () => {
+    test('below a leaf replaces the leaf, and keeps its priority', async () => {
       await using server = await Fixture.open(start)
-      await server.put('/a.json', 5)
+      await server.put('/a.json', { '.value': 5, '.priority': 'p' })
       await server.put('/a/b.json', 1)
-      expect(await server.read('/a.json')).toBe('{"b":1}')
+      expect(await server.read('/a.json?format=export')).toBe('{".priority":"p","b":1}')
+    })
+
+    test('stores an array by the places of its elements', async () => {
+      await using server = await Fixture.open(start)
+      expect((await server.put('/a.json', ['x', null, ['y']])).text).toBe('["x",null,["y"]]')
+      expect(await server.read('/a.json?format=export')).toBe('{"0":"x","2":{"0":"y"}}')
+      expect(await server.read('/a/2/0.json')).toBe('"y"')
+    })
+
+    test('takes a backslash in a key, which no path holds', async () => {
+      await using server = await Fixture.open(start)
+      expect((await server.put('/a.json', { [String.raw`b\c`]: 1 })).status).toBe(200)
+      expect(await server.read('/a.json')).toBe(String.raw`{"b\\c":1}`)
     })
 
     test('takes a body of any Content-Type', async () => {
@@ -45,10 +58,15 @@ export function describeWriting(start: StartServer): void {
       expect(JSON.parse((await server.put('/a.json?format=export', value)).text)).toEqual(value)
     })
 
-    test('without a body is refused', async () => {
+    test('and POST without a body are refused', async () => {
       await using server = await Fixture.open(start)
-      const answer = await server.ask('PUT', '/a.json')
-      expect([answer.status, answer.text]).toEqual([400, errorText('Error: No data supplied.')])
+      for (const method of ['PUT', 'POST']) {
+        for (const asked of [{}, { body: '' }, { body: [] }]) {
+          const { status, text } = await server.ask(method, '/a.json', asked)
+          expect([status, text]).toEqual([400, errorText('Error: No data supplied.')])
+        }
+      }
+      expect(await server.read('/.json')).toBe('null')
     })
 
     test('answers a large value as it answers a small one', async () => {
@@ -238,11 +256,21 @@ export function describeWriting(start: StartServer): void {
     test('of nothing succeeds, on both surfaces', async () => {
       await using server = await Fixture.open(start)
       await server.put('/a.json', 5)
-      for (const path of ['/none.json', '/none', '/a/b.json', '/']) {
+      for (const path of ['/none.json', '/none', '/a/b.json']) {
         const answer = await server.ask('DELETE', path)
         expect([answer.status, answer.text]).toEqual([200, 'null'])
       }
-      expect(await server.read('/none.json')).toBe('null')
+      expect(await server.read('/.json')).toBe('{"a":5}')
+      expect((await server.ask('DELETE', '/')).text).toBe('null')
+      expect((await server.ask('DELETE', '/')).text).toBe('null')
+    })
+
+    test('drops the priority of the node', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', { '.value': 1, '.priority': 2 })
+      await server.ask('DELETE', '/a.json')
+      await server.put('/a/b.json', 1)
+      expect(await server.read('/.json?format=export')).toBe('{"a":{"b":1}}')
     })
 
     test('ignores a body', async () => {
@@ -271,8 +299,29 @@ export function describeWriting(start: StartServer): void {
       await using server = await Fixture.open(start)
       await server.put('/a.json', 1)
       expect((await server.get('/a.json', { 'X-HTTP-Method-Override': 'DELETE' })).text).toBe('1')
-      const answer = await server.ask('POST', '/a.json?x-http-method-override=BREW', { body: '1' })
-      expect(answer.status).toBe(400)
+      for (const name of ['BREW', 'OPTIONS', '']) {
+        const parameter = `/a.json?x-http-method-override=${name}`
+        expect((await server.ask('POST', parameter, { body: '1' })).status).toBe(400)
+        const headers = { 'X-HTTP-Method-Override': name }
+        expect((await server.ask('POST', '/a.json', { body: '1', headers })).status).toBe(400)
+      }
+      expect(await server.read('/.json')).toBe('{"a":1}')
+    })
+
+    test('decides about everything that depends on the method', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', { b: 1 })
+      const get = '/a.json?x-http-method-override=GET'
+      expect((await server.ask('POST', `${get}&shallow=true`)).text).toBe('{"b":true}')
+      expect((await server.ask('POST', `${get}&callback=f`)).text).toBe('/**/f({"b":1});')
+      const head = await server.ask('POST', '/a.json?x-http-method-override=HEAD')
+      expect([head.status, head.text]).toEqual([200, '{"b":1}'])
+      const etag = { 'X-Firebase-ETag': 'true', 'X-HTTP-Method-Override': 'PATCH' }
+      const patch = await server.ask('POST', '/a.json', { body: '{"b":2}', headers: etag })
+      expect(patch.text).toBe(errorText('ETag requests are not supported for PATCH'))
+      const match = { 'if-match': 'other', 'X-HTTP-Method-Override': 'PUT' }
+      expect((await server.ask('POST', '/a.json', { body: '2', headers: match })).status).toBe(412)
+      expect(await server.read('/.json')).toBe('{"a":{"b":1}}')
     })
   })
 
@@ -289,6 +338,35 @@ export function describeWriting(start: StartServer): void {
       expect(await server.read('/a/.priority.json')).toBe(String(at))
     })
 
+    test('one PATCH has one time, and a POST has one too', async () => {
+      await using server = await Fixture.open(start)
+      const now = { '.sv': 'timestamp' }
+      const { text } = await server.patch('/a.json', { b: now, 'c/d': now, 'e/.priority': now })
+      const { b, 'c/d': d } = JSON.parse(text) as Record<string, number>
+      expect([b, await server.read('/a/c/d.json')]).toEqual([d, String(d)])
+      const { name } = JSON.parse(
+        (await server.ask('POST', '/l.json', { body: JSON.stringify({ at: now }) })).text,
+      ) as { name: string }
+      expect(Number(await server.read(`/l/${name}/at.json`))).toBeGreaterThanOrEqual(Number(b))
+    })
+
+    test('an increment may be a priority, and may add up to a fraction', async () => {
+      await using server = await Fixture.open(start)
+      const add = (increment: number) => ({ '.sv': { increment } })
+      await server.put('/a.json', { '.value': 1, '.priority': add(2) })
+      expect((await server.put('/a/.priority.json', add(0.5))).text).toBe('2.5')
+      expect((await server.put('/a.json', add(-1.5))).text).toBe('-0.5')
+    })
+
+    test('an increment that no number can hold is refused', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1e308)
+      expect((await server.put('/a.json', { '.sv': { increment: 1e308 } })).status).toBe(400)
+      const body = '{".sv":{"increment":1e400}}'
+      expect((await server.ask('PUT', '/a.json', { body })).status).toBe(400)
+      expect(await server.read('/a.json')).toBe('1e+308')
+    })
+
     test('an increment adds to the number there, or stands for itself', async () => {
       await using server = await Fixture.open(start)
       const add = (increment: number) => ({ '.sv': { increment } })
@@ -300,7 +378,15 @@ export function describeWriting(start: StartServer): void {
 
     test('an unknown one is refused', async () => {
       await using server = await Fixture.open(start)
-      for (const value of ['now', { increment: 'x' }, { add: 1 }, null, 5]) {
+      for (const value of [
+        'now',
+        { increment: 'x' },
+        { increment: 1, x: 1 },
+        { add: 1 },
+        null,
+        5,
+        [],
+      ]) {
         const answer = await server.put('/a.json', { b: { '.sv': value } })
         expect([answer.status, answer.text]).toEqual([
           400,
