@@ -294,6 +294,22 @@ describe('a queue', () => {
     expect((await held).status).toBe(200)
   })
 
+  test('gives up a read whose client has gone', async () => {
+    await using running = await Running.start({ threads: 1, metrics: true })
+    const held = running.ask('GET', '/gate.json')
+    await running.until(FaultWord.AtGate, 1)
+    const opened = Atomics.load(running.words, FaultWord.Opened)
+    const gone = running.send('GET /a.json')
+    await running.untilInFlight(2)
+    // One that ends its side may wait for the answer yet.
+    gone.resetAndDestroy()
+    await running.untilAborted(1)
+    running.openGate()
+    expect((await held).status).toBe(200)
+    expect((await running.ask('GET', '/b.json')).status).toBe(200)
+    expect(Atomics.load(running.words, FaultWord.Opened)).toBe(opened + 1)
+  })
+
   test('lets those behind who say that they are less urgent', async () => {
     await using running = await Running.start({ threads: 1, metrics: true })
     const held = running.ask('GET', '/gate.json')

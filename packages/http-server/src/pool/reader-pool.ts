@@ -31,9 +31,6 @@ export interface ReaderPoolOptions {
 const bands = 4
 const largeBand = bands - 1
 
-// While fewer than this wait, nothing is won by calling one back whose client has gone.
-const worthCancelling = 64
-
 /** The threads that answer reads. */
 export class ReaderPool {
   readonly #pool: ThreadPool<typeof worker>
@@ -102,9 +99,11 @@ export class ReaderPool {
   async #read(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
     const head = requestText(request, this.#headers)
     try {
-      if (this.#pool.pending >= this.#pool.threads) await this.#turn.end()
+      const isBusy = this.#pool.pending >= this.#pool.threads
+      if (isBusy) await this.#turn.end()
       const options = smallOptions[bandOf(request)]
-      const given = signal ?? (this.#pool.pending < worthCancelling ? undefined : request.signal)
+      // One that begins at once can't be called back any more.
+      const given = signal ?? (isBusy ? request.signal : undefined)
       const answer = await this.#pool.run(
         head,
         given === undefined ? options : { ...options, signal: given },

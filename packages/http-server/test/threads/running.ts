@@ -103,6 +103,14 @@ export class Running implements AsyncDisposable {
     }
   }
 
+  /** Resolves when the clients of so many requests have gone. For servers that show metrics. */
+  async untilAborted(count: number): Promise<void> {
+    for (;;) {
+      const { text } = await this.ask('GET', '/.metrics')
+      if (text.includes(`elkyn_http_requests_aborted_total ${count}`)) return
+    }
+  }
+
   /** Resolves when threads have taken so many reads that are not answered. For servers that show metrics. */
   async untilTaken(count: number): Promise<void> {
     await this.untilInFlight(count)
