@@ -17,7 +17,7 @@ import type { ForwardedHeaders } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Turn } from './turn.ts'
 import { threadEnvironment, threadLimits, workerModule } from './worker-module.ts'
-import { StallWatch } from './writer-progress.ts'
+import { nextTicket, StallWatch } from './writer-progress.ts'
 import type { worker } from './writer-worker.ts'
 
 export interface WriterPoolOptions {
@@ -45,6 +45,7 @@ export class WriterPool {
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
   readonly #wholeBytes: number
+  readonly #progress: Int32Array
   #queuedBytes = 0
   #storeStats: TreeStoreStats | undefined
   #failure: Error | undefined
@@ -60,6 +61,7 @@ export class WriterPool {
     this.#wholeBytes = Math.min(maxParsedBytes, options.maxBodyBytes)
     this.#large = large
     this.#headers = forwardedHeaders(data.plan)
+    this.#progress = new Int32Array(data.progress)
     this.#log = log
     this.#pool = new ThreadPool<typeof worker>({
       worker: workerModule('writer-worker'),
@@ -192,29 +194,40 @@ export class WriterPool {
     first: Uint8Array,
     pieces: AsyncIterator<Uint8Array>,
   ): Promise<Answer> {
-    const task = requestBytes(requestText(request, this.#headers), first)
-    const ticket = await this.#ask(() => this.#pool.run(task, { name: 'begin', priority: 0 }))
-    const options = { name: 'answer', priority: 0 } as const
-    const answer = this.#ask(() => this.#pool.run(ticket, options))
-    // It may come before the end of the body, which is not read any further then.
-    const answered = answer.then(() => undefined)
+    const ticket = nextTicket(this.#progress)
+    const task = pieceBytes(ticket, requestBytes(requestText(request, this.#headers), first))
+    const given = new AbortController()
+    const options = { name: 'upload', priority: 0, signal: given.signal } as const
+    const answer = this.#ask(() => this.#pool.run(task, options))
+    let isComplete = false
     try {
-      for (;;) {
-        const next = await Promise.race([pieces.next(), answered])
-        if (next === undefined) break
-        if (next.done === true) {
-          await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
-          break
-        }
-        const piece = pieceBytes(ticket, next.value)
-        await this.#ask(() => this.#pool.run(piece, pieceOptions))
-      }
+      isComplete = await this.#sendPieces(ticket, pieces, answer)
+      if (isComplete) await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
     } catch (error) {
-      await this.#ask(() => this.#pool.run(ticket, { name: 'abort', priority: 0 }))
-      await answer
+      // Not by another task: the queue may be too full for one.
+      given.abort(error)
+      await answer.catch(() => {})
+      // The writer has died and had not got all of it, so that nothing was written.
+      if (!isComplete && answerTo(error) === unknownOutcomeResponse) return busyResponse()
       throw error
     }
     return this.#answer(request, parseAnswerBytes(await answer))
+  }
+
+  /** Sends the rest of a body. @returns whether that was all of it; not where the answer came before. */
+  async #sendPieces(
+    ticket: number,
+    pieces: AsyncIterator<Uint8Array>,
+    answer: Promise<unknown>,
+  ): Promise<boolean> {
+    const answered = answer.then(() => undefined)
+    for (;;) {
+      const next = await Promise.race([pieces.next(), answered])
+      if (next === undefined) return false
+      if (next.done === true) return true
+      const piece = pieceBytes(ticket, next.value)
+      await this.#ask(() => this.#pool.run(piece, pieceOptions))
+    }
   }
 
   async #answer(request: HttpRequest, received: Received): Promise<Answer> {
@@ -257,7 +270,7 @@ export class WriterPool {
   #failureAnswer(error: unknown, request: HttpRequest): Answer {
     if (error === this.#failure) return unknownOutcomeResponse()
     if (!(error instanceof ThreadPoolError)) return writeFailureResponse(error, this.#log)
-    const answer = poolFailureAnswers[error.code]
+    const answer = answerTo(error)
     if (answer === undefined) return failureResponse(error, this.#log)
     if (answer === unknownOutcomeResponse) {
       this.#log.error({ err: error, url: request.url }, 'The writer died with a request in hand')
@@ -272,6 +285,10 @@ const poolFailureAnswers: { readonly [Code in ThreadPoolErrorCode]?: () => HttpR
   ERR_POOL_CLOSED: busyResponse,
   ERR_WORKER_EXITED: unknownOutcomeResponse,
   ERR_TASK_QUARANTINED: unknownOutcomeResponse,
+}
+
+function answerTo(error: unknown): (() => HttpResponse) | undefined {
+  return error instanceof ThreadPoolError ? poolFailureAnswers[error.code] : undefined
 }
 
 const writeOptions = { name: 'write' as const, priority: 0 }

@@ -15,8 +15,8 @@ const WriterWord = {
 export const progressBytes = 20
 
 /**
- * The writer's side: a number that no thread has given before. Where a writer died, the next one gets
- * the rest of the tasks for bodies that it does not know, and must not take them for its own.
+ * A number that no thread has given before, for a body or an answer. Where a writer died, the next one gets
+ * the rest of the tasks for those that it does not know, and must not take them for its own.
  */
 export function nextTicket(progress: Int32Array): number {
   return (Atomics.add(progress, WriterWord.Ticket, 1) + 1) >>> 0

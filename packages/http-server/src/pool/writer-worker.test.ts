@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { expect, test } from 'vitest'
 import { parseAnswerBytes } from './answer-bytes.ts'
-import { requestBytes } from './request-text.ts'
+import { pieceBytes, requestBytes } from './request-text.ts'
 import { createPermits } from './scan-permits.ts'
 import type { ThreadData } from './thread-data.ts'
 import { progressBytes } from './writer-progress.ts'
@@ -27,19 +27,20 @@ test('a writer does not take a body for its own that began in the one before', a
     permits: createPermits(1),
     progress: new SharedArrayBuffer(progressBytes),
   }
-  const body = requestBytes('PUT /a.json', Buffer.from('[1,'))
+  const first = requestBytes('PUT /a.json', Buffer.from('[1,'))
   // Both take what a thread of the pool is given.
   const before = await worker.setup!({ workerData } as never)
-  const first = worker.handlers.begin(body, { state: before } as never)
-  worker.handlers.abort(first, { state: before } as never)
+  const given = new AbortController()
+  const context = (state: unknown): never => ({ state, signal: given.signal }) as never
+  const lost = worker.handlers.upload(pieceBytes(1, first), context(before))
+  given.abort()
+  expect(parseAnswerBytes(await lost).status).toBe(400)
   await worker.teardown!(before)
 
   const state = await worker.setup!({ workerData } as never)
-  const second = worker.handlers.begin(body, { state } as never)
-  expect(second).not.toBe(first)
-  const answer = await worker.handlers.answer(first, { state } as never)
-  expect(parseAnswerBytes(answer).status).toBe(503)
-  worker.handlers.abort(second, { state } as never)
+  await worker.handlers.piece(pieceBytes(1, Buffer.from('2]')), context(state))
+  worker.handlers.end(1, context(state))
+  expect(state.tickets.uploads.size).toBe(0)
   await worker.teardown!(state)
   await rm(path, { recursive: true })
 })

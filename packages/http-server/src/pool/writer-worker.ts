@@ -9,7 +9,6 @@ import { WatchedStore } from '../watched-store.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
 import { changeMessage } from './change-message.ts'
-import { busyResponse } from './pool-answers.ts'
 import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
 import { openDescribed } from './thread-data.ts'
@@ -46,11 +45,9 @@ type WriterHandlers = {
   ready: () => void
   stats: (_: undefined, context: TaskContext<Writer>) => TreeStoreStats | undefined
   write: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
-  begin: (task: Uint8Array, context: TaskContext<Writer>) => number
+  upload: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
   piece: (task: Uint8Array, context: TaskContext<Writer>) => Promise<void>
   end: (ticket: number, context: TaskContext<Writer>) => void
-  abort: (ticket: number, context: TaskContext<Writer>) => void
-  answer: (ticket: number, context: TaskContext<Writer>) => Promise<Uint8Array>
   drop: (ticket: number, context: TaskContext<Writer>) => void
   sendLarge: (task: LargeWritten, context: TaskContext<Writer>) => Promise<void>
   listen: (task: { readonly port: MessagePort }, context: TaskContext<Writer>) => void
@@ -108,14 +105,21 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       return encode(await state.handle({ ...head, body, signal: neverAborted }), state)
     },
 
-    /** A request with the first bytes of a body that goes on. Gives the number under which it does. */
-    begin(task: Uint8Array, { state }: TaskContext<Writer>): number {
-      const { head, body } = parseRequestBytes(task)
+    /**
+     * A request with the first bytes of a body that goes on, under its number, in further tasks. Gives the
+     * answer, which may come before the end of the body. One that is cancelled has not got all of it.
+     */
+    async upload(task: Uint8Array, { state, signal }: TaskContext<Writer>): Promise<Uint8Array> {
+      const { ticket, piece } = parsePieceBytes(task)
+      const { head, body } = parseRequestBytes(piece)
       const upload = new Upload(head, state.handle)
-      const ticket = state.tickets.next()
-      state.tickets.uploads.set(ticket, upload)
+      const { uploads } = state.tickets
+      uploads.set(ticket, upload)
+      signal.addEventListener('abort', () => upload.abort(), { once: true })
       if (body !== undefined) void upload.add(body)
-      return ticket
+      const answer = await upload.answer
+      uploads.delete(ticket)
+      return encode(answer, state)
     },
 
     /** More of it. Resolves when still more is wanted, or nothing any more. */
@@ -127,19 +131,6 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     /** That was all of it. */
     end(ticket: number, { state }: TaskContext<Writer>): void {
       state.tickets.uploads.get(ticket)?.end()
-    },
-
-    /** Its client has gone. */
-    abort(ticket: number, { state }: TaskContext<Writer>): void {
-      state.tickets.uploads.get(ticket)?.abort()
-    },
-
-    /** Its answer, which may come before its end. */
-    async answer(ticket: number, { state }: TaskContext<Writer>): Promise<Uint8Array> {
-      const answer = await state.tickets.uploads.get(ticket)?.answer
-      state.tickets.uploads.delete(ticket)
-      // It began in a thread that has died since. Nothing was written: its end comes behind this.
-      return encode(answer ?? busyResponse(), state)
     },
 
     /** Nobody wants an answer that was too large to come back at once. */

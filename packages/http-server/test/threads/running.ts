@@ -93,31 +93,30 @@ export class Running implements AsyncDisposable {
     await this.until(FaultWord.Closed, Atomics.load(this.words, FaultWord.Opened))
   }
 
-  /** Resolves when so many requests have arrived and are not answered. For servers that show metrics. */
+  /** Resolves when a metric is as it has to be. For servers that show them. */
+  async untilMetric(name: string, isReached: (value: number) => boolean): Promise<void> {
+    for (;;) {
+      const { text } = await this.ask('GET', '/.metrics')
+      const line = text.split('\n').find((each) => each.startsWith(`${name} `))
+      if (isReached(Number(line?.slice(name.length + 1)))) return
+    }
+  }
+
+  /** Resolves when so many requests have arrived and are not answered. */
   async untilInFlight(count: number): Promise<void> {
-    for (;;) {
-      const { text } = await this.ask('GET', '/.metrics')
-      const [, inFlight] = /^elkyn_http_requests_in_flight (\d+)$/m.exec(text) ?? []
-      // One of them is this one.
-      if (Number(inFlight) > count) return
-    }
+    // One of them is this one.
+    await this.untilMetric('elkyn_http_requests_in_flight', (inFlight) => inFlight > count)
   }
 
-  /** Resolves when the clients of so many requests have gone. For servers that show metrics. */
+  /** Resolves when the clients of so many requests have gone. */
   async untilAborted(count: number): Promise<void> {
-    for (;;) {
-      const { text } = await this.ask('GET', '/.metrics')
-      if (text.includes(`elkyn_http_requests_aborted_total ${count}`)) return
-    }
+    await this.untilMetric('elkyn_http_requests_aborted_total', (aborted) => aborted === count)
   }
 
-  /** Resolves when threads have taken so many reads that are not answered. For servers that show metrics. */
+  /** Resolves when threads have taken so many reads that are not answered. */
   async untilTaken(count: number): Promise<void> {
     await this.untilInFlight(count)
-    for (;;) {
-      const { text } = await this.ask('GET', '/.metrics')
-      if (text.includes('elkyn_pool_queue_depth{pool="elkyn-reader"} 0')) return
-    }
+    await this.untilMetric('elkyn_pool_queue_depth{pool="elkyn-reader"}', (depth) => depth === 0)
   }
 
   /** Resolves when so many threads read at one moment, the gate having been closed before. Opens it. */
