@@ -1,5 +1,6 @@
 import { Server as NetServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { ClientConnections } from './client-connections.ts'
 import { HttpServerError } from './errors.ts'
 import type { Answerer, HttpContext } from './http-context.ts'
@@ -136,6 +137,7 @@ export class HttpListener {
     const wasOpen = this.#state === 'open'
     this.#state = 'closing'
     if (!wasOpen) return
+    await received()
     const { promise, resolve } = Promise.withResolvers<void>()
     // Not the `close()` of the HTTP server, which destroys connections whose answer was handed over
     // and has not left, and stops looking for requests that take too long.
@@ -148,4 +150,13 @@ export class HttpListener {
     // Only its timer is still there.
     this.#http1.server.close()
   }
+}
+
+// A connection that waits is accepted in one turn of the event loop, and read from in the next one. The one that
+// runs may be past both.
+const turnsToReceive = 3
+
+/** Resolves when that has been read which clients had sent by now. It lies with the system until then. */
+async function received(): Promise<void> {
+  for (let turn = 0; turn < turnsToReceive; turn++) await setImmediate()
 }

@@ -132,6 +132,8 @@ export class Http1Server {
 
   #send(exchange: Http1Exchange, answer: Answer): void {
     exchange.settled()
+    // It was begun before, and is the last one now.
+    if (this.#context.isClosing()) exchange.connection.closeWhenIdle()
     try {
       const sent = send(exchange, answer)
       if (sent !== undefined) void this.#whileSent(exchange, sent)

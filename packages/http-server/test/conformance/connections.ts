@@ -457,6 +457,20 @@ export function describeConnections(start: StartServer): void {
       expect(error.code).toBe('ECONNREFUSED')
     })
 
+    test('answers a request that was sent before, and has not been looked at', async () => {
+      await using server = await Fixture.open(start)
+      const sockets = await Promise.all(Array.from({ length: 20 }, async () => server.connected()))
+      // So that the server knows of them.
+      for (const socket of sockets) socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
+      for (const socket of sockets) await readHead(socket)
+      for (const socket of sockets) socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`)
+      const closed = server.server.close()
+      for (const answer of await Promise.all(sockets.map(text))) {
+        expect(answer).toMatch(/^HTTP\/1.1 200 .*Connection: close/s)
+      }
+      await closed
+    })
+
     test('lets an answer that is on its way arrive whole, and then closes', async () => {
       await using server = await Fixture.open(start)
       await server.put(
