@@ -17,6 +17,8 @@ export default defineConfig({
     // Only there to end a test that hangs: no test measures time.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // Vitest would leave a core free, and `npm test` tests one package at a time.
+    maxWorkers: '100%',
     reporters: ['default', 'json'],
     outputFile: { json: 'test-results/vitest.json' },
     setupFiles: [new URL('./property-tests.ts', import.meta.url).pathname],
