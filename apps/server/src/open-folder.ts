@@ -1,4 +1,3 @@
-import { openTree } from '@elkyn/storage-lmdb'
 import type { OpenTreeOptions, StorageErrorCode, Tree } from '@elkyn/storage-lmdb'
 import { CommandError } from './command-error.ts'
 
@@ -14,6 +13,8 @@ const hints: Partial<Record<StorageErrorCode, string>> = {
  * @throws {CommandError} `unavailable`, with the way out.
  */
 export async function openFolder(options: OpenTreeOptions): Promise<Tree> {
+  // Loaded only here: a server with threads leaves it to them, and starts sooner.
+  const { openTree } = await import('@elkyn/storage-lmdb')
   try {
     return await openTree(options)
   } catch (error) {

@@ -34,7 +34,7 @@ export async function openTarget(
     const { UrlTransport } = await import('./url-transport.ts')
     return new Target(new UrlTransport(options.url ?? (process.env['ELKYN_URL'] || defaultUrl)))
   }
-  // Loaded only here: who talks to a server has no use for a database engine.
+  // Loaded only here: who talks to a server has no use for another one.
   const { openFolder } = await import('./open-folder.ts')
   const { StoreTransport } = await import('./store-transport.ts')
   const tree = await openFolder({ path: options.data, readOnly: access === 'read' })

@@ -2,7 +2,8 @@ import type { StoreDescriptor } from '@elkyn/tree'
 import type { OpenTreeOptions } from './open-tree.ts'
 
 /**
- * Says how the threads of a server open a folder, each for itself:
+ * Says how the threads of a server open a folder, each for itself. `@elkyn/storage-lmdb/descriptor` has it
+ * without the database, for a thread that opens none:
  *
  *     new ThreadPoolHttpServer({ store: lmdbStorage({ path: 'data' }), threads: 4 })
  */

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import type { StoreModule } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { lmdbStorage } from '../src/index.ts'
+import { runProgram } from './program.ts'
 import { at } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { runThread } from './threads/thread.ts'
@@ -26,4 +27,12 @@ test('other threads open a store by its descriptor', async () => {
   snapshot.close()
   await store.close()
   expect(readdirSync(folder.path).filter((name) => name.endsWith('.sock'))).toEqual([])
+})
+
+test('who only describes a store loads no database', async () => {
+  using folder = temporaryFolder()
+  await using program = runProgram('describe-folder', [folder.path])
+  expect(await program.line()).toBe('0')
+  expect(await program.line()).toBe('1')
+  expect(await program.finish()).toBe(0)
 })
