@@ -25,7 +25,7 @@ function expectWhole(tree: Tree, answered: number): number {
 test('a process that is killed while it writes loses nothing that it has answered', async () => {
   using folder = temporaryFolder()
   const { path } = folder
-  const rounds = fc.sample(fc.integer({ min: 1, max: 80 }), 20)
+  const rounds = fc.sample(fc.integer({ min: 1, max: 80 }), 50)
   let last = 0
   for (const [index, writes] of rounds.entries()) {
     // A relaxed write survives the process too.

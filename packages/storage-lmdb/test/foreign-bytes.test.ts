@@ -1,3 +1,4 @@
+import type { Judge, TreeQuery } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { OpenTreeOptions, Tree } from '../src/index.ts'
@@ -79,6 +80,76 @@ test('a long record read before never shows in one of short rows', async () => {
 
 test('a long record read before never shows in a sealed one', async () => {
   await expectNothingForeign({ encryptionKey: Buffer.alloc(32, 'key') })
+})
+
+test('a long record read before never shows in what a query finds', async () => {
+  using folder = temporaryFolder()
+  const indexes = { '/short': ['n', '$value'] }
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed', indexes })
+  tree.setSync('/secret', { text: SECRET.repeat(20_000), list: [SECRET.repeat(2000)] })
+  const count = 400
+  const record = (index: number) => ({ n: index, text: 'é'.repeat(10) })
+  for (let index = 0; index < count; index++) tree.setSync(`/short/k${index}`, record(index))
+  const where = [{ field: 'text', op: '==', value: 'é'.repeat(10) } as const]
+  const queries: TreeQuery[] = [
+    { orderBy: '$key', limitToLast: 2 },
+    { orderBy: '$value', limitToFirst: 2 },
+    { orderBy: '$priority', limitToFirst: 2 },
+    { orderBy: 'n', limitToLast: 2 },
+    { orderBy: 'n', where, reverse: true, limitToFirst: 2 },
+  ]
+  for (const query of queries) {
+    tree.get('/secret')
+    expect(JSON.stringify(tree.query('/short', query).children)).not.toContain(SECRET)
+    tree.getJson('/secret')
+    expect(tree.count('/short', query)).toBe(2)
+    using snapshot = tree.store.snapshot()
+    for (const form of ['plain', 'export'] as const) {
+      const result = snapshot.query(at('/short'), query)
+      snapshot.json(at('/secret'))
+      for (const block of result.jsonBlocks(form) ?? []) {
+        expect(leaks(block)).toBe(false)
+        const children = JSON.parse(Buffer.from(block).toString()) as object
+        expect(Object.keys(children).length).toBe(2)
+        snapshot.json(at('/secret'))
+      }
+      expect([...result.entries()].length).toBe(2)
+    }
+  }
+})
+
+test('a long record read before never shows in what a write is given and gives back', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const { store } = tree
+  tree.setSync('/secret', { text: SECRET.repeat(20_000), list: [SECRET.repeat(2000)] })
+  tree.setSync('/short', { a: 'é', list: Array.from({ length: 600 }, (_, index) => `i${index}`) })
+  const seen: unknown[] = []
+  store.subscribe((changes) => seen.push(...changes.flatMap(({ pairs }) => pairs)))
+  const path = at('/short/a')
+  tree.get('/secret')
+  seen.push(await tree.transaction('/short/a', (current) => `${String(current)}!`))
+  tree.getJson('/secret')
+  await tree.transaction('/short', (current) => {
+    seen.push(current)
+    return undefined
+  })
+  tree.get('/secret')
+  const judge: Judge = (before, after) => {
+    before.get(at('/secret'))
+    seen.push(before.get(at('/short')).text, after.get(path).text, [...after.keys(at('/short'))])
+    return undefined
+  }
+  const outcomes = store.commit([
+    { pairs: [{ path, value: 'x' }], judge },
+    { pairs: [{ path, value: 'y' }], precondition: { path, etag: 'another' } },
+    { pairs: [{ path: at('/short/list/3'), value: (current) => current.node }] },
+  ])
+  expect(outcomes.map(({ ok }) => ok)).toEqual([true, false, true])
+  seen.push(outcomes.map((outcome) => (outcome.ok ? outcome.values : outcome.current?.value.text)))
+  expect(seen.length).toBeGreaterThan(6)
+  expect(JSON.stringify(seen)).not.toContain(SECRET)
+  expect(tree.get('/short/a')).toBe('x')
 })
 
 test('bytes that were handed out are not those of the store', async () => {

@@ -1,5 +1,8 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
+import { at, reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 test('stats() counts commits, and the writes that shared them', async () => {
@@ -22,4 +25,43 @@ test('stats() says how old the oldest snapshot is', async () => {
   snapshot.close()
   tree.store.idle()
   expect(tree.stats()).toMatchObject({ snapshots: 0, oldestSnapshotCommits: 0 })
+})
+
+test('stats() says what is stored, how deep, and how much room the file has', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, log: { maxBytes: 0 } })
+  expect(tree.stats()).toMatchObject({ rows: 0, indexEntries: 0, changes: 0, graves: 0 })
+  tree.setSync('/a', 1)
+  // The whole tree is one row, in one page.
+  expect(tree.stats()).toMatchObject({ rows: 1, depth: 1 })
+  const records = Array.from({ length: 1000 }, (_, index) => [`r${index}`, 'x'.repeat(1000)])
+  tree.setSync('/list', Object.fromEntries(records))
+  const full = tree.stats()
+  // A row each, one for `a`, and those of the two heads.
+  expect(full.rows).toBe(1003)
+  expect(full.depth).toBeGreaterThan(1)
+  expect(full.fileBytes).toBe(statSync(join(folder.path, 'data.mdb')).size)
+  expect(full.fileBytes - full.freeBytes).toBeGreaterThan(1_000_000)
+  tree.deleteSync('/list')
+  const empty = await reclaimed(tree)
+  expect(empty.rows).toBe(2)
+  expect(empty.fileBytes - full.fileBytes).toBeLessThan(200_000)
+  expect(empty.freeBytes - full.freeBytes).toBeGreaterThan(1_000_000)
+})
+
+test('the map of the file grows under open snapshots', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  tree.setSync('/first', 'x'.repeat(5000))
+  const { mapBytes } = tree.stats()
+  using before = tree.store.snapshot()
+  const text = 'y'.repeat(1_000_000)
+  let written = 0
+  while (tree.stats().mapBytes === mapBytes) tree.setSync(`/more/n${written++}`, text)
+  expect(tree.stats().fileBytes).toBeLessThanOrEqual(tree.stats().mapBytes)
+  expect([...before.keys(at('/'))]).toEqual(['first'])
+  expect(before.get(at('/first')).node).toBe('x'.repeat(5000))
+  using after = tree.store.snapshot()
+  expect([...after.keys(at('/more'))].length).toBe(written)
+  expect(after.get(at(`/more/n${written - 1}`)).node).toBe(text)
 })
