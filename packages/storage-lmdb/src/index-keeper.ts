@@ -16,7 +16,7 @@ export interface KeeperContext {
   readonly transact: (work: (state: BatchState) => void) => void
   /** Whether more may be stored. */
   readonly hasRoom: () => boolean
-  /** Ends a turn after so many steps already. Default: as many as there is time for. */
+  /** Ends a turn after exactly so many steps. Default: as many as there is time for. */
   readonly stepsATurn: number | undefined
 }
 
@@ -25,8 +25,9 @@ export class IndexKeeper {
   readonly #transact: KeeperContext['transact']
   readonly #hasRoom: () => boolean
   readonly #lmdb: Lmdb
-  readonly #turnMs: number
+  /** Steps between two looks at the clock, or those of a whole turn. */
   readonly #steps: number
+  readonly #isTimed: boolean
   #turn: NodeJS.Immediate | undefined
   #removal: IndexRemoval | undefined
   /** Whether the last turn failed, so that there is something to go on with. */
@@ -36,7 +37,7 @@ export class IndexKeeper {
   constructor(lmdb: Lmdb, { transact, hasRoom, stepsATurn }: KeeperContext) {
     this.#lmdb = lmdb
     this.#hasRoom = hasRoom
-    this.#turnMs = stepsATurn === undefined ? TURN_MS : 0
+    this.#isTimed = stepsATurn === undefined
     this.#steps = stepsATurn ?? STEPS_A_LOOK
     this.#transact = transact
   }
@@ -65,9 +66,9 @@ export class IndexKeeper {
     let isLeft = false
     this.#transact((state) => {
       const { indexes } = state
-      const end = performance.now() + this.#turnMs
+      const end = this.#isTimed ? performance.now() + TURN_MS : Infinity
       do isLeft = this.#step(state, end)
-      while (isLeft && performance.now() < end)
+      while (isLeft && this.#isTimed && performance.now() < end)
       if (state.indexes !== indexes) writeCatalog(this.#lmdb, state.indexes)
       this.#isStopped = !isLeft && isUnfinished(state.indexes)
     })

@@ -221,6 +221,27 @@ describe('an index', () => {
     expect(second.stats().indexEntries).toBe(0)
   })
 
+  test('that is dropped leaves its pages to whatever is written next', async () => {
+    using folder = temporaryFolder()
+    const settings = { heldMaxBytes: 65_536, indexStepsATurn: 1000 }
+    await using store = openStore({ path: folder.path, ...settings })
+    fill(store, 20_000)
+    const used = () => store.stats().fileBytes - store.stats().freeBytes
+    const without = used()
+    store.defineIndexes({ '/users': ['age', 'name'] })
+    await store.indexesBuilt()
+    const withIndexes = used()
+    expect(withIndexes - without).toBeGreaterThan(20_000 * 2 * 30)
+    store.defineIndexes({})
+    await store.indexesBuilt()
+    // But for the list of free pages itself, and some that a table keeps.
+    expect(used() - without).toBeLessThan((withIndexes - without) / 10)
+    const { fileBytes } = store.stats()
+    fill(store, 10_000, at('/guests'))
+    // Half a megabyte, in place of what the indexes had.
+    expect(store.stats().fileBytes - fileBytes).toBeLessThan(100_000)
+  })
+
   test('serves readers that opened the folder before it was there', async () => {
     using folder = temporaryFolder()
     const { path } = folder
