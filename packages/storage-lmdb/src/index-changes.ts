@@ -5,10 +5,14 @@ import type { StoredIndex } from './index-catalog.ts'
 import type { EntrySource } from './layer.ts'
 import type { Lmdb } from './lmdb.ts'
 
-/** What is known of a child that was written. */
-interface TouchedChild {
+/** A child that was written. */
+interface Touch {
+  readonly head: number
+  /** Those of the place that the head is. */
+  readonly indexes: readonly StoredIndex[]
+  readonly child: string
   /** The indexes whose field was written. The others change only where the child comes or goes. */
-  written: readonly StoredIndex[]
+  readonly written: readonly StoredIndex[]
   /** What it was before the first write; {@link notRead} when LMDB has to say. */
   readonly before: Entry | undefined | typeof notRead
 }
@@ -16,20 +20,15 @@ interface TouchedChild {
 /** Stands for an entry that nobody has looked at. */
 export const notRead: unique symbol = Symbol('not read')
 
-/** Children of one head that were written. */
-interface Touched {
-  readonly indexes: readonly StoredIndex[]
-  readonly children: Map<string, TouchedChild>
-}
-
 /** Which index entries have to be looked at because of what was written. */
 export class IndexChanges {
   /** Heads that came, with the indexes of their places: all their children get entries. */
   readonly fresh: Map<number, readonly StoredIndex[]> = new Map()
-  readonly #touched = new Map<number, Touched>()
+  /** In the order of the writes; a child may be there more than once. */
+  readonly #touches: Touch[] = []
 
   get isEmpty(): boolean {
-    return this.fresh.size === 0 && this.#touched.size === 0
+    return this.fresh.size === 0 && this.#touches.length === 0
   }
 
   addFresh(head: number, indexes: readonly StoredIndex[]): void {
@@ -47,40 +46,20 @@ export class IndexChanges {
     indexes: readonly StoredIndex[],
     child: string,
     below: readonly string[],
-    before: TouchedChild['before'],
+    before: Touch['before'],
   ): void {
     const written = below.length === 0 ? indexes : indexes.filter((index) => concerns(index, below))
-    this.#add(head, indexes, child, { written, before })
-  }
-
-  #add(
-    head: number,
-    indexes: readonly StoredIndex[],
-    name: string,
-    { written, before }: TouchedChild,
-  ): void {
-    let touched = this.#touched.get(head)
-    if (touched === undefined) {
-      touched = { indexes, children: new Map() }
-      this.#touched.set(head, touched)
-    }
-    const child = touched.children.get(name)
-    // What came first knows what was there.
-    if (child === undefined) touched.children.set(name, { written, before })
-    else if (written === indexes) child.written = indexes
-    else if (child.written !== indexes) child.written = [...new Set([...child.written, ...written])]
+    this.#touches.push({ head, indexes, child, written, before })
   }
 
   absorb(top: IndexChanges): void {
     for (const [head, indexes] of top.fresh) this.addFresh(head, indexes)
-    for (const [head, { indexes, children }] of top.#touched) {
-      for (const [name, child] of children) this.#add(head, indexes, name, child)
-    }
+    for (const touch of top.#touches) this.#touches.push(touch)
   }
 
   clear(): void {
     if (this.fresh.size > 0) this.fresh.clear()
-    if (this.#touched.size > 0) this.#touched.clear()
+    this.#touches.length = 0
   }
 
   /**
@@ -89,8 +68,8 @@ export class IndexChanges {
    */
   store(lmdb: Lmdb, before: EntrySource, after: EntrySource): void {
     // Heads that came may be among these: what was staged for another place has entries as well.
-    for (const [head, { indexes, children }] of this.#touched) {
-      for (const [name, { written, before: known }] of children) {
+    for (const children of this.#touchedChildren()) {
+      for (const [name, { head, indexes, written, before: known }] of children) {
         const old = known === notRead ? before.entry(head, name) : known
         const now = after.entry(head, name)
         const isSameChild = old !== undefined && now !== undefined
@@ -110,6 +89,26 @@ export class IndexChanges {
       }
     }
   }
+
+  /** Each child once, by head and name, with all that was written in it. */
+  #touchedChildren(): Iterable<ReadonlyMap<string, Touch>> {
+    const heads = new Map<number, Map<string, Touch>>()
+    for (const touch of this.#touches) {
+      let children = heads.get(touch.head)
+      if (children === undefined) heads.set(touch.head, (children = new Map()))
+      const earlier = children.get(touch.child)
+      children.set(touch.child, earlier === undefined ? touch : together(earlier, touch))
+    }
+    return heads.values()
+  }
+}
+
+/** Two writes of one child as one. What came first knows what was there. */
+function together(earlier: Touch, later: Touch): Touch {
+  const { indexes, written } = earlier
+  if (written === indexes) return earlier
+  if (later.written === later.indexes) return { ...earlier, written: indexes }
+  return { ...earlier, written: [...new Set([...written, ...later.written])] }
 }
 
 /** So many names are read before their entries are made: no cursor stays open over a write. */

@@ -47,13 +47,12 @@ export interface IndexKey {
 }
 
 export function indexKey(head: number, index: number, value: IndexValue, name: string): Buffer {
-  return copied(encodeEntry(head, index, value, name))
+  return copied(writeIndexKey(head, index, value, name, scratch, 0))
 }
 
 /**
- * Writes the key of an entry into `target` at `start`.
+ * Writes the key of an entry into `target` at `start`, where there has to be room for the longest one.
  * @returns the position after it.
- * @throws {RangeError} where it does not fit.
  */
 export function writeIndexKey(
   head: number,
@@ -63,26 +62,18 @@ export function writeIndexKey(
   target: Uint8Array,
   start: number,
 ): number {
-  const end = encodeEntry(head, index, value, name)
-  target.set(scratch.subarray(0, end), start)
-  return start + end
-}
-
-function encodeEntry(head: number, index: number, value: IndexValue, name: string): number {
-  writePrefix(head, index)
-  return writeName(name, scratch, writeValue(value))
+  return writeName(name, target, writeValue(value, target, writePrefix(head, index, target, start)))
 }
 
 /** The least key of an index under a head; with the number after it, the end of its keys. */
 export function indexStart(head: number, index: number): Buffer {
-  writePrefix(head, index)
-  return copied(INDEX_PREFIX_BYTES)
+  return copied(writePrefix(head, index, scratch, 0))
 }
 
 /** Whether a value stands in keys with its beginning only. */
 export function isCut(value: IndexValue): boolean {
   if (typeof value !== 'string' || value.length * 3 <= STRING_MAX_BYTES) return false
-  return scratch[writeValue(value) - 1] === CUT
+  return scratch[writeValue(value, scratch, 0) - 1] === CUT
 }
 
 /**
@@ -90,8 +81,7 @@ export function isCut(value: IndexValue): boolean {
  * the same beginning count as behind a low edge and before a high one: who reads them has to look.
  */
 export function edgeKey(head: number, index: number, edge: Edge, which: 'low' | 'high'): Buffer {
-  writePrefix(head, index)
-  const end = writeValue(edge.value)
+  const end = writeValue(edge.value, scratch, writePrefix(head, index, scratch, 0))
   if (typeof edge.value === 'string' && scratch[end - 1] === CUT) {
     return which === 'low' ? copied(end) : successor(end)
   }
@@ -129,37 +119,42 @@ export function indexOfIndexKey(bytes: Uint8Array): number {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).readUInt32BE(HEAD_NUMBER_BYTES)
 }
 
-function writePrefix(head: number, index: number): void {
-  writeHeadNumber(head, scratch, 0)
-  scratch.writeUInt32BE(index, HEAD_NUMBER_BYTES)
+function writePrefix(head: number, index: number, target: Uint8Array, start: number): number {
+  writeHeadNumber(head, target, start)
+  const at = start + HEAD_NUMBER_BYTES
+  target[at] = index >>> 24
+  target[at + 1] = index >>> 16
+  target[at + 2] = index >>> 8
+  target[at + 3] = index
+  return start + INDEX_PREFIX_BYTES
 }
 
 /** Writes a value behind the prefix. @returns the position after it. */
-function writeValue(value: IndexValue): number {
-  const start = INDEX_PREFIX_BYTES
+function writeValue(value: IndexValue, target: Uint8Array, start: number): number {
   if (typeof value === 'number') {
-    scratch[start] = Tag.number
-    return writeNumber(value, start + 1)
+    target[start] = Tag.number
+    return writeNumber(value, target, start + 1)
   }
   if (typeof value === 'string') {
-    scratch[start] = Tag.string
-    return writeString(value, start + 1)
+    target[start] = Tag.string
+    return writeString(value, target, start + 1)
   }
-  if (typeof value === 'boolean') scratch[start] = value ? Tag.true : Tag.false
-  else scratch[start] = value === null ? Tag.nothing : Tag.branch
+  if (typeof value === 'boolean') target[start] = value ? Tag.true : Tag.false
+  else target[start] = value === null ? Tag.nothing : Tag.branch
   return start + 1
 }
 
-function writeNumber(value: number, start: number): number {
+const number = new DataView(new ArrayBuffer(8))
+const numberBytes = new Uint8Array(number.buffer)
+
+function writeNumber(value: number, target: Uint8Array, start: number): number {
   // Adding zero makes one zero of both.
-  const end = scratch.writeDoubleBE(value + 0, start)
-  const isNegative = scratch[start]! >= 0x80
-  scratch[start]! ^= 0x80
-  if (isNegative) {
-    scratch[start]! ^= 0x7f
-    for (let at = start + 1; at < end; at++) scratch[at] = ~scratch[at]!
-  }
-  return end
+  number.setFloat64(0, value + 0)
+  const isNegative = numberBytes[0]! >= 0x80
+  const turned = isNegative ? 0xff : 0
+  for (let at = 0; at < 8; at++) target[start + at] = numberBytes[at]! ^ turned
+  if (!isNegative) target[start]! ^= 0x80
+  return start + 8
 }
 
 function readNumber(bytes: Uint8Array, start: number): number {
@@ -173,37 +168,37 @@ function readNumber(bytes: Uint8Array, start: number): number {
   return copy.readDoubleBE(0)
 }
 
-function writeString(text: string, start: number): number {
+function writeString(text: string, target: Uint8Array, start: number): number {
   const limit = start + STRING_MAX_BYTES
   let at = start
   for (let index = 0; index < text.length; index++) {
-    if (at >= limit) return cutAt(limit)
+    if (at >= limit) return cutAt(target, limit)
     const unit = text.charCodeAt(index)
-    if (unit > 1 && unit < 0x80) scratch[at++] = unit
-    else at = writeUnit(unit, at)
+    if (unit > 1 && unit < 0x80) target[at++] = unit
+    else at = writeUnit(unit, target, at)
   }
-  if (at > limit) return cutAt(limit)
-  scratch[at] = COMPLETE
+  if (at > limit) return cutAt(target, limit)
+  target[at] = COMPLETE
   return at + 1
 }
 
-function cutAt(limit: number): number {
-  scratch[limit] = CUT
+function cutAt(target: Uint8Array, limit: number): number {
+  target[limit] = CUT
   return limit + 1
 }
 
-function writeUnit(unit: number, start: number): number {
+function writeUnit(unit: number, target: Uint8Array, start: number): number {
   let at = start
   if (unit < 2) {
-    scratch[at++] = 1
-    scratch[at++] = unit + 1
+    target[at++] = 1
+    target[at++] = unit + 1
   } else if (unit < 0x800) {
-    scratch[at++] = 0xc0 | (unit >> 6)
-    scratch[at++] = 0x80 | (unit & 0x3f)
+    target[at++] = 0xc0 | (unit >> 6)
+    target[at++] = 0x80 | (unit & 0x3f)
   } else {
-    scratch[at++] = 0xe0 | (unit >> 12)
-    scratch[at++] = 0x80 | ((unit >> 6) & 0x3f)
-    scratch[at++] = 0x80 | (unit & 0x3f)
+    target[at++] = 0xe0 | (unit >> 12)
+    target[at++] = 0x80 | ((unit >> 6) & 0x3f)
+    target[at++] = 0x80 | (unit & 0x3f)
   }
   return at
 }

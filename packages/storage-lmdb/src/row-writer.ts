@@ -211,14 +211,16 @@ export class RowWriter {
     if (places.isEmpty) return
     const above = places.above(path)
     if (above.length === 0) return
-    const keys = pathKeys(path)
-    for (const { path: place, depth, indexes } of above) {
+    for (const { path: place, indexes } of above) {
       const head = this.#headAt(place)
       if (head === undefined) continue
-      const child = keys[depth]!
+      const start = place === rootPath ? 1 : place.length + 1
+      const end = path.indexOf('/', start)
+      const child = end === -1 ? path.slice(start) : path.slice(start, end)
+      const below = end === -1 ? [] : path.slice(end + 1).split('/')
       const isOwn = this.#written.head === head && this.#written.name === child
       const before = isOwn ? this.#written.entry : notRead
-      this.#layer.indexing.touch(head, indexes, child, keys.slice(depth + 1), before)
+      this.#layer.indexing.touch(head, indexes, child, below, before)
     }
   }
 
