@@ -4,8 +4,9 @@ import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
 import { checkDatabases, createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
 import { Sealer } from './sealer.ts'
-import { LmdbTreeStore, checkSealing } from './store.ts'
-import type { LmdbTreeStoreOptions } from './store.ts'
+import { checkSealing } from './store-indexes.ts'
+import type { LmdbTreeStoreOptions } from './store-options.ts'
+import { LmdbTreeStore } from './store.ts'
 import { Tree } from './tree.ts'
 
 export interface OpenTreeOptions {

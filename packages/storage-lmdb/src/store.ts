@@ -1,97 +1,45 @@
 import { readdirSync } from 'node:fs'
-import { TreeError, checkIndexDefinitions, pathsConflict } from '@elkyn/tree'
+import { TreeError, checkIndexDefinitions } from '@elkyn/tree'
 import type {
   Change,
-  IndexDefinition,
   IndexDefinitions,
-  KnownEtag,
-  Path,
-  Precondition,
   StageOptions,
   Stager,
   TreeSnapshot,
   TreeStore,
   TreeWrite,
   WriteOutcome,
-  WriterProgress,
 } from '@elkyn/tree'
 import { Batch, releaseStaged } from './batch.ts'
 import type { BatchState } from './batch.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
-import type { LogLimits } from './change-log.ts'
 import { ClientRecords, copyClients } from './client-records.ts'
-import type { ClientLimits } from './client-records.ts'
 import { CommitMeter } from './commit-meter.ts'
-import { readCounters, writeCounters } from './counters.ts'
+import { LargeConditions } from './conditions.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
-import { hasHeads } from './index-building.ts'
-import { CatalogReader, isUnfinished, withDefinitions, writeCatalog } from './index-catalog.ts'
-import { IndexKeeper } from './index-keeper.ts'
-import { storedEntries } from './layer-storage.ts'
+import { CatalogReader } from './index-catalog.ts'
 import { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb.ts'
-import type { HeadMap } from './place.ts'
 import { Readers } from './readers.ts'
 import type { Reader } from './readers.ts'
 import { ReadSnapshot } from './read-snapshot.ts'
 import { Reclaimer } from './reclaimer.ts'
+import { RelaxedSync } from './relaxed-sync.ts'
 import { RowStager } from './row-stager.ts'
-import type { Sealer } from './sealer.ts'
 import { SnapshotIndexes } from './snapshot-indexes.ts'
+import { StoreIndexes, checkSealing } from './store-indexes.ts'
+import type { IndexStatus } from './store-indexes.ts'
+import type { LmdbTreeStoreOptions } from './store-options.ts'
 import { storeStats } from './store-stats.ts'
 import type { StoreStats } from './store-stats.ts'
-import { TimeSlices } from './time-slices.ts'
 import { WriteQueue } from './write-queue.ts'
-
-/** An index, and what has become of it. */
-export interface IndexStatus {
-  /** The place whose children it is about; a part `*` stands for any key. */
-  readonly place: string
-  /** What it orders them by: `$value`, `$priority` or a path below each child. */
-  readonly field: string
-  /** Whether queries can use it; `false` while it is being built. */
-  readonly isReady: boolean
-}
-
-export interface LmdbTreeStoreOptions {
-  readonly path: string
-  readonly epoch: string
-  readonly readOnly: boolean
-  readonly durability: 'full' | 'relaxed'
-  readonly rowMaxBytes: number
-  readonly maxReaders: number
-  readonly maxBytes: number
-  readonly log: LogLimits
-  readonly clients: ClientLimits
-  /** Those there are to be; `undefined` leaves them as they are. */
-  readonly indexes: readonly IndexDefinition[] | undefined
-  /** Whether a query is refused that has none. */
-  readonly requireIndexes: boolean
-  readonly sealer: Sealer | undefined
-  readonly progress?: WriterProgress | undefined
-  /** Whether this process has opened the folder for writing before: a reader then opens as one. */
-  readonly joins: boolean
-  /** Called when the store has closed. */
-  readonly released?: () => Promise<void>
-  /** Bytes from which on a staged value goes to the disk. Default: 1 MiB. */
-  readonly heldMaxBytes?: number
-  /** Text up to which a value is compared with a precondition within the write. Default: 65,536. */
-  readonly comparedMaxLength?: number
-  /** Children that an index is built from in one turn. Default: as many as there is time for. */
-  readonly indexStepsATurn?: number
-}
+import { WriteTransactions } from './write-transactions.ts'
 
 const HELD_MAX_BYTES = 1024 * 1024
 const COMPARED_MAX_LENGTH = 64 * 1024
-
-/** How often `relaxed` commits are brought to the disk, in milliseconds. */
-const SYNC_INTERVAL_MS = 1000
-
-/** How often a write goes round because the value of its precondition keeps changing. */
-const CONDITION_ROUNDS = 4
 
 /** A {@link TreeStore} in LMDB. Belongs to the thread that opened it. */
 export class LmdbTreeStore implements TreeStore {
@@ -101,20 +49,13 @@ export class LmdbTreeStore implements TreeStore {
   readonly #readers: Readers
   readonly #reclaimer: Reclaimer
   readonly #feed: ChangeFeed
-  readonly #catalogs: CatalogReader
-  readonly #indexes: SnapshotIndexes
-  readonly #keeper: IndexKeeper
+  readonly #transactions: WriteTransactions
+  readonly #indexes: StoreIndexes
+  readonly #snapshotIndexes: SnapshotIndexes
   readonly #queue: WriteQueue
+  readonly #conditions: LargeConditions
   readonly #commits: CommitMeter = new CommitMeter()
-  readonly #syncTimer: NodeJS.Timeout | undefined
-  /** Heads as of the newest commit that this thread knows. */
-  #heads: HeadMap = new Map()
-  /** What the last write transaction of this thread left, and its number among all threads'. */
-  #state: BatchState | undefined
-  #turn = 0
-  /** What digests large values for preconditions, and how many writes wait for that or for what follows. */
-  readonly #slices: TimeSlices = new TimeSlices()
-  #goingRound = 0
+  readonly #sync: RelaxedSync | undefined
   /** What was staged and dropped, neither written nor aborted. */
   readonly #dropped = new FinalizationRegistry<() => readonly number[]>((heads) => {
     this.#bury(heads())
@@ -123,8 +64,6 @@ export class LmdbTreeStore implements TreeStore {
   readonly #backups = new Set<Promise<void>>()
   #closed = false
   #closing: Promise<void> | undefined
-  /** Why relaxed commits did not reach the disk; the next writer is told. */
-  #syncError: unknown
 
   constructor(options: LmdbTreeStoreOptions) {
     this.#options = options
@@ -143,28 +82,30 @@ export class LmdbTreeStore implements TreeStore {
     this.#log = new ChangeLog(this.#lmdb, options.epoch, options.log, options.sealer)
     this.#readers = new Readers(this.#lmdb)
     this.#feed = new ChangeFeed(this.#lmdb, this.#log, this.#readers)
-    this.#reclaimer = new Reclaimer(this.#lmdb, (work) => {
-      this.#transact(work)
-    })
-    this.#queue = new WriteQueue((writes) => this.#apply(writes))
-    this.#catalogs = new CatalogReader(this.#lmdb)
-    this.#indexes = new SnapshotIndexes(this.#catalogs, options.requireIndexes)
-    const transact = (work: (state: BatchState) => void) => {
-      this.#transact(work)
+    const catalogs = new CatalogReader(this.#lmdb)
+    this.#transactions = new WriteTransactions(this.#lmdb, this.#log, catalogs)
+    const transact: WriteTransactions['run'] = (work) => {
+      this.#transactions.run(work)
     }
-    this.#keeper = new IndexKeeper(this.#lmdb, {
+    this.#reclaimer = new Reclaimer(this.#lmdb, transact)
+    this.#snapshotIndexes = new SnapshotIndexes(catalogs, options.requireIndexes)
+    this.#indexes = new StoreIndexes(this.#lmdb, this.#readers, catalogs, {
       transact,
       hasRoom: () => this.#room() > 0,
       stepsATurn: options.indexStepsATurn,
     })
+    this.#queue = new WriteQueue((writes) => this.#apply(writes))
+    this.#conditions = new LargeConditions({
+      log: this.#log,
+      readers: this.#readers,
+      queue: this.#queue,
+      comparedMaxLength: this.#comparedMaxLength,
+      openSnapshot: () => this.#openSnapshot(),
+    })
     if (options.readOnly) return
-    this.#beginIndexes(options.indexes)
+    this.#indexes.begin(options.indexes)
     this.#reclaimer.wake()
-    if (options.durability === 'relaxed') {
-      this.#syncTimer = setInterval(() => {
-        void this.#syncNow()
-      }, SYNC_INTERVAL_MS).unref()
-    }
+    if (options.durability === 'relaxed') this.#sync = new RelaxedSync(this.#lmdb)
   }
 
   snapshot(): TreeSnapshot {
@@ -178,7 +119,7 @@ export class LmdbTreeStore implements TreeStore {
 
   #openSnapshot(): ReadSnapshot {
     const reader = this.#readers.acquire()
-    return new ReadSnapshot(this.#lmdb, this.#log, this.#indexes, reader, this.#release)
+    return new ReadSnapshot(this.#lmdb, this.#log, this.#snapshotIndexes, reader, this.#release)
   }
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
@@ -189,15 +130,15 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   #apply(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
-    this.#checkSynced()
-    const known = this.#lookAhead(writes)
+    this.#sync?.check()
+    const known = this.#conditions.lookAhead(writes)
     const outcomes: WriteOutcome[] = []
     let changes: readonly Change[] = []
     let gone = 0
     try {
-      this.#transact((state) => {
+      this.#transactions.run((state) => {
         const before = state.counters.headsGone
-        const batch = new Batch(this.#lmdb, this.#log, this.#heads, state, {
+        const batch = new Batch(this.#lmdb, this.#log, this.#transactions.heads, state, {
           rowMaxBytes: this.#options.rowMaxBytes,
           room: this.#room(),
           comparedMaxLength: this.#comparedMaxLength,
@@ -214,7 +155,7 @@ export class LmdbTreeStore implements TreeStore {
       for (const write of writes) releaseStaged(write)
       throw error
     }
-    this.#keeper.retry()
+    this.#indexes.retry()
     this.#commits.record(writes.length)
     if (gone > 0) this.#reclaimer.wake()
     this.#feed.publish(changes)
@@ -223,65 +164,7 @@ export class LmdbTreeStore implements TreeStore {
 
   async write(write: TreeWrite): Promise<WriteOutcome> {
     this.#checkWritable()
-    const { precondition } = write
-    if (precondition === undefined || precondition.known !== undefined) {
-      return this.#queue.add(write)
-    }
-    this.#goingRound++
-    try {
-      return await this.#goRound(write, precondition)
-    } finally {
-      this.#goingRound--
-    }
-  }
-
-  /** Where a precondition is about a large value, finds out about that between the other writes. */
-  async #goRound(write: TreeWrite, precondition: Precondition): Promise<WriteOutcome> {
-    const { path, etag } = precondition
-    let known: KnownEtag = { etag, sequence: NEVER }
-    for (let round = 0; round < CONDITION_ROUNDS; round++) {
-      const outcome = await this.#queue.add({ ...write, precondition: { path, etag, known } })
-      if (outcome.ok || !isStale(outcome.error)) return outcome
-      known = await this.#slices.run(this.#knownEtag(path))
-    }
-    return this.#queue.add(write)
-  }
-
-  /** The etag of a large value, and up to when it is known to be this one. */
-  *#knownEtag(path: Path): Generator<void, KnownEtag, void> {
-    const known = yield* this.#digest(path)
-    // So that the writer has little left to look through.
-    const reader = this.#readers.acquire()
-    try {
-      for (const bearing of this.#log.bearingsAfter(known.sequence, path, reader.options)) {
-        if (bearing !== 'none') return known
-        yield
-      }
-      return { etag: known.etag, sequence: this.#log.position(reader.options).sequence }
-    } finally {
-      this.#readers.release(reader)
-    }
-  }
-
-  *#digest(path: Path): Generator<void, KnownEtag, void> {
-    using snapshot = this.#openSnapshot()
-    const { sequence } = snapshot
-    return { etag: yield* snapshot.etagSteps(path), sequence }
-  }
-
-  /** What a snapshot says of the preconditions about large values, by the index of the write. */
-  #lookAhead(writes: readonly TreeWrite[]): readonly (KnownEtag | undefined)[] | undefined {
-    if (!writes.some(isUnknown)) return undefined
-    using snapshot = this.#openSnapshot()
-    return writes.map((write, index) => {
-      const { precondition } = write
-      if (precondition === undefined || !isUnknown(write)) return undefined
-      const { path } = precondition
-      // What another one of them changes no snapshot has seen.
-      if (writes.slice(0, index).some((before) => bearsOn(before, path))) return undefined
-      if (!snapshot.isLonger(path, this.#comparedMaxLength)) return undefined
-      return { etag: snapshot.etag(path), sequence: snapshot.sequence }
-    })
+    return this.#conditions.write(write)
   }
 
   stage(options: StageOptions = {}): Stager {
@@ -293,7 +176,7 @@ export class LmdbTreeStore implements TreeStore {
       heldMaxBytes,
       transact: (work: (state: BatchState) => void) => {
         this.#checkWritable()
-        this.#transact(work)
+        this.#transactions.run(work)
         // What was replaced or thrown away lies buried now.
         this.#reclaimer.wake()
       },
@@ -322,60 +205,30 @@ export class LmdbTreeStore implements TreeStore {
     const checked = checkIndexDefinitions(definitions)
     checkSealing(checked, this.#options.sealer)
     this.#queue.flush()
-    this.#beginIndexes(checked)
+    this.#indexes.begin(checked)
   }
 
   /** Resolves when all indexes are built, as far as this store builds them. */
   async indexesBuilt(): Promise<void> {
     this.#checkOpen('build indexes')
-    await this.#keeper.finished()
+    await this.#indexes.built()
   }
 
   /** All indexes, and whether queries can use them already. */
   indexes(): IndexStatus[] {
     this.#checkOpen('read')
-    const reader = this.#readers.acquire()
-    try {
-      return this.#catalogs.read(reader.options).indexes.map(({ place, field, state }) => {
-        return { place, field: field.name, isReady: state === 'ready' }
-      })
-    } finally {
-      this.#readers.release(reader)
-    }
+    return this.#indexes.list()
   }
 
   /** The indexes as `defineIndexes` takes them. */
   definitions(): IndexDefinitions {
-    const definitions: Record<string, string[]> = {}
-    for (const { place, field } of this.indexes()) (definitions[place] ??= []).push(field)
-    return definitions
+    this.#checkOpen('read')
+    return this.#indexes.definitions()
   }
 
   /** Rows, names and index entries that this store has read so far. */
   get entriesRead(): number {
     return this.#lmdb.entriesRead
-  }
-
-  #beginIndexes(definitions: readonly IndexDefinition[] | undefined): void {
-    const reader = this.#readers.acquire()
-    const catalog = this.#catalogs.read(reader.options)
-    this.#readers.release(reader)
-    // Else the file would grow for it until the next turn.
-    this.#readers.giveUp()
-    if (
-      definitions !== undefined &&
-      withDefinitions(catalog, definitions, 'building') !== catalog
-    ) {
-      this.#transact((state) => {
-        // Where all is in one row there is nothing to build them from.
-        const begin = hasHeads(storedEntries(this.#lmdb)) ? 'building' : 'ready'
-        const changed = withDefinitions(state.indexes, definitions, begin)
-        if (changed === state.indexes) return
-        state.indexes = changed
-        writeCatalog(this.#lmdb, changed)
-      })
-      this.#keeper.wake()
-    } else if (isUnfinished(catalog)) this.#keeper.wake()
   }
 
   idle(): void {
@@ -385,7 +238,7 @@ export class LmdbTreeStore implements TreeStore {
   #bury(heads: readonly number[]): void {
     if (this.#closed || heads.length === 0) return
     try {
-      this.#transact(() => {
+      this.#transactions.run(() => {
         for (const head of heads) buryUnlinked(this.#lmdb, head)
       })
       this.#reclaimer.wake()
@@ -434,7 +287,7 @@ export class LmdbTreeStore implements TreeStore {
    * entries a commit.
    */
   copyHistory(from: LmdbTreeStore, most: number): void {
-    this.#transact(() => {
+    this.#transactions.run(() => {
       this.#log.clear()
     })
     const reader = from.#readers.acquire()
@@ -442,15 +295,15 @@ export class LmdbTreeStore implements TreeStore {
       const entries = this.#historyOf(from, reader.options)
       // oxlint-disable-next-line no-unmodified-loop-condition -- changed inside the transaction
       for (let isLeft = true; isLeft;) {
-        this.#transact(() => {
+        this.#transactions.run(() => {
           for (let count = 0; count < most && isLeft; count++) isLeft = entries.next().done !== true
         })
       }
     } finally {
       from.#readers.release(reader)
     }
-    // The next transaction reads where the log stands.
-    this.#state = undefined
+    // The log stands elsewhere now.
+    this.#transactions.forget()
   }
 
   *#historyOf(from: LmdbTreeStore, options: ReadOptions): Generator<void, void, void> {
@@ -495,22 +348,17 @@ export class LmdbTreeStore implements TreeStore {
   async #close(): Promise<void> {
     this.#queue.flush()
     this.#closed = true
-    while (this.#goingRound > 0) {
-      this.#slices.finish()
-      this.#queue.flush()
-      // One step of those that wait for this.
-      await Promise.resolve()
-    }
+    await this.#conditions.finish()
     for (const listener of this.#closeListeners) listener()
-    clearInterval(this.#syncTimer)
+    this.#sync?.stop()
     this.#reclaimer.close()
-    this.#keeper.close()
+    this.#indexes.close()
     this.#feed.close()
     this.#readers.close()
     // lmdb copies in a thread of its own, which would go on in a closed environment.
     await Promise.allSettled(this.#backups)
     try {
-      if (this.#syncTimer !== undefined) await this.#lmdb.sync()
+      if (this.#sync !== undefined) await this.#lmdb.sync()
     } finally {
       await this.#lmdb.close()
       await this.#options.released?.()
@@ -519,52 +367,6 @@ export class LmdbTreeStore implements TreeStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  async #syncNow(): Promise<void> {
-    try {
-      await this.#lmdb.sync()
-    } catch (error) {
-      // What the system could not write it may forget, so that a later sync says nothing of it.
-      this.#syncError = error
-    }
-  }
-
-  #checkSynced(): void {
-    const error = this.#syncError
-    if (error === undefined) return
-    this.#syncError = undefined
-    throw error
-  }
-
-  /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
-  #transact(work: (state: BatchState) => void): void {
-    try {
-      this.#lmdb.transact((turn) => {
-        const state = this.#stateOf(turn)
-        const { nextHead, headsGone } = state.counters
-        work(state)
-        if (state.counters.nextHead !== nextHead || state.counters.headsGone !== headsGone) {
-          writeCounters(this.#lmdb, state.counters)
-        }
-        this.#state = state
-        this.#turn = turn
-      })
-    } catch (error) {
-      this.#state = undefined
-      this.#heads.clear()
-      throw error
-    }
-  }
-
-  /** Counters and log position at the beginning of a transaction. */
-  #stateOf(turn: number): BatchState {
-    if (this.#state !== undefined && turn === this.#turn + 1) return this.#state
-    const counters = readCounters(this.#lmdb, undefined)
-    // Another thread may have taken heads away.
-    this.#heads.clear()
-    const indexes = this.#catalogs.read(undefined)
-    return { counters, log: this.#log.position(undefined), indexes }
   }
 
   get #comparedMaxLength(): number {
@@ -593,35 +395,4 @@ export class LmdbTreeStore implements TreeStore {
     }
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
-}
-
-/**
- * The entries of an index hold what they order by, and would show what is sealed in the rows.
- * @throws {TypeError}
- */
-export function checkSealing(
-  indexes: readonly IndexDefinition[],
-  sealer: Sealer | undefined,
-): void {
-  if (sealer === undefined || indexes.length === 0) return
-  throw new TypeError(
-    'Cannot index: an encryption key seals values, and an index would show them. Open without ' +
-      'indexes, and with requireIndexes false to query all the same',
-  )
-}
-
-/** Before all changes, and not what any log goes back to. */
-const NEVER = -1
-
-/** Whether a write has a precondition, and nothing is known about that. */
-function isUnknown({ precondition }: TreeWrite): boolean {
-  return precondition !== undefined && precondition.known === undefined
-}
-
-function bearsOn({ pairs }: TreeWrite, path: Path): boolean {
-  return pairs.some((pair) => pathsConflict(pair.path, path))
-}
-
-function isStale(error: Error): boolean {
-  return error instanceof TreeError && error.code === 'ERR_CONDITION_STALE'
 }

@@ -1,0 +1,125 @@
+import { TreeError, pathsConflict } from '@elkyn/tree'
+import type { KnownEtag, Path, Precondition, TreeWrite, WriteOutcome } from '@elkyn/tree'
+import type { ChangeLog } from './change-log.ts'
+import type { ReadSnapshot } from './read-snapshot.ts'
+import type { Readers } from './readers.ts'
+import { TimeSlices } from './time-slices.ts'
+import type { WriteQueue } from './write-queue.ts'
+
+/** How often a write goes round because the value of its precondition keeps changing. */
+const ROUNDS = 4
+
+/** Before all changes, and not what any log goes back to. */
+const NEVER = -1
+
+/** What conditions need of the store. */
+export interface ConditionContext {
+  readonly log: ChangeLog
+  readonly readers: Readers
+  readonly queue: WriteQueue
+  /** Text up to which a value is compared within the write. */
+  readonly comparedMaxLength: number
+  readonly openSnapshot: () => ReadSnapshot
+}
+
+/**
+ * Digests the large values of preconditions in snapshots, so that no write transaction has to: it looks
+ * only whether something has changed there since.
+ */
+export class LargeConditions {
+  readonly #context: ConditionContext
+  readonly #slices: TimeSlices = new TimeSlices()
+  /** Writes that wait for a digest, or for what follows. */
+  #goingRound = 0
+
+  constructor(context: ConditionContext) {
+    this.#context = context
+  }
+
+  /** Queues a write; where its precondition is about a large value, finds out about that between others. */
+  async write(write: TreeWrite): Promise<WriteOutcome> {
+    const { precondition } = write
+    if (precondition === undefined || precondition.known !== undefined) {
+      return this.#context.queue.add(write)
+    }
+    this.#goingRound++
+    try {
+      return await this.#goRound(write, precondition)
+    } finally {
+      this.#goingRound--
+    }
+  }
+
+  /** What a snapshot says of the preconditions about large values, by the index of the write. */
+  lookAhead(writes: readonly TreeWrite[]): readonly (KnownEtag | undefined)[] | undefined {
+    if (!writes.some(isUnknown)) return undefined
+    using snapshot = this.#context.openSnapshot()
+    return writes.map((write, index) => {
+      const { precondition } = write
+      if (precondition === undefined || !isUnknown(write)) return undefined
+      const { path } = precondition
+      // What another one of them changes no snapshot has seen.
+      if (writes.slice(0, index).some((before) => bearsOn(before, path))) return undefined
+      if (!snapshot.isLonger(path, this.#context.comparedMaxLength)) return undefined
+      return { etag: snapshot.etag(path), sequence: snapshot.sequence }
+    })
+  }
+
+  /** Brings the writes that are going round to their end, without waiting for turns of the event loop. */
+  async finish(): Promise<void> {
+    while (this.#goingRound > 0) {
+      this.#slices.finish()
+      this.#context.queue.flush()
+      // One step of those that wait for this.
+      await Promise.resolve()
+    }
+  }
+
+  async #goRound(write: TreeWrite, precondition: Precondition): Promise<WriteOutcome> {
+    const { path, etag } = precondition
+    const { queue } = this.#context
+    let known: KnownEtag = { etag, sequence: NEVER }
+    for (let round = 0; round < ROUNDS; round++) {
+      const outcome = await queue.add({ ...write, precondition: { path, etag, known } })
+      if (outcome.ok || !isStale(outcome.error)) return outcome
+      known = await this.#slices.run(this.#knownEtag(path))
+    }
+    return queue.add(write)
+  }
+
+  /** The etag of a large value, and up to when it is known to be this one. */
+  *#knownEtag(path: Path): Generator<void, KnownEtag, void> {
+    const known = yield* this.#digest(path)
+    const { log, readers } = this.#context
+    // So that the writer has little left to look through.
+    const reader = readers.acquire()
+    try {
+      for (const bearing of log.bearingsAfter(known.sequence, path, reader.options)) {
+        if (bearing !== 'none') return known
+        yield
+      }
+      return { etag: known.etag, sequence: log.position(reader.options).sequence }
+    } finally {
+      readers.release(reader)
+    }
+  }
+
+  *#digest(path: Path): Generator<void, KnownEtag, void> {
+    using snapshot = this.#context.openSnapshot()
+    const { sequence } = snapshot
+    return { etag: yield* snapshot.etagSteps(path), sequence }
+  }
+}
+
+/** Whether a write has a precondition, and nothing is known about that. */
+function isUnknown({ precondition }: TreeWrite): boolean {
+  return precondition !== undefined && precondition.known === undefined
+}
+
+function bearsOn({ pairs }: TreeWrite, path: Path): boolean {
+  return pairs.some((pair) => pathsConflict(pair.path, path))
+}
+
+function isStale(error: Error): boolean {
+  return error instanceof TreeError && error.code === 'ERR_CONDITION_STALE'
+}

@@ -1,0 +1,113 @@
+import type { IndexDefinition, IndexDefinitions } from '@elkyn/tree'
+import { hasHeads } from './index-building.ts'
+import { isUnfinished, withDefinitions, writeCatalog } from './index-catalog.ts'
+import type { CatalogReader, IndexCatalog } from './index-catalog.ts'
+import { IndexKeeper } from './index-keeper.ts'
+import type { KeeperContext } from './index-keeper.ts'
+import { storedEntries } from './layer-storage.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { Readers } from './readers.ts'
+import type { Sealer } from './sealer.ts'
+
+/** An index, and what has become of it. */
+export interface IndexStatus {
+  /** The place whose children it is about; a part `*` stands for any key. */
+  readonly place: string
+  /** What it orders them by: `$value`, `$priority` or a path below each child. */
+  readonly field: string
+  /** Whether queries can use it; `false` while it is being built. */
+  readonly isReady: boolean
+}
+
+/** Which indexes a store has, and the work that it takes to have them. */
+export class StoreIndexes {
+  readonly #lmdb: Lmdb
+  readonly #readers: Readers
+  readonly #catalogs: CatalogReader
+  readonly #context: KeeperContext
+  readonly #keeper: IndexKeeper
+
+  constructor(lmdb: Lmdb, readers: Readers, catalogs: CatalogReader, context: KeeperContext) {
+    this.#lmdb = lmdb
+    this.#readers = readers
+    this.#catalogs = catalogs
+    this.#context = context
+    this.#keeper = new IndexKeeper(lmdb, context)
+  }
+
+  /** Begins to build and to remove what has to be. `undefined` leaves the indexes as they are. */
+  begin(definitions: readonly IndexDefinition[] | undefined): void {
+    const catalog = this.#catalog()
+    // Else the file would grow for it until the next turn.
+    this.#readers.giveUp()
+    if (
+      definitions !== undefined &&
+      withDefinitions(catalog, definitions, 'building') !== catalog
+    ) {
+      this.#define(definitions)
+      this.#keeper.wake()
+    } else if (isUnfinished(catalog)) this.#keeper.wake()
+  }
+
+  list(): IndexStatus[] {
+    return this.#catalog().indexes.map(({ place, field, state }) => {
+      return { place, field: field.name, isReady: state === 'ready' }
+    })
+  }
+
+  /** All of them as `defineIndexes` takes them. */
+  definitions(): IndexDefinitions {
+    const definitions: Record<string, string[]> = {}
+    for (const { place, field } of this.list()) (definitions[place] ??= []).push(field)
+    return definitions
+  }
+
+  /** Resolves when all are built, as far as this store builds them. */
+  async built(): Promise<void> {
+    await this.#keeper.finished()
+  }
+
+  /** Goes on where there was no room, now that something was committed. */
+  retry(): void {
+    this.#keeper.retry()
+  }
+
+  close(): void {
+    this.#keeper.close()
+  }
+
+  #define(definitions: readonly IndexDefinition[]): void {
+    this.#context.transact((state) => {
+      // Where all is in one row there is nothing to build them from.
+      const begin = hasHeads(storedEntries(this.#lmdb)) ? 'building' : 'ready'
+      const changed = withDefinitions(state.indexes, definitions, begin)
+      if (changed === state.indexes) return
+      state.indexes = changed
+      writeCatalog(this.#lmdb, changed)
+    })
+  }
+
+  #catalog(): IndexCatalog {
+    const reader = this.#readers.acquire()
+    try {
+      return this.#catalogs.read(reader.options)
+    } finally {
+      this.#readers.release(reader)
+    }
+  }
+}
+
+/**
+ * The entries of an index hold what they order by, and would show what is sealed in the rows.
+ * @throws {TypeError}
+ */
+export function checkSealing(
+  indexes: readonly IndexDefinition[],
+  sealer: Sealer | undefined,
+): void {
+  if (sealer === undefined || indexes.length === 0) return
+  throw new TypeError(
+    'Cannot index: an encryption key seals values, and an index would show them. Open without ' +
+      'indexes, and with requireIndexes false to query all the same',
+  )
+}

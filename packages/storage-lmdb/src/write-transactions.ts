@@ -1,0 +1,58 @@
+import type { BatchState } from './batch.ts'
+import type { ChangeLog } from './change-log.ts'
+import { readCounters, writeCounters } from './counters.ts'
+import type { CatalogReader } from './index-catalog.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { HeadMap } from './place.ts'
+
+/** The write transactions of one thread, which hand counters, log position and indexes on to each other. */
+export class WriteTransactions {
+  readonly #lmdb: Lmdb
+  readonly #log: ChangeLog
+  readonly #catalogs: CatalogReader
+  /** Heads as of the newest commit that this thread knows. */
+  readonly heads: HeadMap = new Map()
+  /** What the last one of this thread left, and its number among all threads'. */
+  #state: BatchState | undefined
+  #turn = 0
+
+  constructor(lmdb: Lmdb, log: ChangeLog, catalogs: CatalogReader) {
+    this.#lmdb = lmdb
+    this.#log = log
+    this.#catalogs = catalogs
+  }
+
+  /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
+  run(work: (state: BatchState) => void): void {
+    try {
+      this.#lmdb.transact((turn) => {
+        const state = this.#stateOf(turn)
+        const { nextHead, headsGone } = state.counters
+        work(state)
+        if (state.counters.nextHead !== nextHead || state.counters.headsGone !== headsGone) {
+          writeCounters(this.#lmdb, state.counters)
+        }
+        this.#state = state
+        this.#turn = turn
+      })
+    } catch (error) {
+      this.forget()
+      this.heads.clear()
+      throw error
+    }
+  }
+
+  /** Has the next one read what it finds, after `work` has changed more than it was told of. */
+  forget(): void {
+    this.#state = undefined
+  }
+
+  #stateOf(turn: number): BatchState {
+    if (this.#state !== undefined && turn === this.#turn + 1) return this.#state
+    const counters = readCounters(this.#lmdb, undefined)
+    // Another thread may have taken heads away.
+    this.heads.clear()
+    const indexes = this.#catalogs.read(undefined)
+    return { counters, log: this.#log.position(undefined), indexes }
+  }
+}
