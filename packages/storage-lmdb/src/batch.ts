@@ -1,52 +1,31 @@
-import {
-  TreeError,
-  TreeValue,
-  checkConflicts,
-  childPath,
-  isPriorityPath,
-  resolveServerValues,
-  splitPriorityPath,
-  withPriority,
-} from '@elkyn/tree'
+import { TreeError, TreeValue, checkConflicts, splitPriorityPath, withPriority } from '@elkyn/tree'
 import type {
   Change,
   ChangePair,
   KnownEtag,
   Path,
-  Precondition,
-  StagedValue,
-  TreeNode,
   TreeWrite,
   WriteAccepted,
   WriteOutcome,
   WriteRefused,
-  WriteValue,
 } from '@elkyn/tree'
-import { bearingOn, strongest } from './bearing.ts'
-import type { Bearing } from './bearing.ts'
+import { BatchConditions } from './batch-conditions.ts'
 import { LOGGED_TEXT_MAX_LENGTH, loggedPair } from './change-log.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { ClientRecords } from './client-records.ts'
-import type { Counters } from './counters.ts'
-import { Head } from './entry.ts'
+import type { Head } from './entry.ts'
 import { EntryView, storedPriority } from './entry-view.ts'
-import { etagOfBlocks, etagOfValue } from './etag.ts'
-import type { IndexCatalog } from './index-catalog.ts'
+import { etagOfBlocks } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
+import { invalidPriority, resolveValue } from './resolve-value.ts'
+import type { ResolvedStaged } from './resolve-value.ts'
 import { RowWriter } from './row-writer.ts'
 import { StagedHead } from './staged-head.ts'
-import type { StagedIndexes } from './staged-head.ts'
-
-/** What a batch finds when its transaction begins, and leaves changed when it is stored. */
-export interface BatchState {
-  readonly counters: Counters
-  log: LogPosition
-  indexes: IndexCatalog
-}
+import type { TransactionState } from './write-transactions.ts'
 
 export interface BatchLimits {
   readonly rowMaxBytes: number
@@ -66,7 +45,7 @@ export class Batch {
   readonly #lmdb: Lmdb
   readonly #log: ChangeLog
   readonly #heads: HeadMap
-  readonly #state: BatchState
+  readonly #state: TransactionState
   /** Where the log stood before this batch. */
   readonly #begin: LogPosition
   /** Number of the last change. */
@@ -75,17 +54,25 @@ export class Batch {
   readonly #now: number = Date.now()
   /** What the writes so far came to. */
   readonly #layer: Layer
+  /** The tree with that. */
+  readonly #view: EntryView
   /** What the write at hand changes on top of it. One layer serves all writes in turn. */
   readonly #top: Layer
   /** Writes into that layer. */
   readonly #rows: RowWriter
   /** Bytes that may still be added. */
   #room: number
-  readonly #comparedMaxLength: number
+  readonly #conditions: BatchConditions
   readonly #clients: ClientRecords
   readonly changes: Change[] = []
 
-  constructor(lmdb: Lmdb, log: ChangeLog, heads: HeadMap, state: BatchState, limits: BatchLimits) {
+  constructor(
+    lmdb: Lmdb,
+    log: ChangeLog,
+    heads: HeadMap,
+    state: TransactionState,
+    limits: BatchLimits,
+  ) {
     this.#lmdb = lmdb
     this.#log = log
     this.#heads = heads
@@ -94,15 +81,23 @@ export class Batch {
     this.#sequence = state.log.sequence
     log.begin()
     this.#room = limits.room
-    this.#comparedMaxLength = limits.comparedMaxLength
     this.#clients = limits.clients
     this.#layer = new Layer(storedEntries(lmdb))
+    this.#view = new EntryView(this.#layer, heads)
     this.#top = new Layer(this.#layer)
     this.#rows = new RowWriter(this.#top, {
       rowMaxBytes: limits.rowMaxBytes,
       heads,
       places: state.indexes.places,
       allocateHead: () => state.counters.nextHead++,
+    })
+    this.#conditions = new BatchConditions({
+      log,
+      begin: state.log.sequence,
+      changes: this.changes,
+      comparedMaxLength: limits.comparedMaxLength,
+      view: this.#view,
+      etagOf: (head) => this.#etag(head),
     })
   }
 
@@ -121,7 +116,7 @@ export class Batch {
         return repeated
       }
       if (write.pairs.length > 1) checkConflicts(write.pairs.map(({ path }) => path))
-      const failed = this.#checkCondition(write.precondition, known)
+      const failed = this.#conditions.check(write.precondition, known)
       // A judge has its say first: who may not know what is there does not learn it from the condition.
       if (failed !== undefined && write.judge === undefined) return this.#refuse(write, failed)
       const { values, pairs } = this.#writePairs(write, top)
@@ -155,55 +150,6 @@ export class Batch {
     return refused
   }
 
-  #checkCondition(
-    precondition: Precondition | undefined,
-    known: KnownEtag | undefined,
-  ): WriteRefused | undefined {
-    if (precondition === undefined) return undefined
-    const view = new EntryView(this.#layer, this.#heads)
-    const found = view.find(precondition.path) ?? TreeValue.null
-    const value = found instanceof Head ? view.gatherUpTo(found, this.#comparedMaxLength) : found
-    if (value === undefined) return this.#checkLarge(precondition, found as Head, known)
-    const etag = etagOfValue(value)
-    return etag === precondition.etag
-      ? undefined
-      : { ...conditionFailed(precondition.path), current: { etag, value } }
-  }
-
-  /** Whoever knew the etag a moment ago spares the writer the time that it takes to make it. */
-  #checkLarge(
-    { path, etag, known: given }: Precondition,
-    head: Head,
-    looked: KnownEtag | undefined,
-  ): WriteRefused | undefined {
-    const known = given ?? looked
-    if (known !== undefined) {
-      if (known.etag !== etag) return conditionFailed(path)
-      const bearing = this.#bearingSince(known.sequence, path)
-      if (bearing === 'none') return undefined
-      // Right behind that change, if not before, it was another value.
-      if (bearing === 'within') return conditionFailed(path)
-      if (given !== undefined) return conditionStale(path)
-    }
-    return this.#etag(head) === etag ? undefined : conditionFailed(path)
-  }
-
-  /** How all changes since bear on what is at a path; `undefined` when the log does not say. */
-  #bearingSince(sequence: number, path: Path): Bearing | undefined {
-    if (sequence < 0 || sequence > this.#begin.sequence) return undefined
-    const bearings: Bearing[] = []
-    if (sequence < this.#begin.sequence) {
-      for (const bearing of this.#log.bearingsAfter(sequence, path, undefined)) {
-        if (bearing === undefined || bearing === 'within') return bearing
-        bearings.push(bearing)
-      }
-    }
-    for (const { pairs } of this.changes) {
-      for (const pair of pairs) bearings.push(bearingOn(path, pair.path))
-    }
-    return strongest(bearings)
-  }
-
   #judge({ judge }: TreeWrite, top: Layer): WriteRefused | undefined {
     if (judge === undefined) return undefined
     const before = viewOf(this.#layer)
@@ -227,7 +173,9 @@ export class Batch {
   #writePairs(write: TreeWrite, top: Layer): Written {
     const rows = this.#rows
     // Everything is computed from the tree before the write, so all of it before the first change.
-    const resolved = write.pairs.map((pair) => this.#resolve(write, pair.path, pair.value))
+    const resolved = write.pairs.map(({ path, value }) =>
+      resolveValue(this.#view, this.#now, write, path, value),
+    )
     this.#takeRoom(resolved)
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
@@ -270,43 +218,6 @@ export class Batch {
     this.#room -= added
   }
 
-  #resolve(write: TreeWrite, path: Path, value: WriteValue): TreeValue | ResolvedStaged {
-    if (typeof value === 'function') {
-      const result = value(this.#current(path))
-      if (result === undefined) {
-        throw new TreeError('ERR_REFUSED', `Cannot write: the function for ${path} refused`, {
-          path,
-        })
-      }
-      return this.#withServerValues(path, asTreeValue(result))
-    }
-    if (value instanceof StagedHead) {
-      if (isPriorityPath(path)) throw invalidPriority(path)
-      value.use(write)
-      const sums = value.serverValues.map(({ keys, value: computed }) => {
-        const below = descendantPath(path, keys)
-        return [below, this.#withServerValues(below, TreeValue.fromNode(computed))] as const
-      })
-      return { head: value.head, sums, indexed: value.indexed }
-    }
-    if (isStaged(value)) throw new TypeError('A staged value belongs to the store that staged it')
-    return this.#withServerValues(path, asTreeValue(value))
-  }
-
-  #withServerValues(path: Path, value: TreeValue): TreeValue {
-    if (!value.hasServerValues || value.node === null) return value
-    const { path: nodePath, priority } = splitPriorityPath(path)
-    const view = new EntryView(this.#layer, this.#heads)
-    // One place at a time: what the write replaces may be larger than memory.
-    const current = (keys: readonly string[]) =>
-      priority ? view.get(path).node : view.top(descendantPath(nodePath, keys))
-    return TreeValue.fromNode(resolveServerValues(value.node, this.#now, current))
-  }
-
-  #current(path: Path): TreeValue {
-    return new EntryView(this.#layer, this.#heads).get(path)
-  }
-
   /** Logs a change; one that changed nothing has no number. */
   #record(pairs: readonly ChangePair[], update: Path | undefined): number | undefined {
     if (pairs.length === 0) return undefined
@@ -317,16 +228,6 @@ export class Batch {
   }
 }
 
-function conditionFailed(path: Path): WriteRefused {
-  const message = `Cannot write: ${path} has changed`
-  return { ok: false, error: new TreeError('ERR_CONDITION_FAILED', message, { path }) }
-}
-
-function conditionStale(path: Path): WriteRefused {
-  const message = `Cannot write: what is known of ${path} is too old. Read its etag again`
-  return { ok: false, error: new TreeError('ERR_CONDITION_STALE', message, { path }) }
-}
-
 /** Lets the staged values of a write that was not applied be written again, or thrown away. */
 export function releaseStaged(write: TreeWrite): void {
   for (const { value } of write.pairs) if (value instanceof StagedHead) value.release(write)
@@ -335,13 +236,6 @@ export function releaseStaged(write: TreeWrite): void {
 interface Written {
   readonly values: (TreeValue | undefined)[]
   readonly pairs: ChangePair[]
-}
-
-/** A staged value with what its server values come to. */
-interface ResolvedStaged {
-  readonly head: Head
-  readonly indexed: StagedIndexes
-  readonly sums: readonly (readonly [path: Path, sum: TreeValue])[]
 }
 
 /** Writes a value, or a priority where the path says so. @returns whether anything changed. */
@@ -355,27 +249,10 @@ function setValue(rows: RowWriter, path: Path, value: TreeValue): boolean {
   return rows.setPriority(nodePath, node)
 }
 
-function invalidPriority(path: Path): TreeError {
-  const message = `Cannot write ${path}: a priority is a number, a string or null`
-  return new TreeError('ERR_INVALID_PRIORITY', message, { path })
-}
-
 /** A value with the priority of the one that stood in for it. */
 function ranked(value: TreeValue, standIn: TreeValue): TreeValue {
   const priority = storedPriority(standIn.node)
   return priority === null ? value : TreeValue.fromNode(withPriority(value.node, priority))
-}
-
-function asTreeValue(value: TreeNode | TreeValue | null): TreeValue {
-  return value instanceof TreeValue ? value : TreeValue.fromNode(value)
-}
-
-function isStaged(value: object | string | number | boolean | null): value is StagedValue {
-  return typeof value === 'object' && value !== null && 'staged' in value
-}
-
-function descendantPath(path: Path, keys: readonly string[]): Path {
-  return keys.reduce(childPath, path)
 }
 
 function viewOf(layer: Layer): EntryView {

@@ -1,9 +1,9 @@
-import type { BatchState } from './batch.ts'
 import { buildPart } from './index-building.ts'
 import { isUnfinished, withIndex, withoutDropped, writeCatalog } from './index-catalog.ts'
 import { IndexRemoval } from './index-removal.ts'
 import { storedEntries } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
+import type { TransactionState } from './write-transactions.ts'
 
 /** How long a turn may hold the writer, in milliseconds. */
 const TURN_MS = 4
@@ -13,7 +13,7 @@ const STEPS_A_LOOK = 256
 /** What the keeper needs of the store. */
 export interface KeeperContext {
   /** Runs `work` in a write transaction. */
-  readonly transact: (work: (state: BatchState) => void) => void
+  readonly transact: (work: (state: TransactionState) => void) => void
   /** Whether more may be stored. */
   readonly hasRoom: () => boolean
   /** Ends a turn after exactly so many steps. Default: as many as there is time for. */
@@ -94,7 +94,7 @@ export class IndexKeeper {
   }
 
   /** Does a part of what there is to do. @returns whether something is left that can be done now. */
-  #step(state: BatchState, end: number): boolean {
+  #step(state: TransactionState, end: number): boolean {
     const [dropped] = state.indexes.dropped
     // First what makes room.
     if (dropped !== undefined) this.#remove(state, dropped)
@@ -107,7 +107,7 @@ export class IndexKeeper {
     return isUnfinished(state.indexes)
   }
 
-  #remove(state: BatchState, dropped: number): void {
+  #remove(state: TransactionState, dropped: number): void {
     if (this.#removal?.index !== dropped) this.#removal = new IndexRemoval(dropped)
     if (this.#removal.step(this.#lmdb, this.#steps)) return
     this.#removal = undefined

@@ -1,6 +1,5 @@
 import { TreeValue, childPath, pathKeys } from '@elkyn/tree'
 import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
-import type { BatchState } from './batch.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
@@ -15,6 +14,7 @@ import { PlacedServerValues } from './placed-server-values.ts'
 import { RowWriter } from './row-writer.ts'
 import { StagedIndexes } from './staged-head.ts'
 import type { StagedServerValue } from './staged-head.ts'
+import type { TransactionState } from './write-transactions.ts'
 
 /**
  * Rows of so many bytes go into one transaction, so that nobody waits long for the writer: a few
@@ -33,7 +33,7 @@ export interface StagingContext {
   /** Less than so many bytes of a value are held in memory and written like any other. */
   readonly heldMaxBytes: number
   /** Runs `work` in a write transaction. */
-  transact(work: (state: BatchState) => void): void
+  transact(work: (state: TransactionState) => void): void
   /** Buries these heads once `owner` can't be reached any more, as far as nobody has linked them. */
   buryAfter(owner: object, heads: () => readonly number[]): void
   /** Takes that back. */

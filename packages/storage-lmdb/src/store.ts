@@ -11,7 +11,6 @@ import type {
   WriteOutcome,
 } from '@elkyn/tree'
 import { Batch, releaseStaged } from './batch.ts'
-import type { BatchState } from './batch.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
 import { ClientRecords, copyClients } from './client-records.ts'
@@ -37,6 +36,7 @@ import { storeStats } from './store-stats.ts'
 import type { StoreStats } from './store-stats.ts'
 import { WriteQueue } from './write-queue.ts'
 import { WriteTransactions } from './write-transactions.ts'
+import type { TransactionState } from './write-transactions.ts'
 
 const HELD_MAX_BYTES = 1024 * 1024
 const COMPARED_MAX_LENGTH = 64 * 1024
@@ -174,7 +174,7 @@ export class LmdbTreeStore implements TreeStore {
       lmdb: this.#lmdb,
       rowMaxBytes,
       heldMaxBytes,
-      transact: (work: (state: BatchState) => void) => {
+      transact: (work: (state: TransactionState) => void) => {
         this.#checkWritable()
         this.#transactions.run(work)
         // What was replaced or thrown away lies buried now.

@@ -1,9 +1,16 @@
-import type { BatchState } from './batch.ts'
-import type { ChangeLog } from './change-log.ts'
+import type { ChangeLog, LogPosition } from './change-log.ts'
 import { readCounters, writeCounters } from './counters.ts'
-import type { CatalogReader } from './index-catalog.ts'
+import type { Counters } from './counters.ts'
+import type { CatalogReader, IndexCatalog } from './index-catalog.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
+
+/** What a write transaction finds when it begins, and leaves changed to the next one. */
+export interface TransactionState {
+  readonly counters: Counters
+  log: LogPosition
+  indexes: IndexCatalog
+}
 
 /** The write transactions of one thread, which hand counters, log position and indexes on to each other. */
 export class WriteTransactions {
@@ -13,7 +20,7 @@ export class WriteTransactions {
   /** Heads as of the newest commit that this thread knows. */
   readonly heads: HeadMap = new Map()
   /** What the last one of this thread left, and its number among all threads'. */
-  #state: BatchState | undefined
+  #state: TransactionState | undefined
   #turn = 0
 
   constructor(lmdb: Lmdb, log: ChangeLog, catalogs: CatalogReader) {
@@ -23,7 +30,7 @@ export class WriteTransactions {
   }
 
   /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
-  run(work: (state: BatchState) => void): void {
+  run(work: (state: TransactionState) => void): void {
     try {
       this.#lmdb.transact((turn) => {
         const state = this.#stateOf(turn)
@@ -47,7 +54,7 @@ export class WriteTransactions {
     this.#state = undefined
   }
 
-  #stateOf(turn: number): BatchState {
+  #stateOf(turn: number): TransactionState {
     if (this.#state !== undefined && turn === this.#turn + 1) return this.#state
     const counters = readCounters(this.#lmdb, undefined)
     // Another thread may have taken heads away.

@@ -1,0 +1,97 @@
+import { TreeError, TreeValue } from '@elkyn/tree'
+import type { Change, KnownEtag, Path, Precondition, WriteRefused } from '@elkyn/tree'
+import { bearingOn, strongest } from './bearing.ts'
+import type { Bearing } from './bearing.ts'
+import type { ChangeLog } from './change-log.ts'
+import { Head } from './entry.ts'
+import type { EntryView } from './entry-view.ts'
+import { etagOfValue } from './etag.ts'
+
+/** What conditions are held against: the batch before the write at hand. */
+export interface ConditionedBatch {
+  readonly log: ChangeLog
+  /** Number of the last change before the batch. */
+  readonly begin: number
+  /** What the batch has changed so far. */
+  readonly changes: readonly Change[]
+  /** A value with up to so much text is compared, and handed back, on the spot. */
+  readonly comparedMaxLength: number
+  /** The tree with that. */
+  readonly view: EntryView
+  /** Makes the etag of a large value, which takes as long as the value is large. */
+  readonly etagOf: (head: Head) => string
+}
+
+/** Compares what is there with what writes expect. */
+export class BatchConditions {
+  readonly #batch: ConditionedBatch
+
+  constructor(batch: ConditionedBatch) {
+    this.#batch = batch
+  }
+
+  /**
+   * What to answer where a condition fails.
+   *
+   * @param looked What a snapshot said of it, where the write does not bring that itself.
+   */
+  check(
+    precondition: Precondition | undefined,
+    looked: KnownEtag | undefined,
+  ): WriteRefused | undefined {
+    if (precondition === undefined) return undefined
+    const { path, etag: expected } = precondition
+    const { view, comparedMaxLength } = this.#batch
+    const found = view.find(path) ?? TreeValue.null
+    const value = found instanceof Head ? view.gatherUpTo(found, comparedMaxLength) : found
+    if (value === undefined) return this.#checkLarge(precondition, found as Head, looked)
+    const etag = etagOfValue(value)
+    if (etag === expected) return undefined
+    return { ...conditionFailed(path), current: { etag, value } }
+  }
+
+  /** Whoever knew the etag a moment ago spares the writer the time that it takes to make it. */
+  #checkLarge(
+    { path, etag, known: given }: Precondition,
+    head: Head,
+    looked: KnownEtag | undefined,
+  ): WriteRefused | undefined {
+    const known = given ?? looked
+    if (known !== undefined) {
+      if (known.etag !== etag) return conditionFailed(path)
+      const bearing = this.#bearingSince(known.sequence, path)
+      if (bearing === 'none') return undefined
+      // Right behind that change, if not before, it was another value.
+      if (bearing === 'within') return conditionFailed(path)
+      if (given !== undefined) return conditionStale(path)
+    }
+    return this.#batch.etagOf(head) === etag ? undefined : conditionFailed(path)
+  }
+
+  /** How all changes since bear on what is at a path; `undefined` when the log does not say. */
+  #bearingSince(sequence: number, path: Path): Bearing | undefined {
+    const { log, begin, changes } = this.#batch
+    if (sequence < 0 || sequence > begin) return undefined
+    const bearings: Bearing[] = []
+    if (sequence < begin) {
+      for (const bearing of log.bearingsAfter(sequence, path, undefined)) {
+        if (bearing === undefined || bearing === 'within') return bearing
+        bearings.push(bearing)
+      }
+    }
+    for (const { pairs } of changes) {
+      for (const pair of pairs) bearings.push(bearingOn(path, pair.path))
+    }
+    return strongest(bearings)
+  }
+}
+
+function conditionFailed(path: Path): WriteRefused {
+  const message = `Cannot write: ${path} has changed`
+  return { ok: false, error: new TreeError('ERR_CONDITION_FAILED', message, { path }) }
+}
+
+function conditionStale(path: Path): WriteRefused {
+  const message = `Cannot write: what is known of ${path} is too old. Read its etag again`
+  return { ok: false, error: new TreeError('ERR_CONDITION_STALE', message, { path }) }
+}
