@@ -89,6 +89,8 @@ export class Line {
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
     const call: Pending = { attempt, resolve, reject }
     const abort = (): void => this.#giveUp(call, () => reject(signal?.reason))
+    // First of all: what is no signal throws here, and must not leave a call in the line that nobody makes.
+    signal?.addEventListener('abort', abort, { once: true })
     this.#calls.push(call)
     this.#waiting.begin(this)
     // A finite time only: setTimeout has no other.
@@ -96,7 +98,6 @@ export class Line {
       timeoutMs === undefined || timeoutMs > MAX_TIMER_MS
         ? undefined
         : setTimeout(() => this.#giveUp(call, () => resolve(false)), timeoutMs)
-    signal?.addEventListener('abort', abort, { once: true })
     try {
       if (this.#calls.length === 1) this.pump()
       return await promise

@@ -80,6 +80,8 @@ export class ArenaDraft implements Draft {
 
   /** Appends a chunk, or says what to wait for. */
   attemptWrite(chunk: Uint8Array): Need | undefined {
+    if (!(chunk instanceof Uint8Array))
+      throw new TypeError('Cannot write to a draft: no Uint8Array')
     const need = this.#attemptReserve(this.byteLength + chunk.byteLength)
     if (need !== undefined) return need
     this.#memory.arena.write(this.#chain, this.byteLength, chunk)
@@ -89,6 +91,9 @@ export class ArenaDraft implements Draft {
 
   #attemptReserve(byteLength: number): Need | undefined {
     this.#checkOpen()
+    if (!Number.isInteger(byteLength) || byteLength < 0) {
+      throw new RangeError(`Cannot reserve ${byteLength} bytes: an integer of 0 or more is needed`)
+    }
     const { arena } = this.#memory
     if (byteLength > arena.maxBytes) {
       throw new WorkQueueError(

@@ -27,6 +27,10 @@ export class Producer {
   /** Puts in an item that fits a slot. @returns DONE, FULL, BUSY or CLOSED */
   put(bytes: Uint8Array, band: number, tag: number): number {
     const ring = this.#memory.ring(band)
+    // The caller has seen to it, but a call that waits lets others detach or resize the bytes meanwhile. To throw once a
+    // slot is owned would leave it unfinished, and everybody waiting for it.
+    if (!this.fitsSlot(bytes))
+      throw new RangeError('Cannot enqueue: the bytes have grown meanwhile')
     for (;;) {
       const position = ring.findFree(1)
       if (isOutcome(position)) return position
@@ -140,8 +144,16 @@ export class Producer {
     return to - from
   }
 
-  /** Whether it is bytes that travel in a slot. */
+  /** Whether it is bytes that travel in a slot. @throws {TypeError} for bytes that have been transferred */
   fitsSlot(source: unknown): source is Uint8Array {
-    return source instanceof Uint8Array && source.length <= this.#slotBytes
+    if (!(source instanceof Uint8Array) || source.length > this.#slotBytes) return false
+    if (source.length === 0 && isDetached(source)) {
+      throw new TypeError('Cannot enqueue: the bytes are detached, they were transferred elsewhere')
+    }
+    return true
   }
+}
+
+function isDetached({ buffer }: Uint8Array): boolean {
+  return buffer instanceof ArrayBuffer && buffer.detached
 }

@@ -596,7 +596,10 @@ class SharedQueue implements WorkQueue {
 
   #checkClaim(byteLength: number): void {
     if (this.#claim !== undefined) throw claimOpen()
-    if (byteLength <= this.slotBytes && byteLength >= 0) return
+    if (!Number.isInteger(byteLength) || byteLength < 0) {
+      throw new RangeError(`Cannot claim ${byteLength} bytes: an integer of 0 or more is needed`)
+    }
+    if (byteLength <= this.slotBytes) return
     throw new WorkQueueError(
       'ERR_ITEM_TOO_LARGE',
       `Cannot claim ${byteLength} bytes: slotBytes is ${this.slotBytes}, use a draft`,

@@ -51,6 +51,65 @@ test('tryEnqueue() and tryDequeue() pass bytes and tag in order', () => {
   expect(queue.tryDequeue()).toBeUndefined()
 })
 
+test('lengths that are none, and chunks without bytes, are refused', async () => {
+  const queue = createWorkQueue({ capacity: 4, arenaBytes: 256 * 1024 })
+  for (const length of [-1, 1.5, NaN, '4' as unknown as number]) {
+    expect(() => queue.tryClaim(length)).toThrow(RangeError)
+    expect(() => queue.draft().tryReserve(length)).toThrow(RangeError)
+  }
+  const draft = queue.draft()
+  expect(() => draft.tryWrite('text' as unknown as Uint8Array)).toThrow(TypeError)
+  expect(draft.tryWrite(bytes('a'))).toBe(true)
+  expect(await queue.enqueue(draft)).toBe(true)
+  expect(text(queue.tryDequeue())).toBe('a')
+})
+
+test('what is no signal is refused, and later calls go on', async () => {
+  const queue = createWorkQueue(small)
+  fill(queue, 4)
+  const signal = { throwIfAborted: () => undefined } as AbortSignal
+  await expect(queue.enqueue(bytes('x'), { signal })).rejects.toThrow(TypeError)
+  const next = queue.enqueue(bytes('next'))
+  for (let i = 0; i < 4; i++) queue.tryDequeue()
+  expect(await next).toBe(true)
+  expect(text(queue.tryDequeue())).toBe('next')
+})
+
+describe('bytes that change while a call waits', () => {
+  const detach = (source: Uint8Array): void => {
+    structuredClone(source, { transfer: [source.buffer as ArrayBuffer] })
+  }
+
+  test('detached ones are refused before a slot is taken', async () => {
+    const queue = createWorkQueue(small)
+    const source = new Uint8Array(8)
+    detach(source)
+    expect(() => queue.tryEnqueue(source)).toThrow('detached')
+    expect(() => queue.tryEnqueueMany([bytes('a'), source])).toThrow('detached')
+    await expect(queue.enqueue(source)).rejects.toThrow('detached')
+    await expect(queue.enqueueMany([source])).rejects.toThrow('detached')
+    expect(queue.depth).toBe(0)
+    expect(queue.tryEnqueue(bytes('b'))).toBe(true)
+    expect(text(queue.tryDequeue())).toBe('b')
+  })
+
+  test.each([
+    ['detached', 'detached', detach],
+    ['grown', 'grown', (source: Uint8Array) => (source.buffer as ArrayBuffer).resize(4096)],
+  ])('a waiting enqueue of %s ones fails, and the queue goes on', async (_, reason, change) => {
+    const queue = createWorkQueue(small)
+    fill(queue, 4)
+    const source = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 4096 }))
+    const waiting = queue.enqueue(source)
+    const next = queue.enqueue(bytes('next'))
+    change(source)
+    for (let i = 0; i < 4; i++) queue.tryDequeue()
+    await expect(waiting).rejects.toThrow(reason)
+    expect(await next).toBe(true)
+    expect(text(queue.tryDequeue())).toBe('next')
+  })
+})
+
 test('tryEnqueue() returns false at capacity and not before', () => {
   const queue = createWorkQueue(small)
   fill(queue, 4)
