@@ -69,8 +69,8 @@ export class Dispatcher {
    * @throws what reading the value throws
    */
   send(task: Task, thread: number): boolean {
-    const item = this.#encode(task)
-    const isScratch = item.buffer === this.#scratch.buffer
+    const item = this.#encode(task, thread === -1)
+    const isScratch = item.length <= this.#scratch.length
     if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? item.slice() : item
     if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
     const line = this.#lines[task.priority]
@@ -78,6 +78,14 @@ export class Dispatcher {
     task.item ??= isScratch ? item.slice() : item
     this.#line(task)
     return true
+  }
+
+  /** Puts the item of a task that was given to a thread into the queue as well, for the sake of being heard. */
+  nudge(task: Task): void {
+    if (task.item === undefined) return
+    this.#enqueueOptions.band = task.priority
+    this.#enqueueOptions.tag = task.tag
+    this.queue.tryEnqueue(task.item, this.#enqueueOptions)
   }
 
   /** Sends again what a thread has died with. It keeps its place in time: it goes first. */
@@ -198,12 +206,12 @@ export class Dispatcher {
     return false
   }
 
-  #encode(task: Task): Uint8Array {
+  #encode(task: Task, mayTag: boolean): Uint8Array {
     const writer = this.#writer
     let kind: ValueKind = ValueKind.Port
     let byteLength = 0
     if (task.transferList === undefined || task.transferList.length === 0) {
-      writer.prepare(task.value)
+      writer.prepare(task.value, mayTag)
       ;({ kind, byteLength } = writer)
     }
     const index = this.#handlers?.get(task.name)

@@ -40,6 +40,11 @@ export class Doorbell {
     return true
   }
 
+  /** Nobody needs to ring before the next `sleep`. */
+  stayAwake(): void {
+    Atomics.store(this.#words, asleep, 0)
+  }
+
   async #await(wait: Promise<unknown>): Promise<void> {
     await wait
     this.#waiting = false

@@ -3,7 +3,6 @@ import { Worker } from 'node:worker_threads'
 import { Caller } from './caller.ts'
 import { now } from './clock.ts'
 import { Crew } from './crew.ts'
-import { Deadlines } from './deadlines.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Doorbell } from './doorbell.ts'
 import { notCloneable, unpackThrown } from './error-codec.ts'
@@ -11,19 +10,32 @@ import type { Thrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { Fifo } from './fifo.ts'
 import { KeepAlive } from './keep-alive.ts'
+import { Lookout } from './lookout.ts'
 import { Outcome } from './messages.ts'
 import type { ToPool } from './messages.ts'
+import { OldestTasks } from './oldest-tasks.ts'
 import { duration, integer, resolveOptions } from './options.ts'
 import type { ResolvedOptions, RunOptions, ThreadPoolOptions } from './options.ts'
 import { channels } from './pool-events.ts'
 import type { PoolEvents, TaskDiagnostics } from './pool-events.ts'
 import { PoolMeter } from './pool-meter.ts'
 import type { PoolMetrics } from './pool-metrics.ts'
+import { PortValues } from './port-values.ts'
 import { Quarantine } from './quarantine.ts'
+import { Recovery } from './recovery.ts'
+import type { RecoveryListener } from './recovery.ts'
 import { Task } from './task.ts'
-import { TaskState } from './task-table.ts'
+import {
+  closedError,
+  droppedError,
+  fullError,
+  quarantinedError,
+  timeoutError,
+  unknownHandlerError,
+} from './task-errors.ts'
 import { noOptions, taskFields } from './task-fields.ts'
 import type { StartWorker, Thread } from './thread.ts'
+import { TimeLimits } from './time-limits.ts'
 import { readValue } from './value-codec.ts'
 import type { TaskName, TaskResult, TaskValue, UntypedWorker } from './worker-types.ts'
 
@@ -61,17 +73,26 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #options: ResolvedOptions
   readonly #dispatcher: Dispatcher
   readonly #crew: Crew
+  readonly #values: PortValues
   readonly #doorbell: Doorbell
   readonly #meter = new PoolMeter()
   readonly #quarantine: Quarantine
-  readonly #deadlines = new Deadlines<{ task: Task; kind: 'timeout' | 'kill' }>()
-  #deadlineTimer: NodeJS.Timeout | undefined
+  readonly #recovery: Recovery
+  readonly #limits = new TimeLimits({
+    beforeCheck: () => this.#drain(),
+    startedAt: (task) => (task.place === 'slot' ? this.#dispatcher.table.startedAt(task.tag) : 0),
+    onTimeout: (task) => this.#giveUp(task, timeoutError(task), 'timed out'),
+    onKill: (task) => {
+      if (task.place === 'slot') this.#threadOf(task)?.terminate()
+    },
+  })
+  readonly #lookout: Lookout
   readonly #keepAlive: KeepAlive
   readonly #caller: Caller
   /** Tasks that wait to be accepted, with `whenFull: 'wait'`. */
   readonly #callers = new Fifo<Task>()
-  /** The oldest tasks of each priority, with `whenFull: 'drop-oldest'`. */
-  readonly #oldest: Fifo<Task>[]
+  /** Only with `whenFull: 'drop-oldest'`. */
+  readonly #oldest: OldestTasks
   /** Accepted and not settled. */
   #pending = 0
   readonly #limit: number
@@ -118,10 +139,23 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#options = resolveOptions(options)
     const { maxThreads, concurrency, maxQueue, priorities } = this.#options
     this.#limit = maxQueue + maxThreads * concurrency
-    this.#oldest = Array.from({ length: priorities }, () => new Fifo<Task>())
     this.#dispatcher = new Dispatcher(this.#options)
+    this.#oldest = new OldestTasks(this.#dispatcher, priorities)
+    this.#values = new PortValues(this.#dispatcher, (task, error) => {
+      this.#reject(task, error, 'failed')
+    })
     this.#doorbell = new Doorbell(() => this.#drain())
+    this.#lookout = new Lookout(
+      () => this.#readAll(),
+      () => this.#sleep(),
+    )
     this.#quarantine = new Quarantine(this.#options.quarantineAfter)
+    this.#recovery = new Recovery(
+      this.#dispatcher,
+      this.#quarantine,
+      this.#options.quarantineAfter,
+      this.#forRecovery(),
+    )
     this.#caller = new Caller(this.#options.worker, this.#options.thread.workerData)
     this.#keepAlive = new KeepAlive(tickMs, () => this.#tick())
     const shared = {
@@ -272,31 +306,20 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   #refusal(task: Task): unknown {
     if (this.#state !== 'open') {
-      return new ThreadPoolError('ERR_POOL_CLOSED', `Cannot run "${task.name}": the pool is closed`)
+      return closedError(task)
     }
     if (task.signal?.aborted === true) return task.signal.reason
     if (this.#crew.isBroken) return this.#brokenError()
     if (task.key !== undefined && this.#quarantine.has(task.key)) {
-      return new ThreadPoolError(
-        'ERR_TASK_QUARANTINED',
-        `Cannot run "${task.name}": tasks with the key "${task.key}" have killed threads before`,
-      )
+      return quarantinedError(task)
     }
-    return this.#unknownHandler(task.name)
-  }
-
-  #unknownHandler(name: string): ThreadPoolError | undefined {
-    const names = this.#dispatcher.names
-    if (names === undefined || names.has(name)) return undefined
-    const known = [...names.keys()].map((handler) => `"${handler}"`).join(', ')
-    return new ThreadPoolError(
-      'ERR_UNKNOWN_HANDLER',
-      `Cannot run "${name}": the worker has ${known}`,
-    )
+    const { names } = this.#dispatcher
+    if (names === undefined || names.has(task.name)) return undefined
+    return unknownHandlerError(task, names.keys())
   }
 
   #accept(task: Task): void {
-    const idle = this.#pending === 0 ? this.#anyListening() : undefined
+    const idle = this.#pending === 0 ? this.#anyIdle() : undefined
     let isSent = true
     try {
       isSent = this.#dispatcher.send(task, idle?.index ?? -1)
@@ -305,12 +328,17 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       return
     }
     task.isAccepted = true
-    if (++this.#pending === 1) this.#keepAlive.hold()
-    if (!isSent && idle !== undefined) this.#give(idle, task)
+    if (++this.#pending === 1) {
+      this.#keepAlive.hold()
+      if (this.#lookout.begin()) this.#doorbell.stayAwake()
+    }
+    if (!isSent && idle !== undefined) this.#values.give(idle, task, this.#crew.threads.size === 1)
     this.#probe ??= task
     if (task.signal !== undefined) this.#listen(task, task.signal)
-    if (task.timeoutMs !== Infinity) this.#limitTime(task, task.since + task.timeoutMs, 'timeout')
-    if (this.#options.whenFull === 'drop-oldest') this.#remember(task)
+    if (task.timeoutMs !== Infinity) {
+      this.#limits.add(task, task.since + task.timeoutMs, 'timeout', this.#pending)
+    }
+    if (this.#options.whenFull === 'drop-oldest') this.#oldest.add(task)
     if (this.#pending >= this.#limit && !this.#needsDrain) {
       this.#needsDrain = true
       this.emit('needsDrain')
@@ -318,8 +346,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (this.#crew.threads.size === 0) this.#observe()
   }
 
-  #anyListening(): Thread | undefined {
-    for (const thread of this.#crew.threads) if (thread.isListening) return thread
+  /** One that hears a message at once, or, being the only one, can be nudged. Nothing pends, but a run may go on. */
+  #anyIdle(): Thread | undefined {
+    const { threads } = this.#crew
+    for (const thread of threads) {
+      if (thread.isIdle && (threads.size === 1 || thread.isListening)) return thread
+    }
     return undefined
   }
 
@@ -327,7 +359,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     switch (this.#options.whenFull) {
       case 'reject':
         this.#meter.rejected++
-        task.reject(this.#fullError(task))
+        task.reject(fullError(task, this.#pending, this.#options.maxQueue))
         break
       case 'wait':
         this.#callers.push(task)
@@ -344,41 +376,16 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
   }
 
-  #fullError(task: Task): ThreadPoolError {
-    const { maxQueue } = this.#options
-    return new ThreadPoolError(
-      'ERR_QUEUE_FULL',
-      `Cannot run "${task.name}": ${this.#pending} tasks are pending and maxQueue is ${maxQueue}`,
-    )
-  }
-
-  /** Keeps the tasks that wait in the order of their age, without those that have begun. */
-  #remember(task: Task): void {
-    const line = this.#oldest[task.priority]
-    if (line === undefined) return
-    for (let oldest = line.peek(); oldest !== undefined; oldest = line.peek()) {
-      if (!oldest.isSettled && this.#dispatcher.isWaiting(oldest)) break
-      line.shift()
-    }
-    line.push(task)
-  }
-
   #dropOldest(task: Task): void {
-    for (const line of this.#oldest.toReversed()) {
-      for (let oldest = line.shift(); oldest !== undefined; oldest = line.shift()) {
-        if (oldest.isSettled || !this.#dispatcher.cancel(oldest)) continue
-        this.#meter.rejected++
-        const dropped = new ThreadPoolError(
-          'ERR_TASK_DROPPED',
-          `"${oldest.name}" was dropped for a newer task: maxQueue is ${this.#options.maxQueue}`,
-        )
-        this.#reject(oldest, dropped, 'lost')
-        return this.#accept(task)
-      }
-    }
-    // Nothing waits: all that is pending runs.
     this.#meter.rejected++
-    task.reject(this.#fullError(task))
+    const oldest = this.#oldest.cancel()
+    // Nothing waits: all that is pending runs.
+    if (oldest === undefined) {
+      task.reject(fullError(task, this.#pending, this.#options.maxQueue))
+      return
+    }
+    this.#reject(oldest, droppedError(oldest, this.#options.maxQueue), 'lost')
+    this.#accept(task)
   }
 
   async #runHere(task: Task): Promise<void> {
@@ -519,62 +526,13 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     table.requestCancel(task.tag)
     this.#threadOf(task)?.post({ type: 'cancel', tag: task.tag })
     const { killAfterMs } = this.#options
-    if (killAfterMs !== Infinity) this.#limitTime(task, now() + killAfterMs, 'kill')
+    if (killAfterMs !== Infinity) this.#limits.add(task, now() + killAfterMs, 'kill', this.#pending)
   }
 
   #threadOf(task: Task): Thread | undefined {
     const index = this.#dispatcher.table.thread(task.tag)
     for (const thread of this.#crew.threads) if (thread.index === index) return thread
     return undefined
-  }
-
-  #limitTime(task: Task, at: number, kind: 'timeout' | 'kill'): void {
-    const isFirst = at < this.#deadlines.next
-    // Most tasks end long before their limit.
-    if (this.#deadlines.size > 2 * this.#pending + 1024) {
-      this.#deadlines.prune((each) => each.kind === 'kill' || !each.task.isSettled)
-    }
-    this.#deadlines.add(at, { task, kind })
-    if (isFirst) this.#setDeadlineTimer()
-  }
-
-  #setDeadlineTimer(): void {
-    clearTimeout(this.#deadlineTimer)
-    const delay = this.#deadlines.next - now()
-    if (delay === Infinity) return
-    this.#deadlineTimer = setTimeout(
-      () => this.#checkDeadlines(),
-      Math.min(Math.max(0, Math.ceil(delay)), 0x7fffffff),
-    )
-    // Timeouts of tasks that are settled by now must not hold the process; pending tasks do it themselves.
-    this.#deadlineTimer.unref()
-  }
-
-  #checkDeadlines(): void {
-    // A result that is already there counts.
-    this.#drain()
-    const time = now()
-    for (let due = this.#deadlines.due(time); due !== undefined; due = this.#deadlines.due(time)) {
-      if (due.kind === 'kill') this.#kill(due.task)
-      else this.#checkTimeout(due.task, time)
-    }
-    this.#setDeadlineTimer()
-  }
-
-  #checkTimeout(task: Task, time: number): void {
-    if (task.isSettled) return
-    // The time runs from the start: one that waits now has all of it left.
-    const startedAt = task.place === 'slot' ? this.#dispatcher.table.startedAt(task.tag) : 0
-    const end = (startedAt === 0 ? time : startedAt) + task.timeoutMs
-    if (startedAt === 0 || end > time) {
-      this.#deadlines.add(end, { task, kind: 'timeout' })
-      return
-    }
-    this.#giveUp(task, timeoutError(task), 'timed out')
-  }
-
-  #kill(task: Task): void {
-    if (task.place === 'slot') this.#threadOf(task)?.terminate()
   }
 
   // Listening to threads.
@@ -587,7 +545,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #receive(thread: Thread, message: ToPool): void {
     switch (message.type) {
       case 'ask':
-        this.#sendValues(thread, message.tags)
+        this.#values.send(thread, message.tags)
         break
       case 'result':
       case 'error': {
@@ -600,10 +558,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         break
       }
       case 'unreadable':
-        this.#takeStock(thread)
+        this.#recovery.takeStock(thread)
         break
       case 'missing':
-        this.#giveUpMissing(thread, message.tags)
+        this.#recovery.giveUpMissing(thread, message.tags)
         break
       case 'hello':
       case 'ready':
@@ -612,85 +570,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         break
       default:
         message satisfies never
-    }
-  }
-
-  /**
-   * A message between the pool and a thread could not be read at its end, which says nothing about whose value it
-   * was. So the thread is asked which of its tasks it knows: messages keep their order, and all that were under way
-   * have arrived by then.
-   */
-  #takeStock(thread: Thread): void {
-    const { table } = this.#dispatcher
-    const tags: number[] = []
-    for (const { tag, port } of this.#dispatcher.sent()) {
-      const isThere = table.state(tag) === TaskState.Running || port === 'sent'
-      if (isThere && table.thread(tag) === thread.index) tags.push(tag)
-    }
-    thread.post({ type: 'stock', tags })
-  }
-
-  /** The thread has nothing of these tasks in hand: their values got lost on the way there or back. */
-  #giveUpMissing(thread: Thread, tags: readonly number[]): void {
-    while (this.#read(thread, readLimit) > 0) {
-      // What it has answered is answered.
-    }
-    for (const tag of tags) {
-      const task = this.#dispatcher.find(tag)
-      if (task === undefined) continue
-      const verb = this.#dispatcher.table.state(tag) === TaskState.Running ? 'return' : 'send'
-      this.#dispatcher.release(task)
-      const error = notCloneable(verb, 'it could be written as a message and not be read')
-      this.#reject(task, error, 'failed')
-    }
-  }
-
-  /** Posts a task to a thread that has not asked for it. */
-  #give(thread: Thread, task: Task): void {
-    const { tag, name, value, transferList } = task
-    this.#postValue(task, () => thread.post({ type: 'task', tag, name, value }, transferList))
-  }
-
-  #sendValues(thread: Thread, tags: readonly number[]): void {
-    if (thread.state === 'exited') return
-    const together: Task[] = []
-    for (const tag of tags) {
-      const task = this.#dispatcher.find(tag)
-      if (task === undefined || task.isSettled) thread.post({ type: 'no-value', tag })
-      else if (task.transferList === undefined) together.push(task)
-      else this.#sendValue(thread, task)
-    }
-    if (together.length === 0) return
-    try {
-      thread.post({
-        type: 'values',
-        tags: together.map((task) => task.tag),
-        values: together.map((task) => task.value),
-      })
-      for (const task of together) task.port = 'sent'
-    } catch {
-      // One of them cannot be cloned: find out which.
-      for (const task of together) this.#sendValue(thread, task)
-    }
-  }
-
-  #sendValue(thread: Thread, task: Task): void {
-    const { tag, value, transferList } = task
-    const isSent = this.#postValue(task, () =>
-      thread.post({ type: 'values', tags: [tag], values: [value] }, transferList),
-    )
-    if (!isSent) thread.post({ type: 'no-value', tag })
-  }
-
-  #postValue(task: Task, post: () => void): boolean {
-    try {
-      post()
-      task.port = 'sent'
-      return true
-    } catch (error) {
-      this.#dispatcher.cancel(task)
-      this.#reject(task, notCloneable('send', error), 'failed')
-      return false
     }
   }
 
@@ -705,9 +584,16 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   #drain(): void {
-    for (const thread of this.#crew.threads) this.#read(thread, readLimit)
+    this.#readAll()
+    if (!this.#lookout.isLooking) this.#sleep()
+  }
+
+  /** @returns whether anything was there */
+  #readAll(): boolean {
+    let count = 0
+    for (const thread of this.#crew.threads) count += this.#read(thread, readLimit)
     this.#dispatcher.feed()
-    this.#sleep()
+    return count > 0
   }
 
   #read(thread: Thread, limit: number): number {
@@ -718,6 +604,21 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   // Watching over the threads.
+
+  #forRecovery(): RecoveryListener {
+    return {
+      beforeRecovery: (thread) => {
+        while (this.#read(thread, readLimit) > 0) {
+          // All that it has published.
+        }
+      },
+      onRetry: () => this.#meter.retried++,
+      onQuarantine: ({ name, key }, crashes) => {
+        this.emit('taskQuarantined', { name, key, crashes })
+      },
+      onLost: (task, error, outcome) => this.#reject(task, error, outcome),
+    }
+  }
 
   #tick(): void {
     // Also the insurance against a wake-up that never came.
@@ -739,61 +640,11 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#keepAlive.rest(isQuiet, canShrink ? this.#options.idleTimeoutMs : Infinity)
   }
 
-  /** A thread has ended. What it had in hand is found, and settled or sent again. */
   async #lose(thread: Thread): Promise<void> {
-    while (this.#read(thread, readLimit) > 0) {
-      // All that it has published.
-    }
-    // Only now may anything else be said about its tasks: what it has answered is answered.
-    const reports = await this.#dispatcher.queue.reapThread(thread.threadId)
-    for (const report of reports) {
-      for (const item of report.returned) {
-        const task = this.#dispatcher.find(item.tag)
-        if (task === undefined) item.release()
-        else this.#sendAgain(task, new Uint8Array(item.bytes))
-      }
-      for (const tag of report.inHand) {
-        const task = this.#dispatcher.find(tag)
-        // Taken out, and the thread died before it could say so in the table.
-        if (task !== undefined && this.#dispatcher.isWaiting(task)) this.#loseTask(task, thread)
-      }
-    }
-    for (const task of this.#dispatcher.sent()) {
-      if (this.#dispatcher.table.thread(task.tag) === thread.index) this.#loseTask(task, thread)
-    }
+    await this.#recovery.recover(thread)
     this.#tellExit(thread)
     this.#dispatcher.feed()
     this.#observe()
-  }
-
-  #loseTask(task: Task, thread: Thread): void {
-    if (task.isSettled) {
-      this.#dispatcher.release(task)
-      return
-    }
-    // Its value never arrived there, or nothing was moved: it has not begun.
-    const hasBegun = this.#dispatcher.table.startedAt(task.tag) !== 0
-    const isMoved = task.port === 'sent' && (task.transferList?.length ?? 0) > 0
-    if (!hasBegun && task.item !== undefined && !isMoved) return this.#sendAgain(task, task.item)
-    task.crashes++
-    const deaths = task.key === undefined ? task.crashes : this.#quarantine.add(task.key)
-    const isPoison = deaths >= this.#options.quarantineAfter
-    if (task.retriesLeft > 0 && task.item !== undefined && !isPoison) {
-      task.retriesLeft--
-      this.#meter.retried++
-      return this.#sendAgain(task, task.item)
-    }
-    if (isPoison) {
-      this.emit('taskQuarantined', { name: task.name, key: task.key, crashes: deaths })
-    }
-    this.#dispatcher.release(task)
-    this.#reject(task, lostError(task, thread, isPoison), 'lost')
-  }
-
-  #sendAgain(task: Task, item: Uint8Array): void {
-    if (task.isSettled) return this.#dispatcher.release(task)
-    task.item = item
-    this.#dispatcher.resend(task)
   }
 
   #tellExit(thread: Thread): void {
@@ -889,31 +740,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     const hasEnded = await isDoneWithin(all, timeoutMs)
     if (!hasEnded && this.#options.terminable) for (const thread of threads) thread.terminate()
     if (!hasEnded) await isDoneWithin(all, lastWaitMs)
-    clearTimeout(this.#deadlineTimer)
+    this.#limits.stop()
     this.#doorbell.ring()
     this.#keepAlive.stop()
   }
-}
-
-function timeoutError(task: Task): ThreadPoolError {
-  return new ThreadPoolError(
-    'ERR_TASK_TIMEOUT',
-    `"${task.name}" has run for more than ${task.timeoutMs} ms`,
-  )
-}
-
-function lostError(task: Task, thread: Thread, isPoison: boolean): ThreadPoolError {
-  const reason = thread.error instanceof Error ? `: ${thread.error.message}` : ''
-  const message = `Thread ${thread.index} exited with code ${thread.exitCode} while it had "${task.name}" in hand${reason}`
-  return new ThreadPoolError(
-    isPoison && task.crashes > 1 ? 'ERR_TASK_QUARANTINED' : 'ERR_WORKER_EXITED',
-    message,
-    {
-      exitCode: thread.exitCode,
-      crashes: task.crashes,
-      ...(thread.error === undefined ? {} : { cause: thread.error }),
-    },
-  )
 }
 
 async function isDoneWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {

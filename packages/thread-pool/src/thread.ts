@@ -143,9 +143,14 @@ export class Thread {
     return (this.#times[ControlTime.BusySince] ?? 0) > 0
   }
 
-  /** Whether it hears messages at once: it is ready, and not blocked in a wait for the queue. */
+  /** Whether it is ready and runs nothing, not even what was given up. */
+  get isIdle(): boolean {
+    return this.state === 'ready' && !this.isBusy
+  }
+
+  /** Whether it hears messages at once: it is not blocked in a wait for the queue. */
   get isListening(): boolean {
-    return this.state === 'ready' && Atomics.load(this.#words, ControlWord.Blocked) === 0
+    return Atomics.load(this.#words, ControlWord.Blocked) === 0
   }
 
   get hasCompletions(): boolean {

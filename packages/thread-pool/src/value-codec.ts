@@ -33,15 +33,18 @@ export class ValueWriter {
   #text = ''
   #bytes: Uint8Array = new Uint8Array()
 
-  /** Decides how a value travels; then `kind`, `byteLength` and `write` are its own. */
-  prepare(value: unknown): void {
+  /**
+   * Decides how a value travels; then `kind`, `byteLength` and `write` are its own.
+   * @param mayTag false where a structured clone costs less than tags, because nobody has to ask for it
+   */
+  prepare(value: unknown, mayTag = true): void {
     if (typeof value === 'string') return this.#prepareText(value, ValueKind.Latin1)
     if (value === undefined) return this.#set(ValueKind.Undefined, 0)
     if (value instanceof Uint8Array && isPrivateBytes(value)) {
       this.#bytes = value
       return this.#set(ValueKind.Bytes, value.byteLength)
     }
-    const json = taggedJson(value)
+    const json = taggedJson(value, mayTag)
     if (json === undefined) return this.#set(ValueKind.Port, 0)
     return this.#prepareText(json.text, json.isTagged ? ValueKind.Tagged : ValueKind.Json)
   }

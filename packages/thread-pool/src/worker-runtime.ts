@@ -1,5 +1,5 @@
 // The loop of a thread: take a task, run it, publish its result, until told to stop.
-import { isMainThread } from 'node:worker_threads'
+import { isMainThread, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
 import { attachWorkQueue } from '@elkyn/work-queue'
 import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
@@ -59,6 +59,8 @@ export class WorkerRuntime {
   #waiting = false
   #wakeIdle: (() => void) | undefined
   #mayBlock = !isMainThread
+  #itemMemory: Buffer = Buffer.alloc(0)
+  #itemBuffer: ArrayBufferLike = this.#itemMemory.buffer
   /** When the last run ended, if nothing was waited for since. */
   #clock = 0
 
@@ -188,25 +190,37 @@ export class WorkerRuntime {
     const kind = bytes[0] ?? 0
     const handler = (bytes[2] ?? 0) | ((bytes[3] ?? 0) << 8)
     const nameBytes = handler >= namedHandler ? 2 * (handler - namedHandler) : 0
-    const memory = asBuffer(bytes)
-    const start = itemHeaderBytes + nameBytes
+    const memory = this.#memoryOf(bytes)
+    const begin = bytes.byteOffset + itemHeaderBytes
+    const start = begin + nameBytes
     const name =
-      nameBytes > 0
-        ? memory.toString('utf16le', itemHeaderBytes, start)
-        : (this.#names[handler] ?? '')
+      nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#names[handler] ?? '')
     if (kind === ValueKind.Port) return this.#ask({ tag, name })
     if (!this.#tasks.takeAndStart(tag, this.#boot.thread, this.#startTime())) return
     const value =
       kind === ValueKind.Bytes
-        ? bytes.subarray(start)
-        : readValue(kind, memory, start, bytes.length)
+        ? bytes.subarray(itemHeaderBytes + nameBytes)
+        : readValue(kind, memory, start, bytes.byteOffset + bytes.length)
     this.#start({ tag, name }, value)
   }
 
+  /** All of the memory in which an item lies: many items lie in the same. */
+  #memoryOf({ buffer }: Uint8Array): Buffer {
+    if (buffer !== this.#itemBuffer) {
+      this.#itemBuffer = buffer
+      this.#itemMemory = Buffer.from(buffer)
+    }
+    return this.#itemMemory
+  }
+
   #ask(taken: Taken): void {
+    if (!this.#tasks.take(taken.tag, this.#boot.thread)) {
+      // Given up, or a nudge: the pool has sent the task itself before.
+      if (this.#tasks.thread(taken.tag) === this.#boot.thread) this.#receiveAll()
+      return
+    }
     // Messages are to be heard at once.
     this.#mayBlock = false
-    if (!this.#tasks.take(taken.tag, this.#boot.thread)) return
     this.#asked.set(taken.tag, taken)
     this.#askNow.push(taken.tag)
   }
@@ -338,6 +352,18 @@ export class WorkerRuntime {
     return microseconds(this.#clock - run.startedAt)
   }
 
+  /** What has arrived, without a turn of the event loop. */
+  #receiveAll(): void {
+    // Those that come like this are heard while it blocks.
+    const mayBlock = this.#mayBlock
+    for (;;) {
+      const received: { message: ToThread } | undefined = receiveMessageOnPort(this.#port)
+      if (received === undefined) break
+      this.#receive(received.message)
+    }
+    this.#mayBlock = mayBlock
+  }
+
   #receive(message: ToThread): void {
     switch (message.type) {
       case 'values':
@@ -392,10 +418,6 @@ export class WorkerRuntime {
   #post(message: ToPool): void {
     this.#port.postMessage(message)
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -56,6 +56,25 @@ test('a handler that runs out of memory rejects its task, or takes the whole pro
   ]).toContain(outcome)
 })
 
+test('a thread that is terminated with a cloned value on its way settles the task', async () => {
+  class Box {
+    readonly word: number
+    constructor(word: number) {
+      this.word = word
+    }
+  }
+  const { pool, words, workers } = makePool({ threads: 1, crashLoopLimit: Infinity })
+  for (let word = 1; word <= 30; word++) {
+    await pool.run('warm')
+    const task = codeOf(pool.run(new Box(word), { name: 'countBoxed' }))
+    // Before, while and after it arrives.
+    for (let turn = 0; turn < word % 4; turn++) await new Promise(setImmediate)
+    for (const worker of workers) void worker.terminate()
+    expect(['fulfilled', 'ERR_WORKER_EXITED']).toContain(await task)
+    expect(words[word]).toBeLessThan(2)
+  }
+})
+
 test('a task that may run twice is sent again when its thread has died', async () => {
   const { pool, words } = makePool({ threads: 1 })
   expect(await pool.run(5, { name: 'exitOnce', retry: 1 })).toBe('survived')

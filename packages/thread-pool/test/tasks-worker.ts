@@ -22,6 +22,7 @@ interface Handlers extends Record<string, (task: never, context: TaskContext<Sta
   move(bytes: Uint8Array): Moved<Uint8Array>
   gate(word: number, context: TaskContext<State>): number
   gateLater(word: number, context: TaskContext<State>): Promise<number>
+  countBoxed(task: { word: number }, context: TaskContext<State>): number
   count(word: number, context: TaskContext<State>): number
   exit(code: number): never
   exitOnce(word: number, context: TaskContext<State>): string
@@ -90,6 +91,7 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       await wait.value
       return word
     },
+    countBoxed: ({ word }, { state }) => Atomics.add(state.words, word, 1) + 1,
     count: (word, { state }) => Atomics.add(state.words, word, 1) + 1,
     exit: (code) => process.exit(code),
     exitOnce(word, { state }) {

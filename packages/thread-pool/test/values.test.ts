@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { codeOf, makePool } from './pools.ts'
+import { codeOf, makePool, nextEvent } from './pools.ts'
 
 class Point {
   readonly x: number = 1
@@ -135,6 +135,28 @@ test('a value that cannot be cloned is an error that says so', async () => {
   expect(await codeOf(pool.run({ deep: [Symbol('x')] }))).toBe('ERR_VALUE_NOT_CLONEABLE')
   const many = [pool.run(new Point()), pool.run(() => 1), pool.run(new Point())].map(codeOf)
   expect(await Promise.all(many)).toEqual(['fulfilled', 'ERR_VALUE_NOT_CLONEABLE', 'fulfilled'])
+})
+
+test('a value that is cloned does not wait for a thread that is still busy with a task given up', async () => {
+  const { pool, reached, open } = makePool({ threads: 2 })
+  await Promise.all([nextEvent(pool, 'workerReady'), nextEvent(pool, 'workerReady')])
+  for (const word of [1, 2, 3]) {
+    const busy = codeOf(pool.run(word, { name: 'gate', timeoutMs: 1 }))
+    await reached(word, 1)
+    expect(await busy).toBe('ERR_TASK_TIMEOUT')
+    expect(await pool.run(new Point())).toEqual({ x: 1 })
+    open(word)
+  }
+})
+
+test('values that are cloned reach a single thread, which may block between them', async () => {
+  const { pool } = makePool({ threads: 1 })
+  for (let index = 0; index < 300; index++) {
+    expect(await pool.run(new Point())).toEqual({ x: 1 })
+    const bytes = new Uint8Array([index])
+    expect(await pool.run(bytes, { transferList: [bytes.buffer] })).toEqual(new Uint8Array([index]))
+    expect(await pool.run(index)).toBe(index)
+  }
 })
 
 test('a result that cannot be cloned is an error that says so', async () => {

@@ -1,0 +1,59 @@
+// What a task is rejected with.
+import { ThreadPoolError } from './errors.ts'
+import type { Task } from './task.ts'
+import type { Thread } from './thread.ts'
+
+export function closedError(task: Task): ThreadPoolError {
+  return new ThreadPoolError('ERR_POOL_CLOSED', `Cannot run "${task.name}": the pool is closed`)
+}
+
+export function quarantinedError(task: Task): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_TASK_QUARANTINED',
+    `Cannot run "${task.name}": tasks with the key "${task.key}" have killed threads before`,
+  )
+}
+
+export function unknownHandlerError(task: Task, names: Iterable<string>): ThreadPoolError {
+  const known = [...names].map((handler) => `"${handler}"`).join(', ')
+  return new ThreadPoolError(
+    'ERR_UNKNOWN_HANDLER',
+    `Cannot run "${task.name}": the worker has ${known}`,
+  )
+}
+
+export function fullError(task: Task, pending: number, maxQueue: number): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_QUEUE_FULL',
+    `Cannot run "${task.name}": ${pending} tasks are pending and maxQueue is ${maxQueue}`,
+  )
+}
+
+export function droppedError(task: Task, maxQueue: number): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_TASK_DROPPED',
+    `"${task.name}" was dropped for a newer task: maxQueue is ${maxQueue}`,
+  )
+}
+
+export function timeoutError(task: Task): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_TASK_TIMEOUT',
+    `"${task.name}" has run for more than ${task.timeoutMs} ms`,
+  )
+}
+
+/** @param isPoison whether the task has killed as many threads as it may */
+export function lostError(task: Task, thread: Thread, isPoison: boolean): ThreadPoolError {
+  const reason = thread.error instanceof Error ? `: ${thread.error.message}` : ''
+  const message = `Thread ${thread.index} exited with code ${thread.exitCode} while it had "${task.name}" in hand${reason}`
+  return new ThreadPoolError(
+    isPoison && task.crashes > 1 ? 'ERR_TASK_QUARANTINED' : 'ERR_WORKER_EXITED',
+    message,
+    {
+      exitCode: thread.exitCode,
+      crashes: task.crashes,
+      ...(thread.error === undefined ? {} : { cause: thread.error }),
+    },
+  )
+}

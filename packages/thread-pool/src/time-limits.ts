@@ -1,0 +1,72 @@
+// The times by which running tasks have to be done, and those by which cancelled ones have to let go of their threads.
+import { now } from './clock.ts'
+import { Deadlines } from './deadlines.ts'
+import type { Task } from './task.ts'
+
+/** What the limits ask of their pool. */
+export interface TimeLimitsListener {
+  /** Read what has been answered: a result that is already there counts. */
+  beforeCheck(): void
+  /** When the task was started, or 0 if it was not. */
+  startedAt(task: Task): number
+  /** The task has run for too long. */
+  onTimeout(task: Task): void
+  /** The task was cancelled long ago; its thread may be at something else by now. */
+  onKill(task: Task): void
+}
+
+/** Watches over the time limits of all tasks, with one timer. */
+export class TimeLimits {
+  readonly #listener: TimeLimitsListener
+  readonly #deadlines = new Deadlines<{ task: Task; kind: 'timeout' | 'kill' }>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(listener: TimeLimitsListener) {
+    this.#listener = listener
+  }
+
+  /** @param pending tasks that are not settled: most end long before their limit, and their limits are dropped */
+  add(task: Task, at: number, kind: 'timeout' | 'kill', pending: number): void {
+    const isFirst = at < this.#deadlines.next
+    if (this.#deadlines.size > 2 * pending + 1024) {
+      this.#deadlines.prune((each) => each.kind === 'kill' || !each.task.isSettled)
+    }
+    this.#deadlines.add(at, { task, kind })
+    if (isFirst) this.#setTimer()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #setTimer(): void {
+    clearTimeout(this.#timer)
+    const delay = this.#deadlines.next - now()
+    if (delay === Infinity) return
+    this.#timer = setTimeout(
+      () => this.#check(),
+      Math.min(Math.max(0, Math.ceil(delay)), 0x7fffffff),
+    )
+    // Limits of tasks that are settled by now must not hold the process; pending tasks do it themselves.
+    this.#timer.unref()
+  }
+
+  #check(): void {
+    this.#listener.beforeCheck()
+    const time = now()
+    for (let due = this.#deadlines.due(time); due !== undefined; due = this.#deadlines.due(time)) {
+      if (due.kind === 'kill') this.#listener.onKill(due.task)
+      else this.#checkTimeout(due.task, time)
+    }
+    this.#setTimer()
+  }
+
+  #checkTimeout(task: Task, time: number): void {
+    if (task.isSettled) return
+    // The time runs from the start: one that waits now has all of it left.
+    const startedAt = this.#listener.startedAt(task)
+    const end = (startedAt === 0 ? time : startedAt) + task.timeoutMs
+    if (startedAt === 0 || end > time) this.#deadlines.add(end, { task, kind: 'timeout' })
+    else this.#listener.onTimeout(task)
+  }
+}
