@@ -2,13 +2,13 @@
 //
 //   node bench/throughput.ts            prints the page
 //   node bench/throughput.ts --write    writes bench/throughput.md
-//   node bench/throughput.ts --quick    a tenth of the tasks
+//   node bench/throughput.ts --quick    a fifth of the tasks
 //
 // Traps avoided: all pools are warm before they are timed; each answer is compared with its question; the pools take turns,
 // several rounds each, and the middle ratio of the rounds counts, so that a busy machine hits all of them; Piscina is
 // first tried at each setting of a grid, and the best goes on; this pool is tried with the same numbers of threads.
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import process from 'node:process'
 import { isDeepStrictEqual } from 'node:util'
 import { elkyn, piscina, poolifier, tinypool, workerpoolPeer } from './peers.ts'
@@ -16,8 +16,8 @@ import type { OpenPool, Peer, PeerOptions } from './peers.ts'
 
 const isQuick = process.argv.includes('--quick')
 const rounds = 5
-const tasks = isQuick ? 4000 : 40_000
-const probeTasks = isQuick ? 2000 : 12_000
+const tasks = isQuick ? 4000 : 20_000
+const probeTasks = isQuick ? 2000 : 6000
 
 class Point {
   readonly name: string = 'a class instance, whose prototype does not travel'
@@ -149,7 +149,7 @@ async function best(
 ): Promise<Contestant> {
   const most = new Map<Contestant, number>()
   const attempt = async (contestant: Contestant): Promise<void> => {
-    const count = inFlight === 1 ? probeTasks / 6 : probeTasks
+    const count = inFlight === 1 ? probeTasks / 3 : probeTasks
     const { rate } = await withPool(contestant, async (pool) => {
       await load(pool, subject, inFlight, count / 2)
       return load(pool, subject, inFlight, count)
@@ -207,7 +207,7 @@ async function compete(subject: Subject, inFlight: number): Promise<Row[]> {
     for (const [index, pool] of pools.entries()) {
       // This pool is through sooner: more tasks make the times alike.
       const share = index === 0 && inFlight > 1 ? 4 : 1
-      const count = inFlight === 1 ? tasks / 10 : tasks * share
+      const count = inFlight === 1 ? tasks / 5 : tasks * share
       const result = await load(pool, subject, inFlight, count)
       if (round > 0) rows[index]?.results.push(result)
     }
@@ -252,12 +252,14 @@ ${lines.join('\n')}
 `
 }
 
+const loads = [loadavg()[0] ?? NaN]
 const sections: string[] = []
 for (const inFlight of [64, 1]) {
   for (const subject of subjects) {
     const section = table(subject, inFlight, await compete(subject, inFlight))
     process.stderr.write(`${section}\n`)
     sections.push(section)
+    loads.push(loadavg()[0] ?? NaN)
   }
 }
 
@@ -267,7 +269,8 @@ Tasks of about 100 bytes that come back as they are. Each pool at the best setti
 ${piscinaGrid(64).length} settings, the others with one or two threads. Figures are medians of ${rounds} rounds in which the pools took turns;
 ratios are medians of the rounds' ratios, and only they travel to other machines.
 
-Node.js ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, shared with other work, ${new Date().toISOString().slice(0, 10)}.
+Node.js ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, shared with other work (load average
+${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}, this program's included), ${new Date().toISOString().slice(0, 10)}.
 \`node bench/throughput.ts --write\` writes this page.
 
 ${sections.join('\n')}`

@@ -80,6 +80,7 @@ export const scenarios: readonly Scenario[] = [
   oneOfSix('one of six tasks throws in a callback', () => order('throw later')),
   oneOfSix('one of six tasks runs out of memory', () => order('out of memory'), 64),
   oneOfSix('the result of one of six tasks cannot be cloned', () => order('unclonable')),
+  oneOfSix('the result of one of six tasks is too deep to be read', () => order('nested')),
   oneOfSix('one of six tasks cannot be cloned', () => ({ id: () => 1 })),
   {
     title: 'every eighth of 80 tasks calls process.exit(1)',

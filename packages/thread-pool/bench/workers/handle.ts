@@ -2,7 +2,15 @@ import process from 'node:process'
 
 /** What the scenarios ask a worker to do. Everything else comes back as it is. */
 export interface Order {
-  op: 'sleep' | 'exit' | 'throw' | 'reject' | 'throw later' | 'out of memory' | 'unclonable'
+  op:
+    | 'sleep'
+    | 'exit'
+    | 'throw'
+    | 'reject'
+    | 'throw later'
+    | 'out of memory'
+    | 'unclonable'
+    | 'nested'
   ms?: number
   code?: number
 }
@@ -37,10 +45,19 @@ function obey({ op, ms = 0, code = 0 }: Order): unknown {
       return fillMemory()
     case 'unclonable':
       return () => 1
+    case 'nested':
+      return nest(5000)
     default:
       op satisfies never
       return undefined
   }
+}
+
+// A thread has four times the stack of a process: it can write what cannot be read there.
+function nest(depth: number): unknown {
+  let value: unknown = depth
+  for (let level = 0; level < depth; level++) value = { value }
+  return value
 }
 
 function fillMemory(): never {
