@@ -30,6 +30,8 @@ interface Handlers extends Record<string, (task: never, context: TaskContext<Sta
   failLater(): Promise<never>
   outOfMemory(): unknown
   untilCancelled(word: number, context: TaskContext<State>): string
+  untilThrown(word: number, context: TaskContext<State>): never
+  surroundings(variable: string): object
   untilAborted(word: number, context: TaskContext<State>): Promise<unknown>
   forever(word: number, context: TaskContext<State>): never
   unclonable(): unknown
@@ -67,8 +69,9 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
     return { words: shared.words ?? new Int32Array(new SharedArrayBuffer(64)) }
   },
   teardown({ words }: State): void {
-    // The last word counts teardowns.
+    // The last word counts teardowns, the one before lets them fail.
     Atomics.add(words, words.length - 1, 1)
+    if (words[words.length - 2] === 1) throw new Error('teardown failed')
   },
   handlers: {
     default: (task: unknown) => task,
@@ -125,6 +128,20 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       begin(context.state.words, word)
       return 'noticed'
     },
+    untilThrown(word, context) {
+      begin(context.state.words, word)
+      try {
+        for (;;) context.throwIfCancelled()
+      } finally {
+        begin(context.state.words, word)
+      }
+    },
+    surroundings: (variable) => ({
+      env: process.env[variable],
+      argv: process.argv.slice(2),
+      execArgv: process.execArgv,
+      workerData: workerData as unknown,
+    }),
     async untilAborted(word, { state, signal }) {
       begin(state.words, word)
       await new Promise((resolve) => {
