@@ -11,6 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -69,12 +70,29 @@ export function readFolder(path: string, key: Uint8Array | undefined): FolderInf
 /** Makes the folder itself, so that it can be locked. @throws {StorageError} `ERR_FOLDER_INVALID`. */
 export function makeFolder(path: string): void {
   try {
-    const first = mkdirSync(path, { recursive: true })
+    const first = makeFolders(path)
     accessSync(path, constants.W_OK)
     if (first !== undefined) syncNames(resolve(first), resolve(path))
   } catch (cause) {
     throw unusable(path, cause)
   }
+}
+
+/**
+ * Makes a folder and those above it, and tells the first one that was not there. Node's own way, the option
+ * `recursive`, never ends below a folder that answers ENOENT although it is there, as `/proc` does.
+ */
+function makeFolders(path: string): string | undefined {
+  const parent = dirname(path)
+  const first = parent === path || existsSync(parent) ? undefined : makeFolders(parent)
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // It may have been there before, or somebody else has just made it.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error
+    return first
+  }
+  return first ?? path
 }
 
 /** Has the names of new folders, from the first one down to the last, on the disk. */

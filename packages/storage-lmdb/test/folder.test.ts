@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
@@ -160,6 +168,12 @@ test('threads that make a folder at the same moment share one history', async ()
       expect(tree).toEqual({ t0: 't0', t1: 't1', t2: 't2', t3: 't3' })
     expect(readdirSync(folder.path).toSorted()).toEqual(['data.mdb', 'elkyn.json', 'lock.mdb'])
   }
+})
+
+test.runIf(existsSync('/proc'))('a folder that is there and takes none is refused', async () => {
+  await expect(openTree({ path: '/proc/none/data' })).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_FOLDER_INVALID' }),
+  )
 })
 
 test('a folder remembers whether it holds one database or several', async () => {
