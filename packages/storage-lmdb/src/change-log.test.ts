@@ -65,7 +65,7 @@ class LogFixture implements AsyncDisposable {
   }
 
   get entries(): number {
-    return this.lmdb.tableStats('log').entries
+    return this.lmdb.stats.table('log').entries
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

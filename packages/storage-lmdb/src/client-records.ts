@@ -8,7 +8,8 @@ import type {
 } from '@elkyn/tree'
 import { ForgottenClients } from './forgotten-clients.ts'
 import { iterableOf } from './iterable.ts'
-import type { Lmdb, ReadOptions } from './lmdb.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 import type { Sealer } from './sealer.ts'
 
 /*
@@ -97,7 +98,7 @@ export class ClientRecords {
 
   /** Clients that are remembered. */
   #count(): number {
-    return (this.#lmdb.tableStats('clients').entries - this.#forgotten.entries) / 2
+    return (this.#lmdb.stats.table('clients').entries - this.#forgotten.entries) / 2
   }
 
   #read(client: string): RememberedWrite | undefined {

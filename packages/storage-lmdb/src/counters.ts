@@ -1,5 +1,6 @@
 import { HEAD_NUMBER_BYTES, readHeadNumber, writeHeadNumber } from './entry.ts'
-import type { Lmdb, ReadOptions } from './lmdb.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 
 /** Counters of the whole environment. */
 export interface Counters {

@@ -18,7 +18,7 @@ test('knows the names that were added last, at least as many as it has to, and a
       expect(known).toEqual(names.slice(index + 1 - known.length, index + 1))
       expect(known.length).toBeGreaterThanOrEqual(Math.min(max, index + 1))
       expect(known.length).toBeLessThanOrEqual(2 * max)
-      expect(forgotten.entries).toBe(lmdb.tableStats('clients').entries)
+      expect(forgotten.entries).toBe(lmdb.stats.table('clients').entries)
       // The names, those that are about to go, and the state.
       expect(forgotten.entries).toBeLessThanOrEqual(3 * max + 1)
     })
@@ -38,7 +38,7 @@ test('a name that is added again counts as the newest', async () => {
       true,
       true,
     ])
-    expect(forgotten.entries).toBe(lmdb.tableStats('clients').entries)
+    expect(forgotten.entries).toBe(lmdb.stats.table('clients').entries)
   })
   await lmdb.close()
 })

@@ -1,7 +1,8 @@
 import { checkIndexDefinitions } from '@elkyn/tree'
 import type { IndexDefinition } from '@elkyn/tree'
 import { IndexPlaces } from './index-places.ts'
-import type { Lmdb, ReadOptions } from './lmdb.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 
 /*
  * Which indexes there are stands in `meta` as JSON, so that each transaction sees those that its

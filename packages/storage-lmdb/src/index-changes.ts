@@ -135,7 +135,7 @@ export function putEntries(
   indexes: readonly StoredIndex[],
 ): void {
   for (const index of indexes) {
-    lmdb.putIndexEntry(head, index.number, entryField(source, entry, index.field), name)
+    lmdb.indexes.put(head, index.number, entryField(source, entry, index.field), name)
   }
 }
 
@@ -148,8 +148,8 @@ function move(
   to: IndexValue | undefined,
 ): void {
   // In this order: long strings may differ where their keys do not.
-  if (from !== undefined) lmdb.removeIndexEntry(head, number, from, name)
-  if (to !== undefined) lmdb.putIndexEntry(head, number, to, name)
+  if (from !== undefined) lmdb.indexes.remove(head, number, from, name)
+  if (to !== undefined) lmdb.indexes.put(head, number, to, name)
 }
 
 /** Whether what is written at the end of `below` may change the field of an index. */

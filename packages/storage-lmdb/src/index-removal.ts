@@ -8,8 +8,8 @@ import type { Lmdb } from './lmdb.ts'
  * @returns the number removed.
  */
 export function removeIndexKeys(lmdb: Lmdb, start: Buffer, end: Buffer, limit: number): number {
-  const keys = [...iterableOf(() => lmdb.indexKeys(start, end, false, undefined, limit))]
-  for (const key of keys) lmdb.removeIndexKey(key)
+  const keys = [...iterableOf(() => lmdb.indexes.keys(start, end, false, undefined, limit))]
+  for (const key of keys) lmdb.indexes.removeKey(key)
   return keys.length
 }
 
@@ -51,7 +51,7 @@ export class IndexRemoval {
   /** The first entry that may be one of this index. */
   #first(lmdb: Lmdb): Uint8Array | undefined {
     const start = indexStart(this.#head, this.index)
-    const [key] = iterableOf(() => lmdb.indexKeys(start, END, false, undefined, 1))
+    const [key] = iterableOf(() => lmdb.indexes.keys(start, END, false, undefined, 1))
     return key
   }
 }

@@ -4,7 +4,8 @@ import { iterableOf } from './iterable.ts'
 import type { StoredIndex } from './index-catalog.ts'
 import { edgeKey, indexStart, isCut, readIndexKey } from './index-key.ts'
 import type { IndexKey } from './index-key.ts'
-import type { Lmdb, ReadOptions } from './lmdb.ts'
+import type { Lmdb } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 
 /** Children of a head by one index. */
 export interface IndexScan {
@@ -48,7 +49,7 @@ export function countInIndex(scan: IndexScan, range: EdgeRange): number | undefi
   }
   const [start, end] = bounds(scan, range)
   if (Buffer.compare(start, end) >= 0) return 0
-  return scan.lmdb.countIndexKeys(start, end, scan.options)
+  return scan.lmdb.indexes.count(start, end, scan.options)
 }
 
 function bounds(
@@ -69,7 +70,7 @@ function* keysIn(
   const [start, end] = bounds(scan, range)
   if (Buffer.compare(start, end) >= 0) return
   const { lmdb, options } = scan
-  for (const bytes of iterableOf(() => lmdb.indexKeys(start, end, descending, options))) {
+  for (const bytes of iterableOf(() => lmdb.indexes.keys(start, end, descending, options))) {
     yield { key: readIndexKey(bytes), bytes }
   }
 }

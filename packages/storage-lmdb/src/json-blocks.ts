@@ -1,12 +1,14 @@
 import { TreeValue } from '@elkyn/tree'
 import type { JsonForm } from '@elkyn/tree'
 import { textAt, writeText } from './buffer-text.ts'
+import { copyInto } from './copy-bytes.ts'
 import { decodeHead, formOfKind, Kind } from './entry.ts'
 import type { Head } from './entry.ts'
 import { iterableOf } from './iterable.ts'
 import { integerAt, isIntegerAt, isOddInteger, readName } from './key-encoding.ts'
-import { copyInto, HeadMark } from './lmdb.ts'
-import type { Lmdb, ReadOptions, RowCursor, RowVisitor } from './lmdb.ts'
+import { HeadMark } from './lmdb.ts'
+import type { Lmdb, RowCursor, RowVisitor } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 
 /** Size of the blocks that a large value is read in; only a longer row makes a longer block. */
 const BLOCK_BYTES = 64 * 1024

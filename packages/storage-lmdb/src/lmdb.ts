@@ -6,12 +6,13 @@
  * - `getBinaryFast` returns one large shared buffer. What lies in it beyond the value is what
  *   earlier reads left there, so its bytes are taken out before anything else happens.
  */
+import { realpathSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TreeValue } from '@elkyn/tree'
-import type { IndexValue, WriterProgress } from '@elkyn/tree'
-import { realpathSync } from 'node:fs'
+import type { WriterProgress } from '@elkyn/tree'
 import * as lmdb from 'lmdb'
+import { copyInto, copyOf } from './copy-bytes.ts'
 import {
   decodeEntry,
   encodeEntry,
@@ -21,85 +22,18 @@ import {
 } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { commitError, storeError } from './failures.ts'
-import { writeIndexKey } from './index-key.ts'
+import { IndexTable } from './index-table.ts'
 import { readName, writeBound, writeName } from './key-encoding.ts'
-import type { OpenCursors } from './open-cursors.ts'
+import { counted, tracked } from './lmdb-iterators.ts'
+import { LmdbStats } from './lmdb-stats.ts'
+import type { ByteTable, ReadOptions, ReadTxn, Root, Table } from './lmdb-types.ts'
 import type { Sealer } from './sealer.ts'
-
-/** A read transaction of lmdb, as far as we use it. */
-export interface ReadTxn {
-  readonly address: number
-  renew(): void
-  done(): void
-}
-
-/** How a read says in which transaction it runs; none is the open write transaction. */
-export interface ReadOptions {
-  readonly transaction: ReadTxn
-  /** Knows the iterators that the transaction must outlive. */
-  readonly cursors: OpenCursors
-}
-
-/** The part of a database of lmdb that we use, with what its typings leave out. */
-interface Table<K, V> {
-  readonly lastSize: number
-  readonly db: { stat(): LmdbStat }
-  getBinaryFast(key: K, options?: ReadOptions): Uint8Array | undefined
-  put(key: K, value: V): unknown
-  remove(key: K): unknown
-  getRange(options: object): { iterate(): Iterator<{ key: K; value: unknown }> }
-  getKeys(options: object): { iterate(): Iterator<K> }
-  getKeysCount(options: object): number
-}
-
-interface LmdbStat {
-  readonly pageSize: number
-  readonly treeDepth: number
-  readonly treeBranchPageCount: number
-  readonly treeLeafPageCount: number
-  readonly overflowPages: number
-  readonly entryCount: number
-}
-
-interface Root {
-  openDB(name: string, options: object): unknown
-  transactionSync(callback: () => void): void
-  resetReadTxn(): void
-  useReadTransaction(): ReadTxn
-  getUserSharedBuffer(
-    key: string,
-    initial: ArrayBuffer,
-    options: { envKey: true; callback: () => void },
-  ): ArrayBuffer & { notify(): void }
-  readonly env: { info(): EnvironmentInfo; readerList(): readonly string[] }
-  getStats(): LmdbStat & { readonly root: LmdbStat; readonly free: LmdbStat }
-  sync(callback: (error?: Error) => void): void
-  backup(path: string, compact: boolean): Promise<void>
-  close(): Promise<void>
-}
-
-interface EnvironmentInfo {
-  readonly mapSize: number
-  readonly lastPageNumber: number
-  /** Number of the newest commit. */
-  readonly lastTxnId: number
-}
 
 /** Where a range of rows begins and ends: everything under a head, or after one of its names. */
 interface RowBound {
   readonly head: number
   readonly name: string | typeof NAME_BEGIN | typeof NAME_END
 }
-
-/** Size of one table. */
-export interface TableStats {
-  readonly entries: number
-  readonly depth: number
-  readonly pages: number
-}
-
-/** Bytes keyed by bytes: the log, the graves, the counters. */
-export type ByteTable = Table<Uint8Array, Uint8Array>
 
 /** Is shown each row of a scan: first its name, then its value, both to be copied at once. */
 export interface RowVisitor<T> {
@@ -161,24 +95,21 @@ export class Lmdb {
   /** The same rows, whose names and values go to {@link #visitor} instead of becoming objects. */
   readonly #scanned: Table<string | RowBound, never>
   readonly #clients: ByteTable | undefined
-  readonly #indexes: ByteTable | undefined
   readonly #sealer: Sealer | undefined
   readonly #notify: () => void
   readonly log: ByteTable
   readonly graves: ByteTable
   readonly meta: ByteTable
+  readonly indexes: IndexTable
+  readonly stats: LmdbStats
   readonly shared: Int32Array
   /** The head whose row is read or written next: lmdb's key callback gets only the name. */
   #head = 0
   #name = ''
-  /** The same for an index entry. */
-  #index = 0
-  #value: IndexValue = null
   readonly #scratch: Scratch = Buffer.alloc(SCRATCH_BYTES)
   readonly #place: Buffer = Buffer.alloc(2048)
   #placeEnd = 0
   #visitor: RowVisitor<unknown> | undefined
-  readonly #pageBytes: number
   readonly #path: string
   #isWriting = false
   readonly #progress: Int32Array | undefined
@@ -207,9 +138,18 @@ export class Lmdb {
         ? undefined
         : this.#openTable('clients', { encoding: 'binary', keyEncoding: 'binary' })
       // Nor has it this one; and who reads looks for it only where the catalog in `meta` says so.
-      this.#indexes = options.readOnly
-        ? this.#openIfThere('indexes', this.#indexOptions)
-        : this.#openTable('indexes', this.#indexOptions)
+      this.indexes = new IndexTable(
+        (table) =>
+          options.readOnly
+            ? this.#openIfThere('indexes', table)
+            : this.#openTable('indexes', table),
+        {
+          onRead: () => this.entriesRead++,
+          onWrite: () => {
+            this.#progressed()
+          },
+        },
+      )
       const initial = new ArrayBuffer(SHARED_BYTES)
       new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
       new Int32Array(initial)[SharedWord.relaxed] = options.syncCommits ? 0 : 1
@@ -224,7 +164,9 @@ export class Lmdb {
         )
       }
       this.#notify = () => buffer.notify()
-      this.#pageBytes = this.#root.getStats().pageSize
+      const { log, graves, meta, indexes } = this
+      const tables = { rows: this.#rows, log, graves, meta, clients: this.#clients, indexes }
+      this.stats = new LmdbStats(this.#root, tables, () => this.#isWriting)
     } catch (error) {
       void this.#root.close()
       throw storeError(error, 'Cannot open the database')
@@ -435,136 +377,8 @@ export class Lmdb {
     return this.#clients
   }
 
-  putIndexEntry(head: number, index: number, value: IndexValue, name: string): void {
-    this.#setEntry(head, index, value, name)
-    this.#indexTable.put(ENTRY, NO_BYTES)
-    this.#progressed()
-  }
-
-  removeIndexEntry(head: number, index: number, value: IndexValue, name: string): void {
-    this.#setEntry(head, index, value, name)
-    this.#indexTable.remove(ENTRY)
-    this.#progressed()
-  }
-
-  removeIndexKey(key: Uint8Array): void {
-    this.#indexTable.remove(key)
-    this.#progressed()
-  }
-
-  /** The entry whose key lmdb asks for next. */
-  #setEntry(head: number, index: number, value: IndexValue, name: string): void {
-    this.#head = head
-    this.#index = index
-    this.#value = value
-    this.#name = name
-  }
-
-  readonly #writeIndexKey = (key: Uint8Array, target: Uint8Array, start: number): number => {
-    if (key === ENTRY) {
-      return writeIndexKey(this.#head, this.#index, this.#value, this.#name, target, start)
-    }
-    target.set(key, start)
-    return start + key.length
-  }
-
-  /** Keys of index entries from `start` up to, not including, `end`; or from the last to the first of them. */
-  indexKeys(
-    start: Buffer,
-    end: Buffer,
-    reverse: boolean,
-    options: ReadOptions | undefined,
-    limit?: number,
-  ): Iterator<Uint8Array> {
-    const bounds = reverse
-      ? { start: end, end: start, reverse: true, exclusiveStart: true, inclusiveEnd: true }
-      : { start, end }
-    const keys = this.#indexTable
-      .getKeys({ ...bounds, ...options, ...(limit === undefined ? {} : { limit }) })
-      .iterate()
-    return counted(tracked(keys, options), () => this.entriesRead++)
-  }
-
-  countIndexKeys(start: Buffer, end: Buffer, options: ReadOptions | undefined): number {
-    return this.#indexTable.getKeysCount({ start, end, ...options })
-  }
-
-  get #indexTable(): ByteTable {
-    if (this.#indexes === undefined) {
-      throw new TypeError('Cannot use an index: it came after this thread had opened the folder')
-    }
-    return this.#indexes
-  }
-
-  /** Entries, levels and pages of one of the tables. */
-  tableStats(table: 'rows' | 'log' | 'graves' | 'meta' | 'clients' | 'indexes'): TableStats {
-    // Begins the read transaction that the next line looks into.
-    this.#root.getStats()
-    const { db } = this.#tableOf(table) ?? {}
-    const stats = db === undefined ? noStats : tableStats(db.stat())
-    this.#endStats()
-    return stats
-  }
-
-  #tableOf(
-    table: 'rows' | 'log' | 'graves' | 'meta' | 'clients' | 'indexes',
-  ): Pick<ByteTable, 'db'> | undefined {
-    if (table === 'rows') return this.#rows
-    return table === 'indexes' ? this.#indexes : this[table]
-  }
-
-  /** Bytes that the data file has grown to. Costs little. */
-  fileBytes(): number {
-    const { lastPageNumber } = this.#root.env.info()
-    return (lastPageNumber + 1) * this.#pageBytes
-  }
-
-  /** Bytes of the address space that the data file may fill before it is mapped anew. */
-  mapBytes(): number {
-    return this.#root.env.info().mapSize
-  }
-
-  /** Read transactions of all threads, and by how many commits the oldest of them is behind. */
-  snapshotStats(): { readonly snapshots: number; readonly oldestSnapshotCommits: number } {
-    const { lastTxnId } = this.#root.env.info()
-    // A line for each slot of the reader table: process, thread, and the commit that is read.
-    const commits = this.#root.env
-      .readerList()
-      .flatMap((line) => /^ *\d+ +[0-9a-f]+ +(\d+)\s*$/.exec(line)?.[1] ?? [])
-      .map(Number)
-    return {
-      snapshots: commits.length,
-      oldestSnapshotCommits: commits.length === 0 ? 0 : lastTxnId - Math.min(...commits),
-    }
-  }
-
-  /** Bytes of the pages that hold something. */
-  usedBytes(): number {
-    const { root, free } = this.#root.getStats()
-    const later = [this.#clients, this.#indexes].filter((table) => table !== undefined)
-    const tables = [this.#rows, this.log, this.graves, this.meta, ...later].map(({ db }) =>
-      db.stat(),
-    )
-    const pages = [...tables, root, free].reduce(
-      (sum, stat) => sum + tableStats(stat).pages,
-      META_PAGES,
-    )
-    this.#endStats()
-    return pages * this.#pageBytes
-  }
-
   async close(): Promise<void> {
     await this.#root.close()
-  }
-
-  /** lmdb would hold the snapshot that statistics were read from until the next turn of the event loop. */
-  #endStats(): void {
-    if (!this.#isWriting) this.#root.resetReadTxn()
-  }
-
-  get #indexOptions(): object {
-    const keyEncoder = { writeKey: this.#writeIndexKey, readKey: readBytesOf }
-    return { keyEncoder, encoding: 'binary' }
   }
 
   #openTable(name: string, options: object): never {
@@ -614,7 +428,8 @@ export class Lmdb {
 
   readonly #visitName = (bytes: Uint8Array, start: number, end: number): string => {
     if (this.#sealer !== undefined) {
-      this.#placeEnd = copyBytes.call(bytes, this.#place, 0, start, end)
+      copyInto(bytes, start, end, this.#place, 0)
+      this.#placeEnd = end - start
     }
     this.#visitor!.name(bytes, start + HEAD_NUMBER_BYTES, end)
     return ''
@@ -653,46 +468,6 @@ const NAME_BEGIN: unique symbol = Symbol('before every name')
 /** Stands for "after every name". */
 const NAME_END: unique symbol = Symbol('after every name')
 
-/** Pages at the beginning of the file that say which commit is the last. */
-const META_PAGES = 2
-
-const noStats: TableStats = { entries: 0, depth: 0, pages: 0 }
-
-function tableStats(stat: LmdbStat): TableStats {
-  return {
-    entries: stat.entryCount,
-    depth: stat.treeDepth,
-    pages: stat.treeBranchPageCount + stat.treeLeafPageCount + stat.overflowPages,
-  }
-}
-
-const NO_BYTES = new Uint8Array(0)
-/** Stands for the key that fields say. */
-const ENTRY = new Uint8Array(0)
-
-function readBytesOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  return copyOf(bytes, start, end)
-}
-
-/** The same iterator, which tells of each item. */
-function counted<T>(iterator: Iterator<T>, tell: () => void): Iterator<T> {
-  return {
-    next() {
-      const step = iterator.next()
-      if (step.done !== true) tell()
-      return step
-    },
-    return() {
-      return iterator.return?.() ?? { done: true, value: undefined }
-    },
-  }
-}
-
-function tracked<T>(iterator: Iterator<T>, options: ReadOptions | undefined): Iterator<T> {
-  // Inside a write transaction they end before it does.
-  return options === undefined ? iterator : options.cursors.track(iterator)
-}
-
 interface NativeExport {
   readonly nativeAddon: { resetTxn(address: number): void }
 }
@@ -726,30 +501,4 @@ function openRoot(options: LmdbOptions): Root {
   } catch (error) {
     throw storeError(error, 'Cannot open the database')
   }
-}
-
-const copyBytes = Buffer.prototype.copy as (
-  this: Uint8Array,
-  target: Uint8Array,
-  targetStart: number,
-  start: number,
-  end: number,
-) => number
-
-/** A copy with memory of its own of the bytes from `start` to `end`. */
-export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(end - start)
-  copyBytes.call(bytes, copy, 0, start, end)
-  return copy
-}
-
-/** Copies the bytes from `start` to `end` into `target` at `targetStart`. */
-export function copyInto(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  targetStart: number,
-): void {
-  copyBytes.call(bytes, target, targetStart, start, end)
 }

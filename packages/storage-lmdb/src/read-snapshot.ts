@@ -20,12 +20,12 @@ import type {
   TreeSnapshot,
 } from '@elkyn/tree'
 import type { ChangeLog } from './change-log.ts'
+import { copyOf } from './copy-bytes.ts'
 import { decodeEntry, Head, Kind } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { EntryView, partOf } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue, etagSteps } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
-import { copyOf } from './lmdb.ts'
 import { HeadQuery } from './head-query.ts'
 import type { SnapshotIndexes } from './snapshot-indexes.ts'
 import type { Lmdb } from './lmdb.ts'

@@ -7,16 +7,16 @@ export type StoreStats = Required<TreeStoreStats>
 type DataStats = Omit<StoreStats, 'commits' | 'changes' | 'snapshots' | 'oldestSnapshotCommits'>
 
 /** The part that the data file itself says. */
-export function storeStats(lmdb: Lmdb): DataStats {
-  const rows = lmdb.tableStats('rows')
-  const fileBytes = lmdb.fileBytes()
+export function storeStats({ stats }: Lmdb): DataStats {
+  const rows = stats.table('rows')
+  const fileBytes = stats.fileBytes()
   return {
     rows: rows.entries,
-    indexEntries: lmdb.tableStats('indexes').entries,
-    graves: lmdb.tableStats('graves').entries,
+    indexEntries: stats.table('indexes').entries,
+    graves: stats.table('graves').entries,
     depth: rows.depth,
-    mapBytes: lmdb.mapBytes(),
+    mapBytes: stats.mapBytes(),
     fileBytes,
-    freeBytes: fileBytes - lmdb.usedBytes(),
+    freeBytes: fileBytes - stats.usedBytes(),
   }
 }

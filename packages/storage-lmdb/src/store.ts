@@ -21,7 +21,7 @@ import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
 import { CatalogReader } from './index-catalog.ts'
 import { Lmdb } from './lmdb.ts'
-import type { ReadOptions } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 import { Readers } from './readers.ts'
 import type { Reader } from './readers.ts'
 import { ReadSnapshot } from './read-snapshot.ts'
@@ -330,7 +330,7 @@ export class LmdbTreeStore implements TreeStore {
   stats(): StoreStats {
     this.#checkOpen('read')
     // Before this opens one itself.
-    const snapshots = this.#lmdb.snapshotStats()
+    const snapshots = this.#lmdb.stats.snapshots()
     const reader = this.#readers.acquire()
     try {
       const changes = this.#log.count(reader.options)
@@ -376,7 +376,7 @@ export class LmdbTreeStore implements TreeStore {
   /** Bytes that may still be stored. Pages that nothing uses count as room. */
   #room(): number {
     const { maxBytes } = this.#options
-    return maxBytes === Infinity ? Infinity : maxBytes - this.#lmdb.usedBytes()
+    return maxBytes === Infinity ? Infinity : maxBytes - this.#lmdb.stats.usedBytes()
   }
 
   readonly #release = (reader: Reader): void => {
