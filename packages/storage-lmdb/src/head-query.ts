@@ -94,10 +94,11 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     }
     const range = rangeBehindCursor(this.#plan, (key) => this.field(key, this.#plan.order))
     if (serving === undefined) return this.#inKeyOrder(range, descending)
-    if (serving.served === undefined) return this.#byOrder(serving.index, range, descending)
-    return isEquality(serving.served) && this.#plan.order.kind === 'key'
-      ? this.#byKey(serving.index, serving.served, range, descending)
-      : this.#sorted(serving.index, serving.served, range, descending)
+    const { served } = serving
+    if (served === undefined) return this.#found(serving, range, descending)
+    return isEquality(served) && this.#plan.order.kind === 'key'
+      ? this.#byKey(serving, served, range, descending)
+      : this.#sorted(serving, served, range, descending)
   }
 
   countMatches(): number | undefined {
@@ -135,21 +136,22 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     }
   }
 
-  *#byOrder(
-    index: StoredIndex,
+  /** The children that an index finds in a range and that meet the other conditions. */
+  *#found(
+    { index, served }: Serving,
     range: EdgeRange,
     descending: boolean,
   ): Iterable<QueryEntry | undefined> {
     const pauses = new PauseCount()
     for (const entry of scanIndex(this.#scan(index), range, descending)) {
-      if (this.#meets(entry.key, undefined)) yield entry
+      if (this.#meets(entry.key, served)) yield entry
       if (pauses.next()) yield undefined
     }
   }
 
   /** Children that are equal in an index stand there in key order. */
   *#byKey(
-    index: StoredIndex,
+    serving: Serving,
     served: PlannedCondition,
     keys: EdgeRange,
     descending: boolean,
@@ -160,28 +162,28 @@ export class HeadQuery implements QueryReading, QueriedChildren {
       low: keyEdge(keys.low, value) ?? all.low,
       high: keyEdge(keys.high, value) ?? all.high,
     }
-    const pauses = new PauseCount()
-    for (const { key } of scanIndex(this.#scan(index), range, descending)) {
-      if (this.#meets(key, served)) yield { key, value: key }
-      if (pauses.next()) yield undefined
+    for (const entry of this.#found(serving, range, descending)) {
+      yield entry && { key: entry.key, value: entry.key }
     }
   }
 
   /** Children that an index finds, in another order than its own. */
   *#sorted(
-    index: StoredIndex,
+    serving: Serving,
     served: PlannedCondition,
     range: EdgeRange,
     descending: boolean,
   ): Iterable<QueryEntry | undefined> {
     const { order } = this.#plan
     const entries: QueryEntry[] = []
-    const pauses = new PauseCount()
-    for (const { key } of scanIndex(this.#scan(index), servedRange(served), false)) {
+    for (const entry of this.#found(serving, servedRange(served), false)) {
+      if (entry === undefined) {
+        yield undefined
+        continue
+      }
+      const { key } = entry
       const value = this.field(key, order)
-      if (isInRange(order, value, key, range) && this.#meets(key, served))
-        entries.push({ key, value })
-      if (pauses.next()) yield undefined
+      if (isInRange(order, value, key, range)) entries.push({ key, value })
     }
     entries.sort(
       (a, b) => compareFields(order, a.value, b.value) || compareFields(keyField, a.key, b.key),
