@@ -20,17 +20,7 @@ export { checkKey } from './key.ts'
 export { maxDepth, maxKeyBytes, maxStringBytes } from './limits.ts'
 export { compareKeys, parseIntegerKey } from './key-order.ts'
 export { checkKeyRange, keysInRange } from './key-range.ts'
-export {
-  Branch,
-  RankedLeaf,
-  ServerValue,
-  childOf,
-  hasPriority,
-  hasServerValue,
-  nodeAt,
-  nodesEqual,
-  priorityOf,
-} from './node.ts'
+export { Branch, RankedLeaf, ServerValue, childOf, nodeAt, nodesEqual, priorityOf } from './node.ts'
 export type { Leaf, Priority, TreeNode } from './node.ts'
 export { branchOf, withChild, withPriority } from './node-edit.ts'
 export { createPushIdGenerator, pushId } from './push-id.ts'
@@ -108,7 +98,6 @@ export { quote, toCanonical } from './canonical.ts'
 export { checkConflicts } from './update-path.ts'
 export { PauseCount, matchingChildren } from './query-children.ts'
 export type { QueriedChildren } from './query-children.ts'
-export { fieldOf, parseField } from './query-field.ts'
 export type { QueryField } from './query-field.ts'
 export { checkServed, planQuery, rangeBehindCursor, servingIndex } from './query-plan.ts'
 export type { HasIndex, PlannedCondition, QueryPlan, ServingIndex } from './query-plan.ts'
