@@ -94,12 +94,17 @@ function endOfContainer(text: string, start: number): number {
 }
 
 function endOfString(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const unit = text.charCodeAt(at)
-    if (unit === quotationMark) return at + 1
-    if (unit === backslash) at++
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    if (!isEscaped(text, at)) return at + 1
   }
   return text.length
+}
+
+/** Whether an odd number of backslashes stands before a place in a string. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text.charCodeAt(first - 1) === backslash) first--
+  return (at - first) % 2 === 1
 }
 
 /** The end of a number, `true`, `false` or `null`. */
