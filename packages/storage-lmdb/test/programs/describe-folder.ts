@@ -5,8 +5,8 @@ import type { StoreModule } from '@elkyn/tree'
 
 const { module, options } = lmdbStorage({ path: process.argv[2] ?? '' })
 console.log(loadedLibraries())
-const { openStore } = (await import(module)) as StoreModule
-const store = await openStore(options, {})
+const opener = (await import(module)) as StoreModule
+const store = await opener.openStore(options, {})
 console.log(loadedLibraries())
 await store.close()
 
