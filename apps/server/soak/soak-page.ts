@@ -1,6 +1,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import process from 'node:process'
 import type { Sample } from './samples.ts'
+import type { Absence } from './soak-server.ts'
 import type { SoakResult } from './soak.ts'
 
 // Rows of the table of samples in a page.
@@ -27,13 +28,13 @@ ${new Date().toISOString().slice(0, 10)}, ${minutes} minutes, seed ${seed}; Node
 ${failures.length === 0 ? 'Nothing failed: the tree was that of the models, byte for byte, after each part and after a last start.' : `**${failures.length} failures**, listed below.`}
 
 ${table(
-  ['part', 'seconds', 'operations of clients', 'starts of the server', 'longest absence'],
-  parts.map(({ name, ms, operations, starts, longestAbsenceMs }) => [
+  ['part', 'seconds', 'operations of clients', 'starts of the server', 'absences, shortest first'],
+  parts.map(({ name, ms, operations, starts, absences }) => [
     name,
     (ms / 1000).toFixed(0),
     String(operations),
     String(starts),
-    starts > 1 ? `${longestAbsenceMs} ms` : '',
+    absenceList(absences),
   ]),
 )}
 
@@ -58,6 +59,14 @@ ${table(
   ]),
 )}
 ${failures.length === 0 ? '' : `\n## Failures\n\n${failures.map((failure) => `- ${failure}`).join('\n')}\n`}`
+}
+
+/** In milliseconds, each with the pause of the supervisor in it. */
+function absenceList(absences: readonly Absence[]): string {
+  return absences
+    .toSorted((a, b) => a.ms - b.ms)
+    .map(({ ms, pauseMs }) => (pauseMs === 0 ? `${ms} ms` : `${ms} ms (${pauseMs} paused)`))
+    .join(', ')
 }
 
 function thinned(samples: readonly Sample[]): readonly Sample[] {

@@ -79,8 +79,7 @@ export class SoakServer {
     return this.#log.starts
   }
 
-  /** Milliseconds from the log line of each crash to the one that the next server listens. */
-  get absences(): readonly number[] {
+  get absences(): readonly Absence[] {
     return this.#log.absences
   }
 
@@ -105,11 +104,19 @@ export class SoakServer {
   }
 }
 
+/** The time from the log line of a crash to the one that the next server listens, in milliseconds. */
+export interface Absence {
+  readonly ms: number
+  /** How long the supervisor waited in it, because the server had crashed a short time before. */
+  readonly pauseMs: number
+}
+
 interface LogLine {
   readonly level: string
   readonly time: string
   readonly msg: string
   readonly pid?: number
+  readonly pauseMs?: number
   readonly err?: { readonly message?: string }
 }
 
@@ -117,10 +124,11 @@ interface LogLine {
 class ServerLog {
   pid = 0
   starts = 0
-  readonly absences: number[] = []
+  readonly absences: Absence[] = []
   readonly #kind: ServerKind
   readonly #findings: Findings
   #crashedAt = 0
+  #pauseMs = 0
   /** In what Node.js writes when a process aborts itself. */
   #isTrace = false
   #onStart: (() => void) | undefined
@@ -147,16 +155,21 @@ class ServerLog {
       return
     }
     this.#isTrace = false
-    const { level, msg, time, pid, err } = JSON.parse(text) as LogLine
+    const { level, msg, time, pid, pauseMs = 0, err } = JSON.parse(text) as LogLine
     if (level !== 'info') this.#findings.count(`logged: ${msg}`)
     const isWanted = msg !== 'A request failed' || err?.message === wantedMessage
     const isExpected = isWanted && expectedErrors[this.#kind].has(msg)
     if ((level === 'error' || level === 'fatal') && !isExpected) {
       this.#findings.fail(`Logged: ${text.slice(0, 2000)}`)
     }
-    if (msg === crash) this.#crashedAt = Date.parse(time)
+    if (msg === crash) {
+      this.#crashedAt = Date.parse(time)
+      this.#pauseMs = pauseMs
+    }
     if (msg !== 'listening' || pid === undefined) return
-    if (this.starts > 0) this.absences.push(Date.parse(time) - this.#crashedAt)
+    if (this.starts > 0) {
+      this.absences.push({ ms: Date.parse(time) - this.#crashedAt, pauseMs: this.#pauseMs })
+    }
     this.pid = pid
     this.starts++
     this.#onStart?.()

@@ -11,7 +11,7 @@ import { largeValue } from './random-values.ts'
 import { descriptorKinds, fileBytes, openDescriptors, residentBytes } from './samples.ts'
 import type { Sample } from './samples.ts'
 import { SoakServer } from './soak-server.ts'
-import type { ServerKind } from './soak-server.ts'
+import type { Absence, ServerKind } from './soak-server.ts'
 import { Traffic } from './traffic.ts'
 import { textOf, valueAt } from './tree-model.ts'
 import type { Json } from './tree-model.ts'
@@ -48,7 +48,7 @@ interface PartResult {
   readonly ms: number
   readonly operations: number
   readonly starts: number
-  readonly longestAbsenceMs: number
+  readonly absences: readonly Absence[]
 }
 
 export interface SoakResult {
@@ -118,7 +118,7 @@ class Soak {
       ms: performance.now() - beganAt,
       operations: traffic.operations,
       starts: server.starts,
-      longestAbsenceMs: Math.max(0, ...server.absences),
+      absences: server.absences,
     }
   }
 
