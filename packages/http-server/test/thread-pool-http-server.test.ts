@@ -231,7 +231,7 @@ describe('a queue', () => {
     // One that is small is skipped when it comes, and the connection goes on.
     const small = running.send()
     small.write(put(300))
-    expect(await head(small)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n.*keep-alive/s)
+    expect(await readHead(small)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n.*keep-alive/s)
     small.write('2'.padStart(300))
     small.end('GET /b.json HTTP/1.1\r\nHost: x\r\n\r\n')
     expect(await text(small)).toMatch(/^HTTP\/1.1 200 /)
@@ -239,7 +239,9 @@ describe('a queue', () => {
     for (const request of [put(1_000_000), put(300, 'Expect: 100-continue')]) {
       const socket = running.send()
       socket.write(request)
-      expect(await head(socket)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n.*Connection: close/s)
+      expect(await readHead(socket)).toMatch(
+        /^HTTP\/1.1 503 .*Retry-After: 1\r\n.*Connection: close/s,
+      )
       socket.end()
       await once(socket, 'close')
     }
@@ -257,10 +259,10 @@ describe('a queue', () => {
     await running.untilInFlight(1 + others.length)
     const socket = running.send()
     socket.write('PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n')
-    expect(await head(socket)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n/s)
+    expect(await readHead(socket)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n/s)
     running.openGate()
     expect((await held).status).toBe(200)
-    for (const other of others) expect(await head(other)).toMatch(/^HTTP\/1.1 200 /)
+    for (const other of others) expect(await readHead(other)).toMatch(/^HTTP\/1.1 200 /)
     for (const each of [socket, ...others]) each.destroy()
   })
 
@@ -348,7 +350,7 @@ describe('close()', () => {
 })
 
 /** What arrives first: small answers come in one piece. */
-async function head(socket: Socket): Promise<string> {
+async function readHead(socket: Socket): Promise<string> {
   const [bytes] = (await once(socket, 'data')) as [Buffer]
   return bytes.toString()
 }
