@@ -6,7 +6,7 @@ import { Running } from './threads/running.ts'
 const large = JSON.stringify(Array.from({ length: 40 }, () => 'x'.repeat(100_000)))
 
 describe('large answers', () => {
-  test('are read by one thread less than there are, however many are asked for', async () => {
+  test('are read by one thread less than there are while small ones are wanted, however many there are', async () => {
     await using running = await Running.start({ threads: 3, metrics: true })
     await running.fullStrength(3)
     await running.ask('PUT', '/scanned.json?print=silent', large)
@@ -17,11 +17,35 @@ describe('large answers', () => {
       answers.push(running.ask('GET', '/scanned.json'))
       await running.until(FaultWord.AtGate, atGate + threads)
     }
-    // The third thread takes these, and must not begin.
+    // The third thread answers small ones, takes these, and must not begin.
+    const over = new AbortController()
+    const small = async (): Promise<void> => {
+      while (!over.signal.aborted) await running.ask('GET', '/scanned/0.json?shallow=true')
+    }
+    const smalls = [small(), small()]
+    await running.ask('GET', '/a.json')
     for (let count = 0; count < 4; count++) answers.push(running.ask('GET', '/scanned.json'))
     await running.untilTaken(answers.length)
+    await running.ask('GET', '/a.json')
     expect(Atomics.load(running.words, FaultWord.Scanning)).toBe(2)
-    expect(await running.ask('GET', '/scanned/0.json?shallow=true')).toMatchObject({ status: 200 })
+    over.abort()
+    await Promise.all(smalls)
+    running.openGate()
+    for (const { text } of await Promise.all(answers)) expect(text).toBe(large)
+  })
+
+  test('are read by all threads while no small ones are wanted', async () => {
+    await using running = await Running.start({ threads: 2 })
+    await running.fullStrength(2)
+    await running.ask('PUT', '/scanned.json?print=silent', large)
+    running.closeGate()
+    const atGate = Atomics.load(running.words, FaultWord.AtGate)
+    const answers: Promise<{ readonly text: string }>[] = []
+    for (const threads of [1, 2]) {
+      answers.push(running.ask('GET', '/scanned.json'))
+      // The small ones before are forgotten after a while.
+      await running.until(FaultWord.AtGate, atGate + threads)
+    }
     running.openGate()
     for (const { text } of await Promise.all(answers)) expect(text).toBe(large)
   })

@@ -39,6 +39,7 @@ export class ReaderPool {
   readonly #turn: Turn
   readonly #headers: ForwardedHeaders
   readonly #minThreads: number
+  readonly #permits: PermitOffice
 
   constructor(options: ReaderPoolOptions, data: ThreadData, large: LargeAnswers, log: Log) {
     this.#large = large
@@ -65,9 +66,9 @@ export class ReaderPool {
       workerData: data,
     })
     this.#turn = new Turn(this.#pool)
-    const office = new PermitOffice(data.permits)
-    this.#pool.on('workerReady', ({ thread }) => office.add(thread))
-    this.#pool.on('workerDestroy', ({ thread }) => office.remove(thread))
+    this.#permits = new PermitOffice(data.permits)
+    this.#pool.on('workerReady', ({ thread }) => this.#permits.add(thread))
+    this.#pool.on('workerDestroy', ({ thread }) => this.#permits.remove(thread))
   }
 
   /** @throws what kept the first thread from opening the store. */
@@ -110,6 +111,7 @@ export class ReaderPool {
       )
       const { kind, status, headers, body } = parseAnswerBytes(answer)
       if (kind === AnswerKind.Large) return await this.#readLarge(request, signal, head)
+      this.#permits.noteSmall()
       if (kind === AnswerKind.Bare) return { status, headers }
       return { status, headers, body: kind === AnswerKind.Whole ? body : [] }
     } catch (error) {

@@ -1,5 +1,6 @@
-// Permits to work at a large answer, of which there is one less than readers: so one of them has always time for small
-// ones. A reader holds one for a slice of work at most, and never while it waits for anything else.
+// Permits to work at a large answer. While small answers are wanted there is one less than readers, so that one of them
+// has always time for those; else there are as many. A reader holds one for a slice of work at most, and never while
+// it waits for anything else.
 //
 // A thread that dies with a permit can't give it back. So each permit is a word that says who holds it, taken and given
 // by one instruction, and the server frees those of threads that have ended.
@@ -18,6 +19,9 @@ const Word = {
 const firstPermit = 4
 
 const free = 0
+
+// For so long behind a small answer another one is expected, in milliseconds.
+const expectMs = 1000
 
 // How long who gives way waits at most: a thread that waited may have died.
 const giveWayMs = 2
@@ -81,6 +85,9 @@ export class ScanPermits {
 export class PermitOffice {
   readonly #words: Int32Array
   readonly #threads = new Set<number>()
+  /** Whether a thread is kept free. */
+  #isExpecting = false
+  #hasSeenSmall = false
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer)
@@ -102,8 +109,26 @@ export class PermitOffice {
     this.#count()
   }
 
+  /** A small answer was given. */
+  noteSmall(): void {
+    this.#hasSeenSmall = true
+    if (!this.#isExpecting) this.#expect()
+  }
+
+  #expect(): void {
+    const hasBegun = !this.#isExpecting
+    this.#isExpecting = this.#hasSeenSmall
+    this.#hasSeenSmall = false
+    if (this.#isExpecting) setTimeout(() => this.#expect(), expectMs).unref()
+    if (hasBegun || !this.#isExpecting) this.#count()
+  }
+
   #count(): void {
-    Atomics.store(this.#words, Word.Count, Math.max(1, this.#threads.size - 1))
+    const kept = this.#isExpecting ? 1 : 0
+    // A thread that has ended may still be among them when the next one is ready.
+    const most = this.#words.length - firstPermit
+    const count = Math.min(most, Math.max(1, this.#threads.size - kept))
+    Atomics.store(this.#words, Word.Count, count)
     announce(this.#words)
   }
 }
