@@ -72,6 +72,15 @@ const query = fc.oneof(
   fc
     .constantFrom('"$priority"', '"n"')
     .map((order) => `?orderBy=${order}&limitToFirst=2&format=export`),
+  // Of our own.
+  fc.constantFrom(
+    '?orderBy="n"&reverse=true&limitToFirst=2',
+    '?where={"n":{">=":0}}&reverse=true',
+    '?where={"n":{">=":0},"m":{"!=":null}}',
+    '?where={"n":{"!=":null}}&orderBy="n"&limitToLast=2&count=true',
+    '?count=true',
+    '?orderBy="n"&limitToFirst=2&cursor=',
+  ),
 )
 const target = fc.oneof(
   below.map((path) => `/t/${path}.json`),
