@@ -32,39 +32,28 @@ export interface RequestHandlerOptions extends SettingOptions {
  * @throws {RangeError} for a limit that is not a positive integer, and for wrong namespaces.
  */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
-  return createHandler(options, () => true)
-}
-
-/** The same for a server, which says with `isServing` that it is not about to stop. */
-export function createHandler(
-  options: RequestHandlerOptions,
-  isServing: () => boolean,
-): RequestHandler {
   const limits = resolveLimits(options)
   const { store, log = silentLog } = options
-  return handlerOf({ ...limits, store, log, plan: planSettings(options, limits) }, isServing)
+  const { maxBodyBytes, maxStreamedAnswers } = limits
+  const streamedAnswers = new StreamedAnswers(maxStreamedAnswers)
+  const plan = planSettings(options, limits)
+  return handlerOf({ store, maxBodyBytes, streamedAnswers, plan, log }, () => true)
 }
 
 /** What a handler is made of, when its options have been looked at. */
 export interface HandlerParts {
   readonly store: TreeStore
   readonly maxBodyBytes: number
-  readonly maxStreamedAnswers: number
+  readonly streamedAnswers: StreamedAnswers
   readonly plan: PlanSettings
   readonly log: Log
 }
 
-/** The same in a thread of a server. */
-export function handlerOf(parts: HandlerParts, isServing: () => boolean): RequestHandler {
-  const { store, maxBodyBytes, maxStreamedAnswers, plan, log } = parts
-  const context = {
-    ...plan,
-    store,
-    maxBodyBytes,
-    streamedAnswers: new StreamedAnswers(maxStreamedAnswers),
-    createKey: createPushIdGenerator(),
-    isServing,
-    log,
-  }
+/** The same for a server, which says with `isServing` that it is not about to stop. */
+export function handlerOf(
+  { plan, ...parts }: HandlerParts,
+  isServing: () => boolean,
+): RequestHandler {
+  const context = { ...plan, ...parts, createKey: createPushIdGenerator(), isServing }
   return (request) => handleRequest(request, context)
 }

@@ -241,6 +241,20 @@ describe('SimpleHttpServer', () => {
     release()
   })
 
+  test('counts the large values of streams among maxStreamedAnswers', async () => {
+    await using running = await Running.start({ maxStreamedAnswers: 1 })
+    running.fill()
+    const socket = running.send()
+    socket.write('GET /a.json HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n')
+    for (let received = 0; received < 100_000;) {
+      const [chunk] = (await once(socket, 'data')) as [Buffer]
+      received += chunk.length
+    }
+    socket.pause()
+    expect((await fetch(`${running.url}/a.json`)).status).toBe(503)
+    socket.destroy()
+  })
+
   test('breaks an answer off when reading fails, so that it does not look whole', async () => {
     await using running = await Running.start()
     running.fill()

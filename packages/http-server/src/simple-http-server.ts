@@ -6,7 +6,7 @@ import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
 import { silentLog } from './log.ts'
 import { planSettings } from './plan-settings.ts'
-import { createHandler } from './request-handler.ts'
+import { handlerOf } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
 import { StoreSource } from './streams/store-source.ts'
@@ -46,10 +46,13 @@ export class SimpleHttpServer implements AsyncDisposable {
     const { log = silentLog, closeStore = false, onFatal } = options
     const store = onFatal === undefined ? options.store : new WatchedStore(options.store, onFatal)
     const isServing = (): boolean => !this.#front.isClosing
-    const handle = createHandler({ ...options, store }, isServing)
     const limits = resolveLimits(options)
+    const { maxBodyBytes } = limits
     const streamedAnswers = new StreamedAnswers(limits.maxStreamedAnswers)
-    const plan = { ...planSettings(options, limits), isServing, createKey: pushId }
+    const settings = planSettings(options, limits)
+    const parts = { store, maxBodyBytes, streamedAnswers, plan: settings, log }
+    const handle = handlerOf(parts, isServing)
+    const plan = { ...settings, isServing, createKey: pushId }
     const source = (): StoreSource => new StoreSource(store, streamedAnswers)
     this.#streams = new StreamService(options.streams ?? {}, plan, source, log)
     this.#front = new Front(

@@ -4,6 +4,7 @@ import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
 import type { HttpResponse, RequestHandler } from '../message.ts'
 import { handlerOf } from '../request-handler.ts'
+import { StreamedAnswers } from '../streamed-answers.ts'
 import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
@@ -74,7 +75,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
         {
           store,
           maxBodyBytes,
-          maxStreamedAnswers,
+          streamedAnswers: new StreamedAnswers(maxStreamedAnswers),
           log: channel.log,
           plan,
         },
