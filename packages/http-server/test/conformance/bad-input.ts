@@ -161,6 +161,48 @@ export function describeBadInput(start: StartServer): void {
       expect(await server.read('/.json')).toBe('null')
     })
 
+    test('all of that is refused in an update and a push as well, and nothing beside it is stored', async () => {
+      await using server = await Fixture.open(start)
+      for (const bad of [
+        '{',
+        'tru',
+        '1e400',
+        '9007199254740993',
+        String.raw`"\ud83d"`,
+        String.raw`{"\ud83d":1}`,
+        '{"a.b":1}',
+        '[{"":1}]',
+        '{".sv":"x"}',
+        '{".value":1,"b":2}',
+        '{".value":1,".priority":true}',
+        `{"${'k'.repeat(769)}":1}`,
+        JSON.stringify(deepValue(32)),
+        `"${'x'.repeat(11 * 1024 * 1024)}"`,
+      ]) {
+        for (const padding of ['', filler]) {
+          const body = `${padding}{"b":1,"c":${bad},"d":2}`
+          for (const method of ['PATCH', 'POST']) {
+            const { status } = await server.ask(method, '/a.json', { body })
+            expect([method, bad.slice(0, 50), status]).toEqual([method, bad.slice(0, 50), 400])
+          }
+        }
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('a broken name of an update is refused, small or large', async () => {
+      await using server = await Fixture.open(start)
+      for (const name of ['', '/', 'a.b', 'a/$', 'a/.value', '.sv', '.priority/a', 'a/b.c/d']) {
+        for (const padding of ['', filler]) {
+          const body = `${padding}{"z":1,${JSON.stringify(name)}:1}`
+          const { status, text } = await server.ask('PATCH', '/a.json', { body })
+          const place = `1:${padding.length + 8}`
+          expect([name, status, text]).toEqual([name, 400, invalidKey(place)])
+        }
+      }
+      expect(await server.read('/.json')).toBe('null')
+    })
+
     test('of duplicate keys the last one holds', async () => {
       await using server = await Fixture.open(start)
       for (const padding of ['', filler]) {

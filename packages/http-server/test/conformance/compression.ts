@@ -52,6 +52,12 @@ export function describeCompression(start: StartServer): void {
         ['identity;q=0.5, gzip', 'gzip'],
         ['gzip;q=0', undefined],
         ['gzip;q=x', undefined],
+        ['gzip;q=2, br;q=-1', undefined],
+        ['gzip;q=', undefined],
+        ['br;level=1;q=0.1, gzip;q=0.2', 'gzip'],
+        ['identity;q=0, *', 'br'],
+        [', ,gzip,', 'gzip'],
+        [`${'zstd, '.repeat(1000)}gzip`, 'gzip'],
         ['deflate, zstd', undefined],
         ['', undefined],
       ] as const) {

@@ -83,6 +83,17 @@ export function describeReading(start: StartServer): void {
       expect((await server.get('/a.json')).text).toHaveLength(1_000_002)
     })
 
+    test('GET answers the whole, whatever Range says', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 'x'.repeat(100_000))
+      await server.put('/b.json', 'abc')
+      for (const path of ['/a.json', '/b.json']) {
+        const { status, headers, text } = await server.get(path, { Range: 'bytes=0-3' })
+        expect([path, status, text]).toEqual([path, 200, await server.read(path)])
+        expect(headers).not.toHaveProperty('accept-ranges')
+      }
+    })
+
     test('GET of a large value answers all of it', async () => {
       await using server = await Fixture.open(start)
       const value = Array.from({ length: 30_000 }, (_, id) => ({ id, name: `é number ${id}` }))
