@@ -54,7 +54,8 @@ function planValue(
     return planWrite(request, facts, [{ path, value }], ({ values, repeated }) => {
       // One that comes again stands where it was put at first.
       const place = repeated === undefined ? path : placeOf(repeated.memo)
-      const written = { path: place, value: values[0] }
+      // Whether there was a node to carry a priority, only a look can tell.
+      const written = { path: place, value: isPriorityPath(place) ? undefined : values[0] }
       return answerWritten([written], showsValue || wantsEtag, (snapshot) => {
         const etag = wantsEtag ? writtenEtag(written, snapshot) : undefined
         return valueResponse(show(written, snapshot), request.print, etag)

@@ -199,7 +199,8 @@ export function describeReading(start: StartServer): void {
 
     test('a priority of nothing is not stored', async () => {
       await using server = await Fixture.open(start)
-      expect((await server.put('/a/.priority.json', 1)).status).toBe(200)
+      const put = await server.put('/a/.priority.json', 1, { 'X-Firebase-ETag': 'true' })
+      expect([put.status, put.text, put.headers['etag']]).toEqual([200, 'null', 'null_etag'])
       expect((await server.put('/a.json', { '.priority': 1 })).text).toBe('null')
       expect((await server.patch('/.json', { 'a/.priority': 1 })).status).toBe(200)
       expect(await server.read('/a/.priority.json')).toBe('null')
