@@ -4,19 +4,14 @@ import { Refusal } from './refusal.ts'
 import { errorResponse } from './response.ts'
 
 /** What can be done to a place in the tree. */
-export type Method = 'GET' | 'HEAD' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
+export const methods = ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE'] as const
 
-const methods: ReadonlySet<string> = new Set<Method>([
-  'GET',
-  'HEAD',
-  'PUT',
-  'PATCH',
-  'POST',
-  'DELETE',
-])
+export type Method = (typeof methods)[number]
+
+const known: ReadonlySet<string> = new Set(methods)
 
 /** The methods that a server answers, as an `Allow` header lists them. */
-export const allowedMethods = 'GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS'
+export const allowedMethods: string = [...methods, 'OPTIONS'].join(', ')
 
 /** The same where there is nothing to write. */
 export const safeMethods = 'GET, HEAD, OPTIONS'
@@ -60,5 +55,5 @@ function overriding(name: string): Method {
 }
 
 function isMethod(method: string): method is Method {
-  return methods.has(method)
+  return known.has(method)
 }

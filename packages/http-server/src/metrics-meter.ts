@@ -1,3 +1,6 @@
+import { methods } from './method.ts'
+import type { Method } from './method.ts'
+
 // Counting is on the way of every request: numbers in arrays, no labels, no objects. They become
 // metrics when somebody asks.
 
@@ -6,19 +9,11 @@ export const durationBucketsMs = [
   0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000,
 ] as const
 
-/** What requests are counted under. A method that is none of these is the last one. */
-const countedMethods = [
-  'GET',
-  'HEAD',
-  'PUT',
-  'PATCH',
-  'POST',
-  'DELETE',
-  'OPTIONS',
-  'other',
-] as const
+/** What requests are counted under. */
+export type CountedMethod = Method | 'OPTIONS' | 'other'
 
-export type CountedMethod = (typeof countedMethods)[number]
+/** A method that is none of these is the last one. */
+const countedMethods: readonly CountedMethod[] = [...methods, 'OPTIONS', 'other']
 
 /** The statuses that an answer may have: 100 to 599. */
 const statusCount = 600
