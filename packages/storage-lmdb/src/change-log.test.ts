@@ -121,6 +121,29 @@ test('sealed changes come back as they were added', async () => {
   await expectAllBack(new Sealer(Buffer.alloc(32, 'key')))
 })
 
+test('a change of one plain value is there as bytes, which say the same', async () => {
+  await fc.assert(
+    fc.asyncProperty(anyBatch, async (batch) => {
+      await using log = new LogFixture()
+      log.add(batch)
+      log.look((changes) => {
+        for (const { id, pairs, stored } of changes.changesAfter(0, undefined)) {
+          const [{ path, value }] = pairs as [ChangePair]
+          const isPlain = pairs.length === 1 && value?.form === 'plain'
+          expect(stored !== undefined).toBe(isPlain)
+          if (stored === undefined) continue
+          const bytes = Buffer.from(stored.bytes)
+          expect(bytes.toString('utf8', stored.pathStart, stored.pathEnd)).toBe(path)
+          expect(bytes.toString('utf8', stored.pathEnd, stored.textEnd)).toBe(value?.text)
+          const target = Buffer.alloc(100)
+          expect(target.toString('latin1', 3, stored.writeId(target, 3))).toBe(id)
+        }
+      })
+    }),
+    { numRuns: 50 },
+  )
+})
+
 test('each change is found by its number and by its id', async () => {
   await using log = new LogFixture()
   const added = Array.from({ length: 20 }, (_, batch) =>

@@ -68,6 +68,7 @@ export type {
   StagedPair,
   StagedValue,
   Stager,
+  StoredPair,
   StoreDescriptor,
   StoreModule,
   TreeSnapshot,

@@ -223,6 +223,22 @@ export interface Change {
    * this order to the tree before the write they give the tree after it.
    */
   readonly pairs: readonly ChangePair[]
+  /**
+   * The only pair as bytes, where the store has them and the change is no more than that: for whoever passes on
+   * what is there, and need not read it.
+   */
+  readonly stored?: StoredPair | undefined
+}
+
+/** A pair as UTF-8: its path, and behind it the canonical text of its value, in plain form. */
+export interface StoredPair {
+  readonly bytes: Uint8Array
+  readonly pathStart: number
+  /** Where the path ends, and the text begins. */
+  readonly pathEnd: number
+  readonly textEnd: number
+  /** Writes the id of its change, which has up to 64 bytes. @returns where it ends. */
+  writeId(target: Uint8Array, start: number): number
 }
 
 /** Takes JSON bytes as they arrive, checks them and stores what is large without holding it. */
