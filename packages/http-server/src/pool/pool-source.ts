@@ -50,7 +50,8 @@ export class PoolSource implements StreamSource {
   }
 
   async run(job: StreamJob): Promise<StreamResult> {
-    return parseStreamResult(await this.#readers.runStreamJob(job))
+    const result = await this.#readers.runStreamJob(job)
+    return result instanceof Uint8Array ? parseStreamResult(result) : result
   }
 
   async readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue> {

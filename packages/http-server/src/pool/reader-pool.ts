@@ -6,7 +6,7 @@ import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
-import type { StreamJob } from '../streams/stream-job.ts'
+import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
@@ -140,8 +140,8 @@ export class ReaderPool {
     return errorResponse(500, 'An internal error occurred')
   }
 
-  /** What a stream has to be told, as bytes. */
-  runStreamJob(job: StreamJob): Promise<Uint8Array> {
+  /** What a stream has to be told; as bytes where that is not much. */
+  runStreamJob(job: StreamJob): Promise<Uint8Array | StreamResult> {
     return this.#pool.run(job, { name: 'stream', priority: 0, retry: 1 })
   }
 

@@ -1,3 +1,5 @@
+import { move } from '@elkyn/thread-pool/worker'
+import type { Moved } from '@elkyn/thread-pool/worker'
 import { createPushIdGenerator } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { compressed } from '../compression.ts'
@@ -11,7 +13,7 @@ import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
 import { checkStreamTarget, runStreamJob, wholeBlocks } from '../streams/stream-job.ts'
-import type { StreamJob } from '../streams/stream-job.ts'
+import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
@@ -24,6 +26,9 @@ import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
 import type { TimeSlice } from './time-slice.ts'
 import { EtagWanted, UnhurriedSnapshot } from './unhurried-snapshot.ts'
+
+/** Fewer bytes of events are copied with what else is said of them: a message by itself costs more. */
+const minMovedBytes = 32 * 1024
 
 /** A request for an answer that is too large for one piece. */
 export interface LargeRead {
@@ -87,8 +92,12 @@ export class Reader {
     }
   }
 
-  runStreamJob(job: StreamJob): Uint8Array {
-    return streamResultBytes(runStreamJob(this.store, job))
+  runStreamJob(job: StreamJob): Uint8Array | Moved<StreamResult> {
+    const result = runStreamJob(this.store, job)
+    const { framed } = result
+    if (framed === undefined || framed.bytes.length < minMovedBytes)
+      return streamResultBytes(result)
+    return move(result, [framed.bytes.buffer as ArrayBuffer])
   }
 
   checkStream(target: StreamTarget): StreamRefusal | undefined {

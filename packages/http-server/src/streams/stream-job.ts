@@ -6,7 +6,8 @@ import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { nullBlocks } from '../response.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
-import { jsonEventText } from './event-frame.ts'
+import { FramedEvents } from './framed-events.ts'
+import type { FramedPiece } from './framed-events.ts'
 import { concerns, isFollowed } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
@@ -40,12 +41,6 @@ export interface StreamEvent {
   readonly id: string | undefined
 }
 
-/** Events that are ready to be sent. */
-interface FramedEvents {
-  readonly count: number
-  readonly bytes: Uint8Array
-}
-
 /** What a job came to. */
 export interface StreamResult {
   /** What is told reaches up to this change. */
@@ -53,7 +48,7 @@ export interface StreamResult {
   readonly id: string | undefined
   readonly events: readonly StreamEvent[]
   /** Instead of the events, where it was asked for and they all come from the log. */
-  readonly framed?: FramedEvents | undefined
+  readonly framed?: FramedPiece | undefined
   /** The first of the events replaces everything, because nothing was known or that was too long ago. */
   readonly isWhole: boolean
   /** For somebody who knows nothing, where the events say only what has changed. */
@@ -77,9 +72,6 @@ export const maxWholeBytes: number = 256 * 1024
 
 /** Changes that are looked through at once. */
 const maxChanges = 2000
-
-/** Characters of events that are turned into bytes at once: longer texts of many parts are slow to copy. */
-const maxTextLength = 16 * 1024
 
 /** Does a job in the calling thread, at once. @throws {TreeError} what the store says of it. */
 export function runStreamJob(store: TreeStore, job: StreamJob): StreamResult {
@@ -128,19 +120,23 @@ function missed(
   since: string,
 ): StreamResult | undefined {
   const { id, pairs } = parseEventId(since)
-  const events = wantsFramed === true ? new FramedCollector() : new EventCollector()
+  const events =
+    wantsFramed === true
+      ? new FramedEvents(target, maxWholeBytes + 16 * 1024)
+      : new EventCollector()
   let reached: Change | undefined
   let count = 0
   for (const change of store.changesFrom(id)) {
     if (events.length >= maxWholeBytes || count++ > maxChanges) {
       return { ...placeOf(reached!), ...events.take(), isWhole: false, isCut: true }
     }
-    const told = changeEvents(change, target.path, target.form, reached === undefined ? pairs : 0)
-    if (reached !== undefined || pairs < change.pairs.length) {
-      if (told === undefined) return undefined
-      for (const event of told) events.add(event)
-    }
+    const from = reached === undefined ? pairs : 0
     reached = change
+    if (from > 0 && from >= change.pairs.length) continue
+    if (from === 0 && events.addStored(change)) continue
+    const told = changeEvents(change, target.path, target.form, from)
+    if (told === undefined) return undefined
+    for (const event of told) events.add(event)
   }
   return reached && { ...placeOf(reached), ...events.take(), isWhole: false }
 }
@@ -156,34 +152,12 @@ class EventCollector {
     this.#events.push({ name, json: bytes, id })
   }
 
+  addStored(): boolean {
+    return false
+  }
+
   take(): Pick<StreamResult, 'events'> {
     return { events: this.#events }
-  }
-}
-
-/** Gathers them as the text that is sent: a piece of memory for each would cost more than all they say. */
-class FramedCollector {
-  readonly #pieces: Uint8Array[] = []
-  #text = ''
-  #count = 0
-  length = 0
-
-  add({ name, json, id }: ChangeEvent): void {
-    const block = jsonEventText(name, json, id)
-    this.#count++
-    this.length += block.length
-    this.#text += block
-    if (this.#text.length >= maxTextLength) this.#flush()
-  }
-
-  #flush(): void {
-    this.#pieces.push(Buffer.from(this.#text))
-    this.#text = ''
-  }
-
-  take(): Pick<StreamResult, 'events' | 'framed'> {
-    this.#flush()
-    return { events: [], framed: { count: this.#count, bytes: Buffer.concat(this.#pieces) } }
   }
 }
 

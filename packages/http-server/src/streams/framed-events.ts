@@ -1,0 +1,121 @@
+import { rootPath } from '@elkyn/tree'
+import type { Change, StoredPair } from '@elkyn/tree'
+import type { ChangeEvent } from './change-events.ts'
+import { jsonEventText } from './event-frame.ts'
+import type { StreamTarget } from './stream-target.ts'
+
+/** Events in one piece, ready to be sent. */
+export interface FramedPiece {
+  readonly count: number
+  readonly bytes: Uint8Array
+}
+
+/** Most who come back have missed no more. */
+const firstBytes = 4096
+
+/** Room for the id of an event, and for what is around that, path and text. */
+const frameBytes = 128
+
+const slash = '/'.charCodeAt(0)
+const beforePath = Buffer.from('event: put\ndata: {"path":"')
+const beforeText = Buffer.from('","data":')
+const beforeId = Buffer.from('}\nid: ')
+const behindId = Buffer.from('\n\n')
+
+/** Bytes that do not stand for themselves in JSON; and the dot, which only the path of a priority has. */
+const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || '"\\.'.includes(String.fromCharCode(byte)) ? 1 : 0,
+)
+
+/**
+ * Gathers what was missed at one path as the bytes that are sent. Most changes are one `put` each, of a
+ * text that lies in the log as it goes out: those are copied. To read them and to write them again would take
+ * several times as long as to send them.
+ */
+export class FramedEvents {
+  /** The watched path as it begins those below it: that of the root is not to be seen there. */
+  readonly #watched: Buffer
+  /** Whether values are shown as they are stored, which arrays are not in `export`. */
+  readonly #isPlain: boolean
+  readonly #likelyBytes: number
+  // Memory of its own, so that another thread can be given it instead of a copy.
+  #bytes: Buffer = Buffer.allocUnsafeSlow(firstBytes)
+  #end = 0
+  #count = 0
+
+  /** @param likelyBytes How much it will be about, unless it is very little. */
+  constructor({ path, form }: StreamTarget, likelyBytes: number) {
+    this.#isPlain = form === 'plain'
+    this.#watched = Buffer.from(path === rootPath ? '' : path)
+    this.#likelyBytes = likelyBytes
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#end
+  }
+
+  add({ name, json, id }: ChangeEvent): void {
+    const block = jsonEventText(name, json, id)
+    this.#reserve(block.length * 3)
+    this.#end += this.#bytes.write(block, this.#end)
+    this.#count++
+  }
+
+  /** Adds what a change means, if anything. @returns false where it has to be read to know. */
+  addStored(change: Change): boolean {
+    const { stored } = change
+    if (stored === undefined || !this.#isPlain) return false
+    const bearing = this.#bearingOf(stored)
+    if (bearing !== 'below') return bearing === 'elsewhere'
+    const { bytes, pathStart, pathEnd, textEnd } = stored
+    this.#reserve(textEnd - pathStart + frameBytes)
+    const from = pathStart + this.#watched.length
+    const target = this.#bytes
+    target.set(beforePath, this.#end)
+    let at = this.#end + beforePath.length
+    if (from === pathEnd) target[at++] = slash
+    for (let place = from; place < pathEnd; place++) {
+      const byte = bytes[place]!
+      if (isSpecial[byte] === 1) return false
+      target[at++] = byte
+    }
+    target.set(beforeText, at)
+    at += beforeText.length
+    at += Buffer.prototype.copy.call(bytes, target, at, pathEnd, textEnd)
+    target.set(beforeId, at)
+    at += beforeId.length
+    at = stored.writeId(target, at)
+    target.set(behindId, at)
+    this.#end = at + behindId.length
+    this.#count++
+    return true
+  }
+
+  take(): { readonly events: readonly []; readonly framed: FramedPiece } {
+    const bytes = this.#bytes.subarray(0, this.#end)
+    return { events: [], framed: { count: this.#count, bytes } }
+  }
+
+  /** Where a pair lies; `unknown` where its path has to be read for that. */
+  #bearingOf({ bytes, pathStart, pathEnd }: StoredPair): 'below' | 'elsewhere' | 'unknown' {
+    const watched = this.#watched
+    const length = Math.min(watched.length, pathEnd - pathStart)
+    for (let index = length - 1; index >= 0; index--) {
+      if (bytes[pathStart + index] !== watched[index]) return 'elsewhere'
+    }
+    if (length < watched.length) return 'unknown'
+    const end = pathStart + length
+    return end === pathEnd || bytes[end] === slash ? 'below' : 'elsewhere'
+  }
+
+  #reserve(more: number): void {
+    const length = this.#end + more
+    if (length <= this.#bytes.length) return
+    const larger = Buffer.allocUnsafeSlow(
+      Math.max(length, this.#likelyBytes, 2 * this.#bytes.length),
+    )
+    this.#bytes.copy(larger, 0, 0, this.#end)
+    this.#bytes = larger
+  }
+}
