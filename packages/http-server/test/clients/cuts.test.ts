@@ -12,7 +12,9 @@ import { findChromium, launchChromium } from './chromium.ts'
 import { clients, curlClient } from './clients.ts'
 import type { StreamClient } from './clients.ts'
 import { CuttingProxy } from './cutting-proxy.ts'
+import type { CuttingProxyOptions } from './cutting-proxy.ts'
 import { EventLedger } from './event-ledger.ts'
+import { Nginx, hasNginx } from './nginx.ts'
 
 // `ELKYN_TEST_CUTS` and `ELKYN_TEST_SEED` set how many and which; a failure tells the seed.
 const cuts = Number(process.env['ELKYN_TEST_CUTS'] ?? 1000)
@@ -25,9 +27,14 @@ console.info(`Cuts of connections: ${cuts} for each client, seed ${seed}`)
 const maxBytes = 1000
 // So many events are behind a client that comes back, at most.
 const lead = 30
+// So many are of one change each time, between which a cut may fall too.
+const together = 3
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0
 if (!hasCurl) console.warn('SKIPPED: curl is not installed, so no stream was cut under it')
+const isNginxInstalled = hasNginx()
+if (!isNginxInstalled)
+  console.warn('SKIPPED: nginx is not installed, so no stream was cut behind it')
 const chromium = findChromium()
 if (chromium === undefined) {
   console.warn('SKIPPED: Chromium is not installed, so no stream was cut under a browser')
@@ -64,6 +71,17 @@ test.skipIf(chromium === undefined)(
   },
 )
 
+test.skipIf(!isNginxInstalled)(
+  'a client behind nginx misses nothing and gets nothing twice',
+  async () => {
+    await using resources = new AsyncDisposableStack()
+    await watchInMemoryUnderCuts(clients['eventsource']!, async (port) => {
+      const { socketPath } = resources.use(await Nginx.start(port))
+      return { path: socketPath }
+    })
+  },
+)
+
 test('a server with threads loses and doubles nothing either', async () => {
   await using resources = new AsyncDisposableStack()
   const path = await mkdtemp(join(tmpdir(), 'elkyn-cuts-'))
@@ -75,48 +93,56 @@ test('a server with threads loses and doubles nothing either', async () => {
   const { port, url } = server.address()
   const writer = resources.adopt(new Pool(url, { connections: 1 }), (pool) => pool.destroy())
   await watchUnderCuts(clients['eventsource']!, {
-    port,
-    async add(number) {
-      const body = String(number)
-      const answer = await writer.request({ method: 'PUT', path: `/log/e${number}.json`, body })
+    server: { port },
+    async add(items) {
+      const body = JSON.stringify(Object.fromEntries(items))
+      const answer = await writer.request({ method: 'PATCH', path: '/log.json', body })
       expect(await answer.body.text()).toBe(body)
     },
   })
 })
 
-async function watchInMemoryUnderCuts(client: StreamClient): Promise<void> {
+async function watchInMemoryUnderCuts(
+  client: StreamClient,
+  way?: (port: number) => Promise<Watched['server']>,
+): Promise<void> {
   const store = new MemoryTreeStore()
   await using server = new SimpleHttpServer({ store, port: 0, closeStore: true })
   await server.start()
+  const { port } = server.address()
   await watchUnderCuts(client, {
-    port: server.address().port,
-    async add(number) {
-      await store.write({
-        pairs: [{ path: parsePath(`/log/e${number}`), value: fromJson(number) }],
+    server: (await way?.(port)) ?? { port },
+    async add(items) {
+      const pairs = items.map(([place, number]) => {
+        return { path: parsePath(`/log/${place}`), value: fromJson(number) }
       })
+      await store.write({ pairs })
     },
   })
 }
 
 interface Watched {
-  readonly port: number
-  /** Adds one more to the list. */
-  readonly add: (number: number) => Promise<void>
+  /** Where the streams come from. */
+  readonly server: CuttingProxyOptions['server']
+  /** Adds to the list, in one change. */
+  readonly add: (items: readonly (readonly [place: string, number: number])[]) => Promise<void>
 }
 
 /** Adds to a list as fast as a client follows, while its connections are cut, and looks at what it was told. */
-async function watchUnderCuts(client: StreamClient, { port, add }: Watched): Promise<void> {
+async function watchUnderCuts(client: StreamClient, { server, add }: Watched): Promise<void> {
   const random = randomNumbers(seed)
   const nextBytes = (): number => Math.floor(random() * maxBytes)
-  await using proxy = await CuttingProxy.start({ port, cuts, nextBytes })
+  await using proxy = await CuttingProxy.start({ server, cuts, nextBytes })
   const ledger = new EventLedger()
   using resources = new DisposableStack()
   const url = `http://127.0.0.1:${proxy.port}/log.json`
   resources.use(client(url, (data) => ledger.take(data)))
   let written = 0
   while (proxy.cuts < cuts && ledger.faults.length === 0) {
-    written++
-    await add(written)
+    await add([[`e${++written}`, written]])
+    // Of places deeper down each is told by an event of its own.
+    const items = Array.from({ length: together }, () => [`e${++written}/n`, written] as const)
+    await add(items)
     await ledger.reached(written - lead)
   }
   await ledger.reached(written)

@@ -3,8 +3,8 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { once } from 'node:events'
 
 export interface CuttingProxyOptions {
-  /** Where the server listens. */
-  readonly port: number
+  /** Where the server listens: a port of this machine, or a socket in the file system. */
+  readonly server: { readonly port: number } | { readonly path: string }
   /** How many connections are cut. Later ones are left alone. */
   readonly cuts: number
   /** Bytes of the answer that are let through on the next connection. */
@@ -13,6 +13,14 @@ export interface CuttingProxyOptions {
 
 // Clients wait some seconds before they come back, and do what the stream says instead.
 const retry = 'retry: 1\n\n'
+
+/** An answer with that in front of its body, which proxies send in chunks. */
+function withRetry(answer: Buffer, headEnd: number): Buffer {
+  const head = answer.subarray(0, headEnd)
+  const isChunked = /\r\ntransfer-encoding: chunked\r\n/i.test(head.toString('latin1'))
+  const block = isChunked ? `${retry.length.toString(16)}\r\n${retry}\r\n` : retry
+  return Buffer.concat([head, Buffer.from(block), answer.subarray(headEnd)])
+}
 
 /** Stands between clients and a server of event streams, and cuts each connection in the middle. */
 export class CuttingProxy implements AsyncDisposable {
@@ -44,7 +52,7 @@ export class CuttingProxy implements AsyncDisposable {
   }
 
   #onConnection(client: Socket): void {
-    const server = connect(this.#options.port, '127.0.0.1')
+    const server = connect({ host: '127.0.0.1', ...this.#options.server })
     for (const socket of [client, server]) {
       this.#sockets.add(socket.setNoDelay())
       socket.on('error', () => {})
@@ -66,7 +74,7 @@ export class CuttingProxy implements AsyncDisposable {
         head = Buffer.concat([head, chunk])
         const end = head.indexOf('\r\n\r\n') + 4
         if (end < 4) return
-        bytes = Buffer.concat([head.subarray(0, end), Buffer.from(retry), head.subarray(end)])
+        bytes = withRetry(head, end)
         headBytes = end
         head = undefined
       }

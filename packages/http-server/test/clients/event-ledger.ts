@@ -1,6 +1,6 @@
 /**
- * What a client was told of a list to which only is added: `/log/e1`, `/log/e2` and so on. Each of them has
- * to come once and in order, behind one whole value at the beginning.
+ * What a client was told of a list to which only is added: `/log/e1`, or what is in it, `/log/e2` and so on.
+ * Each of them has to come once and in order, behind one whole value at the beginning.
  */
 export class EventLedger {
   /** The number of the last one. */
@@ -13,7 +13,7 @@ export class EventLedger {
   take(json: string): void {
     const { path, data } = JSON.parse(json) as { readonly path: string; readonly data: unknown }
     if (path === '/') this.#takeAll(data as Readonly<Record<string, unknown>> | null)
-    else this.#takeOne(Number(path.slice(2)))
+    else this.#takeOne(Number(/^\/e(\d+)/.exec(path)?.[1]))
     this.#waiting?.()
   }
 
