@@ -373,10 +373,10 @@ export class Broadcaster {
     return false
   }
 
-  #count(subscriber: Subscriber, { isWhole }: StreamResult): void {
+  #count(subscriber: Subscriber, { isLost }: StreamResult): void {
     if (!subscriber.isResuming) return
     subscriber.isResuming = false
-    if (isWhole && subscriber.topic.isFollowed) this.#meter.resumesLost++
+    if (isLost === true) this.#meter.resumesLost++
     else this.#meter.resumes++
   }
 

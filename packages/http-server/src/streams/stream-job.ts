@@ -51,6 +51,8 @@ export interface StreamResult {
   readonly framed?: FramedPiece | undefined
   /** The first of the events replaces everything, because nothing was known or that was too long ago. */
   readonly isWhole: boolean
+  /** The change log does not reach back to where it was to go on. */
+  readonly isLost?: boolean
   /** For somebody who knows nothing, where the events say only what has changed. */
   readonly whole?: StreamEvent | undefined
   readonly known?: Known | undefined
@@ -165,12 +167,13 @@ function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
   return { sequence, id }
 }
 
-function whole(store: TreeStore, snapshot: TreeSnapshot, { target }: StreamJob): StreamResult {
+function whole(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): StreamResult {
   const { sequence } = snapshot
   const id = store.idOf(sequence)
-  const event = wholeEvent(snapshot, target, id)
-  if (event === undefined) return { sequence, id, events: [], isWhole: true, isLarge: true }
-  return { sequence, id, events: [event], isWhole: true }
+  const place = { sequence, id, isLost: job.since !== undefined }
+  const event = wholeEvent(snapshot, job.target, id)
+  if (event === undefined) return { ...place, events: [], isWhole: true, isLarge: true }
+  return { ...place, events: [event], isWhole: true }
 }
 
 /** The event that tells everything; `undefined` where that is large. */
@@ -198,8 +201,10 @@ export const wholeAfter: Buffer = Buffer.from('}')
 function evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): StreamResult {
   const { target, since } = job
   const { sequence } = snapshot
-  const place = { sequence, id: store.idOf(sequence) }
-  const changes = since === undefined ? undefined : changesSince(store, target, since, sequence)
+  const found = since === undefined ? 'lost' : changesSince(store, target, since, sequence)
+  const changes = typeof found === 'string' ? undefined : found
+  const isLost = since !== undefined && found === 'lost'
+  const place = { sequence, id: store.idOf(sequence), isLost }
   const now = { ...place, known: knownOf(snapshot, target) }
   const steps = changes && stepEvents(snapshot, job, changes, now)
   if (steps !== undefined && job.wantsWhole !== true) {
@@ -218,23 +223,26 @@ function evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): Str
   return { ...read, events: [event], isWhole: true }
 }
 
-/** The changes that concern the target, up to a sequence number; `undefined` where that is not known. */
+/**
+ * The changes that concern the target, up to a sequence number; `lost` where the log does not reach back so far, and
+ * `many` where to look through it would take longer than to read the whole.
+ */
 function changesSince(
   store: TreeStore,
   target: StreamTarget,
   since: string,
   sequence: number,
-): readonly Change[] | undefined {
+): readonly Change[] | 'lost' | 'many' {
   const { id, pairs } = parseEventId(since)
   const changes: Change[] = []
   let count = 0
   for (const change of store.changesFrom(id)) {
     if (change.sequence > sequence) break
-    if (count++ > maxChanges) return undefined
+    if (count++ > maxChanges) return 'many'
     const isNew = count > 1 || pairs < change.pairs.length
     if (isNew && concerns(change, target)) changes.push(change)
   }
-  return count === 0 ? undefined : changes
+  return count === 0 ? 'lost' : changes
 }
 
 function knownOf(snapshot: TreeSnapshot, { path, query }: StreamTarget): Known {

@@ -16,11 +16,15 @@ import type { CuttingProxyOptions } from './cutting-proxy.ts'
 import { EventLedger } from './event-ledger.ts'
 import { Nginx, hasNginx } from './nginx.ts'
 
-// `ELKYN_TEST_CUTS` and `ELKYN_TEST_SEED` set how many and which; a failure tells the seed.
+// `ELKYN_TEST_CUTS` and `ELKYN_TEST_SEED` set how many and which; a failure tells the seed. `ELKYN_TEST_MINUTES` goes
+// on for so long, all clients together.
 const cuts = Number(process.env['ELKYN_TEST_CUTS'] ?? 1000)
 const seed = Number(process.env['ELKYN_TEST_SEED'] ?? Date.now() % 1_000_000)
+const minutes = Number(process.env['ELKYN_TEST_MINUTES'] ?? 0)
+const cuttings = 7
+const leastMs = (minutes * 60_000) / cuttings
 // Only there to end a test that hangs.
-vi.setConfig({ testTimeout: Math.max(120_000, cuts * 200) })
+vi.setConfig({ testTimeout: Math.max(120_000, cuts * 200) + leastMs })
 console.info(`Cuts of connections: ${cuts} for each client, seed ${seed}`)
 
 // More than the head of an answer has, so that a cut may fall anywhere from there on.
@@ -33,8 +37,9 @@ const together = 3
 const hasCurl = spawnSync('curl', ['--version']).status === 0
 if (!hasCurl) console.warn('SKIPPED: curl is not installed, so no stream was cut under it')
 const isNginxInstalled = hasNginx()
-if (!isNginxInstalled)
+if (!isNginxInstalled) {
   console.warn('SKIPPED: nginx is not installed, so no stream was cut behind it')
+}
 const chromium = findChromium()
 if (chromium === undefined) {
   console.warn('SKIPPED: Chromium is not installed, so no stream was cut under a browser')
@@ -132,19 +137,21 @@ interface Watched {
 async function watchUnderCuts(client: StreamClient, { server, add }: Watched): Promise<void> {
   const random = randomNumbers(seed)
   const nextBytes = (): number => Math.floor(random() * maxBytes)
-  await using proxy = await CuttingProxy.start({ server, cuts, nextBytes })
+  await using proxy = await CuttingProxy.start({ server, nextBytes })
   const ledger = new EventLedger()
   using resources = new DisposableStack()
   const url = `http://127.0.0.1:${proxy.port}/log.json`
   resources.use(client(url, (data) => ledger.take(data)))
+  const end = performance.now() + leastMs
   let written = 0
-  while (proxy.cuts < cuts && ledger.faults.length === 0) {
+  while ((proxy.cuts < cuts || performance.now() < end) && ledger.faults.length === 0) {
     await add([[`e${++written}`, written]])
     // Of places deeper down each is told by an event of its own.
     const items = Array.from({ length: together }, () => [`e${++written}/n`, written] as const)
     await add(items)
     await ledger.reached(written - lead)
   }
+  proxy.stop()
   await ledger.reached(written)
   expect({ faults: ledger.faults, seed }).toEqual({ faults: [], seed })
 }

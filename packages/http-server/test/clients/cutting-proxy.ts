@@ -5,8 +5,6 @@ import { once } from 'node:events'
 export interface CuttingProxyOptions {
   /** Where the server listens: a port of this machine, or a socket in the file system. */
   readonly server: { readonly port: number } | { readonly path: string }
-  /** How many connections are cut. Later ones are left alone. */
-  readonly cuts: number
   /** Bytes of the answer that are let through on the next connection. */
   readonly nextBytes: () => number
 }
@@ -30,6 +28,7 @@ export class CuttingProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #options: CuttingProxyOptions
+  #isCutting = true
 
   static async start(options: CuttingProxyOptions): Promise<CuttingProxy> {
     const server = createServer()
@@ -43,6 +42,11 @@ export class CuttingProxy implements AsyncDisposable {
     this.#options = options
     this.port = (server.address() as AddressInfo).port
     server.on('connection', (socket) => this.#onConnection(socket))
+  }
+
+  /** Leaves connections alone from now on, but for those that are open. */
+  stop(): void {
+    this.#isCutting = false
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,8 +67,7 @@ export class CuttingProxy implements AsyncDisposable {
       })
     }
     client.pipe(server)
-    const isCut = this.cuts < this.#options.cuts
-    let left = isCut ? this.#options.nextBytes() : Infinity
+    let left = this.#isCutting ? this.#options.nextBytes() : Infinity
     let head: Buffer | undefined = Buffer.of()
     let headBytes = 0
     const total = left

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lmdbStorage, openTree } from '@elkyn/storage-lmdb'
@@ -66,6 +66,20 @@ export class StreamServer implements AsyncDisposable {
     await this.#server?.close({ timeoutMs: 2000 })
     await this.#tree?.close()
     this.#tree = undefined
+  }
+
+  /** Copies the data folder of a server that has ended, which may be put back later. */
+  async copyData(): Promise<AsyncDisposable & { restore(): Promise<void> }> {
+    const path = this.#path!
+    const copy = await mkdtemp(join(tmpdir(), 'elkyn-http-server-copy-'))
+    await cp(path, copy, { recursive: true })
+    return {
+      async restore() {
+        await rm(path, { recursive: true })
+        await cp(copy, path, { recursive: true })
+      },
+      [Symbol.asyncDispose]: () => rm(copy, { recursive: true }),
+    }
   }
 
   get url(): string {

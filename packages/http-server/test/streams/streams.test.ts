@@ -433,6 +433,28 @@ describe.each(['lmdb', 'pool'] as const)('streams over a restart (%s)', (kind) =
     const after = await opened(server, '/a.json', lastEventId)
     expect(await after.take(1)).toEqual([put('/c', 2)])
   })
+
+  test('an id of changes that a restored copy never had is known for one', async () => {
+    await using server = await StreamServer.start(kind)
+    const first = await opened(server, '/a.json')
+    await server.send('PUT', '/a/b.json', 1)
+    const common = await first.next()
+    await server.end()
+    await using copy = await server.copyData()
+    await server.begin()
+    const second = await opened(server, '/a.json')
+    await server.send('PUT', '/a/c.json', 2)
+    const lost = await second.next()
+    await server.end()
+    await copy.restore()
+    await server.begin()
+    // It has the number of the change that is lost.
+    await server.send('PUT', '/a/d.json', 3)
+    const behind = await opened(server, '/a.json', common.lastEventId)
+    expect(await behind.take(1)).toEqual([put('/d', 3)])
+    const anew = await opened(server, '/a.json', lost.lastEventId)
+    expect(await anew.take(1)).toEqual([put('/', { b: 1, d: 3 })])
+  })
 })
 
 describe.each(serverKinds)('a change log that does not reach back (%s)', (kind) => {
@@ -443,6 +465,10 @@ describe.each(serverKinds)('a change log that does not reach back (%s)', (kind) 
     const before = await opened(server, '/a.json')
     const { lastEventId } = before
     before.cut()
+    await server.send('PUT', '/elsewhere.json', 1)
+    const same = await server.open('/a/.watch', { headers: { 'last-event-id': lastEventId } })
+    const resumes = 'elkyn_stream_resumes_total'
+    while ((await server.metric(`${resumes}{outcome="resumed"}`)) < 1);
     for (let number = 0; number < 60; number++) {
       await server.send('PUT', `/a/k${number % 3}.json`, `${number}`.padEnd(1000))
     }
@@ -451,7 +477,12 @@ describe.each(serverKinds)('a change log that does not reach back (%s)', (kind) 
       path: '/',
       data: await server.read('/a.json'),
     })
-    expect(await server.metric('elkyn_stream_resumes_total{outcome="lost"}')).toBe(1)
+    const target = '/t.json?orderBy="n"'
+    const query = await server.open(target, { headers: { 'last-event-id': lastEventId } })
+    expect(await query.take(1)).toEqual([put('/', null)])
+    expect(await server.metric(`${resumes}{outcome="lost"}`)).toBe(2)
+    expect(await server.metric(`${resumes}{outcome="resumed"}`)).toBe(1)
+    same.cut()
   })
 })
 
