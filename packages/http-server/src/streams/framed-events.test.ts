@@ -46,7 +46,7 @@ test('what was missed is the same framed as told one by one', async () => {
   await using tree = await openTree({ path: folder, durability: 'relaxed' })
   const { store } = tree
   let count = 0
-  await fc.assert(
+  fc.assert(
     fc.property(
       fc.array(write, { minLength: 1, maxLength: 20 }),
       path,

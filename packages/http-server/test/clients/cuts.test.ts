@@ -102,12 +102,12 @@ test('a server with threads loses and doubles nothing either', async () => {
     async add(items) {
       const [sole] = items.length === 1 ? items : []
       // An update of children of the place would be a `patch`, for which nobody listens here.
-      const [method, path, value] =
+      const [method, target, value] =
         sole === undefined
           ? (['PATCH', '/log.json', Object.fromEntries(items)] as const)
           : (['PUT', `/log/${sole[0]}.json`, sole[1]] as const)
       const body = JSON.stringify(value)
-      const answer = await writer.request({ method, path, body })
+      const answer = await writer.request({ method, path: target, body })
       expect(await answer.body.text()).toBe(body)
     },
   })
