@@ -5,6 +5,7 @@ import { CommandError, exitCodes, reportError } from './command-error.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addGetCommand } from './commands/get.ts'
+import { addHelpCommand } from './commands/help.ts'
 import { addImportCommand } from './commands/import.ts'
 import { addPushCommand } from './commands/push.ts'
 import { addServeCommand } from './commands/serve.ts'
@@ -50,7 +51,7 @@ function createProgram(): Command {
   addImportCommand(program)
   addExportCommand(program)
   program.commandsGroup('Help:')
-  program.helpCommand('help [command]', 'show the help of a command')
+  addHelpCommand(program)
   return program
 }
 

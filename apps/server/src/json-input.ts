@@ -3,6 +3,7 @@ import type { ReadStream } from 'node:fs'
 import process from 'node:process'
 import { addAbortSignal } from 'node:stream'
 import { CommandError, systemErrorCode } from './command-error.ts'
+import { fileReason } from './file-reason.ts'
 import { shellWord } from './shell-word.ts'
 import type { JsonBody } from './transport.ts'
 
@@ -68,7 +69,7 @@ function isPipe(file: string): boolean {
 export function readError(file: string, error: unknown): unknown {
   const code = systemErrorCode(error)
   if (code === undefined) return error
-  const reason = code === 'ENOENT' ? 'there is no such file' : code
+  const reason = fileReason(code, 'read')
   return new CommandError('failed', `Cannot read ${file}: ${reason}`, { cause: error })
 }
 

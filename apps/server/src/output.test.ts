@@ -39,7 +39,7 @@ test('writeFile() writes to a pipe that is there', async () => {
 
 test('writeFile() says why it cannot write, and leaves nothing', async () => {
   await expect(writeFile(folder.path, blocks('1'))).rejects.toMatchObject({
-    message: `Cannot write ${folder.path}: EISDIR`,
+    message: `Cannot write ${folder.path}: it is a folder`,
   })
   expect(await readdir(folder.path)).toEqual([])
 })

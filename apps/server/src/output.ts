@@ -5,6 +5,7 @@ import { dirname, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import { pipeline } from 'node:stream/promises'
 import { CommandError, systemErrorCode } from './command-error.ts'
+import { fileReason } from './file-reason.ts'
 
 type Blocks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
@@ -64,7 +65,8 @@ async function linkedFile(file: string): Promise<string> {
 function writeError(to: string, error: unknown): unknown {
   const code = systemErrorCode(error)
   if (code === undefined || error instanceof CommandError) return error
-  return new CommandError('failed', `Cannot write ${to}: ${code}`, { cause: error })
+  const reason = fileReason(code, 'write')
+  return new CommandError('failed', `Cannot write ${to}: ${reason}`, { cause: error })
 }
 
 async function* withLineFeed(blocks: Blocks): AsyncGenerator<Uint8Array> {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { TreeError, checkIndexDefinitions, checkKey } from '@elkyn/tree'
 import type { IndexDefinitions } from '@elkyn/tree'
-import { CommandError } from './command-error.ts'
+import { CommandError, systemErrorCode } from './command-error.ts'
+import { fileReason } from './file-reason.ts'
 import { RulesError, lineAndColumn, parseRulesJson } from './rules-json.ts'
 import type { RulesMember, RulesValue } from './rules-json.ts'
 
@@ -32,9 +33,11 @@ export async function readRulesFile(file: string): Promise<IndexDefinitions> {
 async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new CommandError('usage', `Cannot read the rules: ${reason}`, { cause })
+  } catch (error) {
+    const code = systemErrorCode(error)
+    if (code === undefined) throw error
+    const reason = fileReason(code, 'read')
+    throw new CommandError('usage', `Cannot read the rules "${file}": ${reason}`, { cause: error })
   }
 }
 

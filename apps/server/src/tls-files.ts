@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { TlsOptions } from '@elkyn/http-server'
 import type { Logger } from 'pino'
 import { CommandError, systemErrorCode } from './command-error.ts'
+import { fileReason } from './file-reason.ts'
 import type { ServeOptions } from './serve-options.ts'
 
 export interface TlsFiles {
@@ -35,17 +36,11 @@ async function read(what: string, path: string): Promise<Buffer> {
   } catch (error) {
     const code = systemErrorCode(error)
     if (code === undefined) throw error
-    const reason = reasons[code] ?? code
+    const reason = fileReason(code, 'read')
     throw new CommandError('unavailable', `Cannot read the ${what} ${path}: ${reason}`, {
       cause: error,
     })
   }
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'this user may not read it',
-  EISDIR: 'it is a folder',
 }
 
 /** What is wrong with files that could be read; anything else as it is. */

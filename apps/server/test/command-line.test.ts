@@ -34,11 +34,23 @@ test.each(commands)('elkyn %s --help shows examples', async (command) => {
   expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
 })
 
-test('a misspelt command gets a suggestion', async () => {
-  const { code, stderr } = await elkyn(['improt', 'file.json'])
-  expect(code).toBe(2)
-  expect(stderr).toContain("error: unknown command 'improt'\n(Did you mean import?)")
+test.each([
+  ['help', 'serve'],
+  ['serve', '--help'],
+])('elkyn %s %s shows the same', async (...args) => {
+  const { code, stdout } = await elkyn(args)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^Usage: elkyn serve \[options\]\n/)
 })
+
+test.each([[['improt', 'file.json']], [['help', 'improt']]])(
+  'a misspelt command gets a suggestion: %j',
+  async (args) => {
+    const { code, stdout, stderr } = await elkyn(args)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain("error: unknown command 'improt'\n(Did you mean import?)")
+  },
+)
 
 test('a misspelt option gets a suggestion', async () => {
   const { code, stderr } = await elkyn(['serve', '--prot', '1'])

@@ -208,7 +208,7 @@ test('an export that fails leaves the file as it was', async () => {
   await elkyn(['set', '/a', '1', '--data', folder.file('data')])
   expect(await elkyn(args)).toMatchObject({
     code: 1,
-    stderr: `error: Cannot write ${folder.file('none/out.json')}: ENOENT\n`,
+    stderr: `error: Cannot write ${folder.file('none/out.json')}: there is no such folder\n`,
   })
   expect(await readdir(folder.path)).toEqual(['data', 'out.json'])
 })
