@@ -7,7 +7,7 @@ import { installIfNeeded, run } from './workspace.mjs'
 const turbo = ['run', '--continue=always', '--log-order=grouped', '--output-logs=new-only']
 const checks = ['lint', 'format:check', 'knip', 'typecheck', 'build', 'check:package']
 // Tests call these and are skipped without them; `.ci/run` installs them.
-const programs = ['cc', 'chromium', 'curl', 'nginx', 'strace']
+const programs = ['cc', 'chromium', 'curl', 'nginx', 'spin', 'strace']
 
 if (installIfNeeded()) runChecks()
 else finish(0, 1, 0)
