@@ -7,9 +7,14 @@ import type { Row } from '../table.ts'
 import type { GroupOptions } from './group.ts'
 
 const connections = 64
-const names: readonly ServerName[] = ['SimpleHttpServer', 'node:http', 'acebase-server']
+const names: readonly ServerName[] = [
+  'SimpleHttpServer',
+  'node:http',
+  'acebase-server',
+  'SimpleHttpServer with metrics',
+]
 
-/** A record over HTTP, against what Node's own server can send, and against the server of AceBase. */
+/** A record over HTTP, against what Node's own server can send, the server of AceBase, and itself with metrics. */
 export async function httpGroup({ isQuick, rounds, say }: GroupOptions): Promise<Row[]> {
   await using resources = new AsyncDisposableStack()
   const load = resources.use(await startLoad())

@@ -1,7 +1,5 @@
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { AceBaseServer } from 'acebase-server'
+import { freePort } from '../free-port.ts'
 import { LIST, itemOf } from '../records.ts'
 import type { BenchServer, BenchServerOptions } from './server.ts'
 
@@ -29,14 +27,4 @@ export async function startAceBase({ folder, records }: BenchServerOptions): Pro
     bodyOf: (json) => `{"val":${json}}`,
     close: async () => server.shutdown(),
   }
-}
-
-/** Its options have no "any port": one that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,4 +1,5 @@
 import { SimpleHttpServer, ThreadPoolHttpServer } from '@elkyn/http-server'
+import type { MetricsOption } from '@elkyn/http-server'
 import { lmdbStorage, openTree } from '@elkyn/storage-lmdb'
 import type { OpenTreeOptions } from '@elkyn/storage-lmdb'
 import { loadTree } from '../engines/elkyn.ts'
@@ -7,10 +8,19 @@ import { itemBatches } from '../works/work.ts'
 import type { BenchServer, BenchServerOptions } from './server.ts'
 
 /** The server that does everything in one thread. */
-export async function startInThread(options: BenchServerOptions): Promise<BenchServer> {
+export function startInThread(options: BenchServerOptions): Promise<BenchServer> {
+  return start(options, false)
+}
+
+/** The same, while it counts what it does. */
+export function startMetered(options: BenchServerOptions): Promise<BenchServer> {
+  return start(options, { port: 0 })
+}
+
+async function start(options: BenchServerOptions, metrics: MetricsOption): Promise<BenchServer> {
   const tree = await openTree(treeOptions(options))
   loadTree(tree, itemBatches(0, options.records))
-  const server = new SimpleHttpServer({ store: tree.store, port: 0 })
+  const server = new SimpleHttpServer({ store: tree.store, port: 0, metrics })
   await server.start()
   return {
     port: server.address().port,

@@ -5,7 +5,7 @@ import { jobOfParent, tellParent } from '../child.ts'
 import { itemOf, recordOf } from '../records.ts'
 import { startAceBase } from './acebase.ts'
 import { startBare } from './bare.ts'
-import { startInThread, startPool } from './elkyn.ts'
+import { startInThread, startMetered, startPool } from './elkyn.ts'
 import { heapsOfThreads } from './heaps-of-threads.ts'
 import type { ThreadHeap } from './heaps-of-threads.ts'
 import type { Request } from './load.ts'
@@ -13,6 +13,7 @@ import type { BenchServerOptions, StartServer } from './server.ts'
 
 const servers = {
   SimpleHttpServer: startInThread,
+  'SimpleHttpServer with metrics': startMetered,
   ThreadPoolHttpServer: startPool,
   'node:http': startBare,
   'acebase-server': startAceBase,
