@@ -69,7 +69,7 @@ export class Dispatcher {
    * @throws what reading the value throws
    */
   send(task: Task, thread: number): boolean {
-    const item = this.#encode(task, thread === -1)
+    const item = this.#encode(task, thread !== -1)
     const isScratch = item.length <= this.#scratch.length
     if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? item.slice() : item
     if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
@@ -206,12 +206,12 @@ export class Dispatcher {
     return false
   }
 
-  #encode(task: Task, mayTag: boolean): Uint8Array {
+  #encode(task: Task, isAlone: boolean): Uint8Array {
     const writer = this.#writer
     let kind: ValueKind = ValueKind.Port
     let byteLength = 0
     if (task.transferList === undefined || task.transferList.length === 0) {
-      writer.prepare(task.value, mayTag)
+      writer.prepare(task.value, isAlone)
       ;({ kind, byteLength } = writer)
     }
     const index = this.#handlers?.get(task.name)

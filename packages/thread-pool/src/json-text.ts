@@ -29,10 +29,9 @@ export interface JsonText {
  * @returns text from which {@link parseTagged}, or JSON.parse() where nothing is tagged, makes what a structured clone
  *   of the value would be; undefined where that is not certain: functions, symbols, class instances, buffers, holes,
  *   shared references, proxies, objects of other realms, and whatever is too large or too deep to walk
- * @param mayTag false: undefined as well where tags would be needed
  */
-export function taggedJson(value: unknown, mayTag = true): JsonText | undefined {
-  if (!look(value) || (hasTag && !mayTag)) return undefined
+export function taggedJson(value: unknown): JsonText | undefined {
+  if (!look(value)) return undefined
   if (!hasTag) return { text: JSON.stringify(value), isTagged: false }
   return { text: JSON.stringify(tagged(value)), isTagged: true }
 }

@@ -330,7 +330,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     task.isAccepted = true
     if (++this.#pending === 1) {
       this.#keepAlive.hold()
-      if (this.#lookout.begin()) this.#doorbell.stayAwake()
+      // What goes by the port comes back by it as a rule, which needs no look.
+      if (isSent && this.#lookout.begin()) this.#doorbell.stayAwake()
     }
     if (!isSent && idle !== undefined) this.#values.give(idle, task, this.#crew.threads.size === 1)
     this.#probe ??= task

@@ -35,16 +35,17 @@ export class ValueWriter {
 
   /**
    * Decides how a value travels; then `kind`, `byteLength` and `write` are its own.
-   * @param mayTag false where a structured clone costs less than tags, because nobody has to ask for it
+   * @param isAlone whether nothing else is under way: then a message costs less than to look through an object
    */
-  prepare(value: unknown, mayTag = true): void {
+  prepare(value: unknown, isAlone = false): void {
     if (typeof value === 'string') return this.#prepareText(value, ValueKind.Latin1)
     if (value === undefined) return this.#set(ValueKind.Undefined, 0)
     if (value instanceof Uint8Array && isPrivateBytes(value)) {
       this.#bytes = value
       return this.#set(ValueKind.Bytes, value.byteLength)
     }
-    const json = taggedJson(value, mayTag)
+    const isMessage = isAlone && typeof value === 'object' && value !== null
+    const json = isMessage ? undefined : taggedJson(value)
     if (json === undefined) return this.#set(ValueKind.Port, 0)
     return this.#prepareText(json.text, json.isTagged ? ValueKind.Tagged : ValueKind.Json)
   }

@@ -59,6 +59,8 @@ export class WorkerRuntime {
   #waiting = false
   #wakeIdle: (() => void) | undefined
   #mayBlock = !isMainThread
+  /** Whether the run under way is of a task that came alone, by a message. */
+  #isAlone = false
   #itemMemory: Buffer = Buffer.alloc(0)
   #itemBuffer: ArrayBufferLike = this.#itemMemory.buffer
   /** When the last run ended, if nothing was waited for since. */
@@ -297,7 +299,7 @@ export class WorkerRuntime {
     try {
       if (isMoved(result)) return this.#postResult(run, result.value, result.transferList)
       const writer = this.#writer
-      writer.prepare(result)
+      writer.prepare(result, this.#isAlone)
       if (writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Returned)) {
         writer.clear()
         this.#postResult(run, result, [])
@@ -356,12 +358,14 @@ export class WorkerRuntime {
   #receiveAll(): void {
     // Those that come like this are heard while it blocks.
     const mayBlock = this.#mayBlock
+    this.#isAlone = true
     for (;;) {
       const received: { message: ToThread } | undefined = receiveMessageOnPort(this.#port)
       if (received === undefined) break
       this.#receive(received.message)
     }
     this.#mayBlock = mayBlock
+    this.#isAlone = false
   }
 
   #receive(message: ToThread): void {

@@ -25,7 +25,8 @@ test('timeoutMs and retry of the pool count for tasks that do not say', async ()
   expect(await codeOf(pool.run(1, { name: 'untilAborted' }))).toBe('ERR_TASK_TIMEOUT')
   expect(await pool.run(20, { name: 'sleep', timeoutMs: Infinity })).toBe(20)
   expect(await pool.run(2, { name: 'exitOnce', timeoutMs: Infinity })).toBe('survived')
-  expect(await codeOf(pool.run(3, { name: 'exitOnce', retry: 0 }))).toBe('ERR_WORKER_EXITED')
+  const once = pool.run(3, { name: 'exitOnce', timeoutMs: Infinity, retry: 0 })
+  expect(await codeOf(once)).toBe('ERR_WORKER_EXITED')
 })
 
 test("maxQueue 'auto' is the square of the threads", async () => {
@@ -118,6 +119,7 @@ test('diagnostics channels tell of threads and of changes of their number', asyn
 
 test('quantiles are in order, and a thread is not busy for longer than it lives', async () => {
   const { pool } = makePool({ threads: 1 })
+  await nextEvent(pool, 'workerReady')
   await pool.run(undefined, { name: 'where' })
   const { workers, run, wait } = pool.metrics()
   expect(workers[0]).toMatchObject({ state: 'ready', completed: 1 })
