@@ -4,9 +4,10 @@
 //   node bench/comparison.ts --write    writes bench/comparison.md
 //
 // Each scenario runs in a process of its own, so that what one pool leaves behind harms no other.
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { play, scenarios } from '../test/settle-suite.ts'
 import type { Ending, Verdict } from '../test/settle-suite.ts'
@@ -14,11 +15,11 @@ import { elkyn, jestWorker, piscina, poolifier, tinypool, workerpoolPeer } from 
 
 const peers = [elkyn, piscina, tinypool, poolifier, workerpoolPeer, jestWorker]
 // What is pending so long after the last scenario's longest task has had its chance.
-const neverMs = 15_000
+const neverMs = 30_000
 
 const [first, second] = process.argv.slice(2)
 if (first === '--play') await playOne(second ?? '')
-else report(first === '--write')
+else await report(first === '--write')
 
 async function playOne(which: string): Promise<void> {
   const [peerIndex, scenarioIndex] = which.split(',').map(Number)
@@ -30,39 +31,31 @@ async function playOne(which: string): Promise<void> {
   process.on('unhandledRejection', () => {})
   const { memoryMb } = scenario
   const pool = peer.open({ threads: 2, ...(memoryMb === undefined ? {} : { memoryMb }) })
-  const limit = new Promise<void>((resolve) => {
-    setTimeout(resolve, neverMs)
-  })
-  const verdict = await play(scenario, pool, limit)
+  const verdict = await play(scenario, pool, () => sleep(neverMs))
   // After the line has left: some pools would keep the process alive for ever.
   process.stdout.write(`${JSON.stringify(verdict)}\n`, () => process.exit())
 }
 
-function report(isToBeWritten: boolean): void {
-  const rows = scenarios.map((scenario, scenarioIndex) => {
-    const cells = peers.map((peer, peerIndex) => {
-      const verdict = spawn(peerIndex, scenarioIndex)
-      process.stderr.write(`${peer.name}: ${scenario.title}: ${cell(verdict)}\n`)
-      return cell(verdict)
-    })
-    return `| ${scenario.title} | ${cells.join(' | ')} |`
-  })
+async function report(isToBeWritten: boolean): Promise<void> {
+  const rows: string[] = []
+  for (const [scenarioIndex, scenario] of scenarios.entries()) {
+    // All at once: most of the time they wait for what never comes.
+    const verdicts = await Promise.all(peers.map((_, peerIndex) => spawn(peerIndex, scenarioIndex)))
+    rows.push(`| ${scenario.title} | ${verdicts.map(cell).join(' | ')} |`)
+    process.stderr.write(`${rows.at(-1)}\n`)
+  }
   const page = `${head()}\n${rows.join('\n')}\n\n${foot()}`
   if (isToBeWritten) writeFileSync(new URL('comparison.md', import.meta.url), page)
   else process.stdout.write(page)
 }
 
-function spawn(peerIndex: number, scenarioIndex: number): Verdict | undefined {
-  const { stdout } = spawnSync(
-    process.execPath,
-    [fileURLToPath(import.meta.url), '--play', `${peerIndex},${scenarioIndex}`],
-    {
-      encoding: 'utf8',
-      timeout: 60_000,
-      killSignal: 'SIGKILL',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  )
+async function spawn(peerIndex: number, scenarioIndex: number): Promise<Verdict | undefined> {
+  const parameters = [fileURLToPath(import.meta.url), '--play', `${peerIndex},${scenarioIndex}`]
+  // However it ends, what it has said counts.
+  const stdout = await new Promise<string>((resolve) => {
+    const limits = { timeout: 4 * neverMs, killSignal: 'SIGKILL' } as const
+    execFile(process.execPath, parameters, limits, (_, output) => resolve(output))
+  })
   const line = stdout.split('\n').findLast((text) => text.startsWith('{"endings"'))
   return line === undefined ? undefined : (JSON.parse(line) as Verdict)
 }

@@ -121,12 +121,12 @@ export const scenarios: readonly Scenario[] = [
 
 /**
  * Puts a pool through a scenario.
- * @param limit settles when what has not ended by then counts as `never`
+ * @param limit called once the trouble begins; when it settles, what has not ended by then counts as `never`
  */
 export async function play(
   scenario: Scenario,
   pool: SuitePool,
-  limit: Promise<void>,
+  limit: () => Promise<void>,
 ): Promise<Verdict> {
   // Both threads are up.
   await Promise.all([1, 2, 3, 4].map((ms) => pool.run(order('sleep', { ms }))))
@@ -134,7 +134,7 @@ export async function play(
     run: async (task) => pool.run(task),
     close: async () => pool.close(),
   })
-  const never = limit.then((): Ending => 'never')
+  const never = limit().then((): Ending => 'never')
   const endings = await Promise.all(trials.map((trial) => Promise.race([ending(trial), never])))
   return { endings, wanted: trials.map((trial) => trial.wanted) }
 }

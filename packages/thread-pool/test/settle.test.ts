@@ -15,7 +15,7 @@ test.each(scenarios)('every promise settles as it should: $title', async (scenar
     run: (task: unknown) => pool.run(task),
     close: () => pool.close(),
   }
-  const noLimit = new Promise<void>(() => {})
+  const noLimit = (): Promise<void> => new Promise(() => {})
   const { endings, wanted } = await play(scenario, suitePool, noLimit)
   expect(endings).toEqual(wanted)
 })

@@ -169,7 +169,9 @@ for (let round = 0; round < rounds; round++) {
   handOffs.MessagePort.push(await portHandOff(20_000))
   handOffs['work-queue'].push(await queueHandOff(400_000))
   for (const contender of contenders) {
-    rates.get(contender)?.push(await contender.run(contender.items))
+    const measured = await contender.run(contender.items)
+    process.stderr.write(`round ${round + 1}, ${contender.name}: ${measured.toFixed(2)}\n`)
+    rates.get(contender)?.push(measured)
   }
 }
 
