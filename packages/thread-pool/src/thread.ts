@@ -122,6 +122,9 @@ export class Thread {
   #limitStart(timeoutMs: number): NodeJS.Timeout | undefined {
     if (timeoutMs > 0x7fffffff) return undefined
     const timer = setTimeout(() => {
+      // On a busy machine timers come before messages that have long been there.
+      this.#hearAll()
+      if (this.participant !== -1) return
       const { options } = this.#around
       const what = this.#hasSaidHello
         ? `${options.worker} has not finished loading and setting up`
@@ -184,11 +187,9 @@ export class Thread {
   /** Ends it because it is of no use. */
   fail(error: unknown): void {
     this.error ??= error
-    if (!this.#around.options.terminable) {
-      // Should it come to itself, it is to end.
-      Atomics.store(this.#words, ControlWord.Stop, 1)
-      return this.#exit(-1)
-    }
+    // Should it come to itself, it is to take no task.
+    Atomics.store(this.#words, ControlWord.Stop, 1)
+    if (!this.#around.options.terminable) return this.#exit(-1)
     void this.#worker.terminate()
     // Native code can hold a thread for ever; it has no part in the queue yet.
     setTimeout(() => this.#exit(-1), 5000).unref()
@@ -242,11 +243,7 @@ export class Thread {
     if (this.state === 'exited') return
     clearTimeout(this.#timer)
     // What it has said before its end is still to be heard.
-    for (;;) {
-      const received: { message: ToPool } | undefined = receiveMessageOnPort(this.#port)
-      if (received === undefined) break
-      this.#receive(received.message)
-    }
+    this.#hearAll()
     this.#port.close()
     this.exitCode = exitCode
     if (this.participant === -1) this.error = this.#startError()
@@ -255,6 +252,15 @@ export class Thread {
     this.wasAsked = wasStopping || this.isKilled
     this.#around.onExit(this)
     this.#setExited()
+  }
+
+  /** Without a turn of the event loop. */
+  #hearAll(): void {
+    for (;;) {
+      const received: { message: ToPool } | undefined = receiveMessageOnPort(this.#port)
+      if (received === undefined) break
+      this.#receive(received.message)
+    }
   }
 
   #startError(): unknown {

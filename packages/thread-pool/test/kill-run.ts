@@ -46,6 +46,7 @@ export async function runWithKills({ kills, retry, seed }: KillOptions): Promise
       concurrentTasksPerWorker: 4,
       crashLoopLimit: Infinity,
       quarantineAfter: Infinity,
+      startTimeoutMs: Infinity,
       workerData: { words: runs },
     },
     startWorker,

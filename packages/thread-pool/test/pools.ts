@@ -32,6 +32,8 @@ export function makePool(options: Partial<ThreadPoolOptions> = {}): TestPool {
     {
       worker: new URL('./tasks-worker.ts', import.meta.url),
       workerData: { words },
+      // On a busy machine a thread may take as long as it likes.
+      startTimeoutMs: Infinity,
       ...options,
     },
     startWorker,

@@ -8,6 +8,7 @@ test.each(scenarios)('every promise settles as it should: $title', async (scenar
   const pool = new ThreadPool({
     worker: fileURLToPath(new URL('../bench/workers/elkyn.ts', import.meta.url)),
     threads: 2,
+    startTimeoutMs: Infinity,
     ...(memoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
   })
   onTestFinished(() => pool.destroy())
