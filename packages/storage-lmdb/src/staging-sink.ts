@@ -1,5 +1,6 @@
 import { TreeValue, childPath, pathKeys } from '@elkyn/tree'
 import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
+import { inOnePiece } from './buffer-text.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
@@ -55,11 +56,21 @@ export interface OpenHead {
   isEmpty: boolean
 }
 
-/** What waits to be stored: the child of an open head, or that it has none of this name. */
-interface Pending {
+/**
+ * What waits to be stored: the child of an open head, or that it has none of this name. Not an object literal: those
+ * that V8 has seen to live for a while it makes old ones from the beginning, with all that was made for them, and
+ * a body of 60 MB took 12 collections of them instead of one.
+ */
+class Pending {
   readonly parent: OpenHead
   readonly key: string
   readonly entry: Entry | null
+
+  constructor(parent: OpenHead, key: string, entry: Entry | null) {
+    this.parent = parent
+    this.key = key
+    this.entry = entry
+  }
 }
 
 /** Stores containers that are too large to be held, under heads that the tree does not have yet. */
@@ -115,7 +126,7 @@ export class StagingSink implements TreeSink<OpenHead> {
   put(parent: OpenHead, key: string, node: TreeNode): void {
     const value = TreeValue.fromNode(node)
     this.#pendingBytes += value.text.length
-    this.#set(parent, key, value)
+    this.#set(parent, key, this.#withoutNode(value))
   }
 
   delete(parent: OpenHead, key: string): void {
@@ -141,11 +152,8 @@ export class StagingSink implements TreeSink<OpenHead> {
     }
     handle.priority = priority
     if (priority !== null && handle.parent !== undefined) {
-      this.#pending.push({
-        parent: handle.parent,
-        key: handle.key,
-        entry: new Head(handle.number, priority),
-      })
+      const head = new Head(handle.number, priority)
+      this.#pending.push(new Pending(handle.parent, handle.key, head))
     }
     return true
   }
@@ -206,10 +214,16 @@ export class StagingSink implements TreeSink<OpenHead> {
     return Array.from(placed, ([keys, value]) => ({ keys, value }))
   }
 
+  /** What becomes a row waits as text alone: with the parts that it was made of, it is several times as large. */
+  #withoutNode(value: TreeValue): TreeValue {
+    if (value.text.length >= this.#context.rowMaxBytes) return value
+    return TreeValue.fromCanonical(inOnePiece(value.text), value.form)
+  }
+
   #set(parent: OpenHead, key: string, entry: Entry | null): void {
     this.#forgetServerValues(parent, key)
     if (entry !== null) parent.isEmpty = false
-    this.#pending.push({ parent, key, entry })
+    this.#pending.push(new Pending(parent, key, entry))
     this.#pendingBytes += key.length + PENDING_BYTES
     if (this.#pendingBytes >= FLUSH_BYTES) this.flush()
   }
