@@ -9,9 +9,10 @@ export class ResumedBlocks implements IterableIterator<Uint8Array> {
     this.#rest = rest
   }
 
-  next(): IteratorResult<Uint8Array> {
+  /** @param used A block that may be filled again. */
+  next(used?: Uint8Array): IteratorResult<Uint8Array> {
     const value = this.#taken.shift()
-    return value === undefined ? this.#rest.next() : { done: false, value }
+    return value === undefined ? this.#rest.next(used) : { done: false, value }
   }
 
   return(): IteratorResult<Uint8Array> {

@@ -12,10 +12,11 @@ export class SnapshotBody implements IterableIterator<Uint8Array> {
     this.#close = close
   }
 
-  next(): IteratorResult<Uint8Array> {
+  /** @param used A block that may be filled again. */
+  next(used?: Uint8Array): IteratorResult<Uint8Array> {
     let isOpen = false
     try {
-      const result = this.#blocks.next()
+      const result = this.#blocks.next(used)
       isOpen = result.done !== true
       return result
     } finally {

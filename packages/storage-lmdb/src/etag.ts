@@ -19,9 +19,14 @@ export function etagOfBlocks(blocks: Iterable<Uint8Array>): string {
 /** The same with a rest after each block. */
 export function* etagSteps(blocks: Iterable<Uint8Array>): Generator<void, string, void> {
   const digest = createHash('sha1')
-  for (const block of blocks) {
-    digest.update(block)
-    yield
+  const iterator = blocks[Symbol.iterator]()
+  try {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next(next.value)) {
+      digest.update(next.value)
+      yield
+    }
+  } finally {
+    iterator.return?.()
   }
   return digest.digest('base64')
 }

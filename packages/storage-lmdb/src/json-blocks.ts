@@ -28,6 +28,9 @@ interface Frame {
   written: number
 }
 
+/** Blocks that are made while they are taken. Who has done with one may give it to `next()`, to be filled again. */
+export type JsonBlocks = Generator<Uint8Array, void, Uint8Array | undefined>
+
 /**
  * The JSON text of what lies under a head, in blocks, made by joining the texts of its rows. Reads
  * while it is taken; who stops early calls `return()`, as `for…of` does.
@@ -37,14 +40,18 @@ export function* jsonBlocks(
   head: Head,
   form: JsonForm,
   options: ReadOptions | undefined,
-): Generator<Uint8Array, void, void> {
+): JsonBlocks {
   const writer = new BlockWriter(lmdb, form, options)
   try {
     writer.open(head)
-    while (writer.step()) {
-      for (let block = writer.full(); block !== undefined; block = writer.full()) yield block
-    }
-    for (let block = writer.full(); block !== undefined; block = writer.full()) yield block
+    let goesOn: boolean
+    do {
+      goesOn = writer.step()
+      for (let block = writer.full(); block !== undefined; block = writer.full()) {
+        // It may be any other one, of which nobody knows who looks at it.
+        if ((yield block) === block) writer.reuse(block)
+      }
+    } while (goesOn)
     yield writer.rest()
   } finally {
     writer.close()
@@ -58,6 +65,8 @@ class BlockWriter implements RowVisitor<Head | undefined> {
   readonly #options: ReadOptions | undefined
   readonly #frames: Frame[] = []
   readonly #full: Uint8Array[] = []
+  /** Blocks to be filled again. */
+  readonly #free: Uint8Array<ArrayBuffer>[] = []
   #block = new Uint8Array(BLOCK_BYTES)
   #end = 0
 
@@ -96,6 +105,11 @@ class BlockWriter implements RowVisitor<Head | undefined> {
   /** The next block that has no more room. */
   full(): Uint8Array | undefined {
     return this.#full.shift()
+  }
+
+  /** Takes back a full block that nobody looks at any more. */
+  reuse({ buffer }: Uint8Array): void {
+    if (buffer.byteLength === BLOCK_BYTES) this.#free.push(new Uint8Array(buffer as ArrayBuffer))
   }
 
   /** What was written since the last full block. */
@@ -182,7 +196,8 @@ class BlockWriter implements RowVisitor<Head | undefined> {
   #reserve(bytes: number): void {
     if (this.#end + bytes <= this.#block.length) return
     if (this.#end > 0) this.#full.push(this.rest())
-    this.#block = new Uint8Array(Math.max(BLOCK_BYTES, bytes))
+    const used = bytes > BLOCK_BYTES ? undefined : this.#free.pop()
+    this.#block = used ?? new Uint8Array(Math.max(BLOCK_BYTES, bytes))
     this.#end = 0
   }
 }

@@ -26,6 +26,7 @@ import type { Entry } from './entry.ts'
 import { EntryView, partOf } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue, etagSteps } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
+import type { JsonBlocks } from './json-blocks.ts'
 import { HeadQuery } from './head-query.ts'
 import type { SnapshotIndexes } from './snapshot-indexes.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -157,11 +158,17 @@ export class ReadSnapshot implements TreeSnapshot {
     return found instanceof TreeValue ? encoder.encode(found.toText(form)) : undefined
   }
 
-  *#blocks(head: Head, form: JsonForm): Generator<Uint8Array, void, void> {
-    for (const block of jsonBlocks(this.#lmdb, head, form, this.#open().options)) {
-      yield block
-      // Its transaction may have another snapshot by now.
-      this.#open()
+  *#blocks(head: Head, form: JsonForm): JsonBlocks {
+    const blocks = jsonBlocks(this.#lmdb, head, form, this.#open().options)
+    try {
+      for (let step = blocks.next(); step.done !== true;) {
+        const used = yield step.value
+        // Its transaction may have another snapshot by now.
+        this.#open()
+        step = blocks.next(used)
+      }
+    } finally {
+      blocks.return()
     }
   }
 

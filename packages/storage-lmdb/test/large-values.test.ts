@@ -114,3 +114,35 @@ test('a change of many values is logged with a megabyte of them', async () => {
   expect(tree.stats().fileBytes - before).toBeLessThan(4_000_000)
   expect(tree.keys('/')).toEqual(['a', 'b', 'c', 'd', 'e'])
 })
+
+test('a block of a large value that is given back is filled again, and no other', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const records = Object.fromEntries(
+    Array.from({ length: 4000 }, (_, index) => [`key${index}`, 'x'.repeat(100)]),
+  )
+  tree.setSync('/large', records)
+  using snapshot = tree.store.snapshot()
+  const kept = [...snapshot.jsonBlocks(at('/large'))!]
+  expect(new Set(kept.map(({ buffer }) => buffer)).size).toBe(kept.length)
+  const text = Buffer.concat(kept).toString()
+  expect(JSON.parse(text)).toEqual(records)
+
+  const blocks = snapshot.jsonBlocks(at('/large'))![Symbol.iterator]()
+  const taken: string[] = []
+  const memories = new Set<ArrayBufferLike>()
+  for (let next = blocks.next(); next.done !== true; next = blocks.next(next.value)) {
+    taken.push(Buffer.from(next.value).toString('latin1'))
+    memories.add(next.value.buffer)
+  }
+  expect(taken.join('')).toBe(text)
+  expect(memories.size).toBeLessThan(kept.length)
+
+  // What is given back is another one's: it stays as it is.
+  const foreign = new Uint8Array(64 * 1024)
+  const others = snapshot.jsonBlocks(at('/large'))![Symbol.iterator]()
+  for (let next = others.next(); next.done !== true; next = others.next(foreign)) {
+    expect(next.value.buffer).not.toBe(foreign.buffer)
+  }
+  expect(foreign).toEqual(new Uint8Array(64 * 1024))
+})

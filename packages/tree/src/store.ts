@@ -46,7 +46,8 @@ export interface TreeSnapshot extends TreeView, Disposable {
   json(path: Path, form?: JsonForm): Uint8Array | undefined
   /**
    * The same bytes in blocks of about 64 KiB, read while they are taken, so that any size needs
-   * bounded memory. A value that fits one block comes as one. `undefined` where nothing is.
+   * bounded memory. A value that fits one block comes as one. `undefined` where nothing is. The blocks are the
+   * caller's, who may give one back as the argument of `next()`, to be filled again where the store does so.
    */
   jsonBlocks(path: Path, form?: JsonForm): Iterable<Uint8Array> | undefined
   /**

@@ -32,7 +32,7 @@ export async function sendLarge(
     const body = bodyOf(answer)
     blocks = body.blocks[Symbol.iterator]()
     await slice.aside(sender.send(headBytes(answer, body)))
-    for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+    for (let next = blocks.next(); next.done !== true; next = blocks.next(next.value)) {
       await slice.aside(sender.send(next.value))
       await slice.rest()
     }

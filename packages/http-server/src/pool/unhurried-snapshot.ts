@@ -50,9 +50,14 @@ export class UnhurriedSnapshot implements TreeSnapshot {
   /** Reads a value for its ETag, which is the digest of its canonical text; calls `rest` between blocks. */
   async readEtag(path: Path, rest: () => Promise<void>): Promise<void> {
     const digest = createHash('sha1')
-    for (const block of this.#snapshot.jsonBlocks(path, 'export') ?? []) {
-      digest.update(block)
-      await rest()
+    const blocks = (this.#snapshot.jsonBlocks(path, 'export') ?? [])[Symbol.iterator]()
+    try {
+      for (let next = blocks.next(); next.done !== true; next = blocks.next(next.value)) {
+        digest.update(next.value)
+        await rest()
+      }
+    } finally {
+      blocks.return?.()
     }
     this.#etags.set(path, digest.digest('base64'))
   }
