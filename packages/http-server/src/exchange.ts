@@ -19,6 +19,8 @@ export interface Exchange extends HttpRequest {
   sendHead(answer: Answer): void
   /** @returns whether more is taken at once; else there is {@link drained}. */
   write(bytes: Uint8Array): boolean
+  /** Sends bytes that may change afterwards: resolves when they have left, or nobody is there any more. */
+  writeThrough(bytes: Uint8Array): Promise<void>
   /** Resolves when more is taken, or nobody is there any more. */
   drained(): Promise<void>
   end(): void

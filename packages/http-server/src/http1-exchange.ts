@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Exchange, OutgoingStream } from './exchange.ts'
 import type { Http1Connection } from './http1-connection.ts'
 import { lingerMs } from './http1-connection.ts'
+import { leftOrGone } from './left-or-gone.ts'
 import { Http1Stream } from './http1-stream.ts'
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
 import { maxParsedBytes } from './plan.ts'
@@ -109,6 +110,10 @@ export class Http1Exchange implements Exchange {
 
   write(bytes: Uint8Array): boolean {
     return this.response.write(bytes)
+  }
+
+  writeThrough(bytes: Uint8Array): Promise<void> {
+    return leftOrGone(this, (done) => this.response.write(bytes, done))
   }
 
   drained(): Promise<void> {

@@ -2,6 +2,7 @@ import { constants } from 'node:http2'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Exchange, OutgoingStream } from './exchange.ts'
 import { Http2Stream } from './http2-stream.ts'
+import { leftOrGone } from './left-or-gone.ts'
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
 import { RequestBody } from './request-body.ts'
 import { RequestSignal } from './request-signal.ts'
@@ -103,6 +104,10 @@ export class Http2Exchange implements Exchange {
 
   write(bytes: Uint8Array): boolean {
     return this.stream.write(bytes)
+  }
+
+  writeThrough(bytes: Uint8Array): Promise<void> {
+    return leftOrGone(this, (done) => this.stream.write(bytes, done))
   }
 
   drained(): Promise<void> {

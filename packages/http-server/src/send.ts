@@ -25,31 +25,47 @@ export function send(exchange: Exchange, answer: Answer): void | Promise<void> {
   exchange.sendWhole(answer, body)
 }
 
-type Blocks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
-type BlocksIterator = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
-
-function isBlocks(body: Answer['body']): body is Blocks {
+function isBlocks(body: Answer['body']): body is Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
   return body !== undefined && !(body instanceof Uint8Array)
 }
 
-function iteratorOf(blocks: Blocks): BlocksIterator {
+function iteratorOf(
+  blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Iterator<Uint8Array> | AsyncIterator<Uint8Array> {
   return Symbol.iterator in blocks ? blocks[Symbol.iterator]() : blocks[Symbol.asyncIterator]()
 }
 
-async function sendBlocks(exchange: Exchange, answer: Answer, blocks: Blocks): Promise<void> {
-  const iterator = iteratorOf(blocks)
+function sendBlocks(
+  exchange: Exchange,
+  answer: Answer,
+  blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
+  if (Symbol.iterator in blocks) {
+    const own = blocks[Symbol.iterator]()
+    return sendBody(exchange, answer, own, () => writeBlocks(exchange, own))
+  }
+  const lent = blocks[Symbol.asyncIterator]()
+  return sendBody(exchange, answer, lent, () => writeLent(exchange, lent))
+}
+
+async function sendBody(
+  exchange: Exchange,
+  answer: Answer,
+  blocks: Iterator<Uint8Array> | AsyncIterator<Uint8Array>,
+  write: () => Promise<void>,
+): Promise<void> {
   // Also while the next block is waited for: who reads it is told at once that nobody wants it.
-  const giveUp = (): void => void iterator.return?.()
+  const giveUp = (): void => void blocks.return?.()
   exchange.onGone(giveUp)
   const deadline = breakOffAt(exchange, answer.deadline)
   try {
     exchange.sendHead(answer)
-    if (exchange.method !== 'HEAD') await writeBlocks(exchange, iterator)
+    if (exchange.method !== 'HEAD') await write()
     if (!exchange.isGone) exchange.end()
   } finally {
     clearTimeout(deadline)
     exchange.offGone(giveUp)
-    await iterator.return?.()
+    await blocks.return?.()
   }
 }
 
@@ -58,17 +74,24 @@ function breakOffAt(exchange: Exchange, deadline: number | undefined): NodeJS.Ti
   return setTimeout(() => exchange.breakOff(), Math.max(0, deadline - performance.now()))
 }
 
-async function writeBlocks(exchange: Exchange, blocks: BlocksIterator): Promise<void> {
+async function writeBlocks(exchange: Exchange, blocks: Iterator<Uint8Array>): Promise<void> {
   let sliceEnd = performance.now() + sliceMs
-  for (;;) {
-    const taken = blocks.next()
-    const next = taken instanceof Promise ? await taken : taken
-    if (next.done === true) return
+  for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
     if (!exchange.write(next.value)) await exchange.drained()
     if (exchange.isGone) return
     // What a fast client takes at once drains without a turn of the event loop.
     if (performance.now() < sliceEnd) continue
     await setImmediate()
     sliceEnd = performance.now() + sliceMs
+  }
+}
+
+/** Blocks from another thread: they come at their own pace, and their bytes hold until the next one is asked for. */
+async function writeLent(exchange: Exchange, blocks: AsyncIterator<Uint8Array>): Promise<void> {
+  for (;;) {
+    const next = await blocks.next()
+    if (next.done === true) return
+    await exchange.writeThrough(next.value)
+    if (exchange.isGone) return
   }
 }

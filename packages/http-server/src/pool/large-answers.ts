@@ -4,6 +4,7 @@ import { errorResponse } from '../response.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import { headLengthBytes } from './large-answer.ts'
+import { LargePace } from './large-pace.ts'
 import { openSpoolFile } from './spool.ts'
 import { WindowReceiver } from './window-receiver.ts'
 
@@ -20,6 +21,7 @@ type Waiting = Pick<HttpRequest, 'method' | 'signal'>
 export class LargeAnswers {
   readonly #maximum: number
   readonly #folder: string
+  readonly #pace = new LargePace()
   #open = 0
 
   /** @param folder Where the rest goes of what slow clients don't take. */
@@ -30,6 +32,11 @@ export class LargeAnswers {
 
   get open(): number {
     return this.#open
+  }
+
+  /** Says that a small answer was given, whose like must not wait for large ones. */
+  noteSmall(): void {
+    this.#pace.noteSmall()
   }
 
   /**
@@ -57,6 +64,7 @@ export class LargeAnswers {
     this.#open++
     const receiver = new WindowReceiver(
       windowBytes,
+      this.#pace,
       () => openSpoolFile(this.#folder),
       () => this.#open--,
     )

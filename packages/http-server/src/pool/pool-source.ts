@@ -1,10 +1,12 @@
 import { MessageChannel } from 'node:worker_threads'
+import type { Answer } from '../message.ts'
 import { Refusal } from '../refusal.ts'
 import type { LargeValue, StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { OnChanges, StreamSource } from '../streams/stream-source.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import { parseChangeMessage } from './change-message.ts'
 import type { ChangeMessage } from './change-message.ts'
+import { OwnBlocks } from './own-blocks.ts'
 import { placeOf } from './place-headers.ts'
 import type { ReaderPool } from './reader-pool.ts'
 import { parseStreamResult } from './stream-result-bytes.ts'
@@ -57,7 +59,13 @@ export class PoolSource implements StreamSource {
   async readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue> {
     const { status, headers, body } = await this.#readers.readLargeStream(target, signal)
     if (status !== 200) throw new Refusal(status, 'The server is busy')
-    const blocks = body instanceof Uint8Array ? [body] : (body ?? [])
-    return { ...placeOf(headers), blocks }
+    return { ...placeOf(headers), blocks: ownBlocks(body) }
   }
+}
+
+// A stream may hold what its client does not take.
+function ownBlocks(body: Answer['body']): LargeValue['blocks'] {
+  if (body === undefined) return []
+  if (body instanceof Uint8Array) return [body]
+  return Symbol.iterator in body ? body : new OwnBlocks(body)
 }

@@ -112,6 +112,7 @@ export class ReaderPool {
       const { kind, status, headers, body } = parseAnswerBytes(answer)
       if (kind === AnswerKind.Large) return await this.#readLarge(request, signal, head)
       this.#permits.noteSmall()
+      this.#large.noteSmall()
       if (kind === AnswerKind.Bare) return { status, headers }
       return { status, headers, body: kind === AnswerKind.Whole ? body : [] }
     } catch (error) {

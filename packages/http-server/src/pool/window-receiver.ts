@@ -1,18 +1,24 @@
 import type { FileHandle } from 'node:fs/promises'
+import type { LargePace } from './large-pace.ts'
 import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window.ts'
 
 /** Largest piece that is handed on at once, in bytes. */
-const pieceBytes = 64 * 1024
+const pieceBytes = 128 * 1024
 
 /**
- * The receiving side of a window: the bytes in pieces that are its own. The file, if there is one, is
- * closed when both sides have done with it.
+ * The receiving side of a window. A piece is a view of it, whose bytes hold until the next one is asked for. The file,
+ * if there is one, is closed when both sides have done with it.
  */
 export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
   readonly #window: SharedWindow
+  readonly #pace: LargePace
   readonly #openFile: () => Promise<FileHandle>
   #file: FileHandle | undefined
   #filePosition = 0
+  /** Bytes that were handed on. */
+  #sent = 0
+  /** Of them, those that are still looked at in the window. */
+  #lent = 0
   #hasSenderEnded = false
   #isDone = false
   #failure: Error | undefined
@@ -20,11 +26,18 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
 
   /**
    * @param size Bytes that the window holds: a power of two.
+   * @param pace Says when a piece may be handed on.
    * @param openFile Makes a file for a rest that its receiver is too slow for.
    * @param onDone Called once, when nothing more is wanted.
    */
-  constructor(size: number, openFile: () => Promise<FileHandle>, onDone: () => void) {
+  constructor(
+    size: number,
+    pace: LargePace,
+    openFile: () => Promise<FileHandle>,
+    onDone: () => void,
+  ) {
     this.#window = SharedWindow.create(size)
+    this.#pace = pace
     this.#openFile = openFile
     this.#onDone = onDone
     void this.#giveFile()
@@ -43,22 +56,23 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     const all = new Uint8Array(length)
     for (let offset = 0; offset < length;) {
       if (!(await this.#until(() => this.#window.waiting > 0))) throw new Error('Too few bytes')
-      const piece = this.#get(length - offset)
+      const piece = this.#look(length - offset)
       all.set(piece, offset)
       offset += piece.length
+      this.#take(piece.length)
     }
     return all
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#isDone) return { done: true, value: undefined }
-    if (await this.#until(() => this.#window.waiting > 0)) {
-      return { done: false, value: this.#get(pieceBytes) }
+    this.#take(this.#lent)
+    this.#lent = 0
+    const value = await this.#piece()
+    if (value !== undefined) {
+      this.#sent += value.length
+      return { done: false, value }
     }
-    // It was given up meanwhile.
-    if (this.#isDone) return { done: true, value: undefined }
-    const value = await this.#readFile()
-    if (value !== undefined) return { done: false, value }
     await this.return()
     return { done: true, value: undefined }
   }
@@ -116,17 +130,38 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  #get(most: number): Uint8Array {
+  async #piece(): Promise<Uint8Array | undefined> {
+    const isInWindow = await this.#until(() => this.#window.waiting > 0)
+    await this.#pace.turn(this.#sent)
+    // It was given up meanwhile.
+    if (this.#isDone) return undefined
+    if (!isInWindow) return this.#readFile()
+    const piece = this.#look(pieceBytes)
+    this.#lent = piece.length
+    return piece
+  }
+
+  /** What has come and lies in one piece. */
+  #look(most: number): Uint8Array {
     const { bytes: memory } = this.#window
-    const length = Math.min(most, this.#window.waiting)
-    const read = this.#window.load(WindowWord.Read)
-    const start = read & (memory.length - 1)
-    const first = Math.min(length, memory.length - start)
-    const bytes = new Uint8Array(length)
-    bytes.set(memory.subarray(start, start + first))
-    bytes.set(memory.subarray(0, length - first), first)
-    this.#window.tell(WindowWord.Read, read + length, WindowWord.Taken)
-    return bytes
+    const start = this.#window.load(WindowWord.Read) & (memory.length - 1)
+    const length = Math.min(most, this.#window.waiting, memory.length - start)
+    return memory.subarray(start, start + length)
+  }
+
+  /**
+   * Gives the room of so many bytes back. The sender hears of it when half of the window is free: to be woken costs
+   * more than to fill a piece, and one that sleeps leaves the processor to others.
+   */
+  #take(length: number): void {
+    if (length === 0) return
+    const window = this.#window
+    const read = window.load(WindowWord.Read) + length
+    if (window.waiting - length > window.bytes.length / 2) {
+      Atomics.store(window.words, WindowWord.Read, read)
+    } else {
+      window.tell(WindowWord.Read, read, WindowWord.Taken)
+    }
   }
 
   async #giveFile(): Promise<void> {

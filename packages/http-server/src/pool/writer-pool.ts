@@ -233,6 +233,7 @@ export class WriterPool {
   async #answer(request: HttpRequest, received: Received): Promise<Answer> {
     const { kind, ticket, status, headers, body } = received
     if (kind === AnswerKind.Large) return this.#receiveLarge(request, ticket)
+    this.#large.noteSmall()
     if (kind === AnswerKind.Bare) return { status, headers }
     return { status, headers, body: kind === AnswerKind.Whole ? body : [body] }
   }

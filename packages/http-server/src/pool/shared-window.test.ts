@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { LargePace } from './large-pace.ts'
+import { openSpoolFile } from './spool.ts'
+import { SharedWindow, WindowWord } from './shared-window.ts'
+import { WindowReceiver } from './window-receiver.ts'
+import { WindowSender } from './window-sender.ts'
+
+const size = 1024
+
+function receiverOf(openFile: () => Promise<FileHandle> = noFile): WindowReceiver {
+  return new WindowReceiver(size, new LargePace(), openFile, () => {})
+}
+
+function noFile(): Promise<FileHandle> {
+  throw new Error('No file is wanted here')
+}
+
+function bytesFrom(start: number, length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (start + index) % 251)
+}
+
+test('a window carries bytes of any length, in order', async () => {
+  const receiver = receiverOf()
+  const sender = new WindowSender(receiver.buffer, 60_000)
+  const lengths = [1, 500, 1000, 3000, 1024, 7, 2049]
+  const sending = (async () => {
+    let start = 0
+    for (const length of lengths) {
+      await sender.send(bytesFrom(start, length))
+      start += length
+    }
+    sender.end()
+  })()
+  const all: number[] = []
+  for await (const piece of receiver) all.push(...piece)
+  await sending
+  const total = lengths.reduce((sum, length) => sum + length)
+  expect(Uint8Array.from(all)).toEqual(bytesFrom(0, total))
+})
+
+test('a piece of a window holds until the next one is asked for, and gives its room back then', async () => {
+  const receiver = receiverOf()
+  const window = new SharedWindow(receiver.buffer)
+  const sender = new WindowSender(receiver.buffer, 60_000)
+  await sender.send(bytesFrom(0, size))
+  const first = await receiver.next()
+  const sending = sender.send(bytesFrom(size, size))
+  expect(window.waiting).toBe(size)
+  expect(first.value).toEqual(bytesFrom(0, size))
+  const second = receiver.next()
+  expect(window.load(WindowWord.Read)).toBe(size)
+  await sending
+  const rest = [...((await second).value as Uint8Array)]
+  sender.end()
+  for await (const piece of receiver) rest.push(...piece)
+  expect(Uint8Array.from(rest)).toEqual(bytesFrom(size, size))
+})
+
+test('a window that nobody wants any more leaves the last piece as it is', async () => {
+  const receiver = receiverOf()
+  const sender = new WindowSender(receiver.buffer, 60_000)
+  await sender.send(bytesFrom(0, size))
+  const { value } = await receiver.next()
+  const sending = sender.send(bytesFrom(size, size))
+  await receiver.return()
+  await sending
+  expect(sender.isCancelled).toBe(true)
+  expect(value).toEqual(bytesFrom(0, size))
+})
+
+test('the sender through a window is woken when half of it is free', async () => {
+  const receiver = receiverOf()
+  const window = new SharedWindow(receiver.buffer)
+  const sender = new WindowSender(receiver.buffer, 60_000)
+  await sender.send(bytesFrom(0, size))
+  const taken = window.load(WindowWord.Taken)
+  await receiver.takeAll(size / 2 - 1)
+  expect(window.load(WindowWord.Taken)).toBe(taken)
+  await receiver.takeAll(1)
+  expect(window.load(WindowWord.Taken)).toBe(taken + 1)
+})
+
+test('what a window has no room for in time comes through a file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'elkyn-window-'))
+  try {
+    const receiver = receiverOf(() => openSpoolFile(folder))
+    const sender = new WindowSender(receiver.buffer, 1)
+    await sender.send(bytesFrom(0, 300_000))
+    sender.end()
+    const received = await buffer(receiver)
+    expect(received.equals(bytesFrom(0, 300_000))).toBe(true)
+    await receiver.senderEnded()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
