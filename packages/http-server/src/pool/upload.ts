@@ -81,7 +81,9 @@ export class Upload implements HttpRequest {
       if (piece !== undefined) {
         this.#wakeGiver?.()
         yield piece
-        // To parse one takes milliseconds: what waits for a commit has a turn before the next.
+        // To parse one takes milliseconds. What has come meanwhile is taken in the next turn of the event loop, and
+        // committed at its end, where the first of these two waits ends as well.
+        await setImmediate()
         await setImmediate()
       } else if (this.#state === 'ended') {
         return
