@@ -71,11 +71,12 @@ export class Dispatcher {
   send(task: Task, thread: number): boolean {
     const item = this.#encode(task, thread !== -1)
     const isScratch = item.length <= this.#scratch.length
-    if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? item.slice() : item
+    // Copied by a constructor: what `slice()` of a Buffer gives is no copy.
+    if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? new Uint8Array(item) : item
     if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
     const line = this.#lines[task.priority]
     if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return true
-    task.item ??= isScratch ? item.slice() : item
+    task.item ??= isScratch ? new Uint8Array(item) : item
     this.#line(task)
     return true
   }

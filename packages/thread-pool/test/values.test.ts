@@ -100,6 +100,18 @@ test('a shared reference is one object after the journey, too', async () => {
   expect(result.first).toBe(result.second)
 })
 
+test('bytes that just fit a slot stay as they are while they wait for room', async () => {
+  const { pool } = makePool({ threads: 1, slotBytes: 240, maxQueue: 100_000 })
+  // With four bytes in front of them, and names in the place of handlers, each of these is a full slot once.
+  const lengths = Array.from({ length: 40 }, (_, index) => 200 + index)
+  const all = Array.from({ length: 20_000 }, (_, index) =>
+    new Uint8Array(lengths[index % lengths.length]!).fill(index),
+  )
+  const results = await Promise.all(all.map((bytes) => pool.run(bytes)))
+  const wrong = all.filter((bytes, index) => Buffer.compare(bytes, results[index] as Uint8Array))
+  expect(wrong.length).toBe(0)
+})
+
 test('bytes come back without what lies around them', async () => {
   const { pool } = makePool({ threads: 1 })
   const around = new Uint8Array(10_000).fill(9)
