@@ -10,6 +10,9 @@ import type { Task } from './task.ts'
 import { TaskState, TaskTable } from './task-table.ts'
 import { ValueKind, ValueWriter } from './value-codec.ts'
 
+/** Items up to so many bytes are made in memory that is used again: a piece of 64 KiB of something larger is one. */
+const largeScratchBytes = 80 * 1024
+
 /** Sends tasks to whichever thread takes them. */
 export class Dispatcher {
   readonly queue: WorkQueue
@@ -20,6 +23,8 @@ export class Dispatcher {
   #lined = 0
   readonly #writer = new ValueWriter()
   readonly #scratch: Buffer
+  /** The same for larger items: made for each of them, they are what a pool leaves most of to collect. */
+  #large: Buffer | undefined
   // Views of the scratch by length, so that sending a small task makes no object.
   readonly #views: Uint8Array[] = []
   readonly #largestItem: number
@@ -70,9 +75,11 @@ export class Dispatcher {
    */
   send(task: Task, thread: number): boolean {
     const item = this.#encode(task, thread !== -1)
-    const isScratch = item.length <= this.#scratch.length
+    const isScratch = item.length <= Math.max(this.#scratch.length, largeScratchBytes)
     // Copied by a constructor: what `slice()` of a Buffer gives is no copy.
-    if (task.retriesLeft > 0 || task.port !== 'no') task.item = isScratch ? new Uint8Array(item) : item
+    if (task.retriesLeft > 0 || task.port !== 'no') {
+      task.item = isScratch ? new Uint8Array(item) : item
+    }
     if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
     const line = this.#lines[task.priority]
     if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return true
@@ -231,11 +238,16 @@ export class Dispatcher {
     memory[3] = handler >>> 8
     if (nameBytes > 0) memory.write(task.name, itemHeaderBytes, nameBytes, 'utf16le')
     if (kind !== ValueKind.Port) writer.write(memory, start)
-    return memory.byteLength === start + byteLength ? memory : this.#view(start + byteLength)
+    if (memory.byteLength === start + byteLength) return memory
+    return memory === this.#large
+      ? memory.subarray(0, start + byteLength)
+      : this.#view(start + byteLength)
   }
 
   #itemMemory(length: number): Buffer {
-    return length <= this.#scratch.length ? this.#scratch : Buffer.allocUnsafeSlow(length)
+    if (length <= this.#scratch.length) return this.#scratch
+    if (length > largeScratchBytes) return Buffer.allocUnsafeSlow(length)
+    return (this.#large ??= Buffer.allocUnsafeSlow(largeScratchBytes))
   }
 
   #view(length: number): Uint8Array {

@@ -100,6 +100,18 @@ test('a shared reference is one object after the journey, too', async () => {
   expect(result.first).toBe(result.second)
 })
 
+test('bytes of any length come whole, also where they wait for room', async () => {
+  const { pool } = makePool({ threads: 1, arenaBytes: 2 ** 20 })
+  const lengths = [1, 1000, 70_000, 81_919, 81_921, 200_000, 300_000]
+  const all = Array.from({ length: 70 }, (_, index) =>
+    new Uint8Array(lengths[index % lengths.length]!).fill(index),
+  )
+  const results = await Promise.all(all.map((bytes) => pool.run(bytes)))
+  for (const [index, bytes] of all.entries()) {
+    expect(Buffer.compare(bytes, results[index] as Uint8Array)).toBe(0)
+  }
+})
+
 test('bytes that just fit a slot stay as they are while they wait for room', async () => {
   const { pool } = makePool({ threads: 1, slotBytes: 240, maxQueue: 100_000 })
   // With four bytes in front of them, and names in the place of handlers, each of these is a full slot once.

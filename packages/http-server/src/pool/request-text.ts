@@ -81,9 +81,16 @@ export function parseRequestBytes(bytes: Uint8Array): {
 
 const ticketBytes = 4
 
-/** A piece of a body that goes on under a number. */
-export function pieceBytes(ticket: number, piece: Uint8Array): Uint8Array {
-  const bytes = Buffer.allocUnsafe(ticketBytes + piece.length)
+/**
+ * A piece of a body that goes on under a number.
+ * @param memory Used for it where it has room.
+ */
+export function pieceBytes(ticket: number, piece: Uint8Array, memory?: Buffer): Uint8Array {
+  const length = ticketBytes + piece.length
+  const bytes =
+    memory !== undefined && length <= memory.length
+      ? memory.subarray(0, length)
+      : Buffer.allocUnsafe(length)
   bytes.writeUInt32LE(ticket)
   bytes.set(piece, ticketBytes)
   return bytes

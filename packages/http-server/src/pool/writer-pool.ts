@@ -30,6 +30,9 @@ export interface WriterPoolOptions {
 /** How long who asks for metrics waits for a busy writer, in milliseconds. */
 const statsPatienceMs = 250
 
+/** Somewhat more than Node reads from a socket at once. */
+const usualPieceBytes = 72 * 1024
+
 /** Writes that share a commit at most: the writer takes so many before it waits for their commit. */
 const writesInHand = 512
 
@@ -45,6 +48,8 @@ export class WriterPool {
   /** What is to be done with requests in hand when the writer has died without a word. */
   readonly #inHand = new Set<(error: Error) => void>()
   readonly #wholeBytes: number
+  /** For pieces of bodies, one after the other. */
+  readonly #pieceMemory = Buffer.allocUnsafeSlow(usualPieceBytes)
   readonly #progress: Int32Array
   #queuedBytes = 0
   #storeStats: TreeStoreStats | undefined
@@ -225,7 +230,8 @@ export class WriterPool {
       const next = await Promise.race([pieces.next(), answered])
       if (next === undefined) return false
       if (next.done === true) return true
-      const piece = pieceBytes(ticket, next.value)
+      // The pool has copied it when `run()` returns: what there is no room for it refuses.
+      const piece = pieceBytes(ticket, next.value, this.#pieceMemory)
       await this.#ask(() => this.#pool.run(piece, pieceOptions))
     }
   }
