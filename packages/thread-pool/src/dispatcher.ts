@@ -76,10 +76,10 @@ export class Dispatcher {
   send(task: Task, thread: number): boolean {
     const item = this.#encode(task, thread !== -1)
     const isScratch = item.length <= Math.max(this.#scratch.length, largeScratchBytes)
+    // A string stays what it is, so that its item can be made again, which is rarely wanted.
+    const isKept = task.retriesLeft > 0 && typeof task.value !== 'string'
     // Copied by a constructor: what `slice()` of a Buffer gives is no copy.
-    if (task.retriesLeft > 0 || task.port !== 'no') {
-      task.item = isScratch ? new Uint8Array(item) : item
-    }
+    if (isKept || task.port !== 'no') task.item = isScratch ? new Uint8Array(item) : item
     if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
     const line = this.#lines[task.priority]
     if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return true
@@ -94,6 +94,12 @@ export class Dispatcher {
     this.#enqueueOptions.band = task.priority
     this.#enqueueOptions.tag = task.tag
     this.queue.tryEnqueue(task.item, this.#enqueueOptions)
+  }
+
+  /** The item of a task that may have to be sent again; `undefined` if it may not. */
+  itemOf(task: Task): Uint8Array | undefined {
+    if (task.item !== undefined || task.retriesLeft === 0) return task.item
+    return typeof task.value === 'string' ? new Uint8Array(this.#encode(task, true)) : undefined
   }
 
   /** Sends again what a thread has died with. It keeps its place in time: it goes first. */

@@ -96,14 +96,15 @@ export class Recovery {
     // Its value never arrived there, or nothing was moved: it has not begun.
     const hasBegun = this.#dispatcher.table.startedAt(task.tag) !== 0
     const isMoved = task.port === 'sent' && (task.transferList?.length ?? 0) > 0
-    if (!hasBegun && task.item !== undefined && !isMoved) return this.#sendAgain(task, task.item)
+    const item = this.#dispatcher.itemOf(task)
+    if (!hasBegun && item !== undefined && !isMoved) return this.#sendAgain(task, item)
     task.crashes++
     const deaths = task.key === undefined ? task.crashes : this.#quarantine.add(task.key)
     const isPoison = deaths >= this.#quarantineAfter
-    if (task.retriesLeft > 0 && task.item !== undefined && !isPoison) {
+    if (task.retriesLeft > 0 && item !== undefined && !isPoison) {
       task.retriesLeft--
       this.#listener.onRetry()
-      return this.#sendAgain(task, task.item)
+      return this.#sendAgain(task, item)
     }
     if (isPoison) this.#listener.onQuarantine(task, deaths)
     this.#dispatcher.release(task)
