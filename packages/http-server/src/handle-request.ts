@@ -7,6 +7,7 @@ import type { Log } from './log.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
+import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
 import { checkAnswerSize } from './answer-size.ts'
 import { TimeSlice } from './pool/time-slice.ts'
@@ -115,11 +116,15 @@ async function takeBody(
   checkBodyHead(request, maxBodyBytes)
   checkWriteSize(Number(request.headers['content-length'] ?? 0), plan)
   using sink = new BodySink(store, plan, maxBodyBytes)
-  for await (const piece of piecesOf(request.body)) {
+  const take = (piece: Uint8Array): void => {
     sink.write(piece)
     checkWriteSize(sink.length, plan)
     if (sink.isStaging && request.signal.aborted) throw requestAborted()
   }
+  const { body: given } = request
+  // To wait for what is here takes longer than to parse it.
+  if (given instanceof Uint8Array && given.length <= maxParsedBytes) take(given)
+  else for await (const piece of piecesOf(given)) take(piece)
   const body = sink.end()
   const digest = sink.digest()
   const next = body instanceof Uint8Array ? plan.parse(body, digest) : plan.staged(body, digest)

@@ -87,8 +87,13 @@ export class ReaderPool {
   }
 
   /** @param timeoutMs How long it may take: the answer is a refusal then, or has a deadline. Default: for ever. */
-  async read(request: HttpRequest, timeoutMs?: number): Promise<Answer> {
-    if (timeoutMs === undefined) return this.#read(request, undefined)
+  read(request: HttpRequest, timeoutMs?: number): Promise<Answer> {
+    return timeoutMs === undefined
+      ? this.#read(request, undefined)
+      : this.#readWithin(request, timeoutMs)
+  }
+
+  async #readWithin(request: HttpRequest, timeoutMs: number): Promise<Answer> {
     const deadline = performance.now() + timeoutMs
     const timeLimit = new AbortController()
     const timer = setTimeout(() => timeLimit.abort(tooMuchData()), timeoutMs)
@@ -101,7 +106,7 @@ export class ReaderPool {
     const head = requestText(request, this.#headers)
     try {
       const isBusy = this.#pool.pending >= this.#pool.threads
-      if (isBusy) await this.#turn.end()
+      if (isBusy) this.#turn.begin()
       const options = smallOptions[bandOf(request)]
       // One that begins at once can't be called back any more.
       const given = signal ?? (isBusy ? request.signal : undefined)

@@ -3,13 +3,13 @@ import type { DecisiveHeaders, HttpRequestHead } from '../message.ts'
 import type { PlanSettings } from '../plan-settings.ts'
 
 /** Names of headers that another thread is told. */
-export type ForwardedHeaders = readonly (keyof DecisiveHeaders)[]
+export type ForwardedHeaders = ReadonlySet<string>
 
 /** Those that decide about an answer under these settings. */
 export function forwardedHeaders(settings: PlanSettings): ForwardedHeaders {
-  const names: (keyof DecisiveHeaders)[] = [...decisiveHeaders]
-  if (settings.namespaces !== undefined) names.push('host')
-  if (settings.compressFromBytes !== Infinity) names.push('accept-encoding')
+  const names = new Set<keyof DecisiveHeaders>(decisiveHeaders)
+  if (settings.namespaces !== undefined) names.add('host')
+  if (settings.compressFromBytes !== Infinity) names.add('accept-encoding')
   return names
 }
 
@@ -22,8 +22,9 @@ export function requestText(
   names: ForwardedHeaders,
 ): string {
   let text = `${method} ${url}`
-  for (const name of names) {
-    const value = headers[name]
+  for (const name in headers) {
+    if (!names.has(name)) continue
+    const value = headers[name as keyof DecisiveHeaders]
     if (value !== undefined) text += `\n${name}:${String(value)}`
   }
   return text

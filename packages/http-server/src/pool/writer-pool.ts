@@ -186,9 +186,10 @@ export class WriterPool {
     if (this.#queuedBytes + task.length > this.#options.maxQueuedBytes) return busyResponse()
     this.#queuedBytes += task.length
     try {
+      // So they share a commit.
       if (this.#pool.pending > 0) await this.#turn.end()
       const answer = await this.#ask(() => this.#pool.run(task, writeOptions))
-      return await this.#answer(request, parseAnswerBytes(answer))
+      return this.#answer(request, parseAnswerBytes(answer))
     } finally {
       this.#queuedBytes -= task.length
     }
@@ -236,7 +237,7 @@ export class WriterPool {
     }
   }
 
-  async #answer(request: HttpRequest, received: Received): Promise<Answer> {
+  #answer(request: HttpRequest, received: Received): Answer | Promise<Answer> {
     const { kind, ticket, status, headers, body } = received
     if (kind === AnswerKind.Large) return this.#receiveLarge(request, ticket)
     this.#large.noteSmall()
