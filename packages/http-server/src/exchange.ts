@@ -1,9 +1,7 @@
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
-import type { RequestBody } from './request-body.ts'
 
 /** One request and the way of its answer, in whichever version of HTTP. */
 export interface Exchange extends HttpRequest {
-  readonly body: RequestBody | undefined
   /** Whether nobody is there any more to take an answer. */
   readonly isGone: boolean
   /** Whether the head of an answer was handed over. */

@@ -28,6 +28,8 @@ export class Http1Connection implements ClientConnection {
   readonly #held: { readonly begin: () => void; readonly isUnsafe: boolean }[] = []
   /** Whether the last answer goes on without HTTP, by {@link leaveHttp}. */
   #isStream = false
+  /** Whether a request is being answered that Node's HTTP server knows nothing of. */
+  #isDirect = false
   readonly #onGone = new Set<() => void>()
   readonly #close = (): void => this.#gone()
 
@@ -41,7 +43,7 @@ export class Http1Connection implements ClientConnection {
 
   /** Whether no request waits for its answer. */
   get isIdle(): boolean {
-    return this.#last === undefined && !this.#isStream
+    return this.#last === undefined && !this.#isStream && !this.#isDirect
   }
 
   get isGone(): boolean {
@@ -66,10 +68,28 @@ export class Http1Connection implements ClientConnection {
     this.#unanswered++
   }
 
+  /** The same for a request that goes past Node's HTTP server. */
+  begunDirect(): void {
+    this.#isDirect = true
+    this.#unanswered++
+  }
+
+  /** That one goes there after all, and begins again. */
+  leftDirect(): void {
+    this.#isDirect = false
+    this.#unanswered--
+  }
+
+  /** Its answer has left. @returns as {@link finished} does. */
+  finishedDirect(): boolean {
+    this.#isDirect = false
+    if (this.isFinal) this.#end()
+    return this.#answeredOne()
+  }
+
   /** @returns whether it was still to be answered, and is not among {@link takeUnanswered}. */
   finished(response: ServerResponse): boolean {
-    const isNew = this.#unanswered > 0
-    if (isNew) this.#unanswered--
+    const isNew = this.#answeredOne()
     if (this.#last?.response !== response) return isNew
     this.#last = undefined
     if (this.isFinal) this.#end()
@@ -163,7 +183,7 @@ export class Http1Connection implements ClientConnection {
   /** Closes the connection when what was asked has been answered. */
   closeWhenIdle(): void {
     this.isFinal = true
-    if (this.#isStream) return
+    if (this.#isStream || this.#isDirect) return
     if (this.#last === undefined) this.#end()
     else if (!this.#last.response.headersSent) this.#last.response.shouldKeepAlive = false
   }
@@ -191,10 +211,15 @@ export class Http1Connection implements ClientConnection {
   /** The answer behind {@link leaveHttp} was written. @returns as {@link finished} does. */
   finishedStream(): boolean {
     this.#isStream = false
-    const isNew = this.#unanswered > 0
-    if (isNew) this.#unanswered--
+    const isNew = this.#answeredOne()
     this.#end()
     return isNew
+  }
+
+  #answeredOne(): boolean {
+    if (this.#unanswered === 0) return false
+    this.#unanswered--
+    return true
   }
 
   destroy(): void {

@@ -2,6 +2,9 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { DirectExchange } from './direct-exchange.ts'
+import { DirectRequests } from './direct-requests.ts'
+import type { DirectAnswerer } from './direct-requests.ts'
 import { refusalOf, tooManyConnections } from './http-context.ts'
 import type { HttpContext } from './http-context.ts'
 import { Http1Connection } from './http1-connection.ts'
@@ -15,15 +18,33 @@ import { errorResponse } from './response.ts'
 import { rawResponse } from './raw-response.ts'
 import { send } from './send.ts'
 
+/** A request that has been answered, and the exchange by which the answer is sent. */
+interface Adopted {
+  readonly exchange: DirectExchange
+  heir?: Http1Exchange
+}
+
 /** Speaks HTTP/1.1: parses, keeps the limits, and keeps requests of one connection in order. */
 export class Http1Server {
   readonly server: Server
   readonly #context: HttpContext
   readonly #connections = new Map<Duplex, Http1Connection>()
+  readonly #direct: DirectAnswerer
+  /** The request that is read once more because its answer takes more than one piece. */
+  #adopted: Adopted | undefined
 
   constructor(context: HttpContext) {
     this.#context = context
     this.server = this.#makeServer()
+    this.#direct = {
+      limits: context.limits,
+      answer: (exchange) => this.#answerDirect(exchange),
+      answered(exchange) {
+        if (!exchange.connection.finishedDirect()) return
+        exchange.countAnswer?.(exchange.method, exchange.status)
+      },
+      adopt: (exchange, read) => this.#adopt(exchange, read),
+    }
   }
 
   #makeServer(): Server {
@@ -67,6 +88,7 @@ export class Http1Server {
     this.#connections.set(socket, connection)
     connection.onGone(() => this.#connections.delete(socket))
     if (this.#context.connections.add(connection)) this.#reject(connection, tooManyConnections())
+    else DirectRequests.begin(connection, this.#direct)
   }
 
   /** Ends a connection of which nothing is taken. */
@@ -78,17 +100,22 @@ export class Http1Server {
   #onRequest(message: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(message.socket)
     // What comes behind a last answer is not looked at, because it could not be answered.
-    if (connection === undefined || connection.isFinal) return
+    const adopted = this.#adopted
+    if (connection === undefined || (connection.isFinal && adopted === undefined)) return
     const { meter, isClosing } = this.#context
     const exchange = new Http1Exchange(message, response, connection)
     connection.begun(exchange)
-    const countAnswer = counterOf(meter)
+    const countAnswer = adopted ? adopted.exchange.countAnswer : counterOf(meter)
     response.on('finish', () => {
       const isNew = connection.finished(response)
       if (isNew) countAnswer?.(exchange.method, response.statusCode)
     })
     exchange.countAnswer = countAnswer
     if (isClosing() || isBadlyFramed(message)) connection.closeWhenIdle()
+    if (adopted !== undefined) {
+      adopted.heir = exchange
+      return
+    }
     const isUnsafe = !isSafe(exchange.method)
     if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
     else this.#answer(exchange)
@@ -100,6 +127,36 @@ export class Http1Server {
     const answer = this.#refusalOf(exchange) ?? this.#context.handle(exchange)
     if (answer instanceof Promise) void this.#answerLater(exchange, answer)
     else this.#send(exchange, answer)
+  }
+
+  #answerDirect(exchange: DirectExchange): void {
+    const { meter, isClosing, limits, handle } = this.#context
+    exchange.countAnswer = counterOf(meter)
+    if (isClosing()) exchange.connection.closeWhenIdle()
+    const answer = refusalOf(exchange, '', limits) ?? handle(exchange)
+    if (answer instanceof Promise) void this.#answerDirectLater(exchange, answer)
+    else this.#sendDirect(exchange, answer)
+  }
+
+  async #answerDirectLater(exchange: DirectExchange, later: Promise<Answer>): Promise<void> {
+    this.#sendDirect(exchange, await later)
+  }
+
+  #sendDirect(exchange: DirectExchange, answer: Answer): void {
+    this.#send(exchange, answer)
+    exchange.given()
+  }
+
+  #adopt(exchange: DirectExchange, read: () => void): Http1Exchange {
+    const adopted: Adopted = { exchange }
+    this.#adopted = adopted
+    try {
+      read()
+    } finally {
+      this.#adopted = undefined
+    }
+    if (adopted.heir === undefined) throw new Error('A request was not one when it was read again')
+    return adopted.heir
   }
 
   #refusalOf(exchange: Http1Exchange): HttpResponse | undefined {
@@ -130,7 +187,7 @@ export class Http1Server {
     }
   }
 
-  #send(exchange: Http1Exchange, answer: Answer): void {
+  #send(exchange: Http1Exchange | DirectExchange, answer: Answer): void {
     exchange.settled()
     // It was begun before, and is the last one now.
     if (this.#context.isClosing()) exchange.connection.closeWhenIdle()
@@ -142,7 +199,7 @@ export class Http1Server {
     }
   }
 
-  async #whileSent(exchange: Http1Exchange, sent: Promise<void>): Promise<void> {
+  async #whileSent(exchange: Http1Exchange | DirectExchange, sent: Promise<void>): Promise<void> {
     exchange.connection.holdNext()
     try {
       await sent
@@ -152,7 +209,7 @@ export class Http1Server {
     exchange.connection.releaseNext()
   }
 
-  #breakOff(exchange: Http1Exchange, error: unknown): void {
+  #breakOff(exchange: Http1Exchange | DirectExchange, error: unknown): void {
     exchange.breakOff()
     this.#context.log.error({ err: error }, 'An answer broke off')
   }

@@ -24,13 +24,22 @@ export function withEtag(headers: RawHeaders, etag: string | undefined): RawHead
 const vary = ['Vary', 'Accept-Encoding'] as const
 
 /** Headers of an answer in JSON that another `Accept-Encoding` could change. */
-export const variedJsonHeaders: RawHeaders = [...jsonHeaders, ...vary]
+const variedJsonHeaders: RawHeaders = [...jsonHeaders, ...vary]
 
 /** Those of one that is compressed. */
-export const codedJsonHeaders: Readonly<Record<ContentCoding, RawHeaders>> = {
+const codedJsonHeaders: Readonly<Record<ContentCoding, RawHeaders>> = {
   br: [...variedJsonHeaders, 'Content-Encoding', 'br'],
   gzip: [...variedJsonHeaders, 'Content-Encoding', 'gzip'],
 }
+
+/** The lists that most answers have. */
+export const sharedHeaders: readonly RawHeaders[] = [
+  bareHeaders,
+  jsonHeaders,
+  variedJsonHeaders,
+  codedJsonHeaders.br,
+  codedJsonHeaders.gzip,
+]
 
 /** The same headers, which tell caches that the answer depends on `Accept-Encoding`. */
 export function withVary(headers: RawHeaders): RawHeaders {

@@ -1,6 +1,11 @@
-import { buffer } from 'node:stream/consumers'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { finished } from 'node:stream/promises'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
@@ -51,21 +56,59 @@ describe.each(Object.keys(servers))('one connection to a %s', (name) => {
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 12 }),
         fc.array(fc.nat(), { maxLength: 10 }),
-        async (steps, cuts) => {
+        fc.nat({ max: 2 }),
+        async (steps, cuts, before) => {
           await fetch(`${url}/.json`, { method: 'DELETE' })
           const expected = await oneByOne(steps)
           const socket = connect(port, '127.0.0.1').setNoDelay()
+          const received: Buffer[] = []
+          socket.on('data', (bytes) => received.push(bytes))
+          for (let count = 0; count < before; count++) await getNothing(socket, received)
           for (const piece of cut(steps.map(requestText).join(''), cuts)) {
             await new Promise((resolve) => socket.write(piece, resolve))
           }
           socket.end()
-          const received = await buffer(socket)
-          expect(answersTo(steps, received)).toEqual(expected)
+          await finished(socket)
+          expect(answersTo(steps, Buffer.concat(received))).toEqual(expected)
         },
       ),
     )
   })
+
+  test('gives the same answers to requests of which each waits for the answer before', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'elkyn-order-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await using server = servers[name]?.(folder)
+    if (server === undefined) throw new Error(`There is no ${name}`)
+    await server.start()
+    const { url } = server.address()
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+        await send(agent, url, { method: 'DELETE', path: '/.json', body: '' })
+        const answers: string[] = []
+        for (const each of steps) answers.push(await send(agent, url, each))
+        agent.destroy()
+        expect(answers).toEqual(await oneByOne(steps))
+      }),
+    )
+  })
 })
+
+/** Sends a request for what is not there, and takes the answer out of what is received. */
+async function getNothing(socket: Socket, received: Buffer[]): Promise<void> {
+  socket.write('GET /nothing.json HTTP/1.1\r\nHost: x\r\n\r\n')
+  const isWhole = (): boolean => Buffer.concat(received).toString().endsWith('\r\n\r\nnull')
+  while (!isWhole()) await once(socket, 'data')
+  received.length = 0
+}
+
+/** Status and body of the answer to a request over a connection of the agent. */
+async function send(agent: Agent, url: string, { method, path: at, body }: Step): Promise<string> {
+  const sent = request(`${url}${at}`, { agent, method }).end(body === '' ? undefined : body)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  return `${response.statusCode} ${await text(response)}`
+}
 
 /** Status and body of each step, in turn, without a socket. */
 async function oneByOne(steps: readonly Step[]): Promise<string[]> {

@@ -1,5 +1,5 @@
 import type { HttpResponse, RawHeaders } from '../message.ts'
-import { bareHeaders, codedJsonHeaders, jsonHeaders, variedJsonHeaders } from '../response.ts'
+import { bareHeaders, sharedHeaders } from '../response.ts'
 
 /** What comes back from a thread that was asked. */
 export const AnswerKind = {
@@ -24,17 +24,8 @@ export interface Received {
   readonly body: Uint8Array
 }
 
-// Kind, ticket, status, code of the headers.
+// Kind, ticket, status, code of the headers: a shared list, or how long the text is that they are sent as.
 const prefixBytes = 9
-
-// Most answers have one of these lists of headers. Others are sent as text; the code is its length then.
-const sharedHeaders: readonly RawHeaders[] = [
-  bareHeaders,
-  jsonHeaders,
-  variedJsonHeaders,
-  codedJsonHeaders.br,
-  codedJsonHeaders.gzip,
-]
 
 /** Writes an answer as bytes for another thread. */
 export function answerBytes(
