@@ -5,6 +5,7 @@ import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { HttpLimits } from './limits.ts'
 import { SimpleRequestReader } from './simple-request.ts'
+import type { KnownFields } from './simple-request.ts'
 
 /** What is done with the bytes of a socket. */
 interface Listeners {
@@ -15,6 +16,7 @@ interface Listeners {
 /** Who answers requests, and counts the answers. */
 export interface DirectAnswerer {
   readonly limits: Required<HttpLimits>
+  readonly knownFields: KnownFields
   /** A request has come. */
   answer(exchange: DirectExchange): void
   /** Its answer has left. */
@@ -73,7 +75,7 @@ export class DirectRequests implements DirectWay {
     this.#socket = connection.socket
     this.#node = node
     this.#answerer = answerer
-    this.#reader = new SimpleRequestReader(answerer.limits.maxHeaderBytes)
+    this.#reader = new SimpleRequestReader(answerer.knownFields, answerer.limits.maxHeaderBytes)
   }
 
   get keepAliveMs(): number {

@@ -17,6 +17,7 @@ import { isSafe, methodNotAllowedResponse } from './method.ts'
 import { errorResponse } from './response.ts'
 import { rawResponse } from './raw-response.ts'
 import { send } from './send.ts'
+import { KnownFields } from './simple-request.ts'
 
 /** A request that has been answered, and the exchange by which the answer is sent. */
 interface Adopted {
@@ -38,6 +39,7 @@ export class Http1Server {
     this.server = this.#makeServer()
     this.#direct = {
       limits: context.limits,
+      knownFields: new KnownFields(),
       answer: (exchange) => this.#answerDirect(exchange),
       answered(exchange) {
         if (!exchange.connection.finishedDirect()) return

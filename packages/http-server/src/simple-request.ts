@@ -43,17 +43,36 @@ interface Fields {
   readonly bodyLength: number
 }
 
+// Texts of fields that are known; a client has as many as there are lengths of its bodies.
+const mostKnown = 128
+
+/** Fields by their text, for all connections of a server: most of them are sent again and again. */
+export class KnownFields {
+  readonly #known = new Map<string, Fields | undefined>()
+
+  of(text: string): Fields | undefined {
+    let fields = this.#known.get(text)
+    if (fields !== undefined || this.#known.has(text)) return fields
+    if (this.#known.size === mostKnown) this.#known.clear()
+    fields = parseFields(text)
+    this.#known.set(text, fields)
+    return fields
+  }
+}
+
 /**
  * Reads the simple requests of one connection. Whatever is not exactly one of them, it leaves to a real
  * parser: what it takes, each parser takes, and for the same.
  */
 export class SimpleRequestReader {
-  /** The fields of the last request as text: a client sends the same ones again and again. */
+  /** Those of the last request, of which nearly all requests have the same. */
   #text = ''
   #fields: Fields | undefined
+  readonly #known: KnownFields
   readonly #maxHeadBytes: number
 
-  constructor(maxHeadBytes: number) {
+  constructor(known: KnownFields, maxHeadBytes: number) {
+    this.#known = known
     this.#maxHeadBytes = Math.min(maxHeadBytes, mostHeadBytes)
   }
 
@@ -81,7 +100,7 @@ export class SimpleRequestReader {
   #fieldsOf(text: string): Fields | undefined {
     if (text !== this.#text) {
       this.#text = text
-      this.#fields = parseFields(text)
+      this.#fields = this.#known.of(text)
     }
     return this.#fields
   }
