@@ -93,6 +93,10 @@ export class DirectExchange implements Exchange {
     return this.#heir!.write(bytes)
   }
 
+  writeThrough(bytes: Uint8Array): Promise<void> {
+    return this.#heir!.writeThrough(bytes)
+  }
+
   drained(): Promise<void> {
     return this.#heir!.drained()
   }

@@ -12,7 +12,7 @@ export interface SimpleRequest {
 // Of a longer one nobody wants to look at each byte twice.
 const mostHeadBytes = 4096
 
-const known: ReadonlyMap<string, string> = new Map(methods.map((method) => [method, method]))
+const methodOf: ReadonlyMap<string, string> = new Map(methods.map((method) => [method, method]))
 
 // In such requests a body has no meaning, and is for somebody else to reason about.
 const bodyless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE'])
@@ -84,7 +84,7 @@ export class SimpleRequestReader {
     const lineEnd = text.indexOf('\r\n')
     const urlEnd = lineEnd - version.length
     const space = text.indexOf(' ')
-    const method = known.get(text.slice(0, space))
+    const method = methodOf.get(text.slice(0, space))
     if (method === undefined || !text.startsWith(version, urlEnd)) return undefined
     const url = text.slice(space + 1, urlEnd)
     const fields = this.#fieldsOf(text.slice(lineEnd, end))
