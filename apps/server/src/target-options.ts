@@ -25,10 +25,14 @@ export function addTargetOptions(command: Command): Command {
     )
 }
 
-/** Opens the tree that the options name, for reading only or also for writing. */
+/**
+ * Opens the tree that the options name. Only to `write` makes a database in a folder that has none: where
+ * there is nothing to `read` or to `remove`, the folder is most likely another one than was meant.
+ * @throws {CommandError} `unavailable` for a folder that can't be opened.
+ */
 export async function openTarget(
   options: TargetOptions,
-  access: 'read' | 'write',
+  access: 'read' | 'remove' | 'write',
 ): Promise<Target> {
   if (options.data === undefined) {
     const { UrlTransport } = await import('./url-transport.ts')
@@ -37,6 +41,10 @@ export async function openTarget(
   // Loaded only here: who talks to a server has no use for another one.
   const { openFolder } = await import('./open-folder.ts')
   const { StoreTransport } = await import('./store-transport.ts')
-  const tree = await openFolder({ path: options.data, readOnly: access === 'read' })
+  const tree = await openFolder({
+    path: options.data,
+    readOnly: access === 'read',
+    create: access === 'write',
+  })
   return new Target(new StoreTransport(options.data, tree.store, () => tree.close()))
 }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { RunningServer, closed, elkyn, spawnElkyn } from './elkyn.ts'
 import type { RunOptions, RunResult } from './elkyn.ts'
@@ -83,10 +83,30 @@ describe.each(['a data folder', 'a server'])('against %s,', (kind) => {
   })
 })
 
-test('get opens no database where there is none', async () => {
-  const { code, stderr } = await elkyn(['get', '/', '--data', folder.file('data')])
-  expect(code).toBe(3)
-  expect(stderr).toContain('there is no database')
+test.each([[['get', '/']], [['delete', '/']], [['export', '--out', 'backup.json']]])(
+  '%j makes no database where there is none, and says so',
+  async (args) => {
+    for (const data of [folder.path, folder.file('typo')]) {
+      const { code, stderr } = await elkyn([...args, '--data', data])
+      expect(code).toBe(3)
+      expect(stderr).toBe(
+        `error: Cannot open "${data}": there is no database in it\n` +
+          'Choose another folder with --data, or see that this user may write there.\n',
+      )
+    }
+    expect(await readdir(folder.path)).toEqual([])
+  },
+)
+
+test.each([
+  [['set', '/a', '1'], /^\{"a":1\}\n$/],
+  [['update', '/', '{"a": 1}'], /^\{"a":1\}\n$/],
+  [['push', '/a', '1'], /^\{"a":\{"-[\w-]{19}":1\}\}\n$/],
+  [['import', '-'], /^\{"a":1\}\n$/],
+])('%j makes a database where there is none', async (args, stored) => {
+  const target = ['--data', folder.file('new/data')]
+  expect(await elkyn([...args, ...target], { input: '{"a": 1}' })).toMatchObject({ code: 0 })
+  expect((await elkyn(['get', '/', ...target])).stdout).toMatch(stored)
 })
 
 test('a folder that a server has open is refused, with the way to the server', async () => {

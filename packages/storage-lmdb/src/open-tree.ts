@@ -13,6 +13,11 @@ export interface OpenTreeOptions {
   /** Folder of the database, made when it is missing. */
   readonly path: string
   /**
+   * Whether a database is made where there is none. Without, or with `readOnly`, that is an error, and nothing is
+   * touched. Default: true.
+   */
+  readonly create?: boolean
+  /**
    * `full`: a write that was answered is on the disk. `relaxed`: the disk is brought up to date once
    * a second, so that a power cut may take back the last second of writes, and on disks that reorder
    * writes may damage the file; a crash of the process loses nothing. Default: `full`.
@@ -93,22 +98,20 @@ const DAY_MS = 24 * 60 * 60 * 1000
  * @throws {RangeError} for an option out of its range.
  */
 export async function openTree(options: OpenTreeOptions): Promise<Tree> {
-  const { path, encryptionKey: key, readOnly = false, databases } = options
+  const { path, encryptionKey: key, readOnly = false, create = true, databases } = options
+  const mayCreate = create && !readOnly
   // Before anything is touched.
   storeOptions(options, '')
   // Once before the folder is touched, and again when nobody else can touch it any more.
   const there = readFolder(path, key)
   if (there !== undefined) checkDatabases(path, there, databases)
-  if (readOnly && there === undefined) {
-    throw new StorageError(
-      'ERR_FOLDER_INVALID',
-      `Cannot open "${path}": there is no database in it`,
-    )
-  }
+  if (there === undefined && !mayCreate) throw noDatabase(path)
   makeFolder(path)
   const lock = await lockFolder(path)
   try {
-    const info = readFolder(path, key) ?? createFolder(path, key, databases)
+    const found = readFolder(path, key)
+    if (found === undefined && !mayCreate) throw noDatabase(path)
+    const info = found ?? createFolder(path, key, databases)
     // Another thread may have made it meanwhile.
     checkDatabases(path, info, databases)
     const { epoch } = info
@@ -122,6 +125,11 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
     await lock.release()
     throw error
   }
+}
+
+function noDatabase(path: string): StorageError {
+  const message = `Cannot open "${path}": there is no database in it`
+  return new StorageError('ERR_FOLDER_INVALID', message)
 }
 
 /** Checks the options and fills in what they leave out. @throws {RangeError} */

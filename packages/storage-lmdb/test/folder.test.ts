@@ -134,6 +134,24 @@ test('a folder that can not be one is refused', async () => {
   expect(readFileSync(file, 'utf8')).toBe('text')
 })
 
+test('with create: false no database is made, and one that is there is opened for writing', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  for (const empty of [path, join(path, 'missing')]) {
+    await expect(openTree({ path: empty, create: false })).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ERR_FOLDER_INVALID',
+        message: `Cannot open "${empty}": there is no database in it`,
+      }),
+    )
+  }
+  expect(readdirSync(path)).toEqual([])
+  await makeTree({ path })
+  await using tree = await openTree({ path, create: false })
+  tree.setSync('/a', 2)
+  expect(tree.get('/')).toEqual({ a: 2 })
+})
+
 test('a new folder is made with all that is above it', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 'a', 'b')

@@ -22,6 +22,6 @@ Examples:
 }
 
 async function deletePath(path: Path, options: TargetOptions): Promise<void> {
-  await using target = await openTarget(options, 'write')
+  await using target = await openTarget(options, 'remove')
   await target.delete(path)
 }
