@@ -45,6 +45,10 @@ export async function openServer(
     durability,
     requireIndexes,
     databases: namespaces === undefined ? 'one' : 'several',
+    log: {
+      maxBytes: options.changeLogSize * 1024 * 1024,
+      maxAgeMs: options.changeLogHours * 60 * 60 * 1000,
+    },
     // Without rules the indexes stay as they are. The rules are those of each database.
     ...(indexes && { indexes: namespaces === undefined ? indexes : inEachDatabase(indexes) }),
   } as const
@@ -55,6 +59,12 @@ export async function openServer(
     log,
     metrics,
     onFatal,
+    maxConnections: options.maxConnections,
+    streams: {
+      maxStreams: options.maxStreams,
+      maxStreamsPerAddress: options.maxStreamsPerAddress,
+      keepAliveMs: options.streamKeepAlive * 1000,
+    },
     ...(tls && { tls }),
     ...(namespaces && { namespaces }),
     ...(options.compression ? {} : { compressFromBytes: Infinity }),

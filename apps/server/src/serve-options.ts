@@ -25,6 +25,18 @@ export interface ServeOptions {
   readonly compression: boolean
   /** Threads that read; 0 to read and write in the thread that serves. */
   readonly threads: number
+  /** Connections at one time. */
+  readonly maxConnections: number
+  /** Streams at one time. */
+  readonly maxStreams: number
+  /** Those of one client address. */
+  readonly maxStreamsPerAddress: number
+  /** Seconds between two keep-alives of a stream. */
+  readonly streamKeepAlive: number
+  /** How much of the change log is kept, in MiB. */
+  readonly changeLogSize: number
+  /** And for how many hours. */
+  readonly changeLogHours: number
   readonly logLevel: LogLevel
   /** The file with the certificate, for TLS. */
   readonly tlsCert?: string

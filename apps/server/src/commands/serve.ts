@@ -4,9 +4,10 @@ import type { Command } from 'commander'
 import { integerArgument, namesArgument, textArgument } from '../arguments.ts'
 import { durabilities, logLevels } from '../serve-options.ts'
 import type { ServeOptions } from '../serve-options.ts'
+import { addLimitOptions } from './serve-limits.ts'
 
 export function addServeCommand(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .summary('serve the tree in a data folder')
     .description(
@@ -60,6 +61,8 @@ The server runs in a process of its own, which is started again when it crashes.
         .env('ELKYN_THREADS')
         .argParser(threadsArgument),
     )
+  addLimitOptions(command)
+  command
     .addOption(
       new Option('--tls-cert <file>', 'the certificate, as PEM: speak TLS, and HTTP/2 with who can')
         .env('ELKYN_TLS_CERT')
