@@ -39,6 +39,8 @@ export interface OutgoingStream {
   onDrain: (() => void) | undefined
   /** Sends the bytes at once. @returns whether more should follow before {@link onDrain}. */
   write(bytes: Uint8Array): boolean
+  /** The same with bytes that may change after `release` was called, which happens once, also where nobody is there. */
+  writeLent(bytes: Uint8Array, release: () => void): boolean
   /** Ends the answer when all that was written has left. */
   end(): void
   /** Ends it at once, whatever is pending. */

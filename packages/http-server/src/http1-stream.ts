@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import process from 'node:process'
 import type { OutgoingStream } from './exchange.ts'
+import { writeCopy } from './write-copy.ts'
 import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { RawHeaders } from './message.ts'
@@ -50,6 +51,12 @@ export class Http1Stream implements OutgoingStream {
     // Another answer is before it on the connection.
     if (this.#response?.socket === null) return this.#response.write(bytes)
     return this.#connection.socket.write(bytes)
+  }
+
+  writeLent(bytes: Uint8Array, release: () => void): boolean {
+    // What a response holds is not called back when its client goes, and TLS makes bytes of its own.
+    if (this.#response !== undefined) return writeCopy(this, bytes, release)
+    return this.#connection.socket.write(bytes, () => release())
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import type { OutgoingStream } from './exchange.ts'
+import { writeCopy } from './write-copy.ts'
 
 /** An answer that goes on, beside others of the same connection. */
 export class Http2Stream implements OutgoingStream {
@@ -18,6 +19,10 @@ export class Http2Stream implements OutgoingStream {
 
   write(bytes: Uint8Array): boolean {
     return this.#stream.write(bytes)
+  }
+
+  writeLent(bytes: Uint8Array, release: () => void): boolean {
+    return writeCopy(this, bytes, release)
   }
 
   end(): void {

@@ -1,6 +1,8 @@
 import { MessageChannel } from 'node:worker_threads'
 import type { Answer } from '../message.ts'
 import { Refusal } from '../refusal.ts'
+import { withPiece } from '../streams/piece-memory.ts'
+import type { PieceMemory } from '../streams/piece-memory.ts'
 import type { LargeValue, StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { OnChanges, StreamSource } from '../streams/stream-source.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
@@ -16,10 +18,13 @@ import type { WriterPool } from './writer-pool.ts'
 export class PoolSource implements StreamSource {
   readonly #readers: ReaderPool
   readonly #writer: WriterPool
+  readonly #pieces: PieceMemory
 
-  constructor(readers: ReaderPool, writer: WriterPool) {
+  /** @param pieces Memory that the readers see as well. */
+  constructor(readers: ReaderPool, writer: WriterPool, pieces: PieceMemory) {
     this.#readers = readers
     this.#writer = writer
+    this.#pieces = pieces
   }
 
   // The port closes with the thread at its other end, whatever that dies of.
@@ -52,8 +57,10 @@ export class PoolSource implements StreamSource {
   }
 
   async run(job: StreamJob): Promise<StreamResult> {
-    const result = await this.#readers.runStreamJob(job)
-    return result instanceof Uint8Array ? parseStreamResult(result) : result
+    return withPiece(this.#pieces, job, async (piece) => {
+      const result = await this.#readers.runStreamJob({ ...job, piece: piece?.number })
+      return result instanceof Uint8Array ? parseStreamResult(result, piece?.bytes) : result
+    })
   }
 
   async readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue> {

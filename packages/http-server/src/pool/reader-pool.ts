@@ -6,13 +6,13 @@ import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
-import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
+import type { StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
-import type { StreamRefusal } from './reader.ts'
+import type { ReaderJob, StreamRefusal } from './reader.ts'
 import { PermitOffice } from './scan-permits.ts'
 import { forwardedHeaders, requestText } from './request-text.ts'
 import type { ForwardedHeaders } from './request-text.ts'
@@ -147,7 +147,7 @@ export class ReaderPool {
   }
 
   /** What a stream has to be told; as bytes where that is not much. */
-  runStreamJob(job: StreamJob): Promise<Uint8Array | StreamResult> {
+  runStreamJob(job: ReaderJob): Promise<Uint8Array | StreamResult> {
     return this.#pool.run(job, { name: 'stream', priority: 0, retry: 1 })
   }
 

@@ -12,6 +12,8 @@ import { checkAnswerSize } from '../answer-size.ts'
 import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
+import { minLentBytes } from '../streams/framed-events.ts'
+import { pieceAt } from '../streams/piece-memory.ts'
 import { checkStreamTarget, runStreamJob, wholeBlocks } from '../streams/stream-job.ts'
 import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
@@ -27,9 +29,6 @@ import type { ThreadData } from './thread-data.ts'
 import type { TimeSlice } from './time-slice.ts'
 import { EtagWanted, UnhurriedSnapshot } from './unhurried-snapshot.ts'
 
-/** Fewer bytes of events are copied with what else is said of them: a message by itself costs more. */
-const minMovedBytes = 32 * 1024
-
 /** A request for an answer that is too large for one piece. */
 export interface LargeRead {
   readonly head: string
@@ -40,6 +39,12 @@ export interface LargeRead {
 export interface LargeStream {
   readonly target: StreamTarget
   readonly window: SharedArrayBuffer
+}
+
+/** What is to be read for streams. */
+export interface ReaderJob extends StreamJob {
+  /** Number of the piece of shared memory that is there for what is framed. */
+  readonly piece?: number | undefined
 }
 
 /** Why a target cannot be shown. */
@@ -55,6 +60,7 @@ export class Reader {
   readonly planOptions: PlanOptions
   readonly #patienceMs: number
   readonly #permits: ScanPermits
+  readonly #pieces: SharedArrayBuffer
 
   /** @param thread Number of the calling thread among the readers. */
   static async open(data: ThreadData, thread: number): Promise<Reader> {
@@ -64,7 +70,7 @@ export class Reader {
 
   constructor(
     store: TreeStore,
-    { channel, plan, patienceMs, permits }: ThreadData,
+    { channel, plan, patienceMs, permits, pieces }: ThreadData,
     thread: number,
   ) {
     this.store = store
@@ -72,6 +78,7 @@ export class Reader {
     this.planOptions = { ...plan, createKey: createPushIdGenerator(), isServing: () => true }
     this.#patienceMs = patienceMs
     this.#permits = new ScanPermits(permits, thread)
+    this.#pieces = pieces
   }
 
   /** Answers at once, or says that it takes longer. */
@@ -92,11 +99,14 @@ export class Reader {
     }
   }
 
-  runStreamJob(job: StreamJob): Uint8Array | Moved<StreamResult> {
-    const result = runStreamJob(this.store, job)
+  runStreamJob(job: ReaderJob): Uint8Array | Moved<StreamResult> {
+    const { piece } = job
+    const lent = piece === undefined ? undefined : pieceAt(this.#pieces, piece)
+    const result = runStreamJob(this.store, job, lent)
     const { framed } = result
-    if (framed === undefined || framed.bytes.length < minMovedBytes)
-      return streamResultBytes(result)
+    // To copy a little costs less than a message by itself.
+    const isMoved = framed?.isLent === false && framed.bytes.length >= minLentBytes
+    if (!isMoved) return streamResultBytes(result)
     return move(result, [framed.bytes.buffer as ArrayBuffer])
   }
 

@@ -13,6 +13,8 @@ export interface ThreadData {
   readonly patienceMs: number
   /** See scan-permits.ts. */
   readonly permits: SharedArrayBuffer
+  /** See piece-memory.ts. */
+  readonly pieces: SharedArrayBuffer
   /** See the words in writer-progress.ts. */
   readonly progress: SharedArrayBuffer
 }

@@ -14,6 +14,7 @@ import type { Answer, HttpRequest } from '../message.ts'
 import { planSettings } from '../plan-settings.ts'
 import type { SettingOptions } from '../plan-settings.ts'
 import type { CloseOptions } from '../simple-http-server.ts'
+import { PieceMemory } from '../streams/piece-memory.ts'
 import { StreamService } from '../streams/stream-service.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import { LargeAnswers } from './large-answers.ts'
@@ -80,6 +81,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     const plan = planSettings(options, limits)
     const pool = resolvePoolOptions(options)
     const channel = `elkyn-http-server-${randomUUID()}`
+    const pieces = new PieceMemory()
     const shared: Omit<ThreadData, 'progress' | 'permits'> = {
       store,
       channel,
@@ -87,6 +89,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       maxStreamedAnswers: limits.maxStreamedAnswers,
       plan,
       patienceMs: pool.answerPatienceMs,
+      pieces: pieces.buffer,
     }
     this.#log = log
     this.#onFatal = options.onFatal ?? (() => process.abort())
@@ -100,7 +103,8 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       return this.#handle(request)
     }
     const planOptions = { ...plan, isServing: () => !this.#front.isClosing, createKey: pushId }
-    const source = (): PoolSource => new PoolSource(this.#running.readers, this.#running.writer)
+    const source = (): PoolSource =>
+      new PoolSource(this.#running.readers, this.#running.writer, pieces)
     this.#streams = new StreamService(options.streams ?? {}, planOptions, source, log)
     this.#front = new Front(
       options,

@@ -25,6 +25,7 @@ test('a writer does not take a body for its own that began in the one before', a
     },
     patienceMs: 1000,
     permits: createPermits(1),
+    pieces: new SharedArrayBuffer(0),
     progress: new SharedArrayBuffer(progressBytes),
   }
   const first = requestBytes('PUT /a.json', Buffer.from('[1,'))

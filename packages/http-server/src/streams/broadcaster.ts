@@ -3,7 +3,8 @@ import type { Log } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { changeEvents } from './change-events.ts'
 import type { StreamClient } from './stream-client.ts'
-import { maxWholeBytes } from './stream-job.ts'
+import { maxWholeBytes } from './framed-events.ts'
+import type { FramedPiece } from './framed-events.ts'
 import type { StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamSource } from './stream-source.ts'
@@ -346,16 +347,18 @@ export class Broadcaster {
       return
     }
     const frames = framesOf(result.events, result.sequence)
-    const bytes = result.framed?.bytes ?? joined(frames)
+    const { framed = { count: frames.length, bytes: joined(frames) } } = result
+    const { length } = framed.bytes
     if (result.isCut === true) {
       // The next piece is read while this one is sent.
-      for (const subscriber of takers) this.#readOn(subscriber, result.id, bytes.length)
+      for (const subscriber of takers) this.#readOn(subscriber, result.id, length)
       this.#beginReadings()
     }
+    const piece = length === 0 ? undefined : forAll(framed, takers.length)
     for (const subscriber of takers) {
       const { client, name, topic } = subscriber
       if (name !== undefined) for (const frame of frames) this.#send(subscriber, frame)
-      else if (bytes.length > 0) client.sendEvents(bytes, result.framed?.count ?? frames.length)
+      else if (piece !== undefined) client.sendEvents(piece)
       subscriber.reached(result)
       if (result.isCut === true) continue
       if (topic.isFollowed) this.#joinFollowed(subscriber)
@@ -606,6 +609,20 @@ export class Broadcaster {
       return
     }
     this.#sendFrames(subscriber, frames)
+  }
+}
+
+/** A piece that is sent to so many, and released when it has left to the last of them. */
+function forAll(piece: FramedPiece, takers: number): FramedPiece {
+  const { release } = piece
+  if (release === undefined || takers === 1) return piece
+  let left = takers
+  if (left === 0) release()
+  return {
+    ...piece,
+    release: () => {
+      if (--left === 0) release()
+    },
   }
 }
 

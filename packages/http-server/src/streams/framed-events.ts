@@ -8,10 +8,23 @@ import type { StreamTarget } from './stream-target.ts'
 export interface FramedPiece {
   readonly count: number
   readonly bytes: Uint8Array
+  /** Whether they lie in the memory that was lent for them, from its beginning on. */
+  readonly isLent?: boolean
+  /** To be called once, when nobody looks at the bytes any more. None where they are nobody else's then either. */
+  readonly release?: (() => void) | undefined
 }
+
+/** Bytes of events, or of a value, that are held in one piece. */
+export const maxWholeBytes: number = 256 * 1024
+
+/** Fewer bytes are not worth the memory that is lent for them: they are copied out of it. */
+export const minLentBytes: number = 32 * 1024
 
 /** Most who come back have missed no more. */
 const firstBytes = 4096
+
+/** How much it will be about, unless it is very little: an event goes in whole. */
+const likelyBytes = maxWholeBytes + 16 * 1024
 
 /** Room for the id of an event, and for what is around that, path and text. */
 const frameBytes = 128
@@ -37,17 +50,17 @@ export class FramedEvents {
   readonly #watched: Buffer
   /** Whether values are shown as they are stored, which arrays are not in `export`. */
   readonly #isPlain: boolean
-  readonly #likelyBytes: number
+  readonly #lent: Buffer | undefined
   // Memory of its own, so that another thread can be given it instead of a copy.
   #bytes: Buffer = Buffer.allocUnsafeSlow(firstBytes)
   #end = 0
   #count = 0
 
-  /** @param likelyBytes How much it will be about, unless it is very little. */
-  constructor({ path, form }: StreamTarget, likelyBytes: number) {
+  /** @param lent Memory that is used as far as it goes, unless it is very little. Default: none. */
+  constructor({ path, form }: StreamTarget, lent?: Buffer) {
     this.#isPlain = form === 'plain'
     this.#watched = Buffer.from(path === rootPath ? '' : path)
-    this.#likelyBytes = likelyBytes
+    this.#lent = lent
   }
 
   /** Bytes so far. */
@@ -94,7 +107,10 @@ export class FramedEvents {
 
   take(): { readonly events: readonly []; readonly framed: FramedPiece } {
     const bytes = this.#bytes.subarray(0, this.#end)
-    return { events: [], framed: { count: this.#count, bytes } }
+    const isInLent = this.#bytes === this.#lent
+    const isLent = isInLent && bytes.length >= minLentBytes
+    const own = isInLent && !isLent ? Buffer.from(bytes) : bytes
+    return { events: [], framed: { count: this.#count, bytes: own, isLent } }
   }
 
   /** Where a pair lies; `unknown` where its path has to be read for that. */
@@ -112,10 +128,14 @@ export class FramedEvents {
   #reserve(more: number): void {
     const length = this.#end + more
     if (length <= this.#bytes.length) return
-    const larger = Buffer.allocUnsafeSlow(
-      Math.max(length, this.#likelyBytes, 2 * this.#bytes.length),
-    )
+    const larger = this.#larger(length)
     this.#bytes.copy(larger, 0, 0, this.#end)
     this.#bytes = larger
+  }
+
+  #larger(length: number): Buffer {
+    const lent = this.#lent
+    if (lent !== undefined && length <= lent.length) return lent
+    return Buffer.allocUnsafeSlow(Math.max(length, likelyBytes, 2 * this.#bytes.length))
   }
 }

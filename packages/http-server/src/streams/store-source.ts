@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { TreeStore } from '@elkyn/tree'
 import type { SnapshotBody } from '../snapshot-body.ts'
 import type { StreamedAnswers } from '../streamed-answers.ts'
+import { PieceMemory, withPiece } from './piece-memory.ts'
 import { checkStreamTarget, runStreamJob, wholeBlocks } from './stream-job.ts'
 import type { LargeValue, StreamJob, StreamResult } from './stream-job.ts'
 import type { OnChanges, StreamSource } from './stream-source.ts'
@@ -11,6 +12,7 @@ import type { StreamTarget } from './stream-target.ts'
 export class StoreSource implements StreamSource {
   readonly #store: TreeStore
   readonly #streamedAnswers: StreamedAnswers
+  readonly #memory = new PieceMemory()
 
   constructor(store: TreeStore, streamedAnswers: StreamedAnswers) {
     this.#store = store
@@ -28,7 +30,7 @@ export class StoreSource implements StreamSource {
   // Not at once: what reads on and on would let nothing else happen in this thread.
   async run(job: StreamJob): Promise<StreamResult> {
     await setImmediate()
-    return runStreamJob(this.#store, job)
+    return withPiece(this.#memory, job, (piece) => runStreamJob(this.#store, job, piece?.bytes))
   }
 
   async readLarge(target: StreamTarget): Promise<LargeValue> {

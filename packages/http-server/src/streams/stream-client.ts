@@ -1,5 +1,6 @@
 import type { OutgoingStream } from '../exchange.ts'
 import { eventBlock, jsonEventFrame } from './event-frame.ts'
+import type { FramedPiece } from './framed-events.ts'
 import { wholeAfter, wholeBefore } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { Batch, Frame, Subscriber } from './topic.ts'
@@ -106,11 +107,15 @@ export class StreamClient {
     this.#wake = undefined
   }
 
-  /** @returns whether more should follow at once. */
-  write(bytes: Uint8Array): boolean {
+  /**
+   * @param release Called once when nobody looks at the bytes any more. Default: they stay as they are.
+   * @returns whether more should follow at once.
+   */
+  write(bytes: Uint8Array, release?: () => void): boolean {
     this.#written += bytes.length
     this.#meter.bytes += bytes.length
-    const goesOn = this.#stream.write(bytes)
+    const stream = this.#stream
+    const goesOn = release === undefined ? stream.write(bytes) : stream.writeLent(bytes, release)
     if (!goesOn && this.#stream.pendingBytes > this.#maxPendingBytes) this.isFull = true
     return goesOn
   }
@@ -140,9 +145,9 @@ export class StreamClient {
   }
 
   /** Sends events that are framed for a client that watches nothing else. */
-  sendEvents(bytes: Uint8Array, count: number): void {
+  sendEvents({ count, bytes, release }: FramedPiece): void {
     this.#meter.events += count
-    this.write(bytes)
+    this.write(bytes, release)
   }
 
   sendBatch(
@@ -150,7 +155,7 @@ export class StreamClient {
     { frames, bytes }: Pick<Batch, 'frames'> & { readonly bytes: Uint8Array },
   ): void {
     if (subscriber.name === undefined) {
-      this.sendEvents(bytes, frames.length)
+      this.sendEvents({ count: frames.length, bytes })
       return
     }
     this.#meter.events += frames.length

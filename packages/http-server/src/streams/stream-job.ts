@@ -6,7 +6,7 @@ import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { nullBlocks } from '../response.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
-import { FramedEvents } from './framed-events.ts'
+import { FramedEvents, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { concerns, isFollowed } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -69,16 +69,17 @@ export interface LargeValue {
   readonly blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
-/** Bytes of events, or of a value, that are held in one piece. */
-export const maxWholeBytes: number = 256 * 1024
-
 /** Changes that are looked through at once. */
 const maxChanges = 2000
 
-/** Does a job in the calling thread, at once. @throws {TreeError} what the store says of it. */
-export function runStreamJob(store: TreeStore, job: StreamJob): StreamResult {
+/**
+ * Does a job in the calling thread, at once.
+ * @param lent Memory for a piece of framed events. Default: they come in memory of their own.
+ * @throws {TreeError} what the store says of it.
+ */
+export function runStreamJob(store: TreeStore, job: StreamJob, lent?: Buffer): StreamResult {
   if (isFollowed(job.target) && job.since !== undefined) {
-    const result = missed(store, job, job.since)
+    const result = missed(store, job, job.since, lent)
     if (result !== undefined) return result
   }
   const snapshot = store.snapshot()
@@ -120,12 +121,10 @@ function missed(
   store: TreeStore,
   { target, wantsFramed }: StreamJob,
   since: string,
+  lent: Buffer | undefined,
 ): StreamResult | undefined {
   const { id, pairs } = parseEventId(since)
-  const events =
-    wantsFramed === true
-      ? new FramedEvents(target, maxWholeBytes + 16 * 1024)
-      : new EventCollector()
+  const events = wantsFramed === true ? new FramedEvents(target, lent) : new EventCollector()
   let reached: Change | undefined
   let count = 0
   for (const change of store.changesFrom(id)) {

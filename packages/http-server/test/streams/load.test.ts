@@ -62,9 +62,26 @@ class StalledStream implements OutgoingStream {
     return this.pendingBytes < 16_384
   }
 
+  writeLent(bytes: Uint8Array, release: () => void): boolean {
+    this.#lent.push(release)
+    return this.write(bytes)
+  }
+
   end(): void {}
 
   destroy(): void {}
+
+  /** Takes everything. @returns it */
+  takeAll(): string {
+    const text = Buffer.concat(this.pending).toString()
+    this.pending.length = 0
+    this.pendingBytes = 0
+    for (const release of this.#lent.splice(0)) release()
+    this.onDrain?.()
+    return text
+  }
+
+  readonly #lent: (() => void)[] = []
 }
 
 async function turns(count: number): Promise<void> {
@@ -145,4 +162,45 @@ test('a stream goes on when the writer was replaced', async () => {
   }
   await server.close({ timeoutMs: 0 })
   await rm(folder, { recursive: true })
+})
+
+test('clients that take what they missed late get each event once, in order, whose memory is not used before', async () => {
+  const store = new MemoryTreeStore()
+  const source = new StoreSource(store, new StreamedAnswers(10))
+  const hub = new StreamHub(source, resolveStreamOptions({}), silentLog)
+  const path = parsePath('/a')
+  store.commit([{ pairs: [{ path, value: 'first' }] }])
+  const lastEventId = store.idOf(1)
+  const count = 3000
+  for (let number = 0; number < count; number++) {
+    store.commit([{ pairs: [{ path, value: `${number}`.padEnd(1000) }] }])
+  }
+  const expected = Array.from({ length: count }, (_, number) => `${number}`)
+  const target = { path, shownPath: path, form: 'plain' } as const
+  // More than there is memory for.
+  const streams = Array.from({ length: 25 }, () => new StalledStream())
+  const texts = streams.map(() => '')
+  for (const [index, stream] of streams.entries()) {
+    const answer = await hub.open({ kind: 'stream', target, lastEventId }, '')
+    answer.stream?.(stream, () => {})
+    // Each for itself, not in a group of those who have missed the same.
+    if (index % 2 === 0) await turns(3)
+  }
+  const lastEvent = `"${count - 1} `
+  while (texts.some((text) => !text.includes(lastEvent))) {
+    for (const [index, stream] of streams.entries()) {
+      // One in three is slow.
+      if (
+        index % 3 !== 0 ||
+        streams.every(({ pendingBytes }, other) => other % 3 === 0 || pendingBytes === 0)
+      ) {
+        texts[index] += stream.takeAll()
+      }
+    }
+    await turns(3)
+  }
+  for (const text of texts) {
+    expect(Array.from(text.matchAll(/"data":"(\d+) /g), ([, number]) => number)).toEqual(expected)
+  }
+  hub.close()
 })
