@@ -30,8 +30,9 @@ export function writeChangeId(
   target: Uint8Array,
   start: number,
 ): number {
-  target.set(epoch, start)
-  let at = start + epoch.length
+  let at = start
+  // To begin `set()` takes longer than so few bytes.
+  for (let index = 0; index < epoch.length; index++) target[at++] = epoch[index]!
   target[at++] = dash
   at = writeDecimal(sequence, target, at)
   target[at++] = dash

@@ -3,7 +3,7 @@ import { rootPath } from '@elkyn/tree'
 import type { Change, ChangePair, Path } from '@elkyn/tree'
 import type { Bearing } from './bearing.ts'
 import { readHeadNumber, writeHeadNumber } from './entry.ts'
-import { iterableOf } from './iterable.ts'
+import { Flattened, iterableOf } from './iterable.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb-types.ts'
 import { LogEntry } from './log-entry.ts'
@@ -123,9 +123,17 @@ export class ChangeLog {
   }
 
   /** The changes after a sequence number, oldest first, as far back as the log reaches. */
-  *changesAfter(sequence: number, options: ReadOptions | undefined): Iterable<Change> {
+  changesAfter(sequence: number, options: ReadOptions | undefined): Iterable<Change> {
+    return new Flattened(this.batchesAfter(sequence, options))
+  }
+
+  /** The same, those of an entry together. */
+  *batchesAfter(
+    sequence: number,
+    options: ReadOptions | undefined,
+  ): Generator<readonly Change[], void, void> {
     for (const entry of this.#entries({ start: keyOf(sequence + 1) }, options)) {
-      yield* entry.changes(this.#epoch, sequence + 1)
+      yield entry.changes(this.#epoch, sequence + 1)
     }
   }
 

@@ -20,6 +20,7 @@ import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
 import { CatalogReader } from './index-catalog.ts'
+import { Flattened } from './iterable.ts'
 import { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb-types.ts'
 import { Readers } from './readers.ts'
@@ -260,13 +261,17 @@ export class LmdbTreeStore implements TreeStore {
     }
   }
 
-  *changesFrom(id: string): Generator<Change, void, void> {
+  changesFrom(id: string): Iterable<Change> {
+    return new Flattened(this.#batchesFrom(id))
+  }
+
+  *#batchesFrom(id: string): Generator<readonly Change[], void, void> {
     this.#checkOpen('read')
     const reader = this.#readers.acquire()
     try {
       const sequence = this.#log.sequenceOf(id, reader.options)
-      if (sequence === 0) yield { sequence, time: 0, id, pairs: [] }
-      if (sequence !== undefined) yield* this.#log.changesAfter(sequence - 1, reader.options)
+      if (sequence === 0) yield [{ sequence, time: 0, id, pairs: [] }]
+      if (sequence !== undefined) yield* this.#log.batchesAfter(sequence - 1, reader.options)
     } finally {
       this.#readers.release(reader)
     }

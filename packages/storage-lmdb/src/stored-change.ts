@@ -14,7 +14,7 @@ import {
 } from './log-format.ts'
 
 /** A change as it lies in an entry of the log. What nobody asks for is not read. */
-export class StoredChange implements Change, StoredPair {
+export class StoredChange implements Change {
   readonly sequence: number
   readonly #entry: EntryBytes
   /** Its place in the entry. */
@@ -30,7 +30,7 @@ export class StoredChange implements Change, StoredPair {
   }
 
   get time(): number {
-    return readHeadNumber(this.bytes, this.#start + TIME_OFFSET)
+    return readHeadNumber(this.#entry.bytes, this.#start + TIME_OFFSET)
   }
 
   get id(): string {
@@ -38,43 +38,60 @@ export class StoredChange implements Change, StoredPair {
   }
 
   get update(): Path | undefined {
-    return updateAt(this.bytes, this.#start)
+    return updateAt(this.#entry.bytes, this.#start)
   }
 
   get pairs(): readonly ChangePair[] {
-    const start = pairsStart(this.bytes, this.#start)
+    const start = pairsStart(this.#entry.bytes, this.#start)
     return (this.#pairs ??= decodePairs(this.#entry, start, this.#end))
   }
 
   get stored(): StoredPair | undefined {
+    const { bytes } = this.#entry
     const pair = this.#start + CHANGE_HEADER_BYTES
-    if (pair >= this.#end || isUpdate(this.bytes, this.#start)) return undefined
-    const isSole = this.textEnd === this.#end
-    return isSole && this.bytes[pair + 2] === Kind.plain ? this : undefined
-  }
-
-  get bytes(): Buffer {
-    return this.#entry.bytes
-  }
-
-  get pathStart(): number {
-    return this.#start + CHANGE_HEADER_BYTES + PAIR_HEADER_BYTES
-  }
-
-  get pathEnd(): number {
-    return this.pathStart + this.bytes.readUInt16BE(this.#start + CHANGE_HEADER_BYTES)
-  }
-
-  get textEnd(): number {
-    return this.pathEnd + this.bytes.readUInt32BE(this.#start + CHANGE_HEADER_BYTES + 3)
-  }
-
-  writeId(target: Uint8Array, start: number): number {
-    return writeChangeId(this.#entry.epochBytes, this.sequence, this.#mark, target, start)
+    if (pair >= this.#end || isUpdate(bytes, this.#start)) return undefined
+    if (bytes[pair + 2] !== Kind.plain) return undefined
+    const pathStart = pair + PAIR_HEADER_BYTES
+    const pathEnd = pathStart + bytes.readUInt16BE(pair)
+    const textEnd = pathEnd + bytes.readUInt32BE(pair + 3)
+    if (textEnd !== this.#end) return undefined
+    return new SolePair(this.#entry, this.sequence, this.#mark, pathStart, pathEnd, textEnd)
   }
 
   get #mark(): number {
-    return this.bytes.readInt32BE(this.#start + MARK_OFFSET)
+    return this.#entry.bytes.readInt32BE(this.#start + MARK_OFFSET)
+  }
+}
+
+/** The only pair of a change, with its places read once: whoever passes it on asks for them again and again. */
+class SolePair implements StoredPair {
+  readonly bytes: Buffer
+  readonly pathStart: number
+  readonly pathEnd: number
+  readonly textEnd: number
+  readonly #epoch: Buffer
+  readonly #sequence: number
+  readonly #mark: number
+
+  constructor(
+    { bytes, epochBytes }: EntryBytes,
+    sequence: number,
+    mark: number,
+    pathStart: number,
+    pathEnd: number,
+    textEnd: number,
+  ) {
+    this.bytes = bytes
+    this.pathStart = pathStart
+    this.pathEnd = pathEnd
+    this.textEnd = textEnd
+    this.#epoch = epochBytes
+    this.#sequence = sequence
+    this.#mark = mark
+  }
+
+  writeId(target: Uint8Array, start: number): number {
+    return writeChangeId(this.#epoch, this.#sequence, this.#mark, target, start)
   }
 }
 
