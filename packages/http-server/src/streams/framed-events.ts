@@ -29,9 +29,14 @@ const likelyBytes = maxWholeBytes + 16 * 1024
 /** Room for the id of an event, and for what is around that, path and text. */
 const frameBytes = 128
 
+// Looked up once: to ask for the global takes as long as to copy an event.
+const { copy } = Buffer.prototype
+
 const slash = '/'.charCodeAt(0)
 const beforePath = Buffer.from('event: put\ndata: {"path":"')
 const beforeText = Buffer.from('","data":')
+/** Both around the path of what is watched itself. */
+const beforeOwnText = Buffer.from('event: put\ndata: {"path":"/","data":')
 const beforeId = Buffer.from('}\nid: ')
 const behindId = Buffer.from('\n\n')
 
@@ -85,22 +90,24 @@ export class FramedEvents {
     this.#reserve(textEnd - pathStart + frameBytes)
     const from = pathStart + this.#watched.length
     const target = this.#bytes
-    target.set(beforePath, this.#end)
-    let at = this.#end + beforePath.length
-    if (from === pathEnd) target[at++] = slash
-    for (let place = from; place < pathEnd; place++) {
-      const byte = bytes[place]!
-      if (isSpecial[byte] === 1) return false
-      target[at++] = byte
+    let at = this.#end
+    if (from === pathEnd) {
+      target.set(beforeOwnText, at)
+      at += beforeOwnText.length
+    } else {
+      target.set(beforePath, at)
+      at += beforePath.length
+      for (let place = from; place < pathEnd; place++) {
+        const byte = bytes[place]!
+        if (isSpecial[byte] === 1) return false
+        target[at++] = byte
+      }
+      at = put(beforeText, target, at)
     }
-    target.set(beforeText, at)
-    at += beforeText.length
-    at += Buffer.prototype.copy.call(bytes, target, at, pathEnd, textEnd)
-    target.set(beforeId, at)
-    at += beforeId.length
+    at += copy.call(bytes, target, at, pathEnd, textEnd)
+    at = put(beforeId, target, at)
     at = stored.writeId(target, at)
-    target.set(behindId, at)
-    this.#end = at + behindId.length
+    this.#end = put(behindId, target, at)
     this.#count++
     return true
   }
@@ -138,4 +145,10 @@ export class FramedEvents {
     if (lent !== undefined && length <= lent.length) return lent
     return Buffer.allocUnsafeSlow(Math.max(length, likelyBytes, 2 * this.#bytes.length))
   }
+}
+
+/** Copies a few bytes: to begin `set()` takes longer. @returns where they end. */
+function put(bytes: Uint8Array, target: Uint8Array, start: number): number {
+  for (let index = 0; index < bytes.length; index++) target[start + index] = bytes[index]!
+  return start + bytes.length
 }
