@@ -59,15 +59,8 @@ export class DirectRequests implements DirectWay {
 
   /** Begins to read, unless Node's server does other things with its sockets than it is known to. */
   static begin(connection: Http1Connection, answerer: DirectAnswerer): void {
-    const { socket } = connection
-    // Beneath TLS there is another socket.
-    if ('encrypted' in socket) return
-    const data = socket.listeners('data')
-    const end = socket.listeners('end').at(-1)
-    if (data.length !== 1 || data[0]?.name !== 'bound socketOnData') return
-    if (end?.name !== 'bound socketOnEnd') return
-    const node = { data: data[0], end } as object as Listeners
-    new DirectRequests(connection, node, answerer).#listen()
+    const node = listenersOf(connection.socket)
+    if (node !== undefined) new DirectRequests(connection, node, answerer).#listen()
   }
 
   private constructor(connection: Http1Connection, node: Listeners, answerer: DirectAnswerer) {
@@ -188,4 +181,17 @@ export class DirectRequests implements DirectWay {
     this.#socket.off('data', this.#direct.data).off('end', this.#direct.end)
     this.#socket.on('data', this.#node.data).on('end', this.#node.end)
   }
+}
+
+/**
+ * The listeners of Node's HTTP server.
+ * @returns `undefined` where they are not the ones that are known, as they are not with TLS: beneath it is another socket.
+ */
+export function listenersOf(socket: Socket): Listeners | undefined {
+  if ('encrypted' in socket) return undefined
+  const data = socket.listeners('data')
+  const end = socket.listeners('end').at(-1)
+  if (data.length !== 1 || data[0]?.name !== 'bound socketOnData') return undefined
+  if (end?.name !== 'bound socketOnEnd') return undefined
+  return { data: data[0], end } as object as Listeners
 }

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:net'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { MemoryTreeStore, parseJson, rootPath } from '@elkyn/tree'
 import type { TreeValue, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { listenersOf } from '../src/direct-requests.ts'
 import { SimpleHttpServer } from '../src/index.ts'
 import type { SimpleHttpServerOptions } from '../src/index.ts'
 
@@ -15,6 +17,18 @@ const data = {
   large: Array.from({ length: 9 }, () => 'x'.repeat(9000)),
   long: 'y'.repeat(5000),
 }
+
+// Else all requests would go its way, and only be slower.
+test("Node's HTTP server listens to its sockets as it is known to", async () => {
+  const server = createServer()
+  onTestFinished(() => void server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  onTestFinished(() => void client.destroy())
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  expect(listenersOf(socket)).toBeDefined()
+})
 
 /** A store whose writes wait for {@link open}. */
 class HeldStore extends MemoryTreeStore {
