@@ -110,11 +110,11 @@ export class Fixture implements AsyncDisposable {
   connect(): Socket {
     const { port } = this
     const { tls } = this.server
-    if (tls === undefined) return connect(port, '127.0.0.1')
-    const raw = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    if (tls === undefined) return connect(port, '127.0.0.1').on('error', ignore)
+    const raw = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', ignore)
     const socket = connectTls({ socket: raw, ca: tls.cert, host: '127.0.0.1' })
     this.#raw.set(socket, raw)
-    return socket
+    return socket.on('error', ignore)
   }
 
   /** Breaks a connection off. */
@@ -149,6 +149,10 @@ export class Fixture implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]()
   }
 }
+
+// Who reads from a connection is told of its errors all the same. Behind the end nobody reads, and the farewell of TLS may
+// not reach a server that has closed.
+function ignore(): void {}
 
 // A header field of HTTP/2 has at most 64 KiB in Node.
 const maxHttp2PathBytes = 60_000
