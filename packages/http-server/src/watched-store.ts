@@ -1,6 +1,7 @@
 import { TreeError } from '@elkyn/tree'
 import type {
   Change,
+  ChangeCursor,
   StageOptions,
   Stager,
   TreeSnapshot,
@@ -9,6 +10,7 @@ import type {
   TreeWrite,
   WriteOutcome,
 } from '@elkyn/tree'
+import { changesFrom } from './changes-from.ts'
 
 /**
  * The same store, which tells when the disk or the database beneath failed. After that nothing
@@ -63,6 +65,10 @@ export class WatchedStore implements TreeStore {
 
   changesFrom(id: string): Iterable<Change> {
     return this.#store.changesFrom(id)
+  }
+
+  cursorFrom(id: string): ChangeCursor {
+    return changesFrom(this.#store, id)
   }
 
   idOf(sequence: number): string | undefined {

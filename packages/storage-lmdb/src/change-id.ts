@@ -3,6 +3,11 @@ export function changeId(epoch: string, sequence: number, mark: number): string 
   return `${epoch}-${sequence}-${hexOf(mark)}`
 }
 
+/** The number in an id; `NaN` where there is none. */
+export function sequenceIn(id: string): number {
+  return Number(id.split('-')[1])
+}
+
 const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** The bits of a mark in hexadecimal, without zeros in front. `toString(16)` takes most of the time of an id. */
@@ -44,7 +49,8 @@ function writeDecimal(number: number, target: Uint8Array, start: number): number
   for (let least = 10; least <= number; least *= 10) end++
   let left = number
   for (let at = end - 1; at >= start; at--) {
-    const rest = Math.floor(left / 10)
+    // Whole numbers are divided faster where they have 31 bits.
+    const rest = left > 0x7fff_ffff ? Math.floor(left / 10) : (left / 10) | 0
     target[at] = zero + left - rest * 10
     left = rest
   }

@@ -3,12 +3,15 @@ import { rootPath } from '@elkyn/tree'
 import type { Change, ChangePair, Path } from '@elkyn/tree'
 import type { Bearing } from './bearing.ts'
 import { readHeadNumber, writeHeadNumber } from './entry.ts'
-import { Flattened, iterableOf } from './iterable.ts'
+import { sequenceIn } from './change-id.ts'
+import { iterableOf } from './iterable.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb-types.ts'
-import { LogEntry } from './log-entry.ts'
+import { CursorChanges, LogCursor } from './log-cursor.ts'
+import { LogEntry, beginning } from './log-entry.ts'
 import { LogEntryWriter } from './log-entry-writer.ts'
 import { LoggedChange } from './logged-change.ts'
+import type { Reader } from './readers.ts'
 import type { Sealer } from './sealer.ts'
 
 const KEY_BYTES = 10
@@ -37,6 +40,7 @@ export class ChangeLog {
   readonly #lmdb: Lmdb
   readonly #sealer: Sealer | undefined
   readonly #epoch: string
+  readonly #epochBytes: Uint8Array
   readonly #limits: LogLimits
   readonly #marks: Int32Array = new Int32Array(256)
   #nextMark = 256
@@ -49,6 +53,7 @@ export class ChangeLog {
   constructor(lmdb: Lmdb, epoch: string, limits: LogLimits, sealer: Sealer | undefined) {
     this.#lmdb = lmdb
     this.#epoch = epoch
+    this.#epochBytes = Buffer.from(epoch)
     this.#limits = limits
     this.#sealer = sealer
   }
@@ -124,17 +129,45 @@ export class ChangeLog {
 
   /** The changes after a sequence number, oldest first, as far back as the log reaches. */
   changesAfter(sequence: number, options: ReadOptions | undefined): Iterable<Change> {
-    return new Flattened(this.batchesAfter(sequence, options))
+    return new CursorChanges(this.cursorAfter(sequence, options))
   }
 
-  /** The same, those of an entry together. */
-  *batchesAfter(
-    sequence: number,
-    options: ReadOptions | undefined,
-  ): Generator<readonly Change[], void, void> {
-    for (const entry of this.#entries({ start: keyOf(sequence + 1) }, options)) {
-      yield entry.changes(this.#epoch, sequence + 1)
+  /** The same, one at a time. */
+  cursorAfter(sequence: number, options: ReadOptions | undefined): LogCursor {
+    return this.#cursor(this.#entriesFrom(sequence + 1, options), sequence + 1)
+  }
+
+  /**
+   * The change with this id and those behind it, where the log has it.
+   *
+   * @param begin Gives what to read with, when the first of them is looked for.
+   * @param end Takes it back, when nothing is read any more.
+   */
+  cursorFrom(id: string, begin: () => Reader, end: (reader: Reader) => void): LogCursor {
+    return this.#cursor(this.#entriesFromId(id, begin, end), sequenceIn(id))
+  }
+
+  *#entriesFromId(
+    id: string,
+    begin: () => Reader,
+    end: (reader: Reader) => void,
+  ): Generator<LogEntry, void, void> {
+    const reader = begin()
+    try {
+      const sequence = this.sequenceOf(id, reader.options)
+      if (sequence === 0) yield beginning
+      if (sequence !== undefined) yield* this.#entriesFrom(sequence, reader.options)
+    } finally {
+      end(reader)
     }
+  }
+
+  #cursor(entries: Iterator<LogEntry, void>, from: number): LogCursor {
+    return new LogCursor(entries, this.#epoch, this.#epochBytes, from)
+  }
+
+  #entriesFrom(sequence: number, options: ReadOptions | undefined): Generator<LogEntry, void, void> {
+    return this.#entries({ start: keyOf(sequence) }, options)
   }
 
   /**
@@ -160,10 +193,9 @@ export class ChangeLog {
    */
   idOf(sequence: number, options: ReadOptions | undefined): string | undefined {
     if (sequence === 0) return this.#hasBeginning(options) ? `${this.#epoch}-0-0` : undefined
-    for (const entry of this.#entries({ start: keyOf(sequence), limit: 1 }, options)) {
-      return entry.changes(this.#epoch, sequence, sequence)[0]?.id
-    }
-    return undefined
+    using cursor = this.#cursor(this.#entriesFrom(sequence, options), sequence)
+    const change = cursor.next() ? cursor.change : undefined
+    return change?.sequence === sequence ? change.id : undefined
   }
 
   #hasBeginning(options: ReadOptions | undefined): boolean {
@@ -181,35 +213,38 @@ export class ChangeLog {
 
   /** The number of the change with this id; `undefined` when it is not of this history or not kept. */
   sequenceOf(id: string, options: ReadOptions | undefined): number | undefined {
-    const sequence = Number(id.split('-')[1])
+    const sequence = sequenceIn(id)
     if (!Number.isSafeInteger(sequence) || sequence < 0 || sequence > MAX_SEQUENCE) return undefined
     return this.idOf(sequence, options) === id ? sequence : undefined
   }
 
   /** Removes all entries, inside the open write transaction. */
   clear(): void {
-    const keys = [...iterableOf(() => this.#lmdb.log.getKeys({ start: keyOf(0) }).iterate())]
+    const keys = [...iterableOf(() => this.#lmdb.log.keys({ start: keyOf(0) }))]
     for (const key of keys) this.#lmdb.log.remove(key)
   }
 
   /** Copies each entry as it is into the open write transaction of another log with the same key. */
   *copyTo(other: ChangeLog, options: ReadOptions | undefined): Generator<void, void, void> {
-    const rows = () => this.#lmdb.log.getRange({ start: keyOf(0), ...options }).iterate()
+    const rows = () => this.#lmdb.log.scan({ start: keyOf(0) }, options)
     for (const { key, value } of iterableOf(rows)) {
-      other.#lmdb.log.put(key, value as Uint8Array)
+      other.#lmdb.log.put(key, value)
       yield
     }
   }
 
-  *#entries(range: object, options: ReadOptions | undefined): Iterable<LogEntry> {
+  /** Each holds until the next one is read. */
+  *#entries(
+    range: object,
+    options: ReadOptions | undefined,
+  ): Generator<LogEntry, void, void> {
     const bounds =
       'reverse' in range
         ? { start: keyOf(MAX_SEQUENCE), end: keyOf(0) }
         : { start: keyOf(0), end: keyOf(MAX_SEQUENCE) }
-    const rows = () => this.#lmdb.log.getRange({ ...bounds, ...range, ...options }).iterate()
+    const rows = () => this.#lmdb.log.scan({ ...bounds, ...range }, options)
     for (const { key, value: stored } of iterableOf(rows)) {
-      const sealed = stored as Uint8Array
-      const value = this.#sealer === undefined ? bufferOf(sealed) : this.#sealer.open(key, sealed)
+      const value = this.#sealer === undefined ? stored : this.#sealer.open(key, stored)
       yield new LogEntry(readHeadNumber(key, 4), value)
     }
   }
@@ -233,8 +268,4 @@ function writeKey(sequence: number, key: Buffer): Buffer {
   key.writeUInt32BE(NAMESPACE_ID, 0)
   writeHeadNumber(sequence, key, 4)
   return key
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

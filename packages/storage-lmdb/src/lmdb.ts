@@ -27,6 +27,7 @@ import { readName, writeBound, writeName } from './key-encoding.ts'
 import { counted, tracked } from './lmdb-iterators.ts'
 import { LmdbStats } from './lmdb-stats.ts'
 import type { ByteTable, ReadOptions, ReadTxn, Root, Table } from './lmdb-types.ts'
+import { LogTable } from './log-table.ts'
 import type { Sealer } from './sealer.ts'
 
 /** Where a range of rows begins and ends: everything under a head, or after one of its names. */
@@ -97,7 +98,7 @@ export class Lmdb {
   readonly #clients: ByteTable | undefined
   readonly #sealer: Sealer | undefined
   readonly #notify: () => void
-  readonly log: ByteTable
+  readonly log: LogTable
   readonly graves: ByteTable
   readonly meta: ByteTable
   readonly indexes: IndexTable
@@ -130,7 +131,7 @@ export class Lmdb {
         keyEncoder: { writeKey: this.#writeKey, readKey: this.#visitName },
         encoder: { copyBuffers: true, encode: this.#encode, decode: this.#visitValue },
       })
-      this.log = this.#openTable('log', { encoding: 'binary', keyEncoding: 'binary' })
+      this.log = new LogTable((table) => this.#openTable('log', table))
       this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
       this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
       // An older database has none until somebody opens it for writing, and only writers look into it.

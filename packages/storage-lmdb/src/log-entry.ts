@@ -1,61 +1,59 @@
-import type { Change, Path } from '@elkyn/tree'
+import type { Path } from '@elkyn/tree'
 import { bearingOn, strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
 import { textAt } from './buffer-text.ts'
 import { readHeadNumber } from './entry.ts'
 import {
+  CHANGE_HEADER_BYTES,
   COUNT_OFFSET,
   HEADER_BYTES,
   PAIR_HEADER_BYTES,
   TIME_OFFSET,
   UPDATE_BIT,
 } from './log-format.ts'
-import { EntryBytes, StoredChange, pairsStart } from './stored-change.ts'
+import { pairsStart } from './stored-change.ts'
 
 /** An entry of the change log, as it is read. */
 export class LogEntry {
   /** Number of its last change. */
   readonly sequence: number
-  readonly #value: Buffer
+  /** What is stored. */
+  readonly value: Buffer
 
   constructor(sequence: number, value: Buffer) {
     this.sequence = sequence
-    this.#value = value
+    this.value = value
   }
 
   /** Number of its first change. */
   get first(): number {
-    return this.sequence - this.#value.readUInt16BE(COUNT_OFFSET) + 1
+    return this.sequence - this.value.readUInt16BE(COUNT_OFFSET) + 1
   }
 
   /** Bytes of all entries that were ever logged, up to this one. */
   get bytes(): number {
-    return readHeadNumber(this.#value, 0)
+    return readHeadNumber(this.value, 0)
   }
 
   /** Time of its first change. */
   get time(): number {
-    return readHeadNumber(this.#value, HEADER_BYTES + TIME_OFFSET)
-  }
-
-  /** Its changes from one number up to another, at once: a generator costs more than what it yields. */
-  changes(epoch: string, from: number, to: number = this.sequence): Change[] {
-    const value = this.#value
-    const changes: Change[] = []
-    const bytes = new EntryBytes(value, epoch)
-    let number = this.first
-    for (let at = HEADER_BYTES; at < value.length && number <= to; number++) {
-      const end = changeEnd(value, at)
-      if (number >= from) changes.push(new StoredChange(bytes, number, at, end))
-      at = end
-    }
-    return changes
+    return readHeadNumber(this.value, HEADER_BYTES + TIME_OFFSET)
   }
 
   /** How its changes from a number on bear on a path, all together. */
   bearing(from: number, path: Path): Bearing {
-    return strongest(bearingsOf(this.#value, from - this.first, path))
+    return strongest(bearingsOf(this.value, from - this.first, path))
   }
+}
+
+/** Holds what stands for the empty tree before the first change: a change without pairs. */
+export const beginning: LogEntry = new LogEntry(0, emptyChange())
+
+function emptyChange(): Buffer {
+  const value = Buffer.alloc(HEADER_BYTES + CHANGE_HEADER_BYTES)
+  value.writeUInt16BE(1, COUNT_OFFSET)
+  value.writeUInt32BE(CHANGE_HEADER_BYTES - 4, HEADER_BYTES)
+  return value
 }
 
 /** Where the change ends that starts at a place of an entry. */

@@ -20,8 +20,9 @@ import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { buryUnlinked } from './graves.ts'
 import { CatalogReader } from './index-catalog.ts'
-import { Flattened } from './iterable.ts'
 import { Lmdb } from './lmdb.ts'
+import { CursorChanges } from './log-cursor.ts'
+import type { LogCursor } from './log-cursor.ts'
 import type { ReadOptions } from './lmdb-types.ts'
 import { Readers } from './readers.ts'
 import type { Reader } from './readers.ts'
@@ -262,19 +263,17 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   changesFrom(id: string): Iterable<Change> {
-    return new Flattened(this.#batchesFrom(id))
+    return new CursorChanges(this.cursorFrom(id))
   }
 
-  *#batchesFrom(id: string): Generator<readonly Change[], void, void> {
-    this.#checkOpen('read')
-    const reader = this.#readers.acquire()
-    try {
-      const sequence = this.#log.sequenceOf(id, reader.options)
-      if (sequence === 0) yield [{ sequence, time: 0, id, pairs: [] }]
-      if (sequence !== undefined) yield* this.#log.batchesAfter(sequence - 1, reader.options)
-    } finally {
-      this.#readers.release(reader)
+  cursorFrom(id: string): LogCursor {
+    const begin = (): Reader => {
+      this.#checkOpen('read')
+      return this.#readers.acquire()
     }
+    return this.#log.cursorFrom(id, begin, (reader) => {
+      this.#readers.release(reader)
+    })
   }
 
   idOf(sequence: number): string | undefined {

@@ -1,8 +1,8 @@
 import { TreeValue, rootPath } from '@elkyn/tree'
-import type { Change, ChangePair, Path, StoredPair } from '@elkyn/tree'
+import type { Change, ChangePair, Path } from '@elkyn/tree'
 import { textAt } from './buffer-text.ts'
-import { changeId, writeChangeId } from './change-id.ts'
-import { Kind, formOfKind, readHeadNumber } from './entry.ts'
+import { changeId } from './change-id.ts'
+import { formOfKind, readHeadNumber } from './entry.ts'
 import {
   CHANGE_HEADER_BYTES,
   HOLE,
@@ -46,52 +46,8 @@ export class StoredChange implements Change {
     return (this.#pairs ??= decodePairs(this.#entry, start, this.#end))
   }
 
-  get stored(): StoredPair | undefined {
-    const { bytes } = this.#entry
-    const pair = this.#start + CHANGE_HEADER_BYTES
-    if (pair >= this.#end || isUpdate(bytes, this.#start)) return undefined
-    if (bytes[pair + 2] !== Kind.plain) return undefined
-    const pathStart = pair + PAIR_HEADER_BYTES
-    const pathEnd = pathStart + bytes.readUInt16BE(pair)
-    const textEnd = pathEnd + bytes.readUInt32BE(pair + 3)
-    if (textEnd !== this.#end) return undefined
-    return new SolePair(this.#entry, this.sequence, this.#mark, pathStart, pathEnd, textEnd)
-  }
-
   get #mark(): number {
     return this.#entry.bytes.readInt32BE(this.#start + MARK_OFFSET)
-  }
-}
-
-/** The only pair of a change, with its places read once: whoever passes it on asks for them again and again. */
-class SolePair implements StoredPair {
-  readonly bytes: Buffer
-  readonly pathStart: number
-  readonly pathEnd: number
-  readonly textEnd: number
-  readonly #epoch: Buffer
-  readonly #sequence: number
-  readonly #mark: number
-
-  constructor(
-    { bytes, epochBytes }: EntryBytes,
-    sequence: number,
-    mark: number,
-    pathStart: number,
-    pathEnd: number,
-    textEnd: number,
-  ) {
-    this.bytes = bytes
-    this.pathStart = pathStart
-    this.pathEnd = pathEnd
-    this.textEnd = textEnd
-    this.#epoch = epochBytes
-    this.#sequence = sequence
-    this.#mark = mark
-  }
-
-  writeId(target: Uint8Array, start: number): number {
-    return writeChangeId(this.#epoch, this.#sequence, this.#mark, target, start)
   }
 }
 
@@ -117,7 +73,6 @@ function updateAt(bytes: Buffer, at: number): Path | undefined {
 export class EntryBytes {
   readonly bytes: Buffer
   readonly epoch: string
-  readonly epochBytes: Buffer
   #path: Path = rootPath
   #start = 0
   #length = -1
@@ -125,7 +80,6 @@ export class EntryBytes {
   constructor(bytes: Buffer, epoch: string) {
     this.bytes = bytes
     this.epoch = epoch
-    this.epochBytes = Buffer.from(epoch)
   }
 
   /** What is written again and again has one path, and is compared faster than read. */

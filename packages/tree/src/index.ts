@@ -54,6 +54,7 @@ export type { ParseJsonOptions, UpdateMember } from './parse.ts'
 export { TreeValue } from './tree-value.ts'
 export type {
   Change,
+  ChangeCursor,
   ChangePair,
   CommitStats,
   IdempotencyKey,

@@ -224,11 +224,19 @@ export interface Change {
    * this order to the tree before the write they give the tree after it.
    */
   readonly pairs: readonly ChangePair[]
+}
+
+/** Goes from change to change, without an object for each, for whoever passes on what is there. */
+export interface ChangeCursor extends Disposable {
+  /** Goes to the first change, then to the one behind. @returns false behind the last, where it stays. */
+  next(): boolean
+  /** The change that it is at. */
+  readonly change: Change
   /**
-   * The only pair as bytes, where the store has them and the change is no more than that: for whoever passes on
-   * what is there, and need not read it.
+   * The only pair of that change as bytes, where it is no more than one in plain form. What this gives is to be
+   * looked at before the next call of {@link next}.
    */
-  readonly stored?: StoredPair | undefined
+  readonly pair: StoredPair | undefined
 }
 
 /** A pair as UTF-8: its path, and behind it the canonical text of its value, in plain form. */
@@ -355,6 +363,8 @@ export interface TreeStore extends AsyncDisposable {
    * before all others. To be taken in one turn.
    */
   changesFrom(id: string): Iterable<Change>
+  /** The same changes for whoever reads many, of stores that have them as bytes. Until it is disposed of, it holds a snapshot. */
+  cursorFrom?(id: string): ChangeCursor
   /**
    * The id of the change with this number; `undefined` when the change log does not have it any more.
    * The newest change is always there.

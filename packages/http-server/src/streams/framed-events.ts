@@ -1,5 +1,5 @@
 import { rootPath } from '@elkyn/tree'
-import type { Change, StoredPair } from '@elkyn/tree'
+import type { StoredPair } from '@elkyn/tree'
 import type { ChangeEvent } from './change-events.ts'
 import { jsonEventText } from './event-frame.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -80,23 +80,20 @@ export class FramedEvents {
     this.#count++
   }
 
-  /** Adds what a change means, if anything. @returns false where it has to be read to know. */
-  addStored(change: Change): boolean {
-    const { stored } = change
-    if (stored === undefined || !this.#isPlain) return false
-    const bearing = this.#bearingOf(stored)
+  /** Adds what the only pair of a change means, if anything. @returns false where it has to be read to know. */
+  addPair(pair: StoredPair | undefined): boolean {
+    if (pair === undefined || !this.#isPlain) return false
+    const bearing = this.#bearingOf(pair)
     if (bearing !== 'below') return bearing === 'elsewhere'
-    const { bytes, pathStart, pathEnd, textEnd } = stored
+    const { bytes, pathStart, pathEnd, textEnd } = pair
     this.#reserve(textEnd - pathStart + frameBytes)
     const from = pathStart + this.#watched.length
     const target = this.#bytes
     let at = this.#end
     if (from === pathEnd) {
-      target.set(beforeOwnText, at)
-      at += beforeOwnText.length
+      at = put(beforeOwnText, target, at)
     } else {
-      target.set(beforePath, at)
-      at += beforePath.length
+      at = put(beforePath, target, at)
       for (let place = from; place < pathEnd; place++) {
         const byte = bytes[place]!
         if (isSpecial[byte] === 1) return false
@@ -106,7 +103,7 @@ export class FramedEvents {
     }
     at += copy.call(bytes, target, at, pathEnd, textEnd)
     at = put(beforeId, target, at)
-    at = stored.writeId(target, at)
+    at = pair.writeId(target, at)
     this.#end = put(behindId, target, at)
     this.#count++
     return true

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { childPath, parseEventId } from '@elkyn/tree'
-import type { Change, TreeSnapshot, TreeStore } from '@elkyn/tree'
+import type { Change, ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { nullBlocks } from '../response.ts'
+import { changesFrom } from '../changes-from.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
 import { FramedEvents, maxWholeBytes } from './framed-events.ts'
@@ -125,21 +126,31 @@ function missed(
 ): StreamResult | undefined {
   const { id, pairs } = parseEventId(since)
   const events = wantsFramed === true ? new FramedEvents(target, lent) : new EventCollector()
-  let reached: Change | undefined
+  using changes = changesFrom(store, id)
   let count = 0
-  for (const change of store.changesFrom(id)) {
-    if (events.length >= maxWholeBytes || count++ > maxChanges) {
-      return { ...placeOf(reached!), ...events.take(), isWhole: false, isCut: true }
-    }
-    const from = reached === undefined ? pairs : 0
-    reached = change
-    if (from > 0 && from >= change.pairs.length) continue
-    if (from === 0 && events.addStored(change)) continue
-    const told = changeEvents(change, target.path, target.form, from)
-    if (told === undefined) return undefined
-    for (const event of told) events.add(event)
+  while (changes.next()) {
+    if (!addChange(events, changes, target, count === 0 ? pairs : 0)) return undefined
+    count++
+    if (events.length >= maxWholeBytes || count > maxChanges) break
   }
-  return reached && { ...placeOf(reached), ...events.take(), isWhole: false }
+  if (count === 0) return undefined
+  const place = placeOf(changes.change)
+  return { ...place, ...events.take(), isWhole: false, isCut: changes.next() }
+}
+
+/** Adds what a change means, but for so many of its pairs. @returns false where the log does not say. */
+function addChange(
+  events: FramedEvents | EventCollector,
+  changes: ChangeCursor,
+  { path, form }: StreamTarget,
+  from: number,
+): boolean {
+  if (from === 0 && events.addPair(changes.pair)) return true
+  const { change } = changes
+  if (from > 0 && from >= change.pairs.length) return true
+  const told = changeEvents(change, path, form, from)
+  for (const event of told ?? []) events.add(event)
+  return told !== undefined
 }
 
 /** Gathers events one by one, for clients that are told more than these. */
@@ -153,7 +164,7 @@ class EventCollector {
     this.#events.push({ name, json: bytes, id })
   }
 
-  addStored(): boolean {
+  addPair(): boolean {
     return false
   }
 

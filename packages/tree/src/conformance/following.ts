@@ -17,6 +17,33 @@ export function describeFollowing({ describe, test, expect }: Suite): void {
       }
     })
 
+    test('cursorFrom() goes to the same changes, where there is one', (store) => {
+      const beginning = store.idOf(0)!
+      put(store, 'a', '1')
+      commit(store, { pairs: [set('b', 2).pairs[0]!, set('c/d', 3).pairs[0]!], update: rootPath })
+      put(store, 'ä', '"ü"')
+      for (const id of [beginning, store.idOf(1)!, store.idOf(2)!, store.idOf(3)!, 'x-1-y', '']) {
+        const changes = stepped(store, id)
+        if (changes !== undefined) expect(changes).toEqual(described(store, id))
+      }
+    })
+
+    test('what a cursor gave stays when it has gone on', (store) => {
+      put(store, 'a', '1')
+      put(store, 'b', '"text"')
+      using cursor = store.cursorFrom?.(store.idOf(1)!)
+      if (cursor === undefined) return
+      cursor.next()
+      const first = cursor.change
+      cursor.next()
+      put(store, 'c', '3')
+      expect([first, cursor.change].map(shown)).toEqual([
+        ['/a=1'],
+        ['/b="text"'],
+      ])
+      expect(cursor.next()).toBe(false)
+    })
+
     test('idOf() names each change as its subscribers know it', async (store) => {
       const recording = record(store)
       put(store, 'a', '1')
@@ -63,6 +90,22 @@ export function describeFollowing({ describe, test, expect }: Suite): void {
 
 function described(store: TreeStore, id: string): unknown[] {
   return Array.from(store.changesFrom(id), describedChange)
+}
+
+/** The same by a cursor; `undefined` for stores that have none. */
+function stepped(store: TreeStore, id: string): unknown[] | undefined {
+  using cursor = store.cursorFrom?.(id)
+  if (cursor === undefined) return undefined
+  const changes: unknown[] = []
+  const decoder = new TextDecoder()
+  while (cursor.next()) {
+    const { change, pair } = cursor
+    const [sole] = change.pairs
+    const text = pair && decoder.decode(pair.bytes.slice(pair.pathStart, pair.textEnd))
+    if (text !== undefined && text !== `${sole?.path}${sole?.value?.text}`) changes.push(text)
+    changes.push(describedChange(change))
+  }
+  return changes
 }
 
 function describedChange(change: Parameters<typeof shown>[0]): unknown {

@@ -1,0 +1,31 @@
+import type { Change, ChangeCursor, TreeStore } from '@elkyn/tree'
+
+/** Goes through the change with an id and those behind it, of any store. */
+export function changesFrom(store: TreeStore, id: string): ChangeCursor {
+  return store.cursorFrom?.(id) ?? new ChangesInTurn(store.changesFrom(id))
+}
+
+class ChangesInTurn implements ChangeCursor {
+  readonly #changes: Iterator<Change>
+  #change: Change | undefined
+  readonly pair: undefined
+
+  constructor(changes: Iterable<Change>) {
+    this.#changes = changes[Symbol.iterator]()
+  }
+
+  next(): boolean {
+    const { done, value } = this.#changes.next() as IteratorResult<Change, undefined>
+    if (done !== true) this.#change = value
+    return done !== true
+  }
+
+  get change(): Change {
+    if (this.#change === undefined) throw new TypeError('Cannot say which change it is: none was gone to')
+    return this.#change
+  }
+
+  [Symbol.dispose](): void {
+    this.#changes.return?.()
+  }
+}
