@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import type * as Http from 'node:http'
+import type * as Https from 'node:https'
+import process from 'node:process'
 import { pipeline } from 'node:stream/promises'
 import { CommandError, systemErrorCode } from './command-error.ts'
 import type { JsonBody, RestRequest, RestResponse, Transport } from './transport.ts'
@@ -35,7 +36,7 @@ export class UrlTransport implements Transport {
   }
 
   async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
-    const begin = this.#base.protocol === 'https:' ? httpsRequest : httpRequest
+    const { request: begin } = nodeModule(this.#base)
     // A connection of its own: one that was idle may be closed by the other side at any moment.
     const request = begin(this.#url(pathname, query), { method, agent: false })
     // Without a listener an error behind the head of the answer would end the process. Whoever reads
@@ -87,6 +88,11 @@ export class UrlTransport implements Transport {
       }),
     })
   }
+}
+
+// Not imported: that reads every export of the module, and for one of them Node loads its `fetch`, which takes up to 40 ms.
+function nodeModule({ protocol }: URL): typeof Http | typeof Https {
+  return process.getBuiltinModule(protocol === 'https:' ? 'node:https' : 'node:http')
 }
 
 function sendBody(request: ClientRequest, body: JsonBody | undefined): void {

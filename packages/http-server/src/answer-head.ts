@@ -1,6 +1,8 @@
-import { STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 import type { RawHeaders } from './message.ts'
+import { http } from './node-modules.ts'
 import { sharedHeaders } from './response.ts'
+
+const { STATUS_CODES, validateHeaderName, validateHeaderValue } = http
 
 /** The head of an answer, as Node's HTTP server writes it. */
 export interface AnswerHead {

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -14,6 +13,7 @@ import type { ParserError } from './malformed.ts'
 import type { Answer, HttpResponse } from './message.ts'
 import type { RequestMeter } from './metrics-meter.ts'
 import { isSafe, methodNotAllowedResponse } from './method.ts'
+import { http } from './node-modules.ts'
 import { errorResponse } from './response.ts'
 import { rawResponse } from './raw-response.ts'
 import { send } from './send.ts'
@@ -52,7 +52,7 @@ export class Http1Server {
   #makeServer(): Server {
     const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, ...limits } =
       this.#context.limits
-    const server = createServer({
+    const server = http.createServer({
       maxHeaderSize: limits.maxHeaderBytes,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       requestTimeout: requestTimeoutMs,

@@ -1,4 +1,3 @@
-import { constants, performServerHandshake } from 'node:http2'
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { ClientConnection } from './client-connections.ts'
@@ -8,6 +7,7 @@ import { Http2Exchange } from './http2-exchange.ts'
 import { lingerMs } from './http1-connection.ts'
 import type { Answer, HttpResponse } from './message.ts'
 import { methodNotAllowedResponse } from './method.ts'
+import { http2 } from './node-modules.ts'
 import { errorResponse } from './response.ts'
 import { send } from './send.ts'
 
@@ -46,7 +46,7 @@ class Http2Connection implements ClientConnection {
     const { limits } = context
     this.#socket = socket
     this.#context = context
-    this.#session = performServerHandshake(socket, {
+    this.#session = http2().performServerHandshake(socket, {
       settings: {
         enablePush: false,
         initialWindowSize: streamWindowBytes,
@@ -135,7 +135,7 @@ class Http2Connection implements ClientConnection {
     stream.once('close', () => {
       if (this.#unanswered === 0) return
       this.#unanswered--
-      const isSent = !stream.aborted && stream.rstCode === constants.NGHTTP2_NO_ERROR
+      const isSent = !stream.aborted && stream.rstCode === http2().constants.NGHTTP2_NO_ERROR
       if (isSent) meter.answered(method, Number(stream.sentHeaders[':status']), begunAt)
       else meter.abandoned()
     })
@@ -146,7 +146,7 @@ class Http2Connection implements ClientConnection {
     const { stream } = exchange
     const { requestTimeoutMs, writeTimeoutMs } = this.#context.limits
     stream.setTimeout(writeTimeoutMs, () => {
-      if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL)
+      if (stream.writableLength > 0) stream.close(http2().constants.NGHTTP2_CANCEL)
     })
     if (stream.endAfterHeaders) return
     const timer = setTimeout(() => {

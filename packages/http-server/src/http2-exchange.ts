@@ -1,9 +1,9 @@
-import { constants } from 'node:http2'
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Exchange, OutgoingStream } from './exchange.ts'
 import { Http2Stream } from './http2-stream.ts'
 import { leftOrGone } from './left-or-gone.ts'
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
+import { http2 } from './node-modules.ts'
 import { RequestBody } from './request-body.ts'
 import { RequestSignal } from './request-signal.ts'
 
@@ -131,7 +131,7 @@ export class Http2Exchange implements Exchange {
   }
 
   breakOff(): void {
-    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    this.stream.close(http2().constants.NGHTTP2_INTERNAL_ERROR)
   }
 
   openStream(status: number, headers: RawHeaders): OutgoingStream {

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
-import { createServer } from 'node:tls'
 import type { Server, TLSSocket } from 'node:tls'
 import type { HttpContext } from './http-context.ts'
 import type { Http1Server } from './http1-server.ts'
 import { takeHttp2 } from './http2-connection.ts'
+import { tls as nodeTls } from './node-modules.ts'
 import { checkTls } from './tls-options.ts'
 import type { TlsOptions } from './tls-options.ts'
 
@@ -15,7 +15,7 @@ export class SecureServer {
 
   /** @throws {TypeError} for a key or a certificate that is none. */
   constructor(tls: TlsOptions, http1: Http1Server, context: HttpContext) {
-    this.server = createServer({
+    this.server = nodeTls().createServer({
       ...checkTls(tls),
       ALPNProtocols: ['h2', 'http/1.1'],
       handshakeTimeout: context.limits.headersTimeoutMs,

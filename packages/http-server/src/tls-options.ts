@@ -1,5 +1,5 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
+import { tls } from './node-modules.ts'
 
 /** What a server needs for TLS, both as PEM. */
 export interface TlsOptions {
@@ -28,7 +28,7 @@ export function checkTls(given: TlsOptions): TlsSecrets {
     throw new TypeError('Cannot use TLS: The key is not that of the certificate')
   }
   const secrets = { key, cert, minVersion: 'TLSv1.2' } as const
-  check('OpenSSL refuses them', () => createSecureContext(secrets))
+  check('OpenSSL refuses them', () => tls().createSecureContext(secrets))
   return secrets
 }
 
