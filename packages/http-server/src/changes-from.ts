@@ -21,8 +21,9 @@ class ChangesInTurn implements ChangeCursor {
   }
 
   get change(): Change {
-    if (this.#change === undefined) throw new TypeError('Cannot say which change it is: none was gone to')
-    return this.#change
+    const change = this.#change
+    if (change === undefined) throw new TypeError('There is no change: none was gone to')
+    return change
   }
 
   [Symbol.dispose](): void {

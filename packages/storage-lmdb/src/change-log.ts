@@ -166,7 +166,10 @@ export class ChangeLog {
     return new LogCursor(entries, this.#epoch, this.#epochBytes, from)
   }
 
-  #entriesFrom(sequence: number, options: ReadOptions | undefined): Generator<LogEntry, void, void> {
+  #entriesFrom(
+    sequence: number,
+    options: ReadOptions | undefined,
+  ): Generator<LogEntry, void, void> {
     return this.#entries({ start: keyOf(sequence) }, options)
   }
 
@@ -234,10 +237,7 @@ export class ChangeLog {
   }
 
   /** Each holds until the next one is read. */
-  *#entries(
-    range: object,
-    options: ReadOptions | undefined,
-  ): Generator<LogEntry, void, void> {
+  *#entries(range: object, options: ReadOptions | undefined): Generator<LogEntry, void, void> {
     const bounds =
       'reverse' in range
         ? { start: keyOf(MAX_SEQUENCE), end: keyOf(0) }

@@ -37,10 +37,7 @@ export function describeFollowing({ describe, test, expect }: Suite): void {
       const first = cursor.change
       cursor.next()
       put(store, 'c', '3')
-      expect([first, cursor.change].map(shown)).toEqual([
-        ['/a=1'],
-        ['/b="text"'],
-      ])
+      expect([first, cursor.change].map(shown)).toEqual([['/a=1'], ['/b="text"']])
       expect(cursor.next()).toBe(false)
     })
 
