@@ -50,7 +50,7 @@ export type Use = 'zero or not' | 'changed or not' | 'nothing'
 export interface End {
   memory: Int32Array
   /** What the operations of each thread have returned. */
-  results: unknown[][]
+  results: (readonly unknown[])[]
   /** Threads that sleep and will never be woken. */
   asleep: number[]
   /** Threads that have died. */
@@ -61,7 +61,7 @@ const statuses = ['ready', 'asleep', 'done', 'dead', 'waiting for a death'] as c
 
 interface Thread {
   status: (typeof statuses)[number]
-  results: unknown[]
+  results: readonly unknown[]
   /** A hash of `results`. */
   past: number
   /** What it has read in its current operation, and from where; -1: it does not matter. */
@@ -86,7 +86,8 @@ const NOT_EQUAL = 1
 const TIMED_OUT = 2
 const waitResults = ['ok', 'not-equal', 'timed-out'] as const
 
-class Suspended extends Error {}
+/** Thrown at the end of each step: to make it anew, with its stack, would take most of the time. */
+const suspended = new Error('Suspended')
 
 /**
  * Visits all states, or only some orders of steps.
@@ -140,6 +141,8 @@ class Machine {
   readonly #context: Context
   /** The words that were ever touched, and where they are in a state's memory. */
   readonly #places = new Map<number, number>()
+  /** The same words, by those places. */
+  readonly #touched: number[] = []
 
   // What the current step works on.
   #state: State
@@ -183,8 +186,10 @@ class Machine {
     this.#state = state
     const { usedFor } = this.#program
     const hash = new Hash()
-    for (const [index, place] of this.#places) {
-      const word = state.memory[place] ?? 0
+    const { memory } = state
+    for (let place = 0; place < memory.length; place++) {
+      const word = memory[place] as number
+      const index = this.#touched[place] as number
       // Later ones are 0: whether they were met before must not matter.
       if (word !== 0 && usedFor?.(index) !== 'changed or not') {
         hash.add(index)
@@ -195,7 +200,8 @@ class Machine {
       hash.add(statuses.indexOf(status))
       hash.add(past)
       hash.add(read.length)
-      for (const [i, word] of read.entries()) {
+      for (let i = 0; i < read.length; i++) {
+        const word = read[i] as number
         const from = readFrom[i] as number
         hash.add(usedFor?.(from) === 'changed or not' ? word - this.#get(from) : word)
       }
@@ -255,7 +261,7 @@ class Machine {
     try {
       result = operation?.(this.#context)
     } catch (error) {
-      if (!(error instanceof Suspended)) this.#explain(from, error)
+      if (error !== suspended) this.#explain(from, error)
       state.step = [index, this.#description, this.#described]
       return state
     } finally {
@@ -265,7 +271,7 @@ class Machine {
     this.#thread.read = []
     this.#thread.readFrom = []
     if (result !== AGAIN && result !== END) {
-      this.#thread.results.push(result)
+      this.#thread.results = [...this.#thread.results, result]
       const hash = new Hash()
       for (const char of JSON.stringify(this.#thread.results)) hash.add(char.charCodeAt(0))
       this.#thread.past = hash.value | 0
@@ -312,13 +318,14 @@ class Machine {
 
   /** A thread of the current state that may be changed. */
   #own(index: number): Thread {
-    const thread = this.#state.threads[index] as Thread
-    const { results, read, readFrom } = thread
+    const { status, results, past, read, readFrom, sleepsOn } = this.#state.threads[index] as Thread
     const own = {
-      ...thread,
-      results: results.slice(),
+      status,
+      results,
+      past,
       read: read.slice(),
       readFrom: readFrom.slice(),
+      sleepsOn,
     }
     this.#state.threads[index] = own
     return own
@@ -329,6 +336,7 @@ class Machine {
     if (place === undefined) {
       place = this.#places.size
       this.#places.set(index, place)
+      this.#touched.push(index)
     }
     return place
   }
@@ -362,7 +370,7 @@ class Machine {
   /** The same for something that is a step. */
   #asStep(what: string, index: number, from: number, live: () => number): number {
     return this.#recall(from, () => {
-      if (this.#stepTaken) throw new Suspended()
+      if (this.#stepTaken) throw suspended
       this.#stepTaken = true
       this.#description = what
       this.#described = index
@@ -456,7 +464,7 @@ class Machine {
     this.#thread.sleepsOn = index
     this.#state.queue.push(this.#index)
     // The answer is noted by whoever wakes it.
-    throw new Suspended()
+    throw suspended
   }
 
   #notify(index: number, count: number): number {
