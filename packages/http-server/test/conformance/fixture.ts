@@ -134,12 +134,16 @@ export class Fixture implements AsyncDisposable {
   async raw(bytes: string | Uint8Array): Promise<string> {
     const socket = this.connect()
     socket.write(bytes)
-    let received = ''
+    const received: string[] = []
+    let last = ''
     for await (const chunk of socket) {
-      received += String(chunk)
-      if (isLastAnswer(received)) socket.end()
+      received.push(String(chunk))
+      last += String(chunk)
+      // Looked at alone, however many came before it.
+      last = last.slice(Math.max(last.lastIndexOf('HTTP/1.1 '), 0))
+      if (isLastAnswer(last)) socket.end()
     }
-    return received
+    return received.join('')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -175,8 +179,10 @@ export function deepValue(levels: number): unknown {
 }
 
 // As a client does that was told that the connection ends.
-function isLastAnswer(received: string): boolean {
-  const [, length] =
-    /Content-Length: (\d+)\r\n(?:.+\r\n)*?Connection: close\r\n/.exec(received) ?? []
-  return length !== undefined && received.split('\r\n\r\n').at(-1)?.length === Number(length)
+function isLastAnswer(answer: string): boolean {
+  const headEnd = answer.indexOf('\r\n\r\n')
+  if (headEnd === -1) return false
+  const head = answer.slice(0, headEnd + 2)
+  const [, length] = /Content-Length: (\d+)\r\n(?:.+\r\n)*?Connection: close\r\n/.exec(head) ?? []
+  return length !== undefined && answer.length - headEnd - 4 === Number(length)
 }
