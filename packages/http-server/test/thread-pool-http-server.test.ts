@@ -11,7 +11,7 @@ import { ThreadPoolHttpServer } from '../src/index.ts'
 import { FaultWord } from './threads/faulty-store.ts'
 import { Running } from './threads/running.ts'
 
-const large = JSON.stringify(Array.from({ length: 300 }, () => 'x'.repeat(100_000)))
+const large = JSON.stringify(Array.from({ length: 200 }, () => 'x'.repeat(100_000)))
 
 describe('ThreadPoolHttpServer', () => {
   test('start() fails as the store does, and may be tried again', async () => {
@@ -67,7 +67,7 @@ describe('ThreadPoolHttpServer', () => {
 
 describe('a thread that dies', () => {
   test('while it reads leaves its reads to another one', async () => {
-    await using running = await Running.start()
+    await using running = await Running.start({ threads: 2 })
     Atomics.store(running.words, FaultWord.Deaths, 1)
     expect(await running.ask('GET', '/deadly.json')).toMatchObject({ status: 200, text: 'null' })
   })
@@ -81,7 +81,7 @@ describe('a thread that dies', () => {
   })
 
   test('of a read that is always deadly takes only two with it', async () => {
-    await using running = await Running.start()
+    await using running = await Running.start({ threads: 2 })
     Atomics.store(running.words, FaultWord.Deaths, 1000)
     expect((await running.ask('GET', '/deadly.json')).status).toBe(500)
     expect(Atomics.load(running.words, FaultWord.Deaths)).toBe(998)
@@ -168,6 +168,7 @@ describe('a large answer', () => {
 
   test('is one too many beyond the limit', async () => {
     await using running = await Running.start({
+      threads: 2,
       maxStreamedAnswers: 1,
       answerPatienceMs: 600_000,
     })

@@ -35,7 +35,8 @@ export class Running implements AsyncDisposable {
     this.server = new ThreadPoolHttpServer({
       store: faultyStorage(join(path, 'data'), words),
       port: 0,
-      threads: 2,
+      // Each costs as much as many requests: who needs more of them says so.
+      threads: 1,
       spoolFolder: path,
       log: { error: write, warn: write },
       onFatal: resolve,
