@@ -27,6 +27,7 @@ export class EventClient implements AsyncDisposable {
   text = ''
   isEnded = false
   #rest = ''
+  #lastUnit = ''
   #wake: () => void = () => {}
 
   static async open(
@@ -103,13 +104,20 @@ export class EventClient implements AsyncDisposable {
   #take(text: string): void {
     this.text += text
     this.#rest += text
+    // Looked for in what has come only, lest a long event be searched again with each piece of it.
+    const hasEnd = `${this.#lastUnit}${text}`.includes('\n\n')
+    this.#lastUnit = text.slice(-1)
+    if (hasEnd) this.#takeBlocks()
+    this.#wake()
+  }
+
+  #takeBlocks(): void {
     for (;;) {
       const end = this.#rest.indexOf('\n\n')
-      if (end === -1) break
+      if (end === -1) return
       this.#takeBlock(this.#rest.slice(0, end))
       this.#rest = this.#rest.slice(end + 2)
     }
-    this.#wake()
   }
 
   #takeBlock(block: string): void {
