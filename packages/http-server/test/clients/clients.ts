@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import process from 'node:process'
 import { EventSource as NpmEventSource } from 'eventsource'
 import { createEventSource } from 'eventsource-client'
 import { EventSource as UndiciEventSource } from 'undici'
@@ -32,35 +32,44 @@ function disposable(source: EventSourceLike, onPut: (data: string) => void): Dis
   return { [Symbol.dispose]: () => source.close() }
 }
 
-/** `curl -N` in a loop of a shell, which hands over the id of the last event. */
+// A small process, since one that has as much memory as this one takes longer to start a program than that runs.
+const curlLoop = `
+  while IFS= read -r id; do
+    curl -sN -H 'Accept: text/event-stream' \${id:+-H "Last-Event-ID: $id"} "$1"
+    printf '\\0'
+  done`
+
+/** `curl -N` in a loop of a shell, to which the id of the last event is handed over. */
 export function curlClient(url: string, onPut: (data: string) => void): Disposable {
-  const closing = new AbortController()
-  let lastEventId: string | undefined
-  let child: ReturnType<typeof spawn> | undefined
-  const run = async (): Promise<void> => {
-    while (!closing.signal.aborted) {
-      const resume = lastEventId === undefined ? [] : ['-H', `Last-Event-ID: ${lastEventId}`]
-      child = spawn('curl', ['-sN', '-H', 'Accept: text/event-stream', ...resume, url], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-      })
-      let rest = ''
-      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-        const blocks = (rest + text).split('\n\n')
-        rest = blocks.pop() ?? ''
-        for (const block of blocks) {
-          lastEventId = /^id: (.*)$/m.exec(block)?.[1] ?? lastEventId
-          const data = /^event: put\ndata: (.*)$/m.exec(block)?.[1]
-          if (data !== undefined) onPut(data)
-        }
-      })
-      await once(child, 'close')
+  // A group of its own, which ends as one.
+  const child = spawn('sh', ['-c', curlLoop, 'sh', url], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  })
+  let lastEventId = ''
+  let rest = ''
+  child.stdin.on('error', () => {})
+  child.stdin.write('\n')
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    for (const [index, answer] of text.split('\0').entries()) {
+      // The one before has ended, and what it has begun does not count.
+      if (index > 0) {
+        rest = ''
+        child.stdin.write(`${lastEventId}\n`)
+      }
+      const blocks = (rest + answer).split('\n\n')
+      rest = blocks.pop() ?? ''
+      for (const block of blocks) {
+        lastEventId = /^id: (.*)$/m.exec(block)?.[1] ?? lastEventId
+        const data = /^event: put\ndata: (.*)$/m.exec(block)?.[1]
+        if (data !== undefined) onPut(data)
+      }
     }
-  }
-  void run()
+  })
   return {
     [Symbol.dispose]() {
-      closing.abort()
-      child?.kill()
+      child.stdout.removeAllListeners('data')
+      if (child.pid !== undefined) process.kill(-child.pid)
     },
   }
 }
