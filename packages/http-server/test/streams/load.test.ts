@@ -13,6 +13,7 @@ import { resolveStreamOptions } from '../../src/streams/stream-options.ts'
 import { MemoryTreeStore } from '@elkyn/tree'
 import { faultyStorage } from '../threads/faulty-store.ts'
 import { EventClient } from './event-client.ts'
+import type { ReceivedEvent } from './event-client.ts'
 import { Mirror, plain } from './mirror.ts'
 import { StreamServer, serverKinds } from './servers.ts'
 
@@ -34,6 +35,39 @@ describe.each(serverKinds)('streams under load (%s)', (kind) => {
       for (let number = known; number < 300; number++) {
         const { data } = await stream.next()
         expect(JSON.parse(data)).toEqual({ path: `/k${number}`, data: number })
+      }
+    }
+  })
+
+  test('clients that come back to more than one piece, while others write, miss nothing', async () => {
+    await using server = await StreamServer.start(kind)
+    const all = await server.open('/c.json')
+    await all.next()
+    let number = 0
+    const write = async (end: number): Promise<void> => {
+      const next = async (): Promise<void> => {
+        while (number < end) {
+          await server.send('PUT', `/c/k${number++}.json`, 'x'.repeat(700))
+        }
+      }
+      await Promise.all(Array.from({ length: 16 }, next))
+    }
+    await write(1200)
+    const events: ReceivedEvent[] = []
+    while (events.length < 1200) events.push(await all.next())
+    const writing = write(1500)
+    const behind = [0, 1, 1, 400, 1199]
+    const clients = await Promise.all(
+      behind.map(async (index) => {
+        const headers = { 'last-event-id': events[index]!.lastEventId }
+        return server.open('/c.json', { headers })
+      }),
+    )
+    await writing
+    while (events.length < 1500) events.push(await all.next())
+    for (const [index, client] of clients.entries()) {
+      for (const event of events.slice(behind[index]! + 1)) {
+        expect(await client.next()).toEqual(event)
       }
     }
   })
