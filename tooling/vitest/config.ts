@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './longest-first.ts'
 
 // Threads and programs that tests start run the sources as they are. Without a cache each of them strips the types
 // anew, in WebAssembly, which takes most of the time of such tests, and V8 now and then ends the process when many
@@ -19,6 +20,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Vitest would leave a core free, and `npm test` tests one package at a time.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', 'json'],
     outputFile: { json: 'test-results/vitest.json' },
     setupFiles: [new URL('./property-tests.ts', import.meta.url).pathname],
