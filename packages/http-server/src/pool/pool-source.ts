@@ -3,7 +3,6 @@ import type { Answer } from '../message.ts'
 import { Refusal } from '../refusal.ts'
 import { withPiece } from '../streams/piece-memory.ts'
 import type { PieceMemory } from '../streams/piece-memory.ts'
-import { ReadAhead } from '../streams/read-ahead.ts'
 import type { LargeValue, StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { OnChanges, StreamSource } from '../streams/stream-source.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
@@ -20,14 +19,12 @@ export class PoolSource implements StreamSource {
   readonly #readers: ReaderPool
   readonly #writer: WriterPool
   readonly #pieces: PieceMemory
-  readonly #ahead: ReadAhead
 
   /** @param pieces Memory that the readers see as well. */
   constructor(readers: ReaderPool, writer: WriterPool, pieces: PieceMemory) {
     this.#readers = readers
     this.#writer = writer
     this.#pieces = pieces
-    this.#ahead = new ReadAhead((job) => this.#run(job))
   }
 
   // The port closes with the thread at its other end, whatever that dies of.
@@ -59,11 +56,7 @@ export class PoolSource implements StreamSource {
     if (refusal !== undefined) throw new Refusal(refusal.status, refusal.message)
   }
 
-  run(job: StreamJob): Promise<StreamResult> {
-    return this.#ahead.run(job)
-  }
-
-  async #run(job: StreamJob): Promise<StreamResult> {
+  async run(job: StreamJob): Promise<StreamResult> {
     return withPiece(this.#pieces, job, async (piece) => {
       const result = await this.#readers.runStreamJob({ ...job, piece: piece?.number })
       return result instanceof Uint8Array ? parseStreamResult(result, piece?.bytes) : result

@@ -24,10 +24,6 @@ export interface StreamJob {
   readonly wantsWhole?: boolean
   /** Whether what was missed may come as one piece of framed events. */
   readonly wantsFramed?: boolean
-  /** So many changes behind that of `since` are known as well. What was missed is read from there, or not at all. */
-  readonly skip?: number
-  /** How many changes are looked at, with that which is known. Default: 2000. */
-  readonly most?: number
 }
 
 /** What there is to know of a result before its changes can be told. */
@@ -63,8 +59,6 @@ export interface StreamResult {
   readonly known?: Known | undefined
   /** There is more in the change log: ask again, from `id` on. */
   readonly isCut?: boolean
-  /** How many changes of the log were looked at, with that which is known. */
-  readonly changes?: number
   /** The value is too large for one piece, and not among the events: read it as blocks. */
   readonly isLarge?: boolean
 }
@@ -77,16 +71,7 @@ export interface LargeValue {
 }
 
 /** Changes that are looked through at once. */
-export const maxChanges = 2000
-
-/** The log does not say what comes behind changes that were to be skipped. */
-const unknown: StreamResult = {
-  sequence: -1,
-  id: undefined,
-  events: [],
-  isWhole: false,
-  isLost: true,
-}
+const maxChanges = 2000
 
 /**
  * Does a job in the calling thread, at once.
@@ -97,7 +82,6 @@ export function runStreamJob(store: TreeStore, job: StreamJob, lent?: Buffer): S
   if (isFollowed(job.target) && job.since !== undefined) {
     const result = missed(store, job, job.since, lent)
     if (result !== undefined) return result
-    if (job.skip !== undefined) return unknown
   }
   const snapshot = store.snapshot()
   try {
@@ -136,37 +120,35 @@ function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8A
 /** What was missed; `undefined` where the log does not say. */
 function missed(
   store: TreeStore,
-  { target, wantsFramed, skip = 0, most = maxChanges }: StreamJob,
+  { target, wantsFramed }: StreamJob,
   since: string,
   lent: Buffer | undefined,
 ): StreamResult | undefined {
   const { id, pairs } = parseEventId(since)
   const events = wantsFramed === true ? new FramedEvents(target, lent) : new EventCollector()
-  using cursor = changesFrom(store, id)
-  for (let left = skip; left > 0; left--) if (!cursor.next()) return undefined
-  let changes = 0
-  // Of the first one they have as much as the id says, or all of it where it was skipped to.
-  for (let known = skip > 0 ? Infinity : pairs; cursor.next(); known = 0) {
-    if (!addChange(events, cursor, target, known)) return undefined
-    changes++
-    if (events.length >= maxWholeBytes || changes >= most) break
+  using changes = changesFrom(store, id)
+  let count = 0
+  while (changes.next()) {
+    if (!addChange(events, changes, target, count === 0 ? pairs : 0)) return undefined
+    count++
+    if (events.length >= maxWholeBytes || count > maxChanges) break
   }
-  if (changes === 0) return undefined
-  const place = placeOf(cursor.change)
-  return { ...place, ...events.take(), isWhole: false, isCut: cursor.next(), changes }
+  if (count === 0) return undefined
+  const place = placeOf(changes.change)
+  return { ...place, ...events.take(), isWhole: false, isCut: changes.next() }
 }
 
 /** Adds what a change means, but for so many of its pairs. @returns false where the log does not say. */
 function addChange(
   events: FramedEvents | EventCollector,
-  cursor: ChangeCursor,
+  changes: ChangeCursor,
   { path, form }: StreamTarget,
-  known: number,
+  from: number,
 ): boolean {
-  if (known === 0 && events.addPair(cursor.pair)) return true
-  const { change } = cursor
-  if (known > 0 && known >= change.pairs.length) return true
-  const told = changeEvents(change, path, form, known)
+  if (from === 0 && events.addPair(changes.pair)) return true
+  const { change } = changes
+  if (from > 0 && from >= change.pairs.length) return true
+  const told = changeEvents(change, path, form, from)
   for (const event of told ?? []) events.add(event)
   return told !== undefined
 }

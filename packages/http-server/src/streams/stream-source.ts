@@ -12,7 +12,7 @@ export interface StreamSource {
   listen(onChanges: OnChanges, onLost: () => void): Promise<() => void>
   /** @throws {StreamRefusal} for a target that cannot be shown. */
   check(target: StreamTarget): Promise<void>
-  /** What it gives is no older than what was committed when it was called, where it is not cut. */
+  /** What it gives is no older than what was committed when it was called. */
   run(job: StreamJob): Promise<StreamResult>
   /** @throws {Refusal} 503 when too many are being read. */
   readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue>
