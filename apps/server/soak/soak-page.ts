@@ -28,13 +28,13 @@ ${new Date().toISOString().slice(0, 10)}, ${minutes} minutes, seed ${seed}; Node
 ${failures.length === 0 ? 'Nothing failed: the tree was that of the models, byte for byte, after each part and after a last start.' : `**${failures.length} failures**, listed below.`}
 
 ${table(
-  ['part', 'seconds', 'operations of clients', 'starts of the server', 'absences, shortest first'],
+  ['part', 'seconds', 'operations of clients', 'starts of the server', 'absences'],
   parts.map(({ name, ms, operations, starts, absences }) => [
     name,
     (ms / 1000).toFixed(0),
     String(operations),
     String(starts),
-    absenceList(absences),
+    absenceText(absences),
   ]),
 )}
 
@@ -61,12 +61,13 @@ ${table(
 ${failures.length === 0 ? '' : `\n## Failures\n\n${failures.map((failure) => `- ${failure}`).join('\n')}\n`}`
 }
 
-/** In milliseconds, each with the pause of the supervisor in it. */
-function absenceList(absences: readonly Absence[]): string {
-  return absences
-    .toSorted((a, b) => a.ms - b.ms)
-    .map(({ ms, pauseMs }) => (pauseMs === 0 ? `${ms} ms` : `${ms} ms (${pauseMs} paused)`))
-    .join(', ')
+/** How many there were and how long, with the pauses of the supervisor in them. */
+function absenceText(absences: readonly Absence[]): string {
+  const lengths = absences.map(({ ms }) => ms).toSorted((a, b) => a - b)
+  const [least, median, longest] = [lengths[0], lengths[lengths.length >> 1], lengths.at(-1)]
+  if (least === undefined) return ''
+  const paused = absences.filter(({ pauseMs }) => pauseMs > 0).length
+  return `${lengths.length}: ${least} to ${longest} ms, median ${median} ms; ${paused} with a pause`
 }
 
 function thinned(samples: readonly Sample[]): readonly Sample[] {
