@@ -19,8 +19,17 @@ export class Mirror {
     }
     const { path, data: value } = json as { readonly path: string; readonly data: unknown }
     if (event === 'put') this.#put(path, value)
-    else
-      for (const [key, child] of Object.entries(value as object)) this.#put(`${path}/${key}`, child)
+    else this.#patch(path, Object.entries(value as object))
+  }
+
+  /**
+   * A patch is one step: a node that loses all its children by it and gets others keeps its priority. `JSON.parse` has
+   * put numbers first, whatever the order was in which the members were sent.
+   */
+  #patch(path: string, members: readonly (readonly [string, unknown])[]): void {
+    const set = members.filter(([, child]) => child !== null)
+    const deleted = members.filter(([, child]) => child === null)
+    for (const [key, child] of [...set, ...deleted]) this.#put(`${path}/${key}`, child)
   }
 
   #put(path: string, value: unknown): void {
