@@ -197,8 +197,7 @@ export class ChangeLog {
   idOf(sequence: number, options: ReadOptions | undefined): string | undefined {
     if (sequence === 0) return this.#hasBeginning(options) ? `${this.#epoch}-0-0` : undefined
     using cursor = this.#cursor(this.#entriesFrom(sequence, options), sequence)
-    const change = cursor.next() ? cursor.change : undefined
-    return change?.sequence === sequence ? change.id : undefined
+    return cursor.next() && cursor.sequence === sequence ? cursor.id : undefined
   }
 
   #hasBeginning(options: ReadOptions | undefined): boolean {

@@ -1,5 +1,5 @@
 import type { Change, ChangeCursor, StoredPair } from '@elkyn/tree'
-import { writeChangeId } from './change-id.ts'
+import { changeId, writeChangeId } from './change-id.ts'
 import { Kind } from './entry.ts'
 import type { LogEntry } from './log-entry.ts'
 import {
@@ -63,6 +63,19 @@ export class LogCursor implements ChangeCursor, StoredPair {
     return new StoredChange(this.#entry, this.#sequence, this.#start, this.#end)
   }
 
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /** The id of the change, for whoever wants nothing else of it. */
+  get id(): string {
+    return changeId(this.#epoch, this.#sequence, this.#mark)
+  }
+
+  get #mark(): number {
+    return wordAt(this.bytes, this.#start + MARK_OFFSET)
+  }
+
   get pair(): StoredPair | undefined {
     return this.#isSolePair ? this : undefined
   }
@@ -72,8 +85,7 @@ export class LogCursor implements ChangeCursor, StoredPair {
   }
 
   writeId(target: Uint8Array, start: number): number {
-    const mark = wordAt(this.bytes, this.#start + MARK_OFFSET)
-    return writeChangeId(this.#epochBytes, this.#sequence, mark, target, start)
+    return writeChangeId(this.#epochBytes, this.#sequence, this.#mark, target, start)
   }
 
   [Symbol.dispose](): void {
