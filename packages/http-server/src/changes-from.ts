@@ -8,7 +8,6 @@ export function changesFrom(store: TreeStore, id: string): ChangeCursor {
 class ChangesInTurn implements ChangeCursor {
   readonly #changes: Iterator<Change>
   #change: Change | undefined
-  readonly pair: undefined
 
   constructor(changes: Iterable<Change>) {
     this.#changes = changes[Symbol.iterator]()
@@ -24,6 +23,10 @@ class ChangesInTurn implements ChangeCursor {
     const change = this.#change
     if (change === undefined) throw new TypeError('There is no change: none was gone to')
     return change
+  }
+
+  copyPairs(): number {
+    return 0
   }
 
   [Symbol.dispose](): void {

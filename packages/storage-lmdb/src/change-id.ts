@@ -1,3 +1,5 @@
+import { FixedBytes } from './fixed-bytes.ts'
+
 /** The id of a change: where it is in which history, and random bits that tell that from another one with its number. */
 export function changeId(epoch: string, sequence: number, mark: number): string {
   return `${epoch}-${sequence}-${hexOf(mark)}`
@@ -7,6 +9,11 @@ export function changeId(epoch: string, sequence: number, mark: number): string 
 export function sequenceIn(id: string): number {
   return Number(id.split('-')[1])
 }
+
+const dash = '-'.charCodeAt(0)
+const zero = '0'.charCodeAt(0)
+/** A number of 2 ** 53, a dash and a mark. */
+const maxNumbersBytes = 16 + 1 + 8
 
 const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
@@ -18,50 +25,75 @@ function hexOf(mark: number): string {
   return a + b + hexBytes[(bits >>> 8) & 255]! + hexBytes[bits & 255]!
 }
 
-const dash = '-'.charCodeAt(0)
-const zero = '0'.charCodeAt(0)
-const hexDigits = Buffer.from('0123456789abcdef')
+/** Two digits each, as they are written in two bytes, the first one in front. */
+const decimals = Uint16Array.from({ length: 100 }, (_, number) => {
+  const tens = Math.floor(number / 10)
+  return ((zero + tens) << 8) | (zero + number - tens * 10)
+})
+const hexadecimals = Uint16Array.from(hexBytes, (digits) => Buffer.from(digits).readUInt16BE())
 
 /**
- * Writes what {@link changeId} gives, whose text takes longer than all else that is sent of a change.
- *
- * @param epoch In ASCII.
- * @returns where it ends.
+ * Writes what {@link changeId} gives for one change after the other, whose texts take longer than all else that is
+ * sent of them. What is the same for a hundred of them is written at once.
  */
-export function writeChangeId(
-  epoch: Uint8Array,
-  sequence: number,
-  mark: number,
-  target: Uint8Array,
-  start: number,
-): number {
-  let at = start
-  // To begin `set()` takes longer than so few bytes.
-  for (let index = 0; index < epoch.length; index++) target[at++] = epoch[index]!
-  target[at++] = dash
-  at = writeDecimal(sequence, target, at)
-  target[at++] = dash
-  return writeHex(mark, target, at)
-}
+export class ChangeIdWriter {
+  readonly #before: Uint8Array
+  readonly #epoch: string
+  /** The number of the last id without its last two digits, and what stands in front of these. */
+  #hundreds = -1
+  #head: FixedBytes = new FixedBytes(new Uint8Array())
 
-function writeDecimal(number: number, target: Uint8Array, start: number): number {
-  let end = start + 1
-  for (let least = 10; least <= number; least *= 10) end++
-  let left = number
-  for (let at = end - 1; at >= start; at--) {
-    // Whole numbers are divided faster where they have 31 bits.
-    const rest = left > 0x7fff_ffff ? Math.floor(left / 10) : (left / 10) | 0
-    target[at] = zero + left - rest * 10
-    left = rest
+  /** @param before Is written before each. */
+  constructor(before: Uint8Array, epoch: string) {
+    this.#before = before
+    this.#epoch = epoch
   }
-  return end
+
+  /** Room for one, in bytes. */
+  get maxBytes(): number {
+    return this.#before.length + this.#epoch.length + maxNumbersBytes
+  }
+
+  /** @returns where it ends. */
+  write(sequence: number, mark: number, view: DataView, start: number): number {
+    const hundreds = Math.floor(sequence / 100)
+    if (hundreds !== this.#hundreds) this.#begin(hundreds)
+    const rest = sequence - hundreds * 100
+    let at = this.#head.put(view, start)
+    if (sequence < 10) {
+      view.setUint8(at++, zero + rest)
+    } else {
+      view.setUint16(at, decimals[rest]!)
+      at += 2
+    }
+    view.setUint8(at++, dash)
+    return putHex(mark, view, at)
+  }
+
+  #begin(hundreds: number): void {
+    const digits = hundreds === 0 ? '' : String(hundreds)
+    this.#head = new FixedBytes(
+      Buffer.concat([this.#before, Buffer.from(`${this.#epoch}-${digits}`)]),
+    )
+    this.#hundreds = hundreds
+  }
 }
 
-/** Without zeros in front. */
-function writeHex(bits: number, target: Uint8Array, start: number): number {
+/** Without zeros in front. @returns where it ends. */
+function putHex(mark: number, view: DataView, start: number): number {
+  if (mark >>> 28 === 0) return putShortHex(mark, view, start)
+  view.setUint16(start, hexadecimals[mark >>> 24]!)
+  view.setUint16(start + 2, hexadecimals[(mark >>> 16) & 255]!)
+  view.setUint16(start + 4, hexadecimals[(mark >>> 8) & 255]!)
+  view.setUint16(start + 6, hexadecimals[mark & 255]!)
+  return start + 8
+}
+
+function putShortHex(mark: number, view: DataView, start: number): number {
   let at = start
-  for (let shift = bits === 0 ? 0 : 28 - (Math.clz32(bits) & 28); shift >= 0; shift -= 4) {
-    target[at++] = hexDigits[(bits >>> shift) & 15]!
+  const highest = mark === 0 ? 0 : 28 - (Math.clz32(mark) & 28)
+  for (let shift = highest; shift >= 0; shift -= 4) {
+    view.setUint8(at++, hexadecimals[(mark >>> shift) & 15]! & 255)
   }
   return at
 }

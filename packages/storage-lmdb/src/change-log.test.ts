@@ -121,33 +121,97 @@ test('sealed changes come back as they were added', async () => {
   await expectAllBack(new Sealer(Buffer.alloc(32, 'key')))
 })
 
-test('a change of one plain value is there as bytes, which say the same', async () => {
+const ascii = (text: string) => Buffer.from(text)
+
+/** Tags that no path and no text of the arbitraries make when they meet. */
+const tags = {
+  beforePath: ascii('<path '),
+  beforeText: ascii('><text>'),
+  beforeOwnText: ascii('<own>'),
+  beforeId: ascii('#'),
+  behindId: ascii('>\n'),
+}
+const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) => (byte === 0x2e ? 1 : 0))
+
+/** What of a change at and below a path is copied, in those tags; `undefined` where it has to be read. */
+function copyOfChange({ id, pairs: [sole, ...others] }: Change, watched: string) {
+  if (others.length > 0 || sole?.value?.form !== 'plain') return undefined
+  const { path, value } = sole
+  // What lies above is to be read; and what only looks so, too.
+  if (watched.startsWith(path) && path !== watched) return undefined
+  if (!`${path}/`.startsWith(`${watched}/`)) return ''
+  const rest = path.slice(watched.length)
+  if (rest.includes('.')) return undefined
+  const place = rest === '' ? '<own>' : `<path ${rest}><text>`
+  return `${place}${value.text}#${id}>\n`
+}
+
+test('changes are copied as they were added, but for those that have to be read', async () => {
+  let copied = 0
   await fc.assert(
-    fc.asyncProperty(anyBatch, async (batch) => {
-      await using log = new LogFixture()
-      log.add(batch)
-      log.look((changes) => {
-        using cursor = changes.cursorAfter(0, undefined)
-        for (const change of changes.changesAfter(0, undefined)) {
-          expect(cursor.next()).toBe(true)
-          const { pair: stored } = cursor
-          expect(shown(cursor.change)).toEqual(shown(change))
-          const [{ path, value }] = change.pairs as [ChangePair]
-          expect(stored !== undefined).toBe(change.pairs.length === 1 && value?.form === 'plain')
-          if (stored === undefined) continue
-          const bytes = Buffer.from(stored.bytes)
-          expect(bytes.toString('utf8', stored.pathStart, stored.pathEnd)).toBe(path)
-          expect(bytes.toString('utf8', stored.pathEnd, stored.textEnd)).toBe(value?.text)
-          const target = Buffer.alloc(100)
-          expect(target.toString('latin1', 3, stored.writeId(target, 3))).toBe(change.id)
-        }
-        expect(cursor.next()).toBe(false)
-        expect(cursor.next()).toBe(false)
-        expect(cursor.change.sequence).toBe(changes.position(undefined).sequence)
-      })
-    }),
-    { numRuns: 50 },
+    fc.asyncProperty(
+      anyBatch.filter((batch) => batch.length > 0),
+      fc.nat(),
+      fc.nat(5),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 4, max: 300 }),
+      async (batch, chosen, levels, most, limit) => {
+        await using log = new LogFixture()
+        const added = log.add(batch)
+        const { path } = batch[chosen % batch.length]![0]!
+        const watched = path === '/' ? '' : path.split('/').slice(0, levels).join('/')
+        const frame = { ...tags, path: Buffer.from(watched), isSpecial }
+        const wanted = added.map((change) => copyOfChange(change, watched) ?? `read ${change.id}`)
+        const found: string[] = []
+        log.look((changes) => {
+          using cursor = changes.cursorAfter(0, undefined)
+          let next = 0
+          while (cursor.next()) {
+            const target = { bytes: Buffer.alloc(8), end: 3, limit, count: 0, wanted: 0 }
+            let done = cursor.copyPairs(frame, target, most)
+            if (done === 0 && target.wanted > 0) {
+              target.bytes = Buffer.alloc(target.wanted)
+              done = cursor.copyPairs(frame, target, most)
+            }
+            // What it wanted was enough.
+            expect(done === 0 && target.wanted > 0).toBe(false)
+            expect(done).toBeLessThanOrEqual(most)
+            const text = target.bytes.toString('utf8', 3, target.end)
+            expect(target.count).toBe(text.split('>\n').length - 1)
+            found.push(done === 0 ? `read ${cursor.id}` : text)
+            copied += target.count
+            next += Math.max(done, 1)
+            expect([cursor.sequence, shown(cursor.change)]).toEqual([next, shown(added[next - 1]!)])
+          }
+        })
+        expect(found.join('')).toBe(wanted.join(''))
+      },
+    ),
+    { numRuns: 200 },
   )
+  expect(copied).toBeGreaterThan(50)
+})
+
+test('copying stops behind the pair that reaches the limit, at the most, and before one for which there is no room', async () => {
+  await using log = new LogFixture()
+  const added = log.add(Array.from({ length: 9 }, () => [pair('x'.repeat(100))]))
+  const frame = { ...tags, path: Buffer.from('/a'), isSpecial }
+  const copy = (size: number, limit: number, most: number) =>
+    log.look((changes) => {
+      using cursor = changes.cursorAfter(0, undefined)
+      cursor.next()
+      const target = { bytes: Buffer.alloc(size), end: 0, limit, count: 0, wanted: 0 }
+      const done = cursor.copyPairs(frame, target, most)
+      expect(target.count).toBe(done)
+      const text = added.slice(0, done).map((change) => copyOfChange(change, '/a'))
+      expect(target.bytes.toString('utf8', 0, target.end)).toBe(text.join(''))
+      return { done, wanted: target.wanted > 0 }
+    })
+  expect(copy(4096, 4096, 20)).toEqual({ done: 9, wanted: false })
+  expect(copy(4096, 4096, 4)).toEqual({ done: 4, wanted: false })
+  expect(copy(4096, 200, 20)).toEqual({ done: 2, wanted: false })
+  expect(copy(500, 4096, 20)).toEqual({ done: 3, wanted: true })
+  expect(copy(50, 4096, 20)).toEqual({ done: 0, wanted: true })
 })
 
 test('each change is found by its number and by its id', async () => {

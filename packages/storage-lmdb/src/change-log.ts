@@ -40,7 +40,6 @@ export class ChangeLog {
   readonly #lmdb: Lmdb
   readonly #sealer: Sealer | undefined
   readonly #epoch: string
-  readonly #epochBytes: Uint8Array
   readonly #limits: LogLimits
   readonly #marks: Int32Array = new Int32Array(256)
   #nextMark = 256
@@ -53,7 +52,6 @@ export class ChangeLog {
   constructor(lmdb: Lmdb, epoch: string, limits: LogLimits, sealer: Sealer | undefined) {
     this.#lmdb = lmdb
     this.#epoch = epoch
-    this.#epochBytes = Buffer.from(epoch)
     this.#limits = limits
     this.#sealer = sealer
   }
@@ -163,7 +161,7 @@ export class ChangeLog {
   }
 
   #cursor(entries: Iterator<LogEntry, void>, from: number): LogCursor {
-    return new LogCursor(entries, this.#epoch, this.#epochBytes, from)
+    return new LogCursor(entries, this.#epoch, from)
   }
 
   #entriesFrom(

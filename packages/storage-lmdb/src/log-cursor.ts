@@ -1,14 +1,9 @@
-import type { Change, ChangeCursor, StoredPair } from '@elkyn/tree'
-import { changeId, writeChangeId } from './change-id.ts'
-import { Kind } from './entry.ts'
+import type { Change, ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
+import { changeId } from './change-id.ts'
 import type { LogEntry } from './log-entry.ts'
-import {
-  CHANGE_HEADER_BYTES,
-  HEADER_BYTES,
-  MARK_OFFSET,
-  PAIR_HEADER_BYTES,
-  UPDATE_BIT,
-} from './log-format.ts'
+import { HEADER_BYTES, MARK_OFFSET, UPDATE_BIT } from './log-format.ts'
+import { PairCopier } from './pair-copier.ts'
+import type { EntryPlace } from './pair-copier.ts'
 import { EntryBytes, StoredChange } from './stored-change.ts'
 
 const nothing = Buffer.alloc(0)
@@ -17,79 +12,60 @@ const nothing = Buffer.alloc(0)
  * Goes through the entries of the log change by change. To hand out an object for each takes longer than to
  * copy what is in it.
  */
-export class LogCursor implements ChangeCursor, StoredPair {
+export class LogCursor implements ChangeCursor {
   readonly #entries: Iterator<LogEntry, void>
   readonly #epoch: string
-  readonly #epochBytes: Uint8Array
   readonly #from: number
+  #bytes: Buffer = nothing
   #entry: EntryBytes | undefined
-  #sequence = 0
-  /** Where the change lies in its entry. */
-  #start = 0
-  #end = 0
-  #isSolePair = false
-  bytes: Buffer = nothing
-  pathStart = 0
-  pathEnd = 0
+  /** Where the change is in its entry. */
+  readonly #place: EntryPlace = { start: 0, end: 0, sequence: 0 }
+  #copier: PairCopier | undefined
 
   /**
    * @param entries From that on which holds the first change.
    * @param from Number of the first change.
    */
-  constructor(
-    entries: Iterator<LogEntry, void>,
-    epoch: string,
-    epochBytes: Uint8Array,
-    from: number,
-  ) {
+  constructor(entries: Iterator<LogEntry, void>, epoch: string, from: number) {
     this.#entries = entries
     this.#epoch = epoch
-    this.#epochBytes = epochBytes
     this.#from = from
   }
 
   next(): boolean {
-    if (this.#end === this.bytes.length && !this.#begin()) return false
+    const place = this.#place
+    if (place.end === this.#bytes.length && !this.#begin()) return false
     do {
-      this.#sequence++
-      this.#start = this.#end
-      this.#look()
-    } while (this.#sequence < this.#from)
+      place.sequence++
+      place.start = place.end
+      place.end += 4 + (this.#bytes.readInt32BE(place.start) & ~UPDATE_BIT)
+    } while (place.sequence < this.#from)
     return true
   }
 
   get change(): Change {
-    this.#entry ??= new EntryBytes(Buffer.from(this.bytes), this.#epoch)
-    return new StoredChange(this.#entry, this.#sequence, this.#start, this.#end)
+    const { start, end, sequence } = this.#place
+    this.#entry ??= new EntryBytes(Buffer.from(this.#bytes), this.#epoch)
+    return new StoredChange(this.#entry, sequence, start, end)
   }
 
   get sequence(): number {
-    return this.#sequence
+    return this.#place.sequence
   }
 
   /** The id of the change, for whoever wants nothing else of it. */
   get id(): string {
-    return changeId(this.#epoch, this.#sequence, this.#mark)
+    const { start, sequence } = this.#place
+    return changeId(this.#epoch, sequence, this.#bytes.readInt32BE(start + MARK_OFFSET))
   }
 
-  get #mark(): number {
-    return wordAt(this.bytes, this.#start + MARK_OFFSET)
-  }
-
-  get pair(): StoredPair | undefined {
-    return this.#isSolePair ? this : undefined
-  }
-
-  get textEnd(): number {
-    return this.#end
-  }
-
-  writeId(target: Uint8Array, start: number): number {
-    return writeChangeId(this.#epochBytes, this.#sequence, this.#mark, target, start)
+  copyPairs(frame: PairFrame, target: PairTarget, most: number): number {
+    if (this.#copier?.frame !== frame) this.#copier = new PairCopier(frame, this.#epoch)
+    return this.#copier.copy(this.#bytes, this.#place, target, most)
   }
 
   [Symbol.dispose](): void {
-    this.#end = this.bytes.length
+    this.#place.end = this.#bytes.length
     this.#entries.return?.()
   }
 
@@ -98,29 +74,10 @@ export class LogCursor implements ChangeCursor, StoredPair {
     const { done, value } = this.#entries.next()
     if (done === true) return false
     this.#entry = undefined
-    this.bytes = value.value
-    this.#sequence = value.first - 1
-    this.#end = HEADER_BYTES
+    this.#bytes = value.value
+    this.#place.sequence = value.first - 1
+    this.#place.end = HEADER_BYTES
     return true
-  }
-
-  /** Reads what the change at `#start` is. */
-  #look(): void {
-    const { bytes } = this
-    const start = this.#start
-    const head = wordAt(bytes, start)
-    const end = start + 4 + (head & ~UPDATE_BIT)
-    const pair = start + CHANGE_HEADER_BYTES
-    const pathStart = pair + PAIR_HEADER_BYTES
-    this.#end = end
-    this.#isSolePair = false
-    // The bit of an update is that of the sign.
-    if (head < 0 || pathStart > end || bytes[pair + 2] !== Kind.plain) return
-    const pathEnd = pathStart + ((bytes[pair]! << 8) | bytes[pair + 1]!)
-    if (pathEnd + wordAt(bytes, pair + 3) !== end) return
-    this.pathStart = pathStart
-    this.pathEnd = pathEnd
-    this.#isSolePair = true
   }
 }
 
@@ -145,9 +102,4 @@ export class CursorChanges implements IterableIterator<Change, undefined, undefi
   [Symbol.iterator](): this {
     return this
   }
-}
-
-/** The four bytes there as a signed number. `readInt32BE()` checks what needs no check here. */
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }

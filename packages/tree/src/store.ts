@@ -233,21 +233,42 @@ export interface ChangeCursor extends Disposable {
   /** The change that it is at. */
   readonly change: Change
   /**
-   * The only pair of that change as bytes, where it is no more than one in plain form. What this gives is to be
-   * looked at before the next call of {@link next}.
+   * Writes what the change that it is at and those behind it say, and goes to the last one that it is done with. It stops
+   * before a change that is no more than one pair in plain form, or whose path has to be read to be written or to know
+   * where it is; where there is no room; and anywhere else, because not all are in one place.
+   *
+   * @param most Changes to be done with, at least 1.
+   * @returns with how many it is done: those elsewhere are, too. 0: not even with the one that it is at.
    */
-  readonly pair: StoredPair | undefined
+  copyPairs(frame: PairFrame, target: PairTarget, most: number): number
 }
 
-/** A pair as UTF-8: its path, and behind it the canonical text of its value, in plain form. */
-export interface StoredPair {
+/** What is written of pairs, all in UTF-8: path, text and id of each, and what stands around them. */
+export interface PairFrame {
+  /** Pairs here and below are written, with their paths from here on. Empty for the root. */
+  readonly path: Uint8Array
+  readonly beforePath: Uint8Array
+  /** Before the canonical text of the value, in plain form. */
+  readonly beforeText: Uint8Array
+  /** Instead of these two and the path, where a pair is at `path` itself. */
+  readonly beforeOwnText: Uint8Array
+  readonly beforeId: Uint8Array
+  readonly behindId: Uint8Array
+  /** 1 for each byte that is not written as it is in a path. */
+  readonly isSpecial: Uint8Array
+}
+
+/** Memory that pairs are written to. */
+export interface PairTarget {
   readonly bytes: Uint8Array
-  readonly pathStart: number
-  /** Where the path ends, and the text begins. */
-  readonly pathEnd: number
-  readonly textEnd: number
-  /** Writes the id of its change, which has up to 64 bytes. @returns where it ends. */
-  writeId(target: Uint8Array, start: number): number
+  /** Where the next one begins. */
+  end: number
+  /** Behind the pair that reaches this it stops. */
+  readonly limit: number
+  /** Pairs that were written. */
+  count: number
+  /** How long `bytes` would have to be for the pair before which it stopped; 0 where it didn't for that. */
+  wanted: number
 }
 
 /** Takes JSON bytes as they arrive, checks them and stores what is large without holding it. */

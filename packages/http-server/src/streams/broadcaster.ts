@@ -3,7 +3,7 @@ import type { Log } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { changeEvents } from './change-events.ts'
 import type { StreamClient } from './stream-client.ts'
-import { maxWholeBytes } from './framed-events.ts'
+import { maxFramedBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import type { StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
@@ -35,8 +35,8 @@ const retryDelaysMs = [50, 250, 1000] as const
 /** How long to wait where too much is being read, in milliseconds. */
 const busyDelayMs = 100
 
-/** With so little that a client has not taken, the next piece of what it missed is always read. */
-const leastAheadBytes = 64 * 1024
+/** With so little that a client has not taken, the next piece of what it missed is read. */
+const aheadBytes = 64 * 1024
 
 /**
  * Brings what happens in one tree to those who watch parts of it: each change once and in order, after
@@ -46,6 +46,8 @@ export class Broadcaster {
   readonly #source: StreamSource
   readonly #options: BroadcasterOptions
   readonly #meter: StreamMeter
+  /** Bytes of a piece of what was missed: it waits for a client as events do. */
+  readonly #framedBytes: number
   readonly #topics = new Map<string, Topic>()
   readonly #tree = new TopicTree<Topic>()
   #state: 'idle' | 'starting' | 'listening' | 'closed' = 'idle'
@@ -66,6 +68,7 @@ export class Broadcaster {
     this.#source = source
     this.#options = options
     this.#meter = meter
+    this.#framedBytes = Math.min(Math.max(options.maxKeptBytes, aheadBytes), maxFramedBytes)
   }
 
   /** @param since Id of the event behind which it goes on. */
@@ -88,6 +91,8 @@ export class Broadcaster {
     this.#meter.subscriptions++
     this.#listen()
     this.#read(subscriber, since)
+    // Others may come back from the same place in this turn: they are read for together, but for the first one.
+    if (since !== undefined && this.#readings === 0) this.#beginReadings()
     return subscriber
   }
 
@@ -147,7 +152,9 @@ export class Broadcaster {
   #listen(): void {
     if (this.#state !== 'idle') return
     this.#state = 'starting'
-    void this.#beginListening(++this.#round)
+    const round = ++this.#round
+    // What the subscriber has missed is asked for first.
+    queueMicrotask(() => void this.#beginListening(round))
   }
 
   async #beginListening(round: number): Promise<void> {
@@ -328,9 +335,10 @@ export class Broadcaster {
     topic.readings++
     try {
       const isHeard = this.#state === 'listening'
-      const wantsFramed = subscribers.every(({ name }) => name === undefined)
-      const job = { target: topic.target, since, wantsFramed }
-      const read = await this.#attempt(() => this.#source.run(job))
+      const job = { target: topic.target, since }
+      const isFramed = subscribers.every(({ name }) => name === undefined)
+      const framing = isFramed ? { framedBytes: this.#framedBytes } : {}
+      const read = await this.#attempt(() => this.#source.run({ ...job, ...framing }))
       if (this.#state === 'closed') return
       this.#delivered(group, isHeard ? read : { ...read, isCut: true })
     } catch (error) {
@@ -348,22 +356,17 @@ export class Broadcaster {
     }
     const frames = framesOf(result.events, result.sequence)
     const { framed = { count: frames.length, bytes: joined(frames) } } = result
-    const { length } = framed.bytes
-    if (result.isCut === true) {
-      // The next piece is read while this one is sent.
-      for (const subscriber of takers) this.#readOn(subscriber, result.id, length)
-      this.#beginReadings()
-    }
-    const piece = length === 0 ? undefined : forAll(framed, takers.length)
+    const piece = framed.bytes.length === 0 ? undefined : forAll(framed, takers.length)
     for (const subscriber of takers) {
       const { client, name, topic } = subscriber
       if (name !== undefined) for (const frame of frames) this.#send(subscriber, frame)
       else if (piece !== undefined) client.sendEvents(piece)
       subscriber.reached(result)
-      if (result.isCut === true) continue
-      if (topic.isFollowed) this.#joinFollowed(subscriber)
+      if (result.isCut === true) this.#readOn(subscriber, result.id)
+      else if (topic.isFollowed) this.#joinFollowed(subscriber)
       else this.#joinEvaluated(subscriber, result)
     }
+    if (result.isCut === true) this.#beginReadings()
   }
 
   /** Whether a subscriber still wants what was read for it, and can be sent it now. */
@@ -383,10 +386,9 @@ export class Broadcaster {
     else this.#meter.resumes++
   }
 
-  /** Reads the next piece of what was missed, when the client has room for it behind the last one. */
-  #readOn(subscriber: Subscriber, since: string | undefined, sentBytes: number): void {
-    const room = this.#options.maxKeptBytes - 2 * maxWholeBytes
-    if (subscriber.client.pendingBytes + sentBytes < Math.max(room, leastAheadBytes + sentBytes)) {
+  /** Reads the next piece of what was missed, when the system has taken nearly all of the last one. */
+  #readOn(subscriber: Subscriber, since: string | undefined): void {
+    if (subscriber.client.pendingBytes < aheadBytes) {
       this.#read(subscriber, since)
       return
     }

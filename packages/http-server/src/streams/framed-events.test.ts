@@ -7,6 +7,7 @@ import type { TreeWrite } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonEventText } from './event-frame.ts'
+import { maxFramedBytes } from './framed-events.ts'
 import { runStreamJob } from './stream-job.ts'
 import type { StreamJob } from './stream-job.ts'
 
@@ -57,7 +58,7 @@ test('what was missed is the same framed as told one by one', async () => {
         store.commit(writes)
         const job: StreamJob = { target: { path: watched, shownPath: watched, form }, since }
         const { events, ...told } = runStreamJob(store, job)
-        const { framed, ...rest } = runStreamJob(store, { ...job, wantsFramed: true })
+        const { framed, ...rest } = runStreamJob(store, { ...job, framedBytes: maxFramedBytes })
         const texts = events.map(({ name, json: data, id }) =>
           jsonEventText(name!, Buffer.from(data).toString(), id!),
         )

@@ -1,5 +1,5 @@
 import { rootPath } from '@elkyn/tree'
-import type { StoredPair } from '@elkyn/tree'
+import type { ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
 import type { ChangeEvent } from './change-events.ts'
 import { jsonEventText } from './event-frame.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -14,8 +14,14 @@ export interface FramedPiece {
   readonly release?: (() => void) | undefined
 }
 
-/** Bytes of events, or of a value, that are held in one piece. */
+/** Bytes of a value that are held in one piece. */
 export const maxWholeBytes: number = 256 * 1024
+
+/**
+ * Bytes of events that are framed in one piece; the last of them may reach beyond. To frame so many takes about as long as
+ * a thread may work for one client before others come, and each further piece costs that it is asked for.
+ */
+export const maxFramedBytes: number = 1024 * 1024
 
 /** Fewer bytes are not worth the memory that is lent for them: they are copied out of it. */
 export const minLentBytes: number = 32 * 1024
@@ -23,19 +29,11 @@ export const minLentBytes: number = 32 * 1024
 /** Most who come back have missed no more. */
 const firstBytes = 4096
 
-/** How much it will be about, unless it is very little: an event goes in whole. */
-const likelyBytes = maxWholeBytes + 16 * 1024
+/** How much more a piece may be, which ends with a whole event, unless that is large. */
+export const likelyExcess: number = 16 * 1024
 
-/** Room for the id of an event, and for what is around that, path and text. */
-const frameBytes = 128
-
-// Looked up once: to ask for the global takes as long as to copy an event.
-const { copy } = Buffer.prototype
-
-const slash = '/'.charCodeAt(0)
 const beforePath = Buffer.from('event: put\ndata: {"path":"')
 const beforeText = Buffer.from('","data":')
-/** Both around the path of what is watched itself. */
 const beforeOwnText = Buffer.from('event: put\ndata: {"path":"/","data":')
 const beforeId = Buffer.from('}\nid: ')
 const behindId = Buffer.from('\n\n')
@@ -51,101 +49,87 @@ const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
  * several times as long as to send them.
  */
 export class FramedEvents {
-  /** The watched path as it begins those below it: that of the root is not to be seen there. */
-  readonly #watched: Buffer
-  /** Whether values are shown as they are stored, which arrays are not in `export`. */
-  readonly #isPlain: boolean
+  /** How pairs are copied; `undefined` where values are not shown as they are stored, which arrays are not in `export`. */
+  readonly #frame: PairFrame | undefined
   readonly #lent: Buffer | undefined
-  // Memory of its own, so that another thread can be given it instead of a copy.
-  #bytes: Buffer = Buffer.allocUnsafeSlow(firstBytes)
-  #end = 0
-  #count = 0
+  readonly #target: FramedTarget
 
-  /** @param lent Memory that is used as far as it goes, unless it is very little. Default: none. */
-  constructor({ path, form }: StreamTarget, lent?: Buffer) {
-    this.#isPlain = form === 'plain'
-    this.#watched = Buffer.from(path === rootPath ? '' : path)
+  /**
+   * @param limit Bytes with which a piece is full.
+   * @param lent Memory that is used as far as it goes, unless it is very little. Default: none.
+   */
+  constructor({ path, form }: StreamTarget, limit: number, lent?: Buffer) {
+    // The watched path as it begins those below it: that of the root is not to be seen there.
+    const watched = Buffer.from(path === rootPath ? '' : path)
+    const frame = { beforePath, beforeText, beforeOwnText, beforeId, behindId, isSpecial }
+    this.#frame = form === 'plain' ? { path: watched, ...frame } : undefined
+    this.#target = new FramedTarget(limit)
     this.#lent = lent
   }
 
-  /** Bytes so far. */
-  get length(): number {
-    return this.#end
+  /** Whether a piece is full. */
+  get isFull(): boolean {
+    return this.#target.end >= this.#target.limit
   }
 
   add({ name, json, id }: ChangeEvent): void {
+    const target = this.#target
     const block = jsonEventText(name, json, id)
-    this.#reserve(block.length * 3)
-    this.#end += this.#bytes.write(block, this.#end)
-    this.#count++
+    this.#reserve(target.end + block.length * 3)
+    target.end += target.bytes.write(block, target.end)
+    target.count++
   }
 
-  /** Adds what the only pair of a change means, if anything. @returns false where it has to be read to know. */
-  addPair(pair: StoredPair | undefined): boolean {
-    if (pair === undefined || !this.#isPlain) return false
-    const bearing = this.#bearingOf(pair)
-    if (bearing !== 'below') return bearing === 'elsewhere'
-    const { bytes, pathStart, pathEnd, textEnd } = pair
-    this.#reserve(textEnd - pathStart + frameBytes)
-    const from = pathStart + this.#watched.length
-    const target = this.#bytes
-    let at = this.#end
-    if (from === pathEnd) {
-      at = put(beforeOwnText, target, at)
-    } else {
-      at = put(beforePath, target, at)
-      for (let place = from; place < pathEnd; place++) {
-        const byte = bytes[place]!
-        if (isSpecial[byte] === 1) return false
-        target[at++] = byte
-      }
-      at = put(beforeText, target, at)
-    }
-    at += copy.call(bytes, target, at, pathEnd, textEnd)
-    at = put(beforeId, target, at)
-    at = pair.writeId(target, at)
-    this.#end = put(behindId, target, at)
-    this.#count++
-    return true
+  /**
+   * Adds what the change means that the cursor is at, and what those behind it mean, as far as that needs no
+   * reading of them.
+   * @param most Changes that are added.
+   * @returns how many they are. 0: the one that it is at has to be read.
+   */
+  addCopied(changes: ChangeCursor, most: number): number {
+    if (this.#frame === undefined) return 0
+    const target = this.#target
+    const done = changes.copyPairs(this.#frame, target, most)
+    if (done > 0 || target.wanted === 0) return done
+    this.#reserve(target.wanted)
+    return changes.copyPairs(this.#frame, target, most)
   }
 
   take(): { readonly events: readonly []; readonly framed: FramedPiece } {
-    const bytes = this.#bytes.subarray(0, this.#end)
-    const isInLent = this.#bytes === this.#lent
-    const isLent = isInLent && bytes.length >= minLentBytes
+    const { bytes: memory, end, count } = this.#target
+    const bytes = memory.subarray(0, end)
+    const isInLent = memory === this.#lent
+    const isLent = isInLent && end >= minLentBytes
     const own = isInLent && !isLent ? Buffer.from(bytes) : bytes
-    return { events: [], framed: { count: this.#count, bytes: own, isLent } }
+    return { events: [], framed: { count, bytes: own, isLent } }
   }
 
-  /** Where a pair lies; `unknown` where its path has to be read for that. */
-  #bearingOf({ bytes, pathStart, pathEnd }: StoredPair): 'below' | 'elsewhere' | 'unknown' {
-    const watched = this.#watched
-    const length = Math.min(watched.length, pathEnd - pathStart)
-    for (let index = length - 1; index >= 0; index--) {
-      if (bytes[pathStart + index] !== watched[index]) return 'elsewhere'
-    }
-    if (length < watched.length) return 'unknown'
-    const end = pathStart + length
-    return end === pathEnd || bytes[end] === slash ? 'below' : 'elsewhere'
-  }
-
-  #reserve(more: number): void {
-    const length = this.#end + more
-    if (length <= this.#bytes.length) return
+  #reserve(length: number): void {
+    const target = this.#target
+    if (length <= target.bytes.length) return
     const larger = this.#larger(length)
-    this.#bytes.copy(larger, 0, 0, this.#end)
-    this.#bytes = larger
+    target.bytes.copy(larger, 0, 0, target.end)
+    target.bytes = larger
   }
 
   #larger(length: number): Buffer {
     const lent = this.#lent
     if (lent !== undefined && length <= lent.length) return lent
-    return Buffer.allocUnsafeSlow(Math.max(length, likelyBytes, 2 * this.#bytes.length))
+    const { bytes, limit } = this.#target
+    return Buffer.allocUnsafeSlow(Math.max(length, limit + likelyExcess, 2 * bytes.length))
   }
 }
 
-/** Copies a few bytes: to begin `set()` takes longer. @returns where they end. */
-function put(bytes: Uint8Array, target: Uint8Array, start: number): number {
-  for (let index = 0; index < bytes.length; index++) target[start + index] = bytes[index]!
-  return start + bytes.length
+/** Where the events of a piece are gathered. */
+class FramedTarget implements PairTarget {
+  // Memory of its own, so that another thread can be given it instead of a copy.
+  bytes: Buffer = Buffer.allocUnsafeSlow(firstBytes)
+  end = 0
+  readonly limit: number
+  count = 0
+  wanted = 0
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
 }

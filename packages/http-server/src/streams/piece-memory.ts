@@ -1,11 +1,11 @@
-import { maxWholeBytes } from './framed-events.ts'
+import { likelyExcess, maxFramedBytes } from './framed-events.ts'
 import type { StreamJob, StreamResult } from './stream-job.ts'
 
 /** How many pieces there are: four clients that take as fast as they are sent, or more that are nearly done. */
 const count = 16
 
 /** An event goes in whole, so that a piece may be longer than where it is cut. */
-const bytesEach = maxWholeBytes + 16 * 1024
+const bytesEach = maxFramedBytes + likelyExcess
 
 /**
  * Memory for pieces of events on their way to clients, used again and again: fresh memory for each has to be cleared by
@@ -42,10 +42,10 @@ export function pieceAt(buffer: SharedArrayBuffer, number: number): Buffer {
 /** Does a job with a piece for what it frames, if there is one, which is given back when that has left or there is none. */
 export async function withPiece(
   memory: PieceMemory,
-  { wantsFramed, since }: StreamJob,
+  { framedBytes, since }: StreamJob,
   run: (piece: MemoryPiece | undefined) => StreamResult | Promise<StreamResult>,
 ): Promise<StreamResult> {
-  const piece = wantsFramed === true && since !== undefined ? memory.take() : undefined
+  const piece = framedBytes !== undefined && since !== undefined ? memory.take() : undefined
   if (piece === undefined) return run(undefined)
   let isLent = false
   try {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { childPath, parseEventId } from '@elkyn/tree'
-import type { Change, ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
+import type { Change, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { nullBlocks } from '../response.ts'
@@ -22,8 +22,8 @@ export interface StreamJob {
   readonly known?: Known | undefined
   /** Whether somebody else waits for the whole, too. */
   readonly wantsWhole?: boolean
-  /** Whether what was missed may come as one piece of framed events. */
-  readonly wantsFramed?: boolean
+  /** What was missed may come as one piece of framed events, of about so many bytes at most. Default: it may not. */
+  readonly framedBytes?: number
 }
 
 /** What there is to know of a result before its changes can be told. */
@@ -70,8 +70,14 @@ export interface LargeValue {
   readonly blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
-/** Changes that are looked through at once. */
+/** Changes that are looked through at once, where each is read. */
 const maxChanges = 2000
+
+/** To read a change takes as long as to copy so many. */
+const readEffort = 8
+
+/** Changes that are copied at once. */
+const maxCopied = maxChanges * readEffort
 
 /**
  * Does a job in the calling thread, at once.
@@ -120,18 +126,24 @@ function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8A
 /** What was missed; `undefined` where the log does not say. */
 function missed(
   store: TreeStore,
-  { target, wantsFramed }: StreamJob,
+  { target, framedBytes }: StreamJob,
   since: string,
   lent: Buffer | undefined,
 ): StreamResult | undefined {
   const { id, pairs } = parseEventId(since)
-  const events = wantsFramed === true ? new FramedEvents(target, lent) : new EventCollector()
+  const events =
+    framedBytes === undefined ? new EventCollector() : new FramedEvents(target, framedBytes, lent)
   using changes = changesFrom(store, id)
   let count = 0
+  let effort = 0
   while (changes.next()) {
-    if (!addChange(events, changes, target, count === 0 ? pairs : 0)) return undefined
-    count++
-    if (events.length >= maxWholeBytes || count > maxChanges) break
+    // The first one may have been told in part.
+    const skipped = count === 0 ? pairs : 0
+    const copied = skipped === 0 ? events.addCopied(changes, maxCopied - effort) : 0
+    if (copied === 0 && !addChange(events, changes.change, target, skipped)) return undefined
+    count += Math.max(copied, 1)
+    effort += copied === 0 ? readEffort : copied
+    if (events.isFull || effort >= maxCopied) break
   }
   if (count === 0) return undefined
   const place = placeOf(changes.change)
@@ -141,12 +153,10 @@ function missed(
 /** Adds what a change means, but for so many of its pairs. @returns false where the log does not say. */
 function addChange(
   events: FramedEvents | EventCollector,
-  changes: ChangeCursor,
+  change: Change,
   { path, form }: StreamTarget,
   from: number,
 ): boolean {
-  if (from === 0 && events.addPair(changes.pair)) return true
-  const { change } = changes
   if (from > 0 && from >= change.pairs.length) return true
   const told = changeEvents(change, path, form, from)
   for (const event of told ?? []) events.add(event)
@@ -156,16 +166,20 @@ function addChange(
 /** Gathers events one by one, for clients that are told more than these. */
 class EventCollector {
   readonly #events: StreamEvent[] = []
-  length = 0
+  #length = 0
+
+  get isFull(): boolean {
+    return this.#length >= maxWholeBytes
+  }
 
   add({ name, json, id }: ChangeEvent): void {
     const bytes = Buffer.from(json)
-    this.length += bytes.length
+    this.#length += bytes.length
     this.#events.push({ name, json: bytes, id })
   }
 
-  addPair(): boolean {
-    return false
+  addCopied(): number {
+    return 0
   }
 
   take(): Pick<StreamResult, 'events'> {

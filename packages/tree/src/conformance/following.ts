@@ -1,6 +1,6 @@
 import { eventIdInside } from '../event-id.ts'
 import { rootPath } from '../path.ts'
-import type { TreeStore } from '../store.ts'
+import type { PairFrame, TreeStore } from '../store.ts'
 import { at, commit, put, record, set, shown } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
@@ -89,6 +89,19 @@ function described(store: TreeStore, id: string): unknown[] {
   return Array.from(store.changesFrom(id), describedChange)
 }
 
+const space = new TextEncoder().encode(' ')
+
+/** Writes paths, texts and ids of all pairs, with a space in between. */
+const spaced: PairFrame = {
+  path: new Uint8Array(),
+  beforePath: new Uint8Array(),
+  beforeText: space,
+  beforeOwnText: space,
+  beforeId: space,
+  behindId: new Uint8Array(),
+  isSpecial: new Uint8Array(256),
+}
+
 /** The same by a cursor; `undefined` for stores that have none. */
 function stepped(store: TreeStore, id: string): unknown[] | undefined {
   using cursor = store.cursorFrom?.(id)
@@ -96,10 +109,12 @@ function stepped(store: TreeStore, id: string): unknown[] | undefined {
   const changes: unknown[] = []
   const decoder = new TextDecoder()
   while (cursor.next()) {
-    const { change, pair } = cursor
+    const target = { bytes: new Uint8Array(1024), end: 0, limit: 1024, count: 0, wanted: 0 }
+    const done = cursor.copyPairs(spaced, target, 1)
+    const { change } = cursor
     const [sole] = change.pairs
-    const text = pair && decoder.decode(pair.bytes.slice(pair.pathStart, pair.textEnd))
-    if (text !== undefined && text !== `${sole?.path}${sole?.value?.text}`) changes.push(text)
+    const text = decoder.decode(target.bytes.slice(0, target.end))
+    if (done === 1 && text !== `${sole?.path} ${sole?.value?.text} ${change.id}`) changes.push(text)
     changes.push(describedChange(change))
   }
   return changes

@@ -1,0 +1,142 @@
+import type { PairFrame, PairTarget } from '@elkyn/tree'
+import { ChangeIdWriter } from './change-id.ts'
+import { copyInto } from './copy-bytes.ts'
+import { Kind } from './entry.ts'
+import { FixedBytes } from './fixed-bytes.ts'
+import { CHANGE_HEADER_BYTES, MARK_OFFSET, PAIR_HEADER_BYTES, UPDATE_BIT } from './log-format.ts'
+
+const slash = '/'.charCodeAt(0)
+
+/** Fewer bytes are copied here: to begin a native copy takes longer. */
+const minNativeBytes = 64
+
+/** Where a copy has got to in an entry of the log: the change that it is at. */
+export interface EntryPlace {
+  start: number
+  end: number
+  sequence: number
+}
+
+/**
+ * Copies changes out of entries of the log into what is sent of them. Most are one pair whose text lies there as it
+ * goes out; to read one and to write it again takes ten times as long as to copy it, and to ask an object for each
+ * of its parts twice as long. So this is one loop over bytes, and what does not change is written in words.
+ */
+export class PairCopier {
+  readonly frame: PairFrame
+  readonly #beforePath: FixedBytes
+  readonly #beforeText: FixedBytes
+  readonly #beforeOwnText: FixedBytes
+  readonly #ids: ChangeIdWriter
+  readonly #behindId: FixedBytes
+  /** Room for all that is not path and text. */
+  readonly #frameBytes: number
+
+  /** @param epoch How ids begin. */
+  constructor(frame: PairFrame, epoch: string) {
+    this.frame = frame
+    this.#beforePath = new FixedBytes(frame.beforePath)
+    this.#beforeText = new FixedBytes(frame.beforeText)
+    this.#beforeOwnText = new FixedBytes(frame.beforeOwnText)
+    this.#ids = new ChangeIdWriter(frame.beforeId, epoch)
+    this.#behindId = new FixedBytes(frame.behindId)
+    this.#frameBytes =
+      frame.beforePath.length +
+      frame.beforeText.length +
+      frame.beforeOwnText.length +
+      this.#ids.maxBytes +
+      frame.behindId.length
+  }
+
+  /**
+   * Copies from the change at `place` on, as {@link ChangeCursor.copyPairs} says, up to the end of the entry.
+   *
+   * @param entry The whole of it.
+   * @param place Is moved to the last change that it is done with.
+   */
+  copy(entry: Buffer, place: EntryPlace, target: PairTarget, most: number): number {
+    const watched = this.frame.path
+    const { bytes, limit } = target
+    const source = new DataView(entry.buffer, entry.byteOffset, entry.length)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    let { start, sequence } = place
+    let at = target.end
+    let done = 0
+    target.wanted = 0
+    while (done < most && at < limit && start < entry.length) {
+      const head = source.getInt32(start)
+      const end = start + 4 + (head & ~UPDATE_BIT)
+      const pair = start + CHANGE_HEADER_BYTES
+      const pathStart = pair + PAIR_HEADER_BYTES
+      // The bit of an update is that of the sign.
+      if (head < 0 || pathStart > end || entry[pair + 2] !== Kind.plain) break
+      const pathEnd = pathStart + source.getUint16(pair)
+      if (pathEnd + source.getInt32(pair + 3) !== end) break
+
+      const bearing = bearingOf(entry, pathStart, pathEnd, watched)
+      if (bearing === Bearing.Unknown) break
+      if (bearing === Bearing.Below) {
+        const wanted = at + end - pathStart + this.#frameBytes
+        if (wanted > bytes.length) {
+          target.wanted = wanted
+          break
+        }
+        let next = this.#putPlace(entry, pathStart + watched.length, pathEnd, view, at)
+        if (next < 0) break
+        next = putBytes(entry, pathEnd, end, bytes, next)
+        next = this.#ids.write(sequence, source.getInt32(start + MARK_OFFSET), view, next)
+        at = this.#behindId.put(view, next)
+        target.count++
+      }
+      done++
+      place.start = start
+      place.end = end
+      place.sequence = sequence
+      start = end
+      sequence++
+    }
+    target.end = at
+    return done
+  }
+
+  /** Writes what stands before the text. @returns where it ends; less than 0 where the path cannot be written as it is. */
+  #putPlace(entry: Uint8Array, start: number, end: number, view: DataView, at: number): number {
+    if (start === end) return this.#beforeOwnText.put(view, at)
+    const { isSpecial } = this.frame
+    let next = this.#beforePath.put(view, at)
+    for (let index = start; index < end; index++) {
+      const byte = entry[index]!
+      if (isSpecial[byte] === 1) return -1
+      view.setUint8(next++, byte)
+    }
+    return this.#beforeText.put(view, next)
+  }
+}
+
+const Bearing = { Below: 0, Elsewhere: 1, Unknown: 2 } as const
+
+/** Where the path in these bytes is, seen from the watched one: that may lie below it, or it only begins the same. */
+function bearingOf(bytes: Uint8Array, start: number, end: number, watched: Uint8Array): number {
+  const length = Math.min(watched.length, end - start)
+  // Paths that differ often begin the same.
+  for (let index = length - 1; index >= 0; index--) {
+    if (bytes[start + index] !== watched[index]) return Bearing.Elsewhere
+  }
+  if (length < watched.length) return Bearing.Unknown
+  const next = start + length
+  return next === end || bytes[next] === slash ? Bearing.Below : Bearing.Elsewhere
+}
+
+/** @returns where they end. */
+function putBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  const length = end - start
+  if (length >= minNativeBytes) copyInto(source, start, end, target, at)
+  else for (let index = 0; index < length; index++) target[at + index] = source[start + index]!
+  return at + length
+}
