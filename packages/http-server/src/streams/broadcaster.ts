@@ -2,14 +2,19 @@ import type { Change } from '@elkyn/tree'
 import type { Log } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { changeEvents } from './change-events.ts'
-import type { StreamClient } from './stream-client.ts'
+import { ChangeListener } from './change-listener.ts'
+import { EventSender } from './event-sender.ts'
+import type { EventSenderHooks } from './event-sender.ts'
 import { maxFramedBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
+import { ReadingQueue } from './reading-queue.ts'
+import type { StreamClient } from './stream-client.ts'
 import type { StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamSource } from './stream-source.ts'
 import { watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
+import { Timers } from './timers.ts'
 import { TopicTree } from './topic-tree.ts'
 import { Frame, Gap, Subscriber, Topic, joined } from './topic.ts'
 import type { Position, ReadGroup } from './topic.ts'
@@ -19,18 +24,6 @@ export interface BroadcasterOptions {
   readonly maxKeptBytes: number
   readonly log: Log
 }
-
-/** Readings at one time, of all topics. */
-const maxReadings = 32
-
-/** How long one turn of the event loop may be spent on sending, in milliseconds. */
-const turnMs = 1
-
-/** Clients that are sent something between two looks at the clock. */
-const clientsAtOnce = 16
-
-/** How long to wait before a reading that failed is tried again, and how often, in milliseconds. */
-const retryDelaysMs = [50, 250, 1000] as const
 
 /** How long to wait where too much is being read, in milliseconds. */
 const busyDelayMs = 100
@@ -50,25 +43,31 @@ export class Broadcaster {
   readonly #framedBytes: number
   readonly #topics = new Map<string, Topic>()
   readonly #tree = new TopicTree<Topic>()
-  #state: 'idle' | 'starting' | 'listening' | 'closed' = 'idle'
-  #stopListening: (() => void) | undefined
-  /** Counts the times that it began to listen. */
-  #round = 0
+  readonly #timers = new Timers()
+  readonly #listener: ChangeListener
+  readonly #readings: ReadingQueue<ReadGroup | Topic>
+  readonly #sender: EventSender
   /** The newest change that was heard of. */
   #position: Position | undefined
-  readonly #waiting: (ReadGroup | Topic)[] = []
-  #readings = 0
-  /** Topics with something to send, and clients with events of several topics. */
-  readonly #dirty = new Set<Topic>()
-  readonly #mixed = new Set<StreamClient>()
   #flushing: NodeJS.Immediate | undefined
-  readonly #timers = new Set<NodeJS.Timeout>()
 
   constructor(source: StreamSource, options: BroadcasterOptions, meter: StreamMeter) {
     this.#source = source
     this.#options = options
     this.#meter = meter
     this.#framedBytes = Math.min(Math.max(options.maxKeptBytes, aheadBytes), maxFramedBytes)
+    this.#listener = new ChangeListener(source, this.#timers, options.log, {
+      onBegin: () => this.#wake(),
+      onChanges: (changes) => this.#take(changes),
+      onLost: () => this.#lost(),
+    })
+    this.#readings = new ReadingQueue(this.#timers, () => this.#wake())
+    const hooks: EventSenderHooks = {
+      wake: () => this.#wake(),
+      onGap: (subscriber, since) => this.#read(subscriber, since),
+      lowest: (client) => this.lowest(client),
+    }
+    this.#sender = new EventSender(hooks, meter)
   }
 
   /** @param since Id of the event behind which it goes on. */
@@ -89,10 +88,11 @@ export class Broadcaster {
     topic.subscribers.add(subscriber)
     client.subscribers.add(subscriber)
     this.#meter.subscriptions++
-    this.#listen()
+    // Before anything is read, so that nothing falls between a value and the first change that is heard of.
+    this.#listener.listen()
     this.#read(subscriber, since)
     // Others may come back from the same place in this turn: they are read for together, but for the first one.
-    if (since !== undefined && this.#readings === 0) this.#beginReadings()
+    if (since !== undefined && this.#readings.isIdle) this.#beginReadings()
     return subscriber
   }
 
@@ -107,8 +107,8 @@ export class Broadcaster {
     if (topic.subscribers.size > 0) return
     this.#topics.delete(topic.key)
     this.#tree.delete(watchedPath(topic.target), topic)
-    this.#dirty.delete(topic)
-    if (this.#topics.size === 0) this.#stop('idle')
+    this.#sender.delete(topic)
+    if (this.#topics.size === 0) this.#stop()
   }
 
   /** The client has taken what waited for it. */
@@ -131,54 +131,24 @@ export class Broadcaster {
 
   /** Whether nothing is left to send of what was heard of. */
   get isFlushed(): boolean {
-    return this.#dirty.size === 0 && this.#mixed.size === 0
+    return this.#sender.isFlushed
   }
 
   close(): void {
-    this.#stop('closed')
-    for (const timer of this.#timers) clearTimeout(timer)
+    this.#stop()
+    this.#listener.close()
+    this.#readings.close()
+    this.#timers.clear()
     if (this.#flushing !== undefined) clearImmediate(this.#flushing)
   }
 
-  #stop(state: 'idle' | 'closed'): void {
-    if (this.#state !== 'closed') this.#state = state
-    this.#round++
-    this.#stopListening?.()
-    this.#stopListening = undefined
+  get #isClosed(): boolean {
+    return this.#listener.state === 'closed'
+  }
+
+  #stop(): void {
+    this.#listener.stop()
     this.#position = undefined
-  }
-
-  // Before anything is read, so that nothing falls between a value and the first change that is heard of.
-  #listen(): void {
-    if (this.#state !== 'idle') return
-    this.#state = 'starting'
-    const round = ++this.#round
-    // What the subscriber has missed is asked for first.
-    queueMicrotask(() => void this.#beginListening(round))
-  }
-
-  async #beginListening(round: number): Promise<void> {
-    const ifCurrent = (work: () => void): void => {
-      if (this.#round === round) work()
-    }
-    try {
-      const stop = await this.#source.listen(
-        (changes) => ifCurrent(() => this.#take(changes)),
-        () => ifCurrent(() => this.#lost()),
-      )
-      if (this.#round !== round) {
-        stop()
-        return
-      }
-      this.#state = 'listening'
-      this.#stopListening = stop
-      this.#wake()
-    } catch (error) {
-      ifCurrent(() => {
-        this.#options.log.error({ err: error }, 'Changes cannot be followed: it is tried again')
-        this.#later(retryDelaysMs[1], () => ifCurrent(() => this.#lost()))
-      })
-    }
   }
 
   /** Nobody knows what happened since: what is known is read again, and what was missed from the log. */
@@ -187,9 +157,9 @@ export class Broadcaster {
       if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
       topic.isDirty = true
     }
-    this.#stop('idle')
+    this.#stop()
     if (this.#topics.size === 0) return
-    this.#listen()
+    this.#listener.listen()
     for (const topic of this.#topics.values()) if (!topic.isFollowed) this.#evaluate(topic)
   }
 
@@ -232,8 +202,7 @@ export class Broadcaster {
 
   #push(topic: Topic, frame: Frame | Gap): void {
     topic.push(frame, this.#options.maxKeptBytes)
-    this.#dirty.add(topic)
-    this.#wake()
+    this.#sender.add(topic)
   }
 
   /** What a subscriber has, which is what was heard of where nothing is on its way to it. */
@@ -262,7 +231,7 @@ export class Broadcaster {
       topic.groups.set(since, group)
       // Of a topic that is read again and again, the whole comes with the next time.
       if (!topic.isFollowed && since === undefined) this.#evaluate(topic)
-      else this.#waiting.push(group)
+      else this.#readings.add(group)
     }
     group.subscribers.push(subscriber)
     this.#wake()
@@ -271,59 +240,29 @@ export class Broadcaster {
   #evaluate(topic: Topic): void {
     if (topic.isEvaluating) return
     topic.isEvaluating = true
-    this.#waiting.push(topic)
+    this.#readings.add(topic)
     this.#wake()
   }
 
   #beginReadings(): void {
-    while (this.#readings < maxReadings) {
-      const index = this.#waiting.findIndex((next) => this.#mayBegin(next))
-      const [next] = index === -1 ? [] : this.#waiting.splice(index, 1)
-      if (next === undefined) return
-      if (next instanceof Topic) void this.#runEvaluation(next)
-      else void this.#runReading(next)
-    }
+    this.#readings.begin(
+      (next) => this.#mayBegin(next),
+      (next) => void (next instanceof Topic ? this.#runEvaluation(next) : this.#runReading(next)),
+    )
   }
 
   /** What was missed may be read before changes are heard of: it is read on then. */
   #mayBegin(next: ReadGroup | Topic): boolean {
-    if (this.#state === 'listening') return true
-    if (this.#state !== 'starting' || next instanceof Topic) return false
+    const { state } = this.#listener
+    if (state === 'listening') return true
+    if (state !== 'starting' || next instanceof Topic) return false
     const hasNothing = next.subscribers.every(({ sequence }) => sequence < 0)
     return next.topic.isFollowed && next.since !== undefined && hasNothing
   }
 
-  /** Calls `work` until it succeeds, or once too often. */
-  async #attempt<T>(work: () => Promise<T>): Promise<T> {
-    this.#readings++
-    try {
-      for (let attempt = 0; ; attempt++) {
-        try {
-          return await work()
-        } catch (error) {
-          const delayMs = retryDelaysMs[attempt]
-          if (delayMs === undefined || this.#state === 'closed') throw error
-          await new Promise<void>((resolve) => this.#later(delayMs, resolve))
-        }
-      }
-    } finally {
-      this.#readings--
-      this.#wake()
-    }
-  }
-
-  #later(delayMs: number, work: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      work()
-    }, delayMs)
-    timer.unref()
-    this.#timers.add(timer)
-  }
-
   /** What failed again and again must not look as if nothing happened. */
   #giveUp(subscribers: Iterable<Subscriber>, error: unknown): void {
-    if (this.#state === 'closed') return
+    if (this.#isClosed) return
     this.#options.log.error({ err: error }, 'A stream was ended: it could not be read on')
     for (const { client } of subscribers) client.destroy()
   }
@@ -334,12 +273,12 @@ export class Broadcaster {
     if (topic.subscribers.size === 0) return
     topic.readings++
     try {
-      const isHeard = this.#state === 'listening'
+      const isHeard = this.#listener.state === 'listening'
       const job = { target: topic.target, since }
       const isFramed = subscribers.every(({ name }) => name === undefined)
       const framing = isFramed ? { framedBytes: this.#framedBytes } : {}
-      const read = await this.#attempt(() => this.#source.run({ ...job, ...framing }))
-      if (this.#state === 'closed') return
+      const read = await this.#readings.run(() => this.#source.run({ ...job, ...framing }))
+      if (this.#isClosed) return
       this.#delivered(group, isHeard ? read : { ...read, isCut: true })
     } catch (error) {
       this.#giveUp(subscribers, error)
@@ -359,7 +298,7 @@ export class Broadcaster {
     const piece = framed.bytes.length === 0 ? undefined : forAll(framed, takers.length)
     for (const subscriber of takers) {
       const { client, name, topic } = subscriber
-      if (name !== undefined) for (const frame of frames) this.#send(subscriber, frame)
+      if (name !== undefined) for (const frame of frames) this.#sender.send(subscriber, frame)
       else if (piece !== undefined) client.sendEvents(piece)
       subscriber.reached(result)
       if (result.isCut === true) this.#readOn(subscriber, result.id)
@@ -375,7 +314,7 @@ export class Broadcaster {
     this.#count(subscriber, result)
     const { client } = subscriber
     if (!client.isFull && !client.isBusy) return true
-    this.#fallBehind(subscriber, subscriber.since)
+    this.#sender.fallBehind(subscriber, subscriber.since)
     return false
   }
 
@@ -403,7 +342,7 @@ export class Broadcaster {
       return
     }
     subscriber.state = 'live'
-    if (this.#sendFrames(subscriber, topic.kept)) topic.live.add(subscriber)
+    if (this.#sender.sendFrames(subscriber, topic.kept)) topic.live.add(subscriber)
   }
 
   /** Among those who know something else of the topic, or nothing is known of what they know, begin anew. */
@@ -433,7 +372,7 @@ export class Broadcaster {
     if (topic.subscribers.size === 0) return
     topic.isDirty = false
     try {
-      const result = await this.#attempt(() =>
+      const result = await this.#readings.run(() =>
         this.#source.run({
           target: topic.target,
           since: topic.position?.id,
@@ -441,7 +380,7 @@ export class Broadcaster {
           wantsWhole: waiting.length > 0,
         }),
       )
-      if (this.#state === 'closed') return
+      if (this.#isClosed) return
       this.#evaluated(topic, result, waiting)
     } catch (error) {
       this.#giveUp([...topic.subscribers], error)
@@ -464,11 +403,11 @@ export class Broadcaster {
     for (const subscriber of waiting) {
       if (subscriber.state !== 'reading') continue
       if (subscriber.client.isFull || subscriber.client.isBusy) {
-        this.#fallBehind(subscriber)
+        this.#sender.fallBehind(subscriber)
       } else if (whole === undefined) {
         void this.#sendLarge(subscriber)
       } else {
-        this.#send(subscriber, whole)
+        this.#sender.send(subscriber, whole)
         subscriber.reached(result)
         subscriber.state = 'live'
         topic.live.add(subscriber)
@@ -478,7 +417,7 @@ export class Broadcaster {
 
   #readLarge(subscriber: Subscriber): void {
     subscriber.topic.live.delete(subscriber)
-    if (subscriber.client.isFull || subscriber.client.isBusy) this.#fallBehind(subscriber)
+    if (subscriber.client.isFull || subscriber.client.isBusy) this.#sender.fallBehind(subscriber)
     else void this.#sendLarge(subscriber)
   }
 
@@ -486,7 +425,7 @@ export class Broadcaster {
   async #sendLarge(subscriber: Subscriber): Promise<void> {
     const { client, topic } = subscriber
     subscriber.state = 'reading'
-    this.#flushMixed(client)
+    this.#sender.flushClient(client)
     client.isBusy = true
     const gone = new AbortController()
     const forget = client.onGone(() => gone.abort())
@@ -501,9 +440,9 @@ export class Broadcaster {
       if (subscriber.state === 'reading') this.#read(subscriber, value.id)
       this.drained(client)
     } catch (error) {
-      if (client.isGone || this.#state === 'closed') return
+      if (client.isGone || this.#isClosed) return
       if (error instanceof Refusal && !client.hasBegunBlocks) {
-        this.#later(busyDelayMs, () => {
+        this.#timers.later(busyDelayMs, () => {
           client.isBusy = false
           if (subscriber.state === 'reading') this.#read(subscriber, undefined)
           this.drained(client)
@@ -516,101 +455,14 @@ export class Broadcaster {
     }
   }
 
-  // Sending.
-
-  #fallBehind(subscriber: Subscriber, since?: string): void {
-    const { client, topic } = subscriber
-    topic.live.delete(subscriber)
-    subscriber.state = 'behind'
-    subscriber.since = since
-    if (client.isFull) this.#meter.fallenBehind++
-  }
-
-  #send(subscriber: Subscriber, frame: Frame): void {
-    subscriber.client.send(subscriber, frame)
-    if (subscriber.client.hasOutbox) {
-      this.#mixed.add(subscriber.client)
-      this.#wake()
-    }
-  }
-
-  /** Sends what the subscriber does not have. @returns false where it has to read on. */
-  #sendFrames(subscriber: Subscriber, frames: readonly (Frame | Gap)[]): boolean {
-    const { client, sequence } = subscriber
-    let last: Frame | undefined
-    for (const frame of frames) {
-      if (frame.sequence <= sequence) continue
-      if (frame instanceof Gap) {
-        if (last !== undefined) subscriber.reached(last)
-        this.#read(subscriber, frame.since ?? subscriber.id)
-        return false
-      }
-      if (client.isFull || client.isBusy) {
-        // What was sent of this may have been half a change.
-        const isWhole = client.isFull || last !== undefined
-        this.#fallBehind(subscriber, isWhole ? undefined : subscriber.id)
-        return false
-      }
-      this.#send(subscriber, frame)
-      last = frame
-    }
-    if (last !== undefined) subscriber.reached(last)
-    return true
-  }
-
   /** Does at the end of this turn of the event loop what there is to do. */
   #wake(): void {
-    if (this.#state === 'closed') return
+    if (this.#isClosed) return
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined
       this.#beginReadings()
-      this.#flush()
+      this.#sender.flush()
     })
-  }
-
-  #flush(): void {
-    const end = performance.now() + turnMs
-    for (const topic of this.#dirty) {
-      if (!this.#flushTopic(topic, end)) {
-        this.#wake()
-        return
-      }
-      this.#dirty.delete(topic)
-    }
-    for (const client of this.#mixed) this.#flushMixed(client)
-  }
-
-  #flushMixed(client: StreamClient): void {
-    this.#mixed.delete(client)
-    if (!client.isGone && client.hasOutbox) client.sendOutbox(this.lowest(client)?.id)
-  }
-
-  /** @returns whether everything was sent before the time was over. */
-  #flushTopic(topic: Topic, end: number): boolean {
-    for (;;) {
-      const batch = topic.batch ?? topic.beginBatch()
-      if (batch === undefined) return true
-      for (let count = 1; ; count++) {
-        const next = batch.left.next()
-        if (next.done === true) break
-        this.#sendBatch(next.value, batch)
-        if (count % clientsAtOnce === 0 && performance.now() > end) return false
-      }
-      topic.batch = undefined
-    }
-  }
-
-  #sendBatch(subscriber: Subscriber, batch: NonNullable<Topic['batch']>): void {
-    const { client } = subscriber
-    const { frames, bytes } = batch
-    const isAll = bytes !== undefined && frames[0]!.sequence > subscriber.sequence
-    if (isAll && !client.isFull && !client.isBusy) {
-      client.sendBatch(subscriber, { ...batch, bytes })
-      if (client.hasOutbox) this.#mixed.add(client)
-      subscriber.reached(frames.at(-1) as Frame)
-      return
-    }
-    this.#sendFrames(subscriber, frames)
   }
 }
 

@@ -1,0 +1,65 @@
+import type { Timers } from './timers.ts'
+
+/** Readings at one time, of all topics. */
+const maxReadings = 32
+
+/** How long to wait before a reading that failed is tried again, and how often, in milliseconds. */
+const retryDelaysMs = [50, 250, 1000] as const
+
+/** What is to be read, so much of it at one time, and again where that fails. */
+export class ReadingQueue<T> {
+  readonly #timers: Timers
+  readonly #onEnd: () => void
+  readonly #waiting: T[] = []
+  #running = 0
+  #isClosed = false
+
+  /** @param onEnd Called when a reading has ended: others may begin. */
+  constructor(timers: Timers, onEnd: () => void) {
+    this.#timers = timers
+    this.#onEnd = onEnd
+  }
+
+  /** Whether nothing is being read. */
+  get isIdle(): boolean {
+    return this.#running === 0
+  }
+
+  add(next: T): void {
+    this.#waiting.push(next)
+  }
+
+  /** Begins with what waits, in order, but for what may not begin yet. */
+  begin(mayBegin: (next: T) => boolean, begin: (next: T) => void): void {
+    while (this.#running < maxReadings) {
+      const index = this.#waiting.findIndex(mayBegin)
+      const [next] = index === -1 ? [] : this.#waiting.splice(index, 1)
+      if (next === undefined) return
+      begin(next)
+    }
+  }
+
+  /** Calls `work` until it succeeds, or once too often. */
+  async run<R>(work: () => Promise<R>): Promise<R> {
+    this.#running++
+    try {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await work()
+        } catch (error) {
+          const delayMs = retryDelaysMs[attempt]
+          if (delayMs === undefined || this.#isClosed) throw error
+          await new Promise<void>((resolve) => this.#timers.later(delayMs, resolve))
+        }
+      }
+    } finally {
+      this.#running--
+      this.#onEnd()
+    }
+  }
+
+  /** Tries nothing again. */
+  close(): void {
+    this.#isClosed = true
+  }
+}
