@@ -1,18 +1,19 @@
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  minus,
+  nine,
+  openBrace,
+  openBracket,
+  point,
+  quotationMark,
+  zero,
+} from './json-units.ts'
 import { plainKeyEnd } from './key.ts'
 import { countedStringLength, maxDepth } from './limits.ts'
-
-const quotationMark = 0x22
-const comma = 0x2c
-const minus = 0x2d
-const point = 0x2e
-const zero = 0x30
-const nine = 0x39
-const colon = 0x3a
-const openBracket = 0x5b
-const backslash = 0x5c
-const closeBracket = 0x5d
-const openBrace = 0x7b
-const closeBrace = 0x7d
 
 /** Decimals of so many digits are what ECMAScript writes for the doubles that they stand for. */
 const exactDigits = 15
@@ -26,15 +27,15 @@ const exactDigits = 15
  * @param depth Number of keys above the value.
  */
 export function isCanonicalText(text: string, depth: number): boolean {
-  return endOfValue(text, 0, depth) === text.length && text.isWellFormed()
+  return endOfPlainValue(text, 0, depth) === text.length && text.isWellFormed()
 }
 
 // Each of these gives the position behind what begins at `at`, or -1 for text that has to be parsed.
 
-function endOfValue(text: string, at: number, depth: number): number {
+function endOfPlainValue(text: string, at: number, depth: number): number {
   switch (text.charCodeAt(at)) {
     case quotationMark:
-      return endOfString(text, at)
+      return endOfPlainString(text, at)
     case openBrace:
       return endOfObject(text, at, depth)
     case openBracket:
@@ -48,7 +49,7 @@ function endOfValue(text: string, at: number, depth: number): number {
   }
 }
 
-function endOfString(text: string, at: number): number {
+function endOfPlainString(text: string, at: number): number {
   for (let index = at + 1; ; index++) {
     const unit = text.charCodeAt(index)
     if (unit === quotationMark) return index - at <= countedStringLength ? index + 1 : -1
@@ -84,7 +85,7 @@ function endOfDigits(text: string, at: number): number {
 function endOfArray(text: string, at: number, depth: number): number {
   if (depth >= maxDepth) return -1
   for (let item = at + 1; ; item++) {
-    item = endOfValue(text, item, depth + 1)
+    item = endOfPlainValue(text, item, depth + 1)
     if (item === -1) return -1
     const unit = text.charCodeAt(item)
     if (unit === closeBracket) return item + 1
@@ -104,7 +105,7 @@ function endOfObject(text: string, at: number, depth: number): number {
     previous = key
     if (text.charCodeAt(keyEnd) !== quotationMark || text.charCodeAt(keyEnd + 1) !== colon)
       return -1
-    member = endOfValue(text, keyEnd + 2, depth + 1)
+    member = endOfPlainValue(text, keyEnd + 2, depth + 1)
     if (member === -1) return -1
     const unit = text.charCodeAt(member)
     if (unit === closeBrace) return member + 1

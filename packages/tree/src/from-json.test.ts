@@ -27,6 +27,18 @@ describe('fromJson()', () => {
     expect(fromJson(null).isNull).toBe(true)
   })
 
+  test('it asks for toJSON() wherever JSON.stringify does', () => {
+    const toJSON = { value: () => 'x', enumerable: false }
+    for (const value of [[1], [null, 1], { a: 1 }, { b: null, a: 1 }, { 1: 1 }]) {
+      const written = Object.defineProperty(value, 'toJSON', toJSON)
+      expect(fromJson(written).text).toBe('"x"')
+      expect(fromJson({ a: [written] }).text).toBe('{"a":["x"]}')
+    }
+    expect(fromJson({ a: 1, toJSON: 'a name like others' }).text).toBe(
+      '{"a":1,"toJSON":"a name like others"}',
+    )
+  })
+
   test('it refuses numbers that are not finite', () => {
     for (const number of [Number.NaN, Infinity, -Infinity]) {
       expect(() => fromJson({ a: [number] })).toThrow(
@@ -40,6 +52,10 @@ describe('fromJson()', () => {
     cycle['self'] = cycle
     for (const value of [undefined, () => 1, Symbol('s'), 1n, cycle]) {
       expect(() => fromJson(value)).toThrow(TypeError)
+    }
+    for (const value of [() => 1, Symbol('s'), 1n, cycle]) {
+      expect(() => fromJson({ a: 1, b: [value] })).toThrow(TypeError)
+      expect(() => fromJson({ a: 1, b: { c: value } })).toThrow(TypeError)
     }
   })
 

@@ -88,6 +88,9 @@ function checkValue(key: string, value: unknown): void {
   if (typeof value === 'number' && !Number.isFinite(value)) {
     throw new TreeError('ERR_INVALID_NUMBER', `Invalid data: ${value} at "${key}" is not finite`)
   }
+  if (typeof value === 'function' || typeof value === 'symbol') {
+    throw new TypeError(`Cannot store the ${typeof value} at "${key}": it is not JSON`)
+  }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return
   if (isPlainObject(value) && !isThenable(value)) return
   throw new TypeError(`Cannot store the object at "${key}": it is neither plain nor has a toJSON()`)

@@ -30,6 +30,7 @@ function isCanonicalJson(value: unknown, depth: number): boolean {
 }
 
 function isCanonicalArray(items: readonly unknown[], depth: number): boolean {
+  if (hasToJson(items)) return false
   for (let index = 0; index < items.length; index++) {
     if (!isCanonicalJson(items[index], depth + 1)) return false
   }
@@ -37,7 +38,7 @@ function isCanonicalArray(items: readonly unknown[], depth: number): boolean {
 }
 
 function isCanonicalObject(value: object, depth: number): boolean {
-  if (!isPlainObject(value)) return false
+  if (!isPlainObject(value) || hasToJson(value)) return false
   // Integer keys begin below this; without them key order is that of the strings.
   let previous = ':'
   for (const key of Object.keys(value)) {
@@ -67,7 +68,7 @@ function isStorable(text: string): boolean {
 }
 
 function objectText(value: object, depth: number): string | undefined {
-  if (!isPlainObject(value)) return undefined
+  if (!isPlainObject(value) || hasToJson(value)) return undefined
   const keys = Object.keys(value)
   if (keys.length > 0 && depth >= maxDepth) return undefined
   sortKeys(keys)
@@ -101,7 +102,7 @@ function integerObjectText(
 }
 
 function arrayText(items: readonly unknown[], depth: number): string | undefined {
-  if (items.length > 0 && depth >= maxDepth) return undefined
+  if ((items.length > 0 && depth >= maxDepth) || hasToJson(items)) return undefined
   const texts = new Map<string, string>()
   for (let index = 0; index < items.length; index++) {
     const child = textOf(items[index], depth + 1)
@@ -109,6 +110,11 @@ function arrayText(items: readonly unknown[], depth: number): string | undefined
     if (child !== '') texts.set(String(index), child)
   }
   return texts.size === 0 ? '' : joinChildren(texts, itself)
+}
+
+/** Whether it is written as something else, wherever it has that from. */
+function hasToJson(value: object): boolean {
+  return typeof (value as { readonly toJSON?: unknown }).toJSON === 'function'
 }
 
 function itself(text: string): string {

@@ -1,18 +1,19 @@
 import { isIndexKey, quote } from './canonical.ts'
+import {
+  closeBrace,
+  closeBracket,
+  comma,
+  openBrace,
+  openBracket,
+  quotationMark,
+} from './json-units.ts'
+import { endOfString } from './json-strings.ts'
 
 /** A part of a text: from `start` up to, not including, `end`. */
 export interface TextSpan {
   readonly start: number
   readonly end: number
 }
-
-const quotationMark = 0x22
-const comma = 0x2c
-const openBracket = 0x5b
-const backslash = 0x5c
-const closeBracket = 0x5d
-const openBrace = 0x7b
-const closeBrace = 0x7d
 
 /**
  * Finds the value at the end of `keys` in canonical text in plain form, without parsing it;
@@ -91,20 +92,6 @@ function endOfContainer(text: string, start: number): number {
     at++
   }
   return at
-}
-
-function endOfString(text: string, start: number): number {
-  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
-    if (!isEscaped(text, at)) return at + 1
-  }
-  return text.length
-}
-
-/** Whether an odd number of backslashes stands before a place in a string. */
-function isEscaped(text: string, at: number): boolean {
-  let first = at
-  while (text.charCodeAt(first - 1) === backslash) first--
-  return (at - first) % 2 === 1
 }
 
 /** The end of a number, `true`, `false` or `null`. */

@@ -1,6 +1,5 @@
-const quotationMark = 0x22
-const colon = 0x3a
-const backslash = 0x5c
+import { endOfString } from './json-strings.ts'
+import { colon } from './json-units.ts'
 
 /**
  * `JSON.parse` for text whose keys hold no escapes; `undefined` where one does. V8 from 12.8 on
@@ -25,16 +24,6 @@ export function hasEscapedKey(text: string): boolean {
     at = text.indexOf('\\', end)
   }
   return false
-}
-
-/** The end of the string that `at` lies in. */
-function endOfString(text: string, start: number): number {
-  for (let at = start; at < text.length; at++) {
-    const unit = text.charCodeAt(at)
-    if (unit === quotationMark) return at + 1
-    if (unit === backslash) at++
-  }
-  return text.length
 }
 
 /** The first unit from `at` on that is no white space. */

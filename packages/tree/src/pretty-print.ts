@@ -1,13 +1,15 @@
-const lineFeed = 0x0a
-const space = 0x20
-const quotationMark = 0x22
-const comma = 0x2c
-const colon = 0x3a
-const openBracket = 0x5b
-const backslash = 0x5c
-const closeBracket = 0x5d
-const openBrace = 0x7b
-const closeBrace = 0x7d
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  lineFeed,
+  openBrace,
+  openBracket,
+  quotationMark,
+  space,
+} from './json-units.ts'
 
 const blockSize = 64 * 1024
 

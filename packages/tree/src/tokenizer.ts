@@ -1,5 +1,18 @@
 import { TreeError } from './errors.ts'
 import type { TreeErrorCode } from './errors.ts'
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  letterU,
+  lineFeed,
+  openBrace,
+  openBracket,
+  quotationMark,
+  space,
+} from './json-units.ts'
 import { maxStringBytes } from './limits.ts'
 import { Utf8Stream } from './utf8-stream.ts'
 import { exceedsUtf8Length, isHighSurrogate, isLowSurrogate } from './utf8.ts'
@@ -51,18 +64,6 @@ const wanted: Readonly<Record<Expectation, string>> = {
   [Expect.commaOrEnd]: '"," or the end of the container',
   [Expect.nothing]: 'nothing more',
 }
-
-const lineFeed = 0x0a
-const space = 0x20
-const quotationMark = 0x22
-const comma = 0x2c
-const colon = 0x3a
-const openBracket = 0x5b
-const backslash = 0x5c
-const closeBracket = 0x5d
-const letterU = 0x75
-const openBrace = 0x7b
-const closeBrace = 0x7d
 
 const numberLiteral = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 const hexDigits = /^[\da-fA-F]+$/
