@@ -1,5 +1,6 @@
 import {
   isPriorityPath,
+  isStaged,
   joinPath,
   nullEtag,
   parseJson,
@@ -8,7 +9,7 @@ import {
   pathKeys,
   rootPath,
 } from '@elkyn/tree'
-import type { Path, StagedPair, StagedValue, TreeSnapshot } from '@elkyn/tree'
+import type { Path, StagedPair, TreeSnapshot } from '@elkyn/tree'
 import { inDatabase } from './namespaces.ts'
 import { invalidPriority, planWrite } from './plan-write.ts'
 import type { WriteRequest } from './plan-write.ts'
@@ -78,10 +79,6 @@ function planValue(
  */
 function placeBelow({ database, shownPath }: WriteRequest, relative: string): Path {
   return inDatabase(database, joinPath(shownPath, relative))
-}
-
-function isStaged(value: StagedPair['value']): value is StagedValue {
-  return typeof value === 'object' && value !== null && 'staged' in value
 }
 
 function supplied(body: Uint8Array): Uint8Array {

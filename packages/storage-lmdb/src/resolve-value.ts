@@ -3,10 +3,11 @@ import {
   TreeValue,
   childPath,
   isPriorityPath,
+  isStaged,
   resolveServerValues,
   splitPriorityPath,
 } from '@elkyn/tree'
-import type { Path, StagedValue, TreeNode, TreeWrite, WriteValue } from '@elkyn/tree'
+import type { Path, TreeNode, TreeWrite, WriteValue } from '@elkyn/tree'
 import type { Head } from './entry.ts'
 import type { EntryView } from './entry-view.ts'
 import { StagedHead } from './staged-head.ts'
@@ -71,10 +72,6 @@ function computed(view: EntryView, now: number, path: Path, value: TreeValue): T
 
 function asTreeValue(value: TreeNode | TreeValue | null): TreeValue {
   return value instanceof TreeValue ? value : TreeValue.fromNode(value)
-}
-
-function isStaged(value: object | string | number | boolean | null): value is StagedValue {
-  return typeof value === 'object' && value !== null && 'staged' in value
 }
 
 function descendantPath(path: Path, keys: readonly string[]): Path {

@@ -52,6 +52,7 @@ export { fromJson, updateOf } from './from-json.ts'
 export { parseJson, parseUpdate } from './parse.ts'
 export type { ParseJsonOptions, UpdateMember } from './parse.ts'
 export { TreeValue } from './tree-value.ts'
+export { isStaged } from './staged.ts'
 export type {
   Change,
   ChangeCursor,

@@ -11,6 +11,7 @@ import { nodeAt, nodesEqual } from './node.ts'
 import type { TreeNode } from './node.ts'
 import { pushId } from './push-id.ts'
 import { resolveServerValues } from './server-value.ts'
+import { isStaged } from './staged.ts'
 import type {
   Change,
   ChangePair,
@@ -294,7 +295,7 @@ export class MemoryTreeStore implements TreeStore {
     }
     const node = given instanceof TreeValue ? given.node : given
     if (node === null) return null
-    if (typeof node === 'object' && 'staged' in node) {
+    if (isStaged(node)) {
       throw new TypeError(`Cannot write ${path}: the value was staged in another store`)
     }
     return resolveServerValues(node, time, (keys) => nodeAt(before, keys))

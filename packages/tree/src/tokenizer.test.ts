@@ -138,7 +138,10 @@ describe('JsonTokenizer', () => {
     expect(events([Uint8Array.from([0x5b, 0x5d, 0x5d, 0xff])]).at(-1)).toBe('1:3 ERR_JSON_SYNTAX')
   })
 
-  test('it stops a string that grows over the limit while it comes', () => {
+  test.each([
+    ['"', 'a string'],
+    ['1', 'a number'],
+  ])('it stops what begins with %s and grows over the limit while it comes', (start, what) => {
     const tokenizer = new JsonTokenizer({
       ...Object.fromEntries(
         ['startObject', 'endObject', 'startArray', 'endArray'].map((name) => [
@@ -151,11 +154,14 @@ describe('JsonTokenizer', () => {
       number: () => undefined,
       word: () => undefined,
     } as unknown as JsonHandler)
-    tokenizer.write('"')
-    const chunk = 'x'.repeat(1024 * 1024)
-    for (let count = 0; count < 10; count++) tokenizer.write(chunk)
-    expect(() => tokenizer.write(chunk)).toThrow(
-      expect.objectContaining({ code: 'ERR_STRING_TOO_LARGE' }),
+    tokenizer.write(start)
+    const chunk = '1'.repeat(1024 * 1024)
+    for (let count = 0; count < 9; count++) tokenizer.write(chunk)
+    expect(() => tokenizer.write(chunk + chunk)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_STRING_TOO_LARGE',
+        message: expect.stringContaining(`${what} has more than`) as unknown,
+      }),
     )
   })
 })

@@ -352,7 +352,8 @@ export class JsonTokenizer implements TextPlace {
   }
 
   #failTooLarge(): never {
-    return this.#fail('ERR_STRING_TOO_LARGE', `a string has more than ${maxStringBytes} bytes`)
+    const what = this.#open === 'word' ? 'a number' : 'a string'
+    return this.#fail('ERR_STRING_TOO_LARGE', `${what} has more than ${maxStringBytes} bytes`)
   }
 
   #failWord(word: string): never {
