@@ -120,6 +120,7 @@ export class Broadcaster {
 
   /** What all that a client is subscribed to has reached; `undefined` before each has begun. */
   lowest(client: StreamClient): Position | undefined {
+    if (client.pendingSubscriptions > 0) return undefined
     let lowest: Position | undefined
     for (const subscriber of client.subscribers) {
       const position = this.#reached(subscriber)
@@ -208,9 +209,8 @@ export class Broadcaster {
   /** What a subscriber has, which is what was heard of where nothing is on its way to it. */
   #reached(subscriber: Subscriber): Position {
     const { topic, state } = subscriber
-    const isQuiet = topic.isFollowed
-      ? topic.unsent.length === 0 && topic.batch === undefined
-      : !topic.isDirty && !topic.isEvaluating
+    const isSent = topic.unsent.length === 0 && topic.batch === undefined
+    const isQuiet = isSent && (topic.isFollowed || (!topic.isDirty && !topic.isEvaluating))
     const heard = this.#position
     const isUpToDate = state === 'live' && isQuiet && !subscriber.client.isFull
     return isUpToDate && heard !== undefined && heard.sequence > subscriber.sequence
@@ -290,7 +290,7 @@ export class Broadcaster {
   #delivered({ subscribers }: ReadGroup, result: StreamResult): void {
     const takers = subscribers.filter((subscriber) => this.#takes(subscriber, result))
     if (result.isLarge === true && result.isWhole) {
-      for (const subscriber of takers) void this.#sendLarge(subscriber)
+      for (const subscriber of takers) this.#readLarge(subscriber)
       return
     }
     const frames = framesOf(result.events, result.sequence)
@@ -345,24 +345,29 @@ export class Broadcaster {
     if (this.#sender.sendFrames(subscriber, topic.kept)) topic.live.add(subscriber)
   }
 
-  /** Among those who know something else of the topic, or nothing is known of what they know, begin anew. */
+  /**
+   * Those who watch an evaluated topic are told what changes from one evaluation to the next, so that only who knows the
+   * same joins them. Anybody else is read for again.
+   */
   #joinEvaluated(subscriber: Subscriber, { sequence, id, known }: StreamResult): void {
     const { topic } = subscriber
-    const isSole = topic.live.size === 0 && !topic.isEvaluating
-    if (isSole) {
+    const at = topic.position?.sequence
+    const isQuiet = !topic.isDirty && !topic.isEvaluating
+    // Another thread may have evaluated it at a later change, and nobody would tell of that one again.
+    const isFirst = topic.live.size === 0 && !topic.isEvaluating && (at ?? -1) <= sequence
+    if (isFirst) {
       topic.position = { sequence, id }
       topic.known = known
     }
-    const isQuiet = !topic.isDirty && !topic.isEvaluating
     const hasHeard = (this.#position?.sequence ?? -1) >= sequence
-    const at = topic.position?.sequence
-    if (at === sequence || (at !== undefined && at < sequence && isQuiet && hasHeard)) {
-      subscriber.state = 'live'
-      topic.live.add(subscriber)
-      if (topic.isDirty) this.#evaluate(topic)
-    } else {
+    const isUnchanged = at !== undefined && at < sequence && isQuiet && hasHeard
+    if (!isFirst && at !== sequence && !isUnchanged) {
       this.#read(subscriber, undefined)
+      return
     }
+    subscriber.state = 'live'
+    topic.live.add(subscriber)
+    if (topic.isDirty) this.#evaluate(topic)
   }
 
   async #runEvaluation(topic: Topic): Promise<void> {

@@ -10,7 +10,7 @@ const retryDelaysMs = [50, 250, 1000] as const
 export class ReadingQueue<T> {
   readonly #timers: Timers
   readonly #onEnd: () => void
-  readonly #waiting: T[] = []
+  readonly #waiting = new Set<T>()
   #running = 0
   #isClosed = false
 
@@ -26,15 +26,15 @@ export class ReadingQueue<T> {
   }
 
   add(next: T): void {
-    this.#waiting.push(next)
+    this.#waiting.add(next)
   }
 
   /** Begins with what waits, in order, but for what may not begin yet. */
   begin(mayBegin: (next: T) => boolean, begin: (next: T) => void): void {
-    while (this.#running < maxReadings) {
-      const index = this.#waiting.findIndex(mayBegin)
-      const [next] = index === -1 ? [] : this.#waiting.splice(index, 1)
-      if (next === undefined) return
+    for (const next of this.#waiting) {
+      if (this.#running >= maxReadings) return
+      if (!mayBegin(next)) continue
+      this.#waiting.delete(next)
       begin(next)
     }
   }

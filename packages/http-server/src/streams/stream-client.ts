@@ -13,6 +13,8 @@ export class StreamClient {
   /** Where its owner may change what it is subscribed to: its name. */
   readonly id: string | undefined
   readonly subscribers: Set<Subscriber> = new Set()
+  /** Subscriptions that are asked for, and not yet among the subscribers: their targets are looked at. */
+  pendingSubscriptions = 0
   /** Whether so much waits for it that nothing may be added. */
   isFull = false
   isGone = false

@@ -243,7 +243,7 @@ export class StreamHub {
       const planned = plan(request.url)
       const since = request.lastEventId ?? planned.lastEventId ?? lastEventId
       const { target } = planned
-      if (target.query !== undefined) await this.#check(target)
+      if (target.query !== undefined) await this.#checkPending(client, target)
       if (!isWanted()) return
       subscription.subscriber = this.#broadcaster.subscribe(client, target, since, name)
     } catch (error) {
@@ -253,6 +253,16 @@ export class StreamHub {
       const { error: message } = JSON.parse(textOf(body)) as { error: string }
       const data = JSON.stringify({ subscription: name, status, error: message })
       client.tell(eventBlock({ event: 'error', data }))
+    }
+  }
+
+  /** While it is looked at, no id says that the client has it. */
+  async #checkPending(client: StreamClient, target: StreamTarget): Promise<void> {
+    client.pendingSubscriptions++
+    try {
+      await this.#check(target)
+    } finally {
+      client.pendingSubscriptions--
     }
   }
 

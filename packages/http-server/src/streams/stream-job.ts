@@ -269,8 +269,9 @@ function changesSince(
   return count === 0 ? 'lost' : changes
 }
 
-function knownOf(snapshot: TreeSnapshot, { path, query }: StreamTarget): Known {
-  if (query?.shape !== 'value') return {}
+function knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Known {
+  // Whoever is sent whole values is told no changes.
+  if (query?.shape !== 'value' || isValue === true) return {}
   return { keys: Array.from(snapshot.query(path, query.query).entries(), ({ key }) => key) }
 }
 
@@ -297,13 +298,21 @@ function stepEvents(
     changes,
     since: since!,
     id: now.id,
-    textOf: (key) => text(snapshot.json(childPath(path, key), form)),
+    textOf: (key, room) => textWithin(snapshot.jsonBlocks(childPath(path, key), form), room),
+    maxLength: maxWholeBytes,
   })
   return events?.map(({ name, json, id }) => ({ name, json: Buffer.from(json), id }))
 }
 
-function text(bytes: Uint8Array | undefined): string {
-  return bytes === undefined
-    ? 'null'
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+/** A value as text; `undefined` where it has more bytes than there is room for. */
+function textWithin(blocks: Iterable<Uint8Array> | undefined, room: number): string | undefined {
+  if (blocks === undefined) return 'null'
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for (const block of blocks) {
+    length += block.length
+    if (length > room) return undefined
+    pieces.push(block)
+  }
+  return Buffer.concat(pieces).toString()
 }

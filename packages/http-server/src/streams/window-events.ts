@@ -17,8 +17,10 @@ export interface WindowStep {
   /** The places in the history of the two moments. */
   readonly since: string
   readonly id: string
-  /** The value of a child now, as JSON text. */
-  readonly textOf: (key: string) => string
+  /** The value of a child now, as JSON text; `undefined` where it has more bytes than there is room for. */
+  readonly textOf: (key: string, room: number) => string | undefined
+  /** With more text than this, all of the result is told anew: that may come in pieces. */
+  readonly maxLength: number
 }
 
 /**
@@ -42,7 +44,8 @@ export function windowEvents(step: WindowStep): readonly ChangeEvent[] | undefin
   const entered = [...after].filter((key) => !before.has(key))
   const isSame = left.length === 0 && entered.length === 0
   if (isSame && ![...touched.values()].includes('whole')) return toldEvents(step, touched)
-  return [movedEvent(step, left, [...entered, ...touched.keys()])]
+  const moved = movedEvent(step, left, [...entered, ...touched.keys()])
+  return moved && [moved]
 }
 
 /** The key of the child that a pair concerns; `all` where that is every one of them. */
@@ -58,18 +61,24 @@ function bearingOf({ path: changed }: ChangePair, { path, form }: WindowStep): s
 
 /** The changes as they came, less what concerns children that are not in the result. */
 function toldEvents(
-  { path, form, changes, after, since, id }: WindowStep,
+  { path, form, changes, after, since, id, maxLength }: WindowStep,
   touched: ReadonlyMap<string, unknown>,
-): readonly ChangeEvent[] {
+): readonly ChangeEvent[] | undefined {
   if (touched.size === 0) return []
-  const events = changes.flatMap((change) => {
+  const events: ChangeEvent[] = []
+  let length = 0
+  for (const change of changes) {
     const pairs = change.pairs.filter((pair) => {
       const below = relativePath(path, pair.path)
       return below !== undefined && after.has(pathKeys(below)[0]!)
     })
     const { sequence, time, update } = change
-    return changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []
-  })
+    for (const event of changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []) {
+      length += event.json.length
+      if (length > maxLength) return undefined
+      events.push(event)
+    }
+  }
   // Who was cut off between them gets all of it anew.
   return events.map(({ name, json }, index) => {
     return { name, json, id: index === events.length - 1 ? id : since }
@@ -77,14 +86,18 @@ function toldEvents(
 }
 
 function movedEvent(
-  { id, textOf }: WindowStep,
+  { id, textOf, maxLength }: WindowStep,
   left: readonly string[],
   shown: readonly string[],
-): ChangeEvent {
-  const members = [
-    ...left.map((key) => [key, 'null'] as const),
-    ...shown.map((key) => [key, textOf(key)] as const),
-  ]
+): ChangeEvent | undefined {
+  const members: (readonly [key: string, text: string])[] = left.map((key) => [key, 'null'])
+  let room = maxLength
+  for (const key of shown) {
+    const text = textOf(key, room)
+    if (text === undefined) return undefined
+    room -= text.length
+    members.push([key, text])
+  }
   const [sole] = members
   if (members.length === 1 && sole !== undefined) {
     return { name: 'put', json: `{"path":${JSON.stringify(`/${sole[0]}`)},"data":${sole[1]}}`, id }

@@ -129,6 +129,31 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     expect(await root.take(1)).toEqual(['message {"a":{"b":1}}'])
   })
 
+  test('/.watch of a query sends whole results, unnamed, and each only when it has changed', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/l.json', { a: 1, b: 2, c: 3 })
+    const query = 'orderBy="$key"&limitToFirst=2'
+    const stream = await server.open(`/l/.watch?${query}`)
+    const named = await openedNamed(server, { w: `/l/.watch?${query}` })
+    const told = (data: unknown) => ({
+      event: 'value',
+      data: expect.stringMatching(
+        `^{"subscription":"w",.*"data":${JSON.stringify(data)}}$`,
+      ) as string,
+    })
+    expect(await stream.take(1)).toEqual(['message {"a":1,"b":2}'])
+    expect(await named.stream.next()).toMatchObject(told({ a: 1, b: 2 }))
+    await server.send('PUT', '/l/c.json', 4)
+    await server.send('PUT', '/l/a.json', 5)
+    expect(await stream.take(1)).toEqual(['message {"a":5,"b":2}'])
+    expect(await named.stream.next()).toMatchObject(told({ a: 5, b: 2 }))
+    const id = stream.lastEventId
+    await server.send('DELETE', '/l/a.json')
+    expect(await stream.take(1)).toEqual(['message {"b":2,"c":4}'])
+    const resumed = await opened(server, `/l/.watch?${query}`, id)
+    expect(await resumed.take(1)).toEqual(['message {"b":2,"c":4}'])
+  })
+
   test('a window of children moves as it does in the production service', async () => {
     await using server = await StreamServer.start(kind)
     for (const key of ['_4', '_5', '_6', '_7']) await server.send('PUT', `/l/${key}.json`, { key })
@@ -254,6 +279,37 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     mirror.apply(await stream.next())
     mirror.apply(await stream.next())
     expect(mirror.value).toEqual(plain(await server.read('/big.json')))
+  })
+
+  test('a large child that enters a window comes with the whole result, and not in one piece with its name', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/l.json', { a: 1, b: 2 })
+    const stream = await opened(server, '/l.json?orderBy="$key"&limitToLast=1')
+    const large = Array.from({ length: 3000 }, () => 'x'.repeat(1000))
+    await server.send('PUT', '/l/c.json', large)
+    expect(await stream.take(1)).toEqual([put('/', { c: large })])
+    await server.send('DELETE', '/l/c.json')
+    expect(await stream.take(1)).toEqual([patch('/', { c: null, b: 2 })])
+  })
+
+  test('two subscriptions of one stream to the same large value get it one after the other', async () => {
+    await using server = await StreamServer.start(kind)
+    const large = Array.from({ length: 3000 }, () => 'x'.repeat(1000))
+    await server.send('PUT', '/large.json', large)
+    const { stream } = await openedNamed(server, {
+      p: '/large.json',
+      q: '/large.json',
+      w: '/large/.watch',
+      x: '/large/.watch',
+    })
+    const names: string[] = []
+    while (names.length < 4) {
+      const { event, data } = await stream.next()
+      const told = JSON.parse(data) as Record<string, unknown>
+      expect(told['data']).toEqual(large)
+      names.push(`${event} ${String(told['subscription'])}`)
+    }
+    expect(names.toSorted()).toEqual(['put p', 'put q', 'value w', 'value x'])
   })
 
   test('a write in more than the log holds is told by the whole value', async () => {

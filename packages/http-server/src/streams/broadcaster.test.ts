@@ -1,0 +1,169 @@
+import { parsePath } from '@elkyn/tree'
+import type { Change } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import type { OutgoingStream } from '../exchange.ts'
+import { silentLog } from '../log.ts'
+import { Broadcaster } from './broadcaster.ts'
+import { StreamClient } from './stream-client.ts'
+import type { LargeValue, StreamEvent, StreamJob, StreamResult } from './stream-job.ts'
+import { StreamMeter } from './stream-meter.ts'
+import type { OnChanges, StreamSource } from './stream-source.ts'
+import type { StreamTarget } from './stream-target.ts'
+
+// What several threads answer in which order is here in the hands of the test.
+
+interface Asked extends PromiseWithResolvers<StreamResult> {
+  readonly job: StreamJob
+}
+
+/** A source that answers when it is told to. */
+class ScriptedSource implements StreamSource {
+  readonly asked: Asked[] = []
+  #tell: OnChanges = () => {}
+
+  async listen(onChanges: OnChanges): Promise<() => void> {
+    this.#tell = onChanges
+    return () => {}
+  }
+
+  async check(): Promise<void> {
+    // Every target can be shown.
+  }
+
+  run(job: StreamJob): Promise<StreamResult> {
+    const asked = { job, ...Promise.withResolvers<StreamResult>() }
+    this.asked.push(asked)
+    return asked.promise
+  }
+
+  async readLarge(): Promise<LargeValue> {
+    throw new Error('Nothing is large here')
+  }
+
+  /** Tells that something was written at a path. */
+  changed(sequence: number, path: string): void {
+    const pairs = [{ path: parsePath(path), value: undefined }]
+    this.#tell([{ sequence, id: idOf(sequence), time: 0, pairs } satisfies Change])
+  }
+
+  /** The last reading of a path that was asked for. */
+  last(path: string): Asked {
+    return this.asked.findLast(({ job }) => job.target.path === path)!
+  }
+}
+
+class Recorded implements OutgoingStream {
+  readonly pendingBytes: number = 0
+  onDrain: (() => void) | undefined
+  text = ''
+
+  write(bytes: Uint8Array): boolean {
+    this.text += Buffer.from(bytes).toString()
+    return true
+  }
+
+  writeLent(bytes: Uint8Array, release: () => void): boolean {
+    this.write(bytes)
+    release()
+    return true
+  }
+
+  end(): void {
+    // Nothing waits.
+  }
+
+  destroy(): void {
+    // Nobody is at the other end.
+  }
+
+  get ids(): readonly string[] {
+    return Array.from(this.text.matchAll(/^id: (.*)$/gm), ([, id]) => id!)
+  }
+}
+
+function idOf(sequence: number): string {
+  return `e-${sequence}-m`
+}
+
+function value(text: string, sequence: number): StreamEvent {
+  return { name: undefined, json: Buffer.from(text), id: idOf(sequence) }
+}
+
+function watched(path: string, isValue: boolean): StreamTarget {
+  return { path: parsePath(path), shownPath: parsePath(path), form: 'plain', isValue }
+}
+
+/** Lets everything happen that needs nothing from outside. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+function started() {
+  const source = new ScriptedSource()
+  const meter = new StreamMeter()
+  const options = { maxKeptBytes: 1e6, log: silentLog }
+  const broadcaster = new Broadcaster(source, options, meter)
+  const stream = new Recorded()
+  const client = new StreamClient(stream, meter, 1e6)
+  return { source, broadcaster, client, stream, [Symbol.dispose]: () => broadcaster.close() }
+}
+
+test('a value that was read before the last evaluation is not taken for the newest', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  broadcaster.subscribe(client, watched('/a', true), idOf(1))
+  await settled()
+  expect(source.asked.map(({ job }) => job.since)).toEqual([idOf(1)])
+  // One thread reads at change 1; another one evaluates at change 2, and is faster.
+  const reading = source.last('/a')
+  source.changed(2, '/a')
+  await settled()
+  const whole = value('2', 2)
+  const place = { sequence: 2, id: idOf(2), isWhole: true, known: { digest: 'two' } }
+  source.last('/a').resolve({ ...place, events: [whole], whole })
+  await settled()
+  reading.resolve({ sequence: 1, id: idOf(1), events: [], isWhole: false, known: {} })
+  await settled()
+  expect(source.asked.length).toBe(3)
+  source.last('/a').resolve({ ...place, events: [], isWhole: false, whole })
+  await settled()
+  expect(stream.text).toContain('data: 2\n')
+})
+
+test('what was evaluated and has not left is not among what a client has', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  broadcaster.subscribe(client, watched('/a', true), undefined)
+  await settled()
+  const first = { sequence: 1, id: idOf(1), isWhole: true }
+  source.last('/a').resolve({ ...first, events: [], known: {}, whole: value('"A1"', 1) })
+  await settled()
+  source.changed(2, '/a')
+  await settled()
+  const place = { sequence: 2, id: idOf(2), isWhole: true }
+  source.last('/a').resolve({ ...place, events: [value('"A2"', 2)], known: {} })
+  // Until the next turn of the event loop, in which it is sent: a keep-alive may come before.
+  for (let step = 0; step < 20; step++) await Promise.resolve()
+  expect(stream.text).not.toContain('A2')
+  expect(broadcaster.lowest(client)?.id).toBe(idOf(1))
+  await settled()
+  expect(stream.text).toContain('A2')
+  expect(broadcaster.lowest(client)?.id).toBe(idOf(2))
+})
+
+test('no id is sent before each subscription of a stream had its first event', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  broadcaster.subscribe(client, watched('/a', false), undefined, 'a')
+  // The target of another one is being looked at.
+  client.pendingSubscriptions++
+  await settled()
+  const put = { ...value('{"path":"/","data":1}', 5), name: 'put' } as const
+  source.last('/a').resolve({ sequence: 5, id: idOf(5), isWhole: true, events: [put] })
+  await settled()
+  expect(stream.text).toContain('"data":1')
+  expect(stream.ids).toEqual([])
+  expect(broadcaster.lowest(client)).toBe(undefined)
+  client.pendingSubscriptions--
+  expect(broadcaster.lowest(client)?.id).toBe(idOf(5))
+})
