@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import process from 'node:process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { EventClient } from './event-client.ts'
+import type { EventClient, ReceivedEvent } from './event-client.ts'
 import { Mirror, plain } from './mirror.ts'
 import { StreamServer, serverKinds } from './servers.ts'
 
@@ -88,69 +88,127 @@ const target = fc.oneof(
   fc.constantFrom('/t.json?format=export', '/t/a.json?format=export', '/t/.watch?format=export'),
   query.map((text) => `/t.json${text}`),
   query.map((text) => `/t.json${text}`),
+  query.map((text) => `/t/.watch${text}`),
 )
 
+const chosen = fc.nat(9)
 const step = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.array(write, { minLength: 1, maxLength: 6 }).map((writes) => ({ writes })),
+    // Some streams are cut and go on while it is written.
+    arbitrary: fc.record({
+      writes: fc.array(write, { minLength: 1, maxLength: 6 }),
+      resumed: fc.uniqueArray(chosen, { maxLength: 2 }),
+    }),
   },
-  { weight: 3, arbitrary: target.map((open) => ({ open })) },
-  { weight: 2, arbitrary: fc.nat(9).map((cut) => ({ cut })) },
-  { weight: 2, arbitrary: fc.nat(9).map((resume) => ({ resume })) },
+  { weight: 3, arbitrary: target.map((one) => ({ open: [one] })) },
+  {
+    weight: 1,
+    arbitrary: fc.array(target, { minLength: 2, maxLength: 4 }).map((many) => ({ open: many })),
+  },
+  { weight: 2, arbitrary: chosen.map((cut) => ({ cut })) },
+  { weight: 2, arbitrary: chosen.map((resume) => ({ resume })) },
 )
 
-/** A stream, what it has told so far, and whether it is open. */
-class Watch {
-  readonly target: string
-  readonly mirror = new Mirror()
-  client: EventClient
+interface Step {
+  readonly writes?: readonly Parameters<typeof apply>[1][]
+  readonly resumed?: readonly number[]
+  readonly open?: readonly string[]
+  readonly cut?: number
+  readonly resume?: number
+}
 
-  constructor(watched: string, client: EventClient) {
-    this.target = watched
-    this.client = client
+/** A stream of one target, or of several at once, what it has told so far, and whether it is open. */
+class Watch {
+  readonly #server: StreamServer
+  /** By the name of the subscription, where there are several. */
+  readonly #targets: ReadonlyMap<string, string>
+  readonly #mirrors: ReadonlyMap<string, Mirror>
+  #client: EventClient | undefined
+
+  constructor(server: StreamServer, targets: readonly string[]) {
+    this.#server = server
+    this.#targets = new Map(targets.map((one, index) => [`s${index}`, one]))
+    this.#mirrors = new Map(targets.map((_, index) => [`s${index}`, new Mirror()]))
+  }
+
+  get isOpen(): boolean {
+    return this.#client?.isEnded === false
+  }
+
+  get targets(): Iterable<readonly [target: string, mirror: Mirror]> {
+    return Array.from(this.#targets, ([name, one]) => [one, this.#mirrors.get(name)!])
   }
 
   async cut(): Promise<void> {
-    this.client.cut()
-    await this.client.ended()
+    this.#client?.cut()
+    await this.#client?.ended()
     this.take()
   }
 
+  /** Cuts it, and goes on behind the last event. */
+  async reopen(): Promise<void> {
+    await this.cut()
+    const lastEventId = this.#client?.lastEventId ?? ''
+    const headers: Record<string, string> =
+      lastEventId === '' ? {} : { 'last-event-id': lastEventId }
+    if (this.#targets.size === 1) {
+      this.#client = await this.#server.open(this.#targets.get('s0')!, { headers })
+    } else {
+      const body = JSON.stringify(Object.fromEntries(this.#targets))
+      this.#client = await this.#server.open('/.streams', { method: 'POST', body, headers })
+    }
+    this.#client.lastEventId = lastEventId
+  }
+
   take(): void {
-    for (const event of this.client.events.splice(0)) this.mirror.apply(event)
+    for (const event of this.#client?.events.splice(0) ?? []) {
+      if (this.#targets.size === 1) this.#mirrors.get('s0')!.apply(event)
+      else if (event.event !== 'open') this.#takeNamed(event)
+    }
+  }
+
+  #takeNamed({ event, data, lastEventId }: ReceivedEvent): void {
+    if (event === 'keep-alive') return
+    const { subscription, ...told } = JSON.parse(data) as { subscription: string; data: unknown }
+    if (event === 'error') throw new Error(`A subscription failed: ${data}`)
+    const isValue = event === 'value'
+    this.#mirrors.get(subscription)!.apply({
+      event: isValue ? 'message' : event,
+      data: JSON.stringify(isValue ? told.data : told),
+      lastEventId,
+    })
+  }
+
+  arrival(): Promise<void> {
+    return this.#client!.arrival()
   }
 }
 
-async function runSteps(
-  server: StreamServer,
-  steps: readonly { writes?: unknown; open?: unknown; cut?: unknown; resume?: unknown }[],
-): Promise<void> {
+async function runSteps(server: StreamServer, steps: readonly Step[]): Promise<void> {
   await server.send('DELETE', '/.json')
   const watches: Watch[] = []
-  for (const { writes, open, cut, resume } of steps) {
-    if (typeof open === 'string') watches.push(new Watch(open, await server.open(open)))
-    const chosen = watches[Number(cut ?? resume) % Math.max(watches.length, 1)]
-    if (cut !== undefined && chosen !== undefined) await chosen.cut()
-    if (resume !== undefined && chosen !== undefined) await reopen(server, chosen)
-    await Promise.all(
-      ((writes ?? []) as Parameters<typeof apply>[1][]).map((one) => apply(server, one)),
-    )
-    for (const watch of watches) if (!watch.client.isEnded) await settle(server, watch)
+  const watchAt = (index: number): Watch | undefined => watches[index % Math.max(watches.length, 1)]
+  for (const { writes = [], resumed = [], open, cut, resume } of steps) {
+    if (open !== undefined) {
+      const watch = new Watch(server, open)
+      watches.push(watch)
+      await watch.reopen()
+    }
+    if (cut !== undefined) await watchAt(cut)?.cut()
+    if (resume !== undefined) await watchAt(resume)?.reopen()
+    const goingOn = new Set(resumed.map(watchAt))
+    await Promise.all([
+      ...writes.map((one) => apply(server, one)),
+      ...Array.from(goingOn, (watch) => watch?.reopen()),
+    ])
+    for (const watch of watches) if (watch.isOpen) await settle(server, watch)
   }
   for (const watch of watches) {
-    await reopen(server, watch)
+    await watch.reopen()
     await settle(server, watch)
     await watch.cut()
   }
-}
-
-async function reopen(server: StreamServer, watch: Watch): Promise<void> {
-  await watch.cut()
-  const { lastEventId } = watch.client
-  const headers: Record<string, string> = lastEventId === '' ? {} : { 'last-event-id': lastEventId }
-  watch.client = await server.open(watch.target, { headers })
-  watch.client.lastEventId = lastEventId
 }
 
 async function apply(
@@ -162,24 +220,25 @@ async function apply(
 
 /** Waits until the stream has told what is there. Nobody writes meanwhile. */
 async function settle(server: StreamServer, watch: Watch): Promise<void> {
-  const there = plain(await server.read(watch.target.replace('/.watch', '.json')))
-  for (;;) {
-    watch.take()
-    if (watch.mirror.hasBegun && isDeepStrictEqual(watch.mirror.value, there)) return
-    if (watch.client.isEnded) throw new Error(`The stream of ${watch.target} has ended`)
-    await arrivalOrStall(watch, there)
+  for (const [watched, mirror] of watch.targets) {
+    const there = plain(await server.read(watched.replace('/.watch', '.json')))
+    for (;;) {
+      watch.take()
+      if (mirror.hasBegun && isDeepStrictEqual(mirror.value, there)) break
+      if (!watch.isOpen) throw new Error(`The stream of ${watched} has ended`)
+      await arrivalOrStall(watch, () => {
+        return `${watched} is ${JSON.stringify(there)}, was told ${JSON.stringify(mirror.value)}`
+      })
+    }
   }
 }
 
-async function arrivalOrStall(watch: Watch, there: unknown): Promise<void> {
+async function arrivalOrStall(watch: Watch, describe: () => string): Promise<void> {
   // Not an assertion about time: so that a stream that has gone wrong is told from a test that hangs.
   const stall = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    const known = JSON.stringify(watch.mirror.value)
-    stall.reject(new Error(`${watch.target} is ${JSON.stringify(there)}, was told ${known}`))
-  }, 5000)
+  const timer = setTimeout(() => stall.reject(new Error(describe())), 5000)
   try {
-    await Promise.race([watch.client.arrival(), stall.promise])
+    await Promise.race([watch.arrival(), stall.promise])
   } finally {
     clearTimeout(timer)
   }
