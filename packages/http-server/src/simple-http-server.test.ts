@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { fromJson, parsePath } from '@elkyn/tree'
+import { fromJson, parsePath, TreeError } from '@elkyn/tree'
 import { describe, expect, test } from 'vitest'
 import { ObservedStore } from '../test/observed-store.ts'
 import { SimpleHttpServer } from './index.ts'
@@ -214,6 +214,21 @@ describe('SimpleHttpServer', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /)
     await aborted
     expect(running.store.openStagers).toBe(0)
+  })
+
+  test('tells its owner of a disk that fails under a small body, and under a large one', async () => {
+    const failures: Error[] = []
+    await using running = await Running.start({ onFatal: (error) => failures.push(error) })
+    const failure = new TreeError('ERR_STORE_FAILED', 'The disk has failed')
+    running.store.failure = failure
+    const put = (value: unknown): Promise<Response> =>
+      fetch(`${running.url}/a.json`, { method: 'PUT', body: JSON.stringify(value) })
+    expect((await put(1)).status).toBe(503)
+    expect(failures).toEqual([failure])
+    running.store.failure = undefined
+    running.store.stageFailure = failure
+    expect((await put('x'.repeat(100_000))).status).toBe(503)
+    expect(failures).toEqual([failure, failure])
   })
 
   test('closes the snapshot of a client that never reads, after writeTimeoutMs', async () => {

@@ -1,5 +1,5 @@
 import { MemoryTreeStore, TreeError, parseJson, rootPath } from '@elkyn/tree'
-import type { TreeErrorCode, WriteOutcome } from '@elkyn/tree'
+import type { Stager, TreeErrorCode, WriteOutcome } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { WatchedStore } from './watched-store.ts'
 
@@ -18,6 +18,13 @@ class FailingStore extends MemoryTreeStore {
   override async write(): Promise<WriteOutcome> {
     throw new TreeError(this.#code, 'Cannot commit')
   }
+
+  override stage(): Stager {
+    const fail = (): never => {
+      throw new TreeError(this.#code, 'Cannot stage')
+    }
+    return { write: fail, end: fail, abort: fail }
+  }
 }
 
 test('WatchedStore tells of each failure, and passes it on', async () => {
@@ -30,12 +37,25 @@ test('WatchedStore tells of each failure, and passes it on', async () => {
   expect(failures).toEqual(['ERR_STORE_FAILED', 'ERR_STORE_FAILED'])
 })
 
+test('WatchedStore tells of each failure of a stager, and passes it on', () => {
+  const failures: string[] = []
+  const store = new WatchedStore(new FailingStore('ERR_STORE_FAILED'), ({ code }) =>
+    failures.push(code),
+  )
+  const stager = store.stage()
+  expect(() => stager.write(Buffer.from('1'))).toThrow('Cannot stage')
+  expect(() => stager.end()).toThrow('Cannot stage')
+  expect(() => stager.abort()).toThrow('Cannot stage')
+  expect(failures).toHaveLength(3)
+})
+
 test('WatchedStore says nothing of a store that is full', async () => {
   const failures: string[] = []
   const store = new WatchedStore(new FailingStore('ERR_STORE_FULL'), ({ code }) =>
     failures.push(code),
   )
   await expect(store.write({ pairs: [] })).rejects.toThrow('Cannot commit')
+  expect(() => store.stage().end()).toThrow('Cannot stage')
   expect(failures).toEqual([])
 })
 

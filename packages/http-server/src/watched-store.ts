@@ -25,17 +25,13 @@ export class WatchedStore implements TreeStore {
     this.#onFailure = onFailure
   }
 
+  /** Not watched: a store that has no room for one more snapshot says that it failed, too. */
   snapshot(): TreeSnapshot {
     return this.#store.snapshot()
   }
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
-    try {
-      return this.#store.commit(writes)
-    } catch (error) {
-      this.#look(error)
-      throw error
-    }
+    return this.#watch(() => this.#store.commit(writes))
   }
 
   async write(write: TreeWrite): Promise<WriteOutcome> {
@@ -47,8 +43,14 @@ export class WatchedStore implements TreeStore {
     }
   }
 
+  /** A large body is on the disk before anything of it is committed with others. */
   stage(options?: StageOptions): Stager {
-    return this.#store.stage(options)
+    const stager = this.#watch(() => this.#store.stage(options))
+    return {
+      write: (chunk) => this.#watch(() => stager.write(chunk)),
+      end: () => this.#watch(() => stager.end()),
+      abort: () => this.#watch(() => stager.abort()),
+    }
   }
 
   idle(): void {
@@ -81,6 +83,15 @@ export class WatchedStore implements TreeStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #watch<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      this.#look(error)
+      throw error
+    }
   }
 
   #look(error: unknown): void {

@@ -25,6 +25,8 @@ export class ObservedStore implements TreeStore {
   leavesValuesOut = false
   /** Thrown by `snapshot()` only. */
   snapshotFailure: Error | undefined
+  /** Thrown when a stager is given something. */
+  stageFailure: Error | undefined
   /** Thrown behind the second block of a large value. */
   readFailure: Error | undefined
   #gate: Promise<void> | undefined
@@ -102,7 +104,10 @@ export class ObservedStore implements TreeStore {
     const stager = this.#store.stage(options)
     this.openStagers++
     return {
-      write: (chunk) => stager.write(chunk),
+      write: (chunk) => {
+        if (this.stageFailure !== undefined) throw this.stageFailure
+        stager.write(chunk)
+      },
       end: () => stager.end(),
       abort: () => {
         this.openStagers--
