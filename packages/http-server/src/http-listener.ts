@@ -5,6 +5,7 @@ import { ClientConnections } from './client-connections.ts'
 import { HttpServerError } from './errors.ts'
 import type { Answerer, HttpContext } from './http-context.ts'
 import { Http1Server } from './http1-server.ts'
+import { maxTimerMs } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import type { RequestMeter } from './metrics-meter.ts'
@@ -128,7 +129,7 @@ export class HttpListener {
     this.#secure.renew(tls)
   }
 
-  /** Takes no more connections, lets what runs finish, and breaks off what is left at the deadline. */
+  /** Takes no more connections, lets what runs finish, and breaks off what is left at the deadline, if there ever is one. */
   close(timeoutMs: number): Promise<void> {
     return (this.#closed ??= this.#close(timeoutMs))
   }
@@ -144,7 +145,8 @@ export class HttpListener {
     NetServer.prototype.close.call(this.#server, () => resolve())
     this.#secure?.endHandshakes()
     this.#connections.closeWhenIdle()
-    const deadline = setTimeout(() => this.#connections.destroy(), timeoutMs)
+    const deadline =
+      timeoutMs > maxTimerMs ? undefined : setTimeout(() => this.#connections.destroy(), timeoutMs)
     await promise
     clearTimeout(deadline)
     // Only its timer is still there.

@@ -66,15 +66,15 @@ const defaults: Required<HttpLimits> = {
   writeTimeoutMs: 30_000,
 }
 
-// The longest time that a timer of Node takes.
-const maxMs = 0x7fff_ffff
+/** The longest time that a timer of Node takes. It makes a millisecond of a longer one. */
+export const maxTimerMs = 0x7fff_ffff
 
 /** @throws {RangeError} for a limit that is not a positive integer, or no time that a timer takes. */
 export function resolveLimits(given: HttpLimits): Required<HttpLimits> {
   const limits = { ...defaults }
   for (const name of Object.keys(defaults) as (keyof HttpLimits)[]) {
     const value = given[name] ?? defaults[name]
-    const maximum = name.endsWith('Ms') ? maxMs : Number.MAX_SAFE_INTEGER
+    const maximum = name.endsWith('Ms') ? maxTimerMs : Number.MAX_SAFE_INTEGER
     if (value === defaults[name]) continue
     if (!Number.isInteger(value) || value < 1 || value > maximum) {
       throw new RangeError(`Invalid ${name} ${value}: It has to be an integer from 1 to ${maximum}`)

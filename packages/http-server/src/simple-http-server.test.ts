@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { fromJson, parsePath, TreeError } from '@elkyn/tree'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ObservedStore } from '../test/observed-store.ts'
 import { SimpleHttpServer } from './index.ts'
 import type { SimpleHttpServerOptions } from './index.ts'
@@ -35,6 +36,14 @@ class Running implements AsyncDisposable {
 
   get url(): string {
     return this.server.address().url
+  }
+
+  get isListening(): boolean {
+    try {
+      return this.url !== ''
+    } catch {
+      return false
+    }
   }
 
   /** Sends the heads of requests, without bodies. */
@@ -123,6 +132,37 @@ describe('SimpleHttpServer', () => {
     expect(await text(socket)).toBe('')
     release()
   })
+
+  test.each([Infinity, 2 ** 31])(
+    'close() waits for %d ms, which no timer can',
+    async (timeoutMs) => {
+      await using running = await Running.start()
+      const release = running.store.holdWrites()
+      const socket = running.send('DELETE /a')
+      await running.store.writeBegun()
+      // These make a millisecond of what is too long, as those of Node do.
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      const closed = running.server.close({ timeoutMs })
+      try {
+        while (running.isListening) await setImmediate()
+        vi.advanceTimersByTime(24 * 60 * 60 * 1000)
+      } finally {
+        vi.useRealTimers()
+      }
+      release()
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+      await closed
+    },
+  )
+
+  test.each([Number.NaN, -1])(
+    'close() refuses to wait for %d ms, and goes on',
+    async (timeoutMs) => {
+      await using running = await Running.start()
+      await expect(running.server.close({ timeoutMs })).rejects.toThrow(RangeError)
+      expect((await fetch(`${running.url}/.health`)).status).toBe(200)
+    },
+  )
 
   test('answers a client that has closed its side meanwhile', async () => {
     await using running = await Running.start()

@@ -1,5 +1,7 @@
 import { pushId } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
+import { closeTimeout } from './close-options.ts'
+import type { CloseOptions } from './close-options.ts'
 import { Front } from './front.ts'
 import type { FrontOptions } from './front.ts'
 import type { ListenAddress } from './http-listener.ts'
@@ -22,11 +24,6 @@ export interface SimpleHttpServerOptions extends RequestHandlerOptions, FrontOpt
    * this process can be relied on. Default: that is answered and logged, and no more.
    */
   readonly onFatal?: (error: Error) => void
-}
-
-export interface CloseOptions {
-  /** How long requests in progress may take to end before they are broken off. Default: 10000. */
-  readonly timeoutMs?: number
 }
 
 /**
@@ -100,8 +97,10 @@ export class SimpleHttpServer implements AsyncDisposable {
   /**
    * Takes no more connections, answers what was asked, and then closes; what is not done in time is
    * broken off. Resolves when the last connection has gone.
+   * @throws {RangeError} for a time that is none; nothing is closed then.
    */
-  async close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
+  async close(options?: CloseOptions): Promise<void> {
+    const timeoutMs = closeTimeout(options)
     this.#streams.close()
     await this.#front.close(timeoutMs)
     await this.#ownStore?.close()

@@ -34,6 +34,12 @@ describe('ThreadPoolHttpServer', () => {
     await expect(running.server.start()).rejects.toMatchObject({ code: 'ERR_SERVER_CLOSED' })
   })
 
+  test('close() refuses a time that is none, and goes on', async () => {
+    await using running = await Running.start()
+    await expect(running.server.close({ timeoutMs: Number.NaN })).rejects.toThrow(RangeError)
+    expect((await running.ask('GET', '/a.json')).status).toBe(200)
+  })
+
   test.each([
     ['threads', 0],
     ['minThreads', 1.5],

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { maxTimerMs } from '../limits.ts'
 
 /** How many threads answer, and what may wait for them. */
 export interface PoolOptions {
@@ -40,7 +41,6 @@ export interface ResolvedPoolOptions {
 }
 
 const maxThreadCount = 256
-const maxMs = 0x7fff_ffff
 
 /** @throws {RangeError} for what is no positive integer, and for fewer threads at most than at least. */
 export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
@@ -63,9 +63,9 @@ export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
     maxThreads,
     maxQueuedRequests: check('maxQueuedRequests', given.maxQueuedRequests ?? 10_000, 1_000_000),
     maxQueuedBytes: check('maxQueuedBytes', given.maxQueuedBytes ?? 64 * 1024 * 1024),
-    answerPatienceMs: check('answerPatienceMs', given.answerPatienceMs ?? 5000, maxMs),
+    answerPatienceMs: check('answerPatienceMs', given.answerPatienceMs ?? 5000, maxTimerMs),
     spoolFolder: given.spoolFolder === undefined ? undefined : resolve(given.spoolFolder),
-    stallLimitMs: check('stallLimitMs', given.stallLimitMs ?? 10_000, maxMs),
+    stallLimitMs: check('stallLimitMs', given.stallLimitMs ?? 10_000, maxTimerMs),
   }
 }
 

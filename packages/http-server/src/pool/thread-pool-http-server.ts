@@ -4,6 +4,8 @@ import process from 'node:process'
 import { ThreadPoolError } from '@elkyn/thread-pool'
 import { pushId } from '@elkyn/tree'
 import type { StoreDescriptor } from '@elkyn/tree'
+import { closeTimeout } from '../close-options.ts'
+import type { CloseOptions } from '../close-options.ts'
 import { Front } from '../front.ts'
 import type { FrontOptions } from '../front.ts'
 import type { ListenAddress } from '../http-listener.ts'
@@ -13,7 +15,6 @@ import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { planSettings } from '../plan-settings.ts'
 import type { SettingOptions } from '../plan-settings.ts'
-import type { CloseOptions } from '../simple-http-server.ts'
 import { PieceMemory } from '../streams/piece-memory.ts'
 import { StreamService } from '../streams/stream-service.ts'
 import type { TlsOptions } from '../tls-options.ts'
@@ -181,9 +182,11 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   /**
    * Takes no more connections, answers what was asked, ends the threads and closes the store; what is not
    * done in time is broken off. Resolves when all of that is done.
+   * @throws {RangeError} for a time that is none; nothing is closed then.
    */
-  close({ timeoutMs = 10_000 }: CloseOptions = {}): Promise<void> {
-    return (this.#closed ??= this.#close(timeoutMs))
+  async close(options?: CloseOptions): Promise<void> {
+    const timeoutMs = closeTimeout(options)
+    await (this.#closed ??= this.#close(timeoutMs))
   }
 
   /** Calls {@link close}. */
