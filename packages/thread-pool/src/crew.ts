@@ -178,7 +178,8 @@ export class Crew {
   }
 
   #later(delayMs: number, action: () => void): void {
-    if (this.#isClosed) return
+    // A timer takes no longer time: that is for ever.
+    if (this.#isClosed || delayMs > 0x7fffffff) return
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       action()

@@ -62,7 +62,10 @@ export interface ThreadPoolOptions {
   startTimeoutMs?: number
   /** Threads that die in a row, without a task done in between, before no more are started. Default: 10. */
   crashLoopLimit?: number
-  /** How long the pool refuses tasks after a crash loop before it tries again, in milliseconds. Default: 5,000. */
+  /**
+   * How long the pool refuses tasks after a crash loop before it tries again, in milliseconds; Infinity: for good.
+   * Default: 5,000.
+   */
   crashLoopPauseMs?: number
   /** Threads that a task may kill before it is not retried any more. Default: 2. */
   quarantineAfter?: number

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { ThreadPoolError } from '../src/index.ts'
 import type { ThreadExitEvent } from '../src/index.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
@@ -123,6 +123,21 @@ test('a loop of crashes opens the breaker, which refuses tasks until it is tried
   expect(await pool.run('again')).toBe('again')
   await closed
   expect(pool.metrics().breaker).toBe('closed')
+})
+
+test('a breaker with an endless pause stays open', async () => {
+  const { pool } = makePool({ threads: 1, crashLoopLimit: 1, crashLoopPauseMs: Infinity })
+  const opened = nextEvent(pool, 'breakerOpen')
+  // These make a millisecond of what is too long, as those of Node do.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    expect(await codeOf(pool.run(1, { name: 'exit' }))).toBe('ERR_WORKER_EXITED')
+    await opened
+    vi.advanceTimersByTime(24 * 60 * 60 * 1000)
+    expect(pool.metrics().breaker).toBe('open')
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('a worker module that cannot be loaded is an error with its path', async () => {
