@@ -1,5 +1,5 @@
 import type { Answerer } from './http-context.ts'
-import { HttpListener } from './http-listener.ts'
+import { HttpListener, startedError } from './http-listener.ts'
 import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
@@ -35,6 +35,7 @@ export class Front {
   readonly #listener: HttpListener
   readonly #address: { readonly host: string; readonly port: number }
   readonly #metrics: ServerMetrics
+  #isStarting = false
 
   /**
    * @throws {RangeError} for a limit that is not a positive integer.
@@ -80,6 +81,7 @@ export class Front {
 
   /** @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED` */
   checkNew(): void {
+    if (this.#isStarting) throw startedError()
     this.#listener.checkNew()
   }
 
@@ -90,13 +92,16 @@ export class Front {
 
   /** May be tried again when it failed. */
   async start(): Promise<void> {
-    this.#listener.checkNew()
-    await this.#metrics.start()
+    this.checkNew()
+    this.#isStarting = true
     try {
+      await this.#metrics.start()
       await this.#listener.start(this.#address)
     } catch (error) {
       await this.#metrics.close(0)
       throw error
+    } finally {
+      this.#isStarting = false
     }
   }
 

@@ -43,6 +43,8 @@ export class HttpListener {
   /** The one of the two that listens. */
   readonly #server: NetServer
   #state: 'new' | 'open' | 'closing' = 'new'
+  /** Resolves when it listens. */
+  #listening: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   /** @throws {TypeError} for a key or a certificate that is none. */
@@ -96,10 +98,11 @@ export class HttpListener {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#server.once('error', reject)
     this.#server.listen({ host, port }, resolve)
+    this.#listening = promise
     try {
       await promise
     } catch (error) {
-      this.#state = 'new'
+      if (this.#state === 'open') this.#state = 'new'
       throw error
     } finally {
       this.#server.off('error', reject)
@@ -112,7 +115,7 @@ export class HttpListener {
       throw new HttpServerError('ERR_SERVER_CLOSED', 'Cannot start: The server was closed')
     }
     if (this.#state === 'open') {
-      throw new HttpServerError('ERR_SERVER_STARTED', 'Cannot start: The server was started before')
+      throw startedError()
     }
   }
 
@@ -138,6 +141,13 @@ export class HttpListener {
     const wasOpen = this.#state === 'open'
     this.#state = 'closing'
     if (!wasOpen) return
+    try {
+      // Node would not end to look a name up, nor say that it has.
+      await this.#listening
+    } catch {
+      // Whoever has called `start()` was told.
+      return
+    }
     await received()
     const { promise, resolve } = Promise.withResolvers<void>()
     // Not the `close()` of the HTTP server, which destroys connections whose answer was handed over
@@ -152,6 +162,10 @@ export class HttpListener {
     // Only its timer is still there.
     this.#http1.server.close()
   }
+}
+
+export function startedError(): HttpServerError {
+  return new HttpServerError('ERR_SERVER_STARTED', 'Cannot start: The server was started before')
 }
 
 // A connection that waits is accepted in one turn of the event loop, and read from in the next one. The one that

@@ -1,6 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { MemoryTreeStore } from '@elkyn/tree'
 import type { TreeStoreStats } from '@elkyn/tree'
@@ -119,6 +120,27 @@ test('start() may be tried again when one of the two addresses was taken', async
   await server.close()
   await shown.start()
   expect(shown.metricsAddress().port).toBe(port)
+})
+
+test('start() fails while another one is under way, and takes nothing from it', async () => {
+  const listened: Server[] = []
+  const note = (message: unknown): void => {
+    listened.push((message as { server: Server }).server)
+  }
+  subscribe('tracing:net.server.listen:asyncEnd', note)
+  const store = new MemoryTreeStore()
+  await using server = new SimpleHttpServer({ store, port: 0, metrics: { port: 0 } })
+  const starts = await Promise.allSettled([server.start(), server.start()])
+  unsubscribe('tracing:net.server.listen:asyncEnd', note)
+  expect(starts).toMatchObject([
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'ERR_SERVER_STARTED' } },
+  ])
+  expect(await (await fetch(`${server.metricsAddress().url}/.health`)).json()).toEqual({
+    status: 'ok',
+  })
+  await server.close()
+  expect(listened.map(({ listening }) => listening)).toEqual([false, false])
 })
 
 const pool = {

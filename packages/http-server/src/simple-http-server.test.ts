@@ -1,3 +1,4 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
@@ -10,6 +11,8 @@ import { SimpleHttpServer } from './index.ts'
 import type { SimpleHttpServerOptions } from './index.ts'
 
 const large = Array.from({ length: 200 }, () => 'x'.repeat(100_000))
+
+type GiveAddress = (error: null, address: string, family: number) => void
 
 class Running implements AsyncDisposable {
   readonly store = new ObservedStore()
@@ -92,6 +95,25 @@ describe('SimpleHttpServer', () => {
     expect(() => running.server.address()).toThrow(
       expect.objectContaining({ code: 'ERR_SERVER_NOT_LISTENING' }),
     )
+  })
+
+  test('close() waits for a start() that is still looking for its address', async () => {
+    const asked = Promise.withResolvers<() => void>()
+    const lookUp = (...parameters: unknown[]): void => {
+      const give = parameters.at(-1) as GiveAddress
+      asked.resolve(() => give(null, '127.0.0.1', 4))
+    }
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(lookUp)
+    await using running = new Running({ host: 'name.example' })
+    const started = running.server.start()
+    const answer = await asked.promise
+    lookup.mockRestore()
+    const closed = running.server.close()
+    // Longer than it takes `close()` to look for what clients have sent.
+    for (let turn = 0; turn < 5; turn++) await setImmediate()
+    answer()
+    await Promise.all([started, closed])
+    expect(running.isListening).toBe(false)
   })
 
   test('refuses limits that are none', () => {
