@@ -5,13 +5,14 @@ import { CommandError, exitCodes, reportError } from './command-error.ts'
 import { addDeleteCommand } from './commands/delete.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addGetCommand } from './commands/get.ts'
-import { addHelpCommand } from './commands/help.ts'
+import { addHelpCommand, refuseHelpForUnknown } from './commands/help.ts'
 import { addImportCommand } from './commands/import.ts'
 import { addPushCommand } from './commands/push.ts'
 import { addServeCommand } from './commands/serve.ts'
 import { addSetCommand } from './commands/set.ts'
 import { addUpdateCommand } from './commands/update.ts'
 import { unsetEmptyVariables } from './environment.ts'
+import { writeOutput } from './output.ts'
 import { version } from './version.ts'
 
 /**
@@ -21,15 +22,29 @@ import { version } from './version.ts'
  */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   unsetEmptyVariables(process.env)
+  // Where nobody reads it any more, there is nobody to tell.
+  process.stderr.on('error', () => {})
   try {
-    await createProgram().parseAsync(argv)
+    await run(argv)
     return exitCodes.ok
   } catch (error) {
     return report(error)
   }
 }
 
-function createProgram(): Command {
+async function run(argv: readonly string[]): Promise<void> {
+  const shown: string[] = []
+  try {
+    await createProgram((text) => void shown.push(text)).parseAsync(argv)
+  } catch (error) {
+    // Help and the version are no failure.
+    if (!(error instanceof CommanderError) || error.exitCode !== exitCodes.ok) throw error
+    await writeOutput([Buffer.from(shown.join(''))])
+  }
+}
+
+/** @param show Takes what is meant for standard output, to which commander would write without a look at what becomes of it. */
+function createProgram(show: (text: string) => void): Command {
   const program = new Command('elkyn')
     .description('Elkyn DB, a database for one JSON tree: serve it, and work with its data.')
     .version(version, '-V, --version', 'show the version')
@@ -37,7 +52,9 @@ function createProgram(): Command {
     .showHelpAfterError('Add --help to see what there is.')
     // Commander takes the style away again where the output shows no colors.
     .configureHelp({ styleTitle: (title) => styleText('bold', title, { validateStream: false }) })
+    .configureOutput({ writeOut: show })
     .exitOverride()
+  refuseHelpForUnknown(program)
 
   program.commandsGroup('Server:')
   addServeCommand(program)
@@ -56,8 +73,8 @@ function createProgram(): Command {
 }
 
 function report(error: unknown): number {
-  // Commander has said what is wrong already; help and the version are no failure.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  // Commander has said what is wrong already.
+  if (error instanceof CommanderError) return exitCodes.usage
   if (error instanceof CommandError) return reportError(error)
   throw error
 }

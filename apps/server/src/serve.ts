@@ -27,8 +27,8 @@ import { version } from './version.ts'
 export async function serve(given: ServeOptions): Promise<void> {
   refuseAuthVariables(process.env)
   using stop = listenForStop()
-  // Nobody may read them any more. They stay until the end of the process: the last line fails late.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  // Nobody may read it any more. Until the end of the process: the last line fails late.
+  process.stdout.on('error', () => {})
   const log = createLog(given.logLevel, process.stderr)
   using supervisor = openSupervisor(stop, log)
   const options = { ...given, port: supervisor?.facts.port ?? given.port }

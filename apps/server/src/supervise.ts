@@ -38,6 +38,8 @@ export async function supervise(
     const facts = { restarts, ...(listening === undefined ? {} : { port: listening.port }) }
     const startedAt = performance.now()
     const server = start(command, facts)
+    // Where nobody reads it any more, there is nobody to tell. Only now: the server does not wait for it.
+    if (restarts === 0) process.stderr.on('error', () => {})
     server.on('message', (message) => (listening = message as ListeningFacts))
     const end = await ended(server, stop)
     if (stop.signal.aborted || end.code === 0) return exitCodeOf(end)

@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { elkyn } from './elkyn.ts'
+import { closed, elkyn, spawnElkyn } from './elkyn.ts'
 
 const commands = ['serve', 'get', 'set', 'update', 'push', 'delete', 'import', 'export']
 
-test('elkyn --help names every command', async () => {
-  const { code, stdout } = await elkyn(['--help'])
+test.each(['--help', 'help'])('elkyn %s names every command', async (argument) => {
+  const { code, stdout } = await elkyn([argument])
   expect(code).toBe(0)
   expect(stdout.match(/^ {2}\w+/gm)?.map((name) => name.trim())).toEqual([...commands, 'help'])
 })
@@ -43,7 +44,30 @@ test.each([
   expect(stdout).toMatch(/^Usage: elkyn serve \[options\]\n/)
 })
 
-test.each([[['improt', 'file.json']], [['help', 'improt']]])(
+test('elkyn help --help shows how help is used', async () => {
+  const { code, stdout, stderr } = await elkyn(['help', '--help'])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout).toMatch(/^Usage: elkyn help \[options\] \[command\]\n/)
+})
+
+test.each([[['serve', '--help']], [['--help']], [['--version']]])(
+  'who reads what %j says may close it early',
+  async (args) => {
+    const child = spawnElkyn(args)
+    child.stdout.destroy()
+    const [stderr] = await Promise.all([text(child.stderr), closed(child)])
+    expect([child.exitCode, stderr]).toEqual([0, ''])
+  },
+)
+
+test('nobody has to read what is wrong', async () => {
+  const child = spawnElkyn(['improt'])
+  child.stderr.destroy()
+  await closed(child)
+  expect(child.exitCode).toBe(2)
+})
+
+test.each([[['improt', 'file.json']], [['help', 'improt']], [['improt', '--help']]])(
   'a misspelt command gets a suggestion: %j',
   async (args) => {
     const { code, stdout, stderr } = await elkyn(args)

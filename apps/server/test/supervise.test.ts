@@ -82,6 +82,18 @@ test('serve writes where it listens once, however often it is started again', as
   expect(new Set(starts).size).toBe(3)
 })
 
+test('serve starts the server again when nobody reads the log any more', async () => {
+  await using server = await RunningServer.start(folder.path)
+  const pid = await server.pid()
+  server.child.stderr.destroy()
+  process.kill(pid, 'SIGKILL')
+  const send = async (): Promise<number> => {
+    if (server.child.exitCode !== null) throw new Error('The supervising process has ended')
+    return put(`${server.url}/a.json`, 1)
+  }
+  expect(await untilAnswered(send)).toBe(200)
+})
+
 test('serve ends when the server was asked itself to stop', async () => {
   await using server = await RunningServer.start(folder.path)
   process.kill(await server.pid(), 'SIGTERM')
