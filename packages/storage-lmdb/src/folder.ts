@@ -67,6 +67,22 @@ export function readFolder(path: string, key: Uint8Array | undefined): FolderInf
   return info
 }
 
+/**
+ * Who only reads has to be able to write too: what keeps other processes away is made in the folder.
+ * @throws {StorageError} `ERR_FOLDER_INVALID`
+ */
+export function checkWritable(path: string): void {
+  try {
+    accessSync(path, constants.W_OK)
+  } catch (cause) {
+    throw new StorageError(
+      'ERR_FOLDER_INVALID',
+      `Cannot open "${path}": it has to be writable, also to read from it: ${messageOf(cause)}`,
+      { cause },
+    )
+  }
+}
+
 /** Makes the folder itself, so that it can be locked. @throws {StorageError} `ERR_FOLDER_INVALID`. */
 export function makeFolder(path: string): void {
   try {

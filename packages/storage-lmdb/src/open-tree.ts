@@ -2,7 +2,14 @@ import { checkIndexDefinitions } from '@elkyn/tree'
 import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
-import { checkDatabases, createFolder, makeFolder, readFolder, syncFolder } from './folder.ts'
+import {
+  checkDatabases,
+  checkWritable,
+  createFolder,
+  makeFolder,
+  readFolder,
+  syncFolder,
+} from './folder.ts'
 import { Sealer } from './sealer.ts'
 import { checkSealing } from './store-indexes.ts'
 import type { LmdbTreeStoreOptions } from './store-options.ts'
@@ -106,7 +113,8 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   const there = readFolder(path, key)
   if (there !== undefined) checkDatabases(path, there, databases)
   if (there === undefined && !mayCreate) throw noDatabase(path)
-  makeFolder(path)
+  if (there === undefined) makeFolder(path)
+  else checkWritable(path)
   const lock = await lockFolder(path)
   try {
     const found = readFolder(path, key)

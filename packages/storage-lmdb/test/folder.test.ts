@@ -1,4 +1,4 @@
-import {
+import fs, {
   existsSync,
   mkdirSync,
   readFileSync,
@@ -7,8 +7,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
 import type { OpenTreeOptions } from '../src/index.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -52,6 +53,28 @@ async function codeOfUntouched(options: OpenTreeOptions): Promise<unknown> {
   expect(new Set(codes).size).toBe(1)
   return codes[0]
 }
+
+test('a folder that nobody may write in is refused, also to read, in words that say so', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  await makeTree({ path })
+  // Who runs the tests may be allowed everything.
+  const access = vi.spyOn(fs, 'accessSync').mockImplementation(() => {
+    throw new Error('EACCES: permission denied')
+  })
+  syncBuiltinESMExports()
+  try {
+    for (const readOnly of [false, true]) {
+      await expect(openTree({ path, readOnly })).rejects.toMatchObject({
+        code: 'ERR_FOLDER_INVALID',
+        message: `Cannot open "${path}": it has to be writable, also to read from it: EACCES: permission denied`,
+      })
+    }
+  } finally {
+    access.mockRestore()
+    syncBuiltinESMExports()
+  }
+})
 
 test('a folder of an unknown format is refused and nothing in it is touched', async () => {
   using folder = temporaryFolder()
