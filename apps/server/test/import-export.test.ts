@@ -39,6 +39,12 @@ test('export writes all that import needs to make the same tree again', async ()
   expect(await elkyn(['export', '--data', second])).toMatchObject({ code: 0, stdout: text })
 })
 
+test('export --out - writes to standard output', async () => {
+  await elkyn(['set', '/a', '1', '--data', folder.file('data')])
+  const args = ['export', '--out', '-', '--data', folder.file('data')]
+  expect(await elkyn(args)).toEqual({ code: 0, stdout: '{"a":1}\n', stderr: '' })
+})
+
 test('export --plain shows lists as arrays', async () => {
   await elkyn(['import', '-', '--path', '/a/b', '--data', folder.path], { input: '[1,{"c":[2]}]' })
   const args = ['export', '--plain', '--path', '/a', '--data', folder.path]

@@ -12,7 +12,7 @@ import type { TargetOptions } from '../target-options.ts'
 
 interface ExportOptions extends TargetOptions {
   readonly path: Path
-  readonly out?: string
+  readonly out: string
   readonly plain?: true
   readonly unescapeKeys?: true
 }
@@ -29,7 +29,7 @@ priorities, and lists as objects with the keys "0", "1" and so on. With --plain
 lists are arrays, and there are no priorities.`,
     )
     .option('--path <path>', 'what to write', pathArgument, rootPath)
-    .option('--out <file>', 'the file to write; it appears when it is complete')
+    .option('--out <file>', 'the file to write, or - for standard output', '-')
     .option('--plain', 'lists as arrays, and no priorities')
     .option('--unescape-keys', 'undo what "elkyn import --escape-keys" did to the keys')
     .addHelpText(
@@ -49,7 +49,7 @@ async function exportFile(options: ExportOptions): Promise<void> {
   const form = options.plain === true ? 'plain' : 'export'
   const stored = await target.read(options.path, { form })
   const blocks = options.unescapeKeys === true ? renameKeys(stored, unescapeKey) : stored
-  if (options.out === undefined) return writeOutput(blocks)
+  if (options.out === '-') return writeOutput(blocks)
 
   const progress = new Progress(process.stderr, { label: 'Exporting' })
   await writeFile(options.out, progress.watch(blocks))
