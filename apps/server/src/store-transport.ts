@@ -17,7 +17,12 @@ export class StoreTransport implements Transport {
   /** @param close called once, when no more requests come */
   constructor(label: string, store: TreeStore, close: () => Promise<void>) {
     this.label = label
-    this.#handle = createRequestHandler({ store, maxBodyBytes: Number.MAX_SAFE_INTEGER })
+    this.#handle = createRequestHandler({
+      store,
+      maxBodyBytes: Number.MAX_SAFE_INTEGER,
+      // What an import has stored has to be found again.
+      backslashesInUrls: true,
+    })
     this.#close = close
   }
 

@@ -89,9 +89,14 @@ export class Target implements AsyncDisposable {
     const response = await this.#transport.send(request)
     if (response.status < 300) return response
     const words = memberOf(await text(response.body), 'error') ?? `status ${response.status}`
-    throw new CommandError('failed', `${this.label} refused ${method} ${path}: ${words}`)
+    throw new CommandError('failed', `${this.label} refused ${method} ${path}: ${words}`, {
+      ...(response.status === 400 && path.includes('\\') && { hint: backslashHint }),
+    })
   }
 }
+
+const backslashHint =
+  'A server takes no URL of a key that holds a backslash: ask for its parent, or stop the server and use --data.'
 
 /** A string in a JSON object; `undefined` when the text is something else, such as a proxy's page. */
 function memberOf(json: string, name: string): string | undefined {

@@ -83,6 +83,29 @@ describe.each(['a data folder', 'a server'])('against %s,', (kind) => {
   })
 })
 
+test('a key with a backslash is one like any other in a folder, and a server says what to do', async () => {
+  const data = folder.file('data')
+  const done = { code: 0, stdout: '' }
+  const key = String.raw`/a\b`
+  const json = String.raw`{"a\\b":{"c":1}}`
+  const run = async (args: string[]): Promise<RunResult> => elkyn([...args, '--data', data])
+  await elkyn(['import', '-', '--data', data], { input: json })
+  expect(await run(['get', key])).toMatchObject({ ...done, stdout: '{"c":1}\n' })
+  expect(await run(['set', `${key}/c`, '2'])).toMatchObject(done)
+  expect(await run(['update', key, '{"d":3}'])).toMatchObject(done)
+  expect(await run(['export', '--path', key])).toMatchObject({ stdout: '{"c":2,"d":3}\n' })
+  expect(await elkyn(['import', '-', '--path', key, '--data', data], { input: '4' })).toMatchObject(
+    done,
+  )
+  await using server = await RunningServer.start(data)
+  const refused = await elkyn(['get', key, '--url', server.url])
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toContain('Invalid path: Invalid token in path\nA server takes no URL of')
+  expect(await server.stop()).toMatchObject({ code: 0 })
+  expect(await run(['delete', key])).toMatchObject(done)
+  expect(await run(['get', '/'])).toMatchObject({ stdout: 'null\n' })
+})
+
 test.each([[['get', '/']], [['delete', '/']], [['export', '--out', 'backup.json']]])(
   '%j makes no database where there is none, and says so',
   async (args) => {

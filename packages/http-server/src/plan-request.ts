@@ -50,10 +50,10 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   const database = databaseOf(host, parameters, options)
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
   if (pathname.endsWith(watchSuffix)) {
-    const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database)
+    const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database, options)
     return planWatch(method, place, parameters, head)
   }
-  const place = locate(pathname, database)
+  const place = locate(pathname, database, options)
   refuseParameters(parameters)
   refuseHeaders(head.headers)
   if (method === 'GET' && acceptsStream(head.headers.accept)) {

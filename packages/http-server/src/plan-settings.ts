@@ -12,6 +12,7 @@ export interface PlanSettings {
   readonly maxAnswerBytes: number
   /** Least bytes of an answer that is compressed; `Infinity` where none is. */
   readonly compressFromBytes: number
+  readonly backslashesInUrls: boolean
 }
 
 /** What of the options of a server are settings. */
@@ -28,6 +29,11 @@ export interface SettingOptions {
    * never. Default: 1024.
    */
   readonly compressFromBytes?: number
+  /**
+   * Whether a URL may name a key that holds a backslash, as `%5C`. A key in a body always may; Firebase
+   * refuses it in a URL. Default: false.
+   */
+  readonly backslashesInUrls?: boolean
 }
 
 /**
@@ -35,7 +41,7 @@ export interface SettingOptions {
  * @throws {TypeError} for one database and several at once.
  */
 export function planSettings(
-  { namespace, namespaces, compressFromBytes = 1024 }: SettingOptions,
+  { namespace, namespaces, compressFromBytes = 1024, backslashesInUrls = false }: SettingOptions,
   { maxAnswerBytes }: Required<HttpLimits>,
 ): PlanSettings {
   if (namespace !== undefined && namespaces !== undefined) {
@@ -49,5 +55,6 @@ export function planSettings(
     namespaces: namespaces && checkNamespaces(namespaces),
     maxAnswerBytes,
     compressFromBytes,
+    backslashesInUrls,
   }
 }

@@ -247,6 +247,16 @@ describe('createRequestHandler()', () => {
     expect(asker.logged).toEqual([])
   })
 
+  test('takes a backslash in a URL where it may', async () => {
+    const asker = new Asker()
+    await asker.ask('PUT', '/a.json', String.raw`{"b\\c":{"d":1}}`)
+    expect(await asker.status('GET', '/a/b%5Cc/d.json')).toBe(400)
+    const taking = new Asker({ store: asker.store, backslashesInUrls: true })
+    expect(await bodyText(await taking.ask('GET', '/a/b%5Cc/d.json'))).toBe('1')
+    expect(await bodyText(await taking.ask('GET', '/a/b%5Cc/d'))).toBe('1')
+    expect(await taking.status('GET', '/a/b%2Fc.json')).toBe(400)
+  })
+
   test('refuses a limit that is none', () => {
     for (const maxBodyBytes of [0, -1, 1.5, Number.NaN, Infinity]) {
       expect(() => new Asker({ maxBodyBytes })).toThrow(RangeError)

@@ -1,6 +1,7 @@
 import { decodeUrlPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import { inDatabase } from './namespaces.ts'
+import type { PlanSettings } from './plan-settings.ts'
 import { Refusal } from './refusal.ts'
 
 /** Which of the two dialects a request speaks: `/users/ada.json` or `/users/ada`. */
@@ -57,9 +58,14 @@ export function surfaceOf(pathname: string): Surface {
  * The place that a URL path names in a database, and the dialect.
  * @throws {TreeError} `ERR_INVALID_PATH`, `ERR_PATH_TOO_LONG`
  */
-export function locate(pathname: string, database: Path): Location {
+export function locate(
+  pathname: string,
+  database: Path,
+  { backslashesInUrls }: Pick<PlanSettings, 'backslashesInUrls'>,
+): Location {
   const surface = surfaceOf(pathname)
-  const path = decodeUrlPath(surface === 'firebase' ? pathname.slice(0, -suffix.length) : pathname)
+  const bare = surface === 'firebase' ? pathname.slice(0, -suffix.length) : pathname
+  const path = decodeUrlPath(bare, { backslash: backslashesInUrls })
   return { surface, database, path: inDatabase(database, path), shownPath: path }
 }
 

@@ -15,7 +15,7 @@ export {
   rootPath,
   splitPriorityPath,
 } from './path.ts'
-export type { ParsePathOptions, Path } from './path.ts'
+export type { DecodeUrlPathOptions, ParsePathOptions, Path } from './path.ts'
 export { checkKey } from './key.ts'
 export { maxDepth, maxKeyBytes, maxStringBytes } from './limits.ts'
 export { compareKeys, parseIntegerKey } from './key-order.ts'

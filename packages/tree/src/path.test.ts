@@ -135,6 +135,12 @@ describe('decodeUrlPath()', () => {
       }),
     )
   })
+
+  test('it takes a backslash where it may', () => {
+    expect(decodeUrlPath('/a%5Cb/\\c/d', { backslash: true })).toBe('/a\\b/\\c/d')
+    expect(codeOf(() => decodeUrlPath('/a%2F%5C', { backslash: true }))).toBe('ERR_INVALID_PATH')
+    expect(codeOf(() => decodeUrlPath('/a%5C', {}))).toBe('ERR_INVALID_PATH')
+  })
 })
 
 test('an error about a path names the key and the path', () => {

@@ -74,6 +74,14 @@ function shown(text: string): string {
   return JSON.stringify(text.length > shownLength ? `${text.slice(0, shownLength)}…` : text)
 }
 
+export interface DecodeUrlPathOptions {
+  /**
+   * Whether keys may hold a backslash. In a JSON body they may; in a URL the production service refuses it.
+   * Default: false.
+   */
+  readonly backslash?: boolean
+}
+
 /**
  * Makes a path of the path part of a URL: each segment is percent-decoded once, as UTF-8; `+` is a
  * plus sign. The last segment may be `.priority`. An encoded slash is never a separator.
@@ -81,11 +89,16 @@ function shown(text: string): string {
  * @throws {TreeError} `ERR_INVALID_PATH` for broken percent-encoding, bad UTF-8, a backslash, or
  * what {@link parsePath} refuses; `ERR_PATH_TOO_LONG` as there.
  */
-export function decodeUrlPath(pathname: string): Path {
-  if (pathname.includes('\\')) throw backslash()
-  if (!pathname.includes('%')) return parsePath(pathname, { priority: true })
-  const segments = pathname.split('/').map(decodeSegment)
-  return parsePath(segments.join('/'), { priority: true })
+export function decodeUrlPath(pathname: string, options: DecodeUrlPathOptions = {}): Path {
+  const text = pathname.includes('%') ? decodeSegments(pathname) : pathname
+  if (options.backslash !== true && text.includes('\\')) {
+    throw new TreeError('ERR_INVALID_PATH', 'Invalid path: a URL cannot hold "\\"')
+  }
+  return parsePath(text, { priority: true })
+}
+
+function decodeSegments(pathname: string): string {
+  return pathname.split('/').map(decodeSegment).join('/')
 }
 
 function decodeSegment(segment: string): string {
@@ -95,8 +108,6 @@ function decodeSegment(segment: string): string {
   if (decoded.includes('/')) {
     throw new TreeError('ERR_INVALID_PATH', 'Invalid path: a key cannot hold "/"')
   }
-  // A key in a JSON body may hold one; in a URL the production service refuses it.
-  if (decoded.includes('\\')) throw backslash()
   return decoded
 }
 
@@ -110,10 +121,6 @@ function decodePercent(segment: string): string {
       { cause },
     )
   }
-}
-
-function backslash(): TreeError {
-  return new TreeError('ERR_INVALID_PATH', 'Invalid path: a URL cannot hold "\\"')
 }
 
 /** The parts of a path, none for the root. A last part `.priority` is one of them. */

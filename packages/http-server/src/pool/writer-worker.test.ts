@@ -22,6 +22,7 @@ test('a writer does not take a body for its own that began in the one before', a
       namespaces: undefined,
       maxAnswerBytes: Infinity,
       compressFromBytes: 1024,
+      backslashesInUrls: false,
     },
     patienceMs: 1000,
     permits: createPermits(1),
