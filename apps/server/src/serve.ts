@@ -16,6 +16,7 @@ import type { StopRequest } from './signals.ts'
 import { startFacts, Supervisor } from './supervisor.ts'
 import { readTlsFiles, tlsError, tlsFilesOf, watchTlsFiles } from './tls-files.ts'
 import type { TlsFiles } from './tls-files.ts'
+import { tryAddresses } from './try-addresses.ts'
 import { version } from './version.ts'
 
 /**
@@ -35,9 +36,11 @@ export async function serve(given: ServeOptions): Promise<void> {
   const failed = Promise.withResolvers<Error>()
   const indexes = options.rules === undefined ? undefined : await readRulesFile(options.rules)
   const tlsFiles = tlsFilesOf(options)
+  await atAddresses(options, () => tryAddresses(options))
   await using opened = await open(options, { indexes, tlsFiles }, log, failed.resolve)
   const { server } = opened
-  const url = await listen(server, options)
+  await atAddresses(options, () => server.start())
+  const { url } = server.address()
   // Who waits for the line has had it when the server is started again.
   if (!supervisor?.facts.restarts) announce(url, options)
   supervisor?.listening({ port: server.address().port, logLevel: options.logLevel })
@@ -76,13 +79,13 @@ async function open(
   }
 }
 
-async function listen(server: OpenServer['server'], options: ServeOptions): Promise<string> {
+/** @throws {CommandError} `unavailable`, where one of the addresses cannot be had. */
+async function atAddresses(options: ServeOptions, listen: () => Promise<void>): Promise<void> {
   try {
-    await server.start()
+    await listen()
   } catch (error) {
     throw listenError(error, options)
   }
-  return server.address().url
 }
 
 function urlOf(scheme: 'http' | 'https', host: string, port: number): string {

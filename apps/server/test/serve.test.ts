@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { createServer } from 'node:net'
@@ -289,6 +289,8 @@ test('serve says which port is in use', async () => {
   try {
     const { code, stderr } = await elkyn(['serve', '--port', `${port}`, '--data', folder.path])
     expect(code).toBe(3)
+    // A folder is not made for nothing.
+    expect(await readdir(folder.path)).toEqual([])
     expect(stderr).toBe(
       `error: Cannot listen on http://127.0.0.1:${port}: the port is in use by another program\n` +
         'Choose another one with --port, or 0 for any that is free.\n',
@@ -306,6 +308,7 @@ test('serve says which port for metrics is in use', async () => {
     const args = ['serve', '--port', '0', '--metrics-port', `${port}`, '--data', folder.path]
     const { code, stderr } = await elkyn(args)
     expect(code).toBe(3)
+    expect(await readdir(folder.path)).toEqual([])
     expect(stderr).toBe(
       `error: Cannot listen on http://127.0.0.1:${port}: the port is in use by another program\n` +
         'Choose another one with --metrics-port, or 0 for any that is free.\n',
@@ -315,11 +318,31 @@ test('serve says which port for metrics is in use', async () => {
   }
 })
 
+test('serve cannot have one port for two things, and makes no folder to find that out', async () => {
+  const free = createServer().listen(0, '127.0.0.1')
+  await once(free, 'listening')
+  const { port } = free.address() as AddressInfo
+  await free[Symbol.asyncDispose]()
+  const args = ['serve', '--port', `${port}`, '--metrics-port', `${port}`, '--data', folder.path]
+  expect(await elkyn(args)).toMatchObject({ code: 3 })
+  expect(await readdir(folder.path)).toEqual([])
+})
+
+test('serve says which port is in use, also for a folder with a database', async () => {
+  await using first = await RunningServer.start(folder.file('first'))
+  await elkyn(['set', '/a', '1', '--data', folder.file('second')])
+  const { port } = new URL(first.url)
+  const { code, stderr } = await elkyn(['serve', '--port', port, '--data', folder.file('second')])
+  expect(code).toBe(3)
+  expect(stderr).toContain(`Cannot listen on http://127.0.0.1:${port}: the port is in use`)
+})
+
 test('serve says when the address is not of this machine', async () => {
   // 192.0.2.0/24 is set aside for documentation: https://www.rfc-editor.org/rfc/rfc5737
   const { code, stderr } = await elkyn(['serve', '--host', '192.0.2.1', '--data', folder.path])
   expect(code).toBe(3)
   expect(stderr).toContain('this machine does not have the address')
+  expect(await readdir(folder.path)).toEqual([])
 })
 
 test('serve says when the data folder cannot be made', async () => {
