@@ -7,15 +7,17 @@ import type {
   TreeWrite,
   WriteAccepted,
   WriteOutcome,
+  WritePair,
   WriteRefused,
 } from '@elkyn/tree'
 import { BatchConditions } from './batch-conditions.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { ClientRecords } from './client-records.ts'
-import type { Head } from './entry.ts'
+import { Head } from './entry.ts'
 import { EntryView, storedPriority } from './entry-view.ts'
 import { etagOfBlocks } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
+import type { JsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -36,9 +38,6 @@ export interface BatchLimits {
   /** A value with up to so much text is compared with a precondition, and handed back, within the write. */
   readonly comparedMaxLength: number
 }
-
-/** So long a text may be added by a write that deletes too, even where the data is full. */
-const SMALL_TEXT = 4096
 
 /** Writes that share one commit. Lives inside one write transaction. */
 export class Batch {
@@ -62,6 +61,8 @@ export class Batch {
   readonly #rows: RowWriter
   /** Bytes that may still be added. */
   #room: number
+  /** Whether a write was let through for which there was no room. */
+  #isFull = false
   readonly #conditions: BatchConditions
   readonly #clients: ClientRecords
   readonly changes: Change[] = []
@@ -138,7 +139,9 @@ export class Batch {
     storeLayer(this.#lmdb, this.#layer, this.#state.counters)
     this.#state.log = this.#log.flush(this.#state.log)
     this.#clients.store(this.#now)
-    if (this.changes.length > 0) this.#log.trim(this.#begin, this.#state.log, this.#now)
+    if (this.changes.length > 0) {
+      this.#log.trim(this.#begin, this.#state.log, this.#now, this.#isFull)
+    }
   }
 
   #refuse(write: TreeWrite, refused: WriteRefused): WriteRefused {
@@ -164,9 +167,13 @@ export class Batch {
   }
 
   #etag(found: Head): string {
+    return etagOfBlocks(this.#blocks(found))
+  }
+
+  #blocks(found: Head): JsonBlocks {
     // What lies under a head is read from LMDB in pieces, so that it must be there first.
     storeLayer(this.#lmdb, this.#layer, this.#state.counters)
-    return etagOfBlocks(jsonBlocks(this.#lmdb, found, 'export', undefined))
+    return jsonBlocks(this.#lmdb, found, 'export', undefined)
   }
 
   /** Writes the pairs into a layer and says what they came to. */
@@ -176,7 +183,7 @@ export class Batch {
     const resolved = write.pairs.map(({ path, value }) =>
       resolveValue(this.#view, this.#now, write, path, value),
     )
-    this.#takeRoom(resolved)
+    this.#takeRoom(write, resolved)
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
     let room = LOGGED_TEXT_MAX_LENGTH
@@ -202,20 +209,34 @@ export class Batch {
   }
 
   /** @throws {TreeError} ERR_STORE_FULL when what a write adds is more than may be stored. */
-  #takeRoom(values: readonly (TreeValue | ResolvedStaged)[]): void {
+  #takeRoom({ pairs }: TreeWrite, values: readonly ResolvedValue[]): void {
     if (this.#room === Infinity) return
-    let added = 0
-    let deletes = false
-    for (const value of values) {
-      if (!(value instanceof TreeValue)) continue
-      if (value.isNull) deletes = true
-      else added += value.text.length
+    const added = addedBytes(pairs, values)
+    if (added <= this.#room) {
+      this.#room -= added
+      return
     }
-    // What mostly deletes makes room, and must be possible when there is none.
-    if (added > (deletes ? Math.max(this.#room, SMALL_TEXT) : this.#room)) {
+    // What adds nothing to the tree must be possible when there is no room: otherwise nobody could make any. Its
+    // entry in the change log takes the place of older ones, so that it can be repeated for ever.
+    if (!values.every((value, index) => this.#isNoLarger(pairs[index]!.path, value))) {
       throw new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes')
     }
-    this.#room -= added
+    this.#isFull = true
+  }
+
+  /** Whether a value takes no more than what it replaces. Reads no more of that than the value has. */
+  #isNoLarger(path: Path, value: ResolvedValue): boolean {
+    // What is staged has its rows already: there was room for them.
+    if (!(value instanceof TreeValue) || value.isNull) return true
+    const found = this.#view.find(path)
+    if (found === undefined) return false
+    let left = Buffer.byteLength(value.text)
+    if (!(found instanceof Head)) return left <= Buffer.byteLength(found.text)
+    for (const block of this.#blocks(found)) {
+      left -= block.length
+      if (left <= 0) return true
+    }
+    return false
   }
 
   /** Logs a change; one that changed nothing has no number. */
@@ -231,6 +252,25 @@ export class Batch {
 /** Lets the staged values of a write that was not applied be written again, or thrown away. */
 export function releaseStaged(write: TreeWrite): void {
   for (const { value } of write.pairs) if (value instanceof StagedHead) value.release(write)
+}
+
+type ResolvedValue = TreeValue | ResolvedStaged
+
+/** Bytes of paths and values that a write adds: to the tree, and again to the change log. */
+function addedBytes(pairs: readonly WritePair[], values: readonly ResolvedValue[]): number {
+  let bytes = 0
+  let room = LOGGED_TEXT_MAX_LENGTH
+  for (const [index, value] of values.entries()) {
+    const pathBytes = Buffer.byteLength(pairs[index]!.path)
+    bytes += pathBytes
+    if (!(value instanceof TreeValue) || value.isNull) continue
+    const { text } = value
+    const textBytes = Buffer.byteLength(text)
+    const isLogged = text.length <= room
+    if (isLogged) room -= text.length
+    bytes += pathBytes + textBytes + (isLogged ? textBytes : 0)
+  }
+  return bytes
 }
 
 interface Written {

@@ -19,6 +19,8 @@ class LogFixture implements AsyncDisposable {
   readonly #sealer: Sealer | undefined
   #log: ChangeLog
   position: LogPosition = { sequence: 0, bytes: 0 }
+  /** Whether there is no room for more. */
+  isFull = false
 
   constructor(limits: LogLimits = unlimited, sealer?: Sealer) {
     this.#sealer = sealer
@@ -45,7 +47,7 @@ class LogFixture implements AsyncDisposable {
           added.push(this.#log.append(++sequence, now, pairs))
         }
         last = this.#log.flush(last)
-        this.#log.trim(before, last, now)
+        this.#log.trim(before, last, now, this.isFull)
         if (isAborted) throw new Error('aborted')
         this.position = last
       })
@@ -304,6 +306,24 @@ test('a batch removes little more than twice what it adds', async () => {
   log.reopen({ maxBytes: 0, maxAgeMs: 0 })
   log.add(many)
   expect(log.entries).toBe(1)
+})
+
+test('where there is no room each change takes the place of older ones, but for the newest', async () => {
+  await using log = new LogFixture()
+  const text = 'x'.repeat(1000)
+  for (let index = 0; index < 100; index++) log.add([[pair(text)]])
+  log.isFull = true
+  for (let entries = 100; entries > 10;) {
+    log.add([[pair(text)]])
+    expect(log.entries).toBeLessThan(entries)
+    expect(log.entries).toBeGreaterThanOrEqual(entries - 3)
+    entries = log.entries
+  }
+  for (let index = 0; index < 10; index++) log.add([[pair(text)]])
+  expect(log.entries).toBe(1)
+  log.isFull = false
+  log.add([[pair(text)]])
+  expect(log.entries).toBe(2)
 })
 
 test('large changes never crowd small ones out of their limit', async () => {

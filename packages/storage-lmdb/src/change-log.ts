@@ -104,15 +104,18 @@ export class ChangeLog {
   /**
    * Drops the oldest entries that are over the limits, at most twice the bytes that came since
    * `before`, so that no batch pays for many others. The newest entry stays.
+   *
+   * @param isFull Whether there is no room, so that also those within the limits make place for what came.
    */
-  trim(before: LogPosition, newest: LogPosition, now: number): void {
+  trim(before: LogPosition, newest: LogPosition, now: number, isFull: boolean): void {
+    const keeps = (entry: OldestEntry) => !isFull && this.#keeps(entry, newest, now)
     // Another thread may have dropped it meanwhile; then the oldest is younger, and is kept as well.
-    if (this.#oldest !== undefined && this.#keeps(this.#oldest, newest, now)) return
+    if (this.#oldest !== undefined && keeps(this.#oldest)) return
     const old: Uint8Array[] = []
     let kept: number | undefined
     for (const { sequence, bytes, time } of this.#entries({}, undefined)) {
       this.#oldest = { bytes, time }
-      if (this.#keeps(this.#oldest, newest, now) || sequence >= newest.sequence) break
+      if (keeps(this.#oldest) || sequence >= newest.sequence) break
       kept ??= bytes
       old.push(keyOf(sequence))
       if (bytes - kept > 2 * (newest.bytes - before.bytes)) break

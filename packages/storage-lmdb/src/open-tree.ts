@@ -43,8 +43,9 @@ export interface OpenTreeOptions {
    */
   readonly rowMaxBytes?: number
   /**
-   * Bytes that the data may take on the disk. A write that needs more fails with `ERR_STORE_FULL`;
-   * deletes still work. Default: no limit but the disk's.
+   * Bytes that the pages in use may take, those of the change log too. A write that needs more fails with
+   * `ERR_STORE_FULL`, unless each of its values is `null` or has no more bytes of JSON than the one it replaces.
+   * Default: no limit but the disk's.
    */
   readonly maxBytes?: number
   /** Snapshots and threads that may read at once, in all threads together. Default: 512. */

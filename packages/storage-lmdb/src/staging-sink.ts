@@ -39,8 +39,8 @@ export interface StagingContext {
   buryAfter(owner: object, heads: () => readonly number[]): void
   /** Takes that back. */
   keepAfter(owner: object): void
-  /** @throws {TreeError} `ERR_STORE_FULL` when so many more bytes are over the limit. */
-  checkRoom(bytes: number): void
+  /** @throws {TreeError} `ERR_STORE_FULL` when so many more bytes are over the limit, which not all stores have. */
+  checkRoom(bytes: () => number): void
 }
 
 /** A head that takes children in, before the tree has it. */
@@ -167,7 +167,7 @@ export class StagingSink implements TreeSink<OpenHead> {
   flush(): void {
     const { lmdb, rowMaxBytes } = this.#context
     this.#context.transact((state) => {
-      this.#context.checkRoom(this.#pendingBytes)
+      this.#context.checkRoom(() => bytesOf(this.#pending))
       if (this.#nextNumber === this.#numbersEnd) {
         this.#nextNumber = state.counters.nextHead
         this.#numbersEnd = state.counters.nextHead += NUMBERS_A_TIME
@@ -246,6 +246,16 @@ export class StagingSink implements TreeSink<OpenHead> {
     })
     return found
   }
+}
+
+/** Bytes that entries take when they are stored; `#pendingBytes` is about how much memory they take until then. */
+function bytesOf(pending: readonly Pending[]): number {
+  let bytes = 0
+  for (const { key, entry } of pending) {
+    bytes += Buffer.byteLength(key) + PENDING_BYTES
+    if (entry instanceof TreeValue) bytes += Buffer.byteLength(entry.text)
+  }
+  return bytes
 }
 
 /** Has indexes of the places at and above an open head look at the child of it that is at `path`. */

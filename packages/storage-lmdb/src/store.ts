@@ -188,8 +188,9 @@ export class LmdbTreeStore implements TreeStore {
       keepAfter: (owner: object) => {
         this.#dropped.unregister(owner)
       },
-      checkRoom: (bytes: number) => {
-        if (this.#room() >= bytes) return
+      checkRoom: (bytes: () => number) => {
+        const room = this.#room()
+        if (room === Infinity || room >= bytes()) return
         throw new TreeError('ERR_STORE_FULL', 'Cannot stage: the data has reached maxBytes')
       },
     }

@@ -157,7 +157,6 @@ test('a tree that reached maxBytes can be read and emptied, and then written aga
   tree.setSync('/again', 'x'.repeat(10_000))
   expect(tree.get('/r1')).toBe('x'.repeat(10_000))
   expect(tree.stats().fileBytes).toBeLessThan(2 * maxBytes)
-  // What deletes makes room, also together with something small.
   await tree.update('/', { r5: null, small: 1 })
   expect(await tree.transaction('/r7', () => null)).toBe(null)
 })
