@@ -6,6 +6,7 @@ const hints: Partial<Record<StorageErrorCode, string>> = {
   ERR_STORE_LOCKED: 'Stop that process first. If it is a server, commands reach it with --url.',
   ERR_FORMAT_UNKNOWN: 'Open it with the version of Elkyn DB that made it; nothing was changed.',
   ERR_FOLDER_INVALID: 'Choose another folder with --data, or see that this user may write there.',
+  ERR_STORE_CORRUPT: 'Restore a backup into another folder; nothing was changed.',
 }
 
 /**

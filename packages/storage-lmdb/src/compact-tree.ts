@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { rootPath } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
-import { readFolder, syncFolder } from './folder.ts'
+import { checkData, readFolder, syncFolder } from './folder.ts'
 import { storeOptions } from './open-tree.ts'
 import type { OpenTreeOptions } from './open-tree.ts'
 import { LmdbTreeStore } from './store.ts'
@@ -40,6 +40,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
         `Cannot compact "${path}": this process has it open`,
       )
     }
+    await checkData(path, info, lock)
     rmSync(work, { recursive: true, force: true })
     mkdirSync(work)
     const { epoch } = info

@@ -16,7 +16,9 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { threadId } from 'node:worker_threads'
+import { checkDataFile } from './data-file.ts'
 import { StorageError } from './errors.ts'
+import type { FolderLock } from './folder-lock.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
 
 /** What this version writes, and the only one it reads. */
@@ -29,6 +31,8 @@ export interface FolderInfo {
   readonly epoch: string
   /** Tells whether a key is the one that the values were sealed with. Missing: they are not sealed. */
   readonly keyCheck?: string
+  /** `true`: the data file was made, and is on the disk. Where it is not, it was lost. */
+  readonly hasData?: true
   /** `several`: what lies right below the root are databases of their own. Missing: the tree is one. */
   readonly databases?: 'several'
 }
@@ -120,20 +124,57 @@ function syncNames(first: string, last: string): void {
  * Makes a new history in an empty folder. Where another thread does the same, all get the history of
  * the first one.
  *
+ * @param data Whether the data file is there already, and on the disk.
  * @throws {StorageError} `ERR_FOLDER_INVALID`, and as {@link readFolder}.
  */
 export function createFolder(
   path: string,
   key: Uint8Array | undefined,
   databases: Databases | undefined,
+  data: 'none' | 'made' = 'none',
 ): FolderInfo {
   const info = newInfo(key, databases)
   try {
-    writeInfo(path, info)
+    writeInfo(path, data === 'made' ? { ...info, hasData: true } : info)
   } catch (cause) {
     throw unusable(path, cause)
   }
   return readFolder(path, key) ?? info
+}
+
+/**
+ * Looks whether LMDB can open the data file, before it does. Touches nothing.
+ *
+ * @param lock What this process holds the folder by.
+ * @throws {StorageError} `ERR_STORE_CORRUPT`, `ERR_FORMAT_UNKNOWN`
+ */
+export async function checkData(path: string, info: FolderInfo, lock: FolderLock): Promise<void> {
+  const hasData = info.hasData === true
+  try {
+    checkDataFile(path, hasData)
+  } catch (error) {
+    // Another thread may be just making the file, of which there was a part. It held the folder then.
+    if (hasData || !(await lock.isShared())) throw error
+  }
+}
+
+/**
+ * Has it on the disk that the data file was made. A folder is made in this order: `elkyn.json`, the files of LMDB, then
+ * this. Before it, a folder without a data file was cut off while it was made, and nobody was told that it has anything.
+ *
+ * @throws {StorageError} `ERR_FOLDER_INVALID`
+ */
+export function confirmData(path: string, info: FolderInfo): void {
+  if (info.hasData) return
+  try {
+    // What is relaxed about the file's commits does not go for its being there.
+    syncFile(join(path, 'data.mdb'))
+    syncFolder(path)
+    // All threads that do so write the same.
+    replaceInfo(path, { ...info, hasData: true })
+  } catch (cause) {
+    throw unusable(path, cause)
+  }
 }
 
 function unusable(path: string, cause: unknown): StorageError {
@@ -216,11 +257,14 @@ function parseInfo(text: string): FolderInfo | undefined {
     const databases = 'databases' in info ? info.databases : undefined
     if (check !== undefined && typeof check !== 'string') return undefined
     if (databases !== undefined && databases !== 'several') return undefined
+    const hasData = 'hasData' in info ? info.hasData : undefined
+    if (hasData !== undefined && hasData !== true) return undefined
     return {
       formatVersion,
       epoch,
       ...(check === undefined ? {} : { keyCheck: check }),
       ...(databases === undefined ? {} : { databases }),
+      ...(hasData === undefined ? {} : { hasData }),
     }
   } catch {
     return undefined
@@ -230,14 +274,7 @@ function parseInfo(text: string): FolderInfo | undefined {
 /** Writes the file, whole or not at all, unless there is one; then it is on the disk. */
 function writeInfo(path: string, info: FolderInfo): void {
   const target = join(path, INFO_FILE)
-  const temporary = `${target}.${process.pid}-${threadId}`
-  const file = openSync(temporary, 'w')
-  try {
-    writeSync(file, `${JSON.stringify(info, undefined, 2)}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
+  const temporary = writeTemporary(target, info)
   try {
     // Unlike a rename, it never replaces what another thread has begun to use.
     linkSync(temporary, target)
@@ -247,6 +284,34 @@ function writeInfo(path: string, info: FolderInfo): void {
     rmSync(temporary, { force: true })
   }
   syncFolder(path)
+}
+
+/** Writes the file, whole or not at all, in place of the one that is there; then it is on the disk. */
+function replaceInfo(path: string, info: FolderInfo): void {
+  const target = join(path, INFO_FILE)
+  renameSync(writeTemporary(target, info), target)
+  syncFolder(path)
+}
+
+function writeTemporary(target: string, info: FolderInfo): string {
+  const temporary = `${target}.${process.pid}-${threadId}`
+  const file = openSync(temporary, 'w')
+  try {
+    writeSync(file, `${JSON.stringify(info, undefined, 2)}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  return temporary
+}
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** Has the names in a folder on the disk. */

@@ -3,12 +3,13 @@ import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
 import {
+  checkData,
   checkDatabases,
   checkWritable,
+  confirmData,
   createFolder,
   makeFolder,
   readFolder,
-  syncFolder,
 } from './folder.ts'
 import { Sealer } from './sealer.ts'
 import { checkSealing } from './store-indexes.ts'
@@ -102,7 +103,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
  * other processes are refused.
  *
  * @throws {StorageError} `ERR_STORE_LOCKED`, `ERR_FORMAT_UNKNOWN`, `ERR_KEY_REQUIRED`,
- * `ERR_KEY_WRONG` or `ERR_FOLDER_INVALID`; {@link TreeError} `ERR_STORE_FAILED` when LMDB can't open it.
+ * `ERR_KEY_WRONG`, `ERR_FOLDER_INVALID` or `ERR_STORE_CORRUPT`; {@link TreeError} `ERR_STORE_FAILED` when LMDB can't open it.
  * @throws {RangeError} for an option out of its range.
  */
 export async function openTree(options: OpenTreeOptions): Promise<Tree> {
@@ -117,6 +118,7 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   if (there === undefined) makeFolder(path)
   else checkWritable(path)
   const lock = await lockFolder(path)
+  let store: LmdbTreeStore | undefined
   try {
     const found = readFolder(path, key)
     if (found === undefined && !mayCreate) throw noDatabase(path)
@@ -124,14 +126,15 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
     // Another thread may have made it meanwhile.
     checkDatabases(path, info, databases)
     const { epoch } = info
+    await checkData(path, info, lock)
     const released = async () => lock.release()
     const joins = readOnly && (await lock.isShared())
-    const store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, released })
-    // The data file may be new: without its name on the disk nothing that is synced into it is safe.
-    if (!readOnly) syncFolder(path)
+    store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, released })
+    if (!readOnly) confirmData(path, info)
     return new Tree(store, key, info.databases)
   } catch (error) {
-    await lock.release()
+    if (store === undefined) await lock.release()
+    else await store.close()
     throw error
   }
 }

@@ -228,7 +228,7 @@ export class Tree implements AsyncDisposable {
    */
   async backup(folder: string): Promise<void> {
     await this.#store.backup(folder)
-    createFolder(folder, this.#key, this.#databases)
+    createFolder(folder, this.#key, this.#databases, 'made')
   }
 
   /** How much is stored. Counts are exact; takes a moment on a large database. */

@@ -181,7 +181,7 @@ test('a new folder is made with all that is above it', async () => {
   await makeTree({ path })
   expect(readdirSync(path).toSorted()).toEqual(['data.mdb', 'elkyn.json', 'lock.mdb'])
   const info: unknown = JSON.parse(readFileSync(join(path, 'elkyn.json'), 'utf8'))
-  expect(info).toEqual({ formatVersion: 1, epoch: expect.any(String) as string })
+  expect(info).toEqual({ formatVersion: 1, epoch: expect.any(String) as string, hasData: true })
 })
 
 test('threads that make a folder at the same moment share one history', async () => {
