@@ -73,7 +73,9 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
 async function copy(from: LmdbTreeStore, to: LmdbTreeStore): Promise<void> {
   try {
     using snapshot = from.snapshot()
-    const stager = to.stage({ path: rootPath })
+    // Each of several databases may be as deep as a tree is, and lies one key below the root. What is there was
+    // checked when it was written.
+    const stager = to.stage({ path: rootPath, depth: -1 })
     // In export form, so that priorities come along.
     for (const block of snapshot.jsonBlocks(rootPath, 'export') ?? [nothing]) stager.write(block)
     const [root] = stager.end()

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { TreeValue, childPath, maxDepth, rootPath } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
 import type { OpenTreeOptions } from '../src/index.ts'
@@ -82,6 +83,24 @@ test('compactTree() takes an empty tree, a leaf, and twice the same', async () =
     expect(again.get('/a')).toBe(1)
     using snapshot = again.store.snapshot()
     expect(snapshot.sequence).toBe(value === null ? 1 : 2)
+  }
+})
+
+test('compactTree() takes several databases, each as deep as a tree can be', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  const keys = Array.from({ length: maxDepth }, (_, index) => `k${index}`)
+  for (const value of ['short', 'x'.repeat(5000)]) {
+    const deep = ['shop', ...keys].reduce(childPath, rootPath)
+    {
+      await using tree = await openTree({ path, databases: 'several' })
+      const pairs = [{ path: deep, value: TreeValue.fromNode(value) }]
+      expect(tree.store.commit([{ pairs }])).toMatchObject([{ ok: true }])
+    }
+    await compactTree({ path })
+    await using tree = await openTree({ path })
+    using snapshot = tree.store.snapshot()
+    expect(snapshot.get(deep).toJSON()).toBe(value)
   }
 })
 
