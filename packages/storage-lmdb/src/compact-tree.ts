@@ -3,13 +3,10 @@ import { join } from 'node:path'
 import { rootPath } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
-import { checkData, readFolder, syncFolder } from './folder.ts'
+import { checkData, readFolder, removeWork, syncFolder, workFolder } from './folder.ts'
 import { storeOptions } from './open-tree.ts'
 import type { OpenTreeOptions } from './open-tree.ts'
 import { LmdbTreeStore } from './store.ts'
-
-/** Where the new data file is made, inside the folder, so that it can take the old one's place. */
-const WORK_FOLDER = 'compacting'
 
 /** Parts of the change log that are copied in one transaction. */
 const LOG_ENTRIES_A_COMMIT = 256
@@ -17,7 +14,8 @@ const LOG_ENTRIES_A_COMMIT = 256
 /**
  * Writes the data of a folder anew, while nobody has it open: values that shrank become single rows
  * again, and pages that nothing uses are given back to the disk. Needs as much room again meanwhile.
- * The old data stays until the new is complete; after a crash the folder is as it was.
+ * The old data stays until the new is complete. After a crash the folder has it still, and whoever opens it next for
+ * writing, or compacts it, removes what there is of the new.
  *
  * @param options As for `openTree`, with the same encryption key.
  * @throws {StorageError} as `openTree`; `ERR_STORE_LOCKED` while somebody has it open.
@@ -32,7 +30,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
     )
   }
   const lock = await lockFolder(path, 'alone')
-  const work = join(path, WORK_FOLDER)
+  const work = workFolder(path)
   try {
     if (await lock.isShared()) {
       throw new StorageError(
@@ -41,7 +39,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
       )
     }
     await checkData(path, info, lock)
-    rmSync(work, { recursive: true, force: true })
+    removeWork(path)
     mkdirSync(work)
     const { epoch } = info
     // Whatever the options say of how to use the data, here it is all written once and synced.
@@ -65,7 +63,7 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
     rmSync(join(path, 'lock.mdb'), { force: true })
     syncFolder(path)
   } finally {
-    rmSync(work, { recursive: true, force: true })
+    removeWork(path)
     await lock.release()
   }
 }

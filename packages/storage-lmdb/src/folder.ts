@@ -42,6 +42,19 @@ export type Databases = 'one' | 'several'
 
 const INFO_FILE = 'elkyn.json'
 
+/** Where a compaction makes the new data file: inside the folder, so that it can take the old one's place. */
+export function workFolder(path: string): string {
+  return join(path, 'compacting')
+}
+
+/**
+ * Removes what a compaction has left that did not come to its end. Only for who holds the folder: then none is
+ * running, for it lets in nobody, and does not begin where somebody is.
+ */
+export function removeWork(path: string): void {
+  rmSync(workFolder(path), { recursive: true, force: true })
+}
+
 /**
  * Reads the folder's `elkyn.json`; `undefined` where no database is yet. Touches nothing.
  *

@@ -10,6 +10,7 @@ import {
   createFolder,
   makeFolder,
   readFolder,
+  removeWork,
 } from './folder.ts'
 import { Sealer } from './sealer.ts'
 import { checkSealing } from './store-indexes.ts'
@@ -130,12 +131,24 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
     const released = async () => lock.release()
     const joins = readOnly && (await lock.isShared())
     store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, released })
-    if (!readOnly) confirmData(path, info)
+    if (!readOnly) {
+      confirmData(path, info)
+      tidy(path)
+    }
     return new Tree(store, key, info.databases)
   } catch (error) {
     if (store === undefined) await lock.release()
     else await store.close()
     throw error
+  }
+}
+
+/** That something is left which takes room is no reason not to open. */
+function tidy(path: string): void {
+  try {
+    removeWork(path)
+  } catch {
+    // Who opens the folder next tries again.
   }
 }
 

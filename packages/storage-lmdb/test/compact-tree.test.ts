@@ -110,14 +110,47 @@ test('what an earlier compaction left is no hindrance', async () => {
   const { text } = await makeShrunk({ path })
   mkdirSync(join(path, 'compacting'))
   writeFileSync(join(path, 'compacting', 'data.mdb'), 'half')
-  {
-    await using tree = await openTree({ path })
-    expect(read(tree.store, '/', 'export')).toBe(text)
-  }
   await compactTree({ path })
   expect(existsSync(join(path, 'compacting'))).toBe(false)
   await using tree = await openTree({ path })
   expect(read(tree.store, '/', 'export')).toBe(text)
+})
+
+test('what an earlier compaction left goes when the folder is opened for writing', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  const { text } = await makeShrunk({ path })
+  mkdirSync(join(path, 'compacting'))
+  writeFileSync(join(path, 'compacting', 'data.mdb'), 'half')
+  {
+    await using tree = await openTree({ path, readOnly: true })
+    expect(read(tree.store, '/', 'export')).toBe(text)
+  }
+  expect(existsSync(join(path, 'compacting'))).toBe(true)
+  await using tree = await openTree({ path })
+  expect(existsSync(join(path, 'compacting'))).toBe(false)
+  expect(read(tree.store, '/', 'export')).toBe(text)
+})
+
+test('who is refused because of a compaction leaves its work alone', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  await makeShrunk({ path })
+  const isAtWork = () => existsSync(join(path, 'compacting'))
+  let refused: unknown
+  while (refused === undefined) {
+    await using program = runProgram('compact-folder', [path])
+    expect(await program.line()).toBe('compacting')
+    while (!isAtWork() && program.process.exitCode === null) await setImmediate()
+    program.process.kill('SIGSTOP')
+    // It may have been done before it heard that.
+    if (isAtWork()) {
+      refused = await openTree({ path }).catch((error: unknown) => [error, isAtWork()])
+    }
+    program.process.kill('SIGCONT')
+    expect(await program.line()).toBe('done')
+  }
+  expect(refused).toEqual([expect.objectContaining({ code: 'ERR_STORE_LOCKED' }), true])
 })
 
 test('a compaction that is killed leaves the folder as it was', async () => {
@@ -133,6 +166,7 @@ test('a compaction that is killed leaves the folder as it was', async () => {
     for (let turn = 0; turn < round * 300; turn++) await setImmediate()
     await program.kill()
     await using tree = await openTree({ path })
+    expect(existsSync(join(path, 'compacting'))).toBe(false)
     expect(read(tree.store, '/', 'export')).toBe(text)
     tree.setSync('/kept/.priority', 2)
     expect(tree.keys('/records').length).toBe(15)
