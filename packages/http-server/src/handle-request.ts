@@ -10,10 +10,10 @@ import type { PlanOptions } from './plan-request.ts'
 import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
 import { checkAnswerSize } from './answer-size.ts'
-import { TimeSlice } from './pool/time-slice.ts'
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
+import { shortSliceMs, TimeSlice } from './time-slice.ts'
 import { exceeds, writeTooBig } from './write-size-limit.ts'
 
 export interface HandlerContext extends PlanOptions {
@@ -85,7 +85,7 @@ async function limitedAnswer(
   let snapshot: TreeSnapshot | undefined
   try {
     snapshot = context.store.snapshot()
-    const slice = new TimeSlice(() => checkTime(deadline))
+    const slice = new TimeSlice(shortSliceMs, () => checkTime(deadline))
     await checkAnswerSize(plan.run(snapshot), maxBytes, slice.rest)
     return answer(plan, context, deadline, snapshot)
   } catch (error) {

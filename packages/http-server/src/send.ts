@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Exchange } from './exchange.ts'
 import type { Answer } from './message.ts'
+import { TimeSlice } from './time-slice.ts'
 
 // How long blocks may be read and written before other connections get a turn.
 const sliceMs = 2
@@ -75,14 +75,12 @@ function breakOffAt(exchange: Exchange, deadline: number | undefined): NodeJS.Ti
 }
 
 async function writeBlocks(exchange: Exchange, blocks: Iterator<Uint8Array>): Promise<void> {
-  let sliceEnd = performance.now() + sliceMs
+  const slice = new TimeSlice(sliceMs)
   for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
     if (!exchange.write(next.value)) await exchange.drained()
     if (exchange.isGone) return
     // What a fast client takes at once drains without a turn of the event loop.
-    if (performance.now() < sliceEnd) continue
-    await setImmediate()
-    sliceEnd = performance.now() + sliceMs
+    await slice.rest()
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Path, TreeSnapshot } from '@elkyn/tree'
 import type { Parameters } from './parameters.ts'
-import { TimeSlice } from './pool/time-slice.ts'
 import { Refusal } from './refusal.ts'
+import { shortSliceMs, TimeSlice } from './time-slice.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -47,7 +47,7 @@ export async function exceeds(
   paths: readonly Path[],
   maxBytes: number,
 ): Promise<boolean> {
-  const slice = new TimeSlice(() => {})
+  const slice = new TimeSlice(shortSliceMs)
   let bytes = 0
   for (const path of paths) {
     for (const block of snapshot.jsonBlocks(path) ?? []) {

@@ -1,7 +1,8 @@
 import type { HttpResponse } from '../message.ts'
+import type { TimeSlice } from '../time-slice.ts'
 import { AnswerKind, answerBytes } from './answer-bytes.ts'
+import { PermittedSlice } from './permitted-slice.ts'
 import type { ScanPermits } from './scan-permits.ts'
-import { TimeSlice } from './time-slice.ts'
 import { WindowSender } from './window-sender.ts'
 
 /** Bytes in front of the head that say how long it is. */
@@ -22,7 +23,7 @@ export async function sendLarge(
   permits?: ScanPermits,
 ): Promise<void> {
   const sender = new WindowSender(buffer, patienceMs)
-  const slice = new TimeSlice(() => {
+  const slice = new PermittedSlice(() => {
     if (sender.isCancelled) throw new Error('Nobody wants the answer any more')
   }, permits)
   let blocks: Iterator<Uint8Array> | undefined

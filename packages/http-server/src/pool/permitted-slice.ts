@@ -1,7 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
-
-/** How long a thread works at one large answer before others have a turn, in milliseconds. */
-const sliceMs = 1
+import { shortSliceMs, TimeSlice } from '../time-slice.ts'
 
 /** Leave to work, which several threads share. */
 interface Permits {
@@ -13,30 +10,17 @@ interface Permits {
 }
 
 /**
- * Cuts long work into slices, between which the thread does what else it has to. With permits, the work is
- * what lies between {@link begin} and {@link end}: it has one then.
+ * Slices of work that needs a permit, where there are permits: it has one between {@link begin} and
+ * {@link end}, but not while it pauses.
  */
-export class TimeSlice {
-  readonly #check: () => void
+export class PermittedSlice extends TimeSlice {
   readonly #permits: Permits | undefined
   #hasPermit = false
-  #end = performance.now() + sliceMs
 
   /** @param check Called after each slice; may throw to end the work. */
   constructor(check: () => void, permits?: Permits) {
-    this.#check = check
+    super(shortSliceMs, check)
     this.#permits = permits
-  }
-
-  /** To be called between two small steps: returns at once until the slice is over. */
-  readonly rest = async (): Promise<void> => {
-    if (performance.now() < this.#end) return
-    this.end()
-    await setImmediate()
-    await this.#permits?.giveWay()
-    await this.begin()
-    this.#end = performance.now() + sliceMs
-    this.#check()
   }
 
   async begin(): Promise<void> {
@@ -53,6 +37,13 @@ export class TimeSlice {
   async aside(waiting: Promise<void>): Promise<void> {
     this.end()
     await waiting
+    await this.begin()
+  }
+
+  protected override async pause(): Promise<void> {
+    this.end()
+    await super.pause()
+    await this.#permits?.giveWay()
     await this.begin()
   }
 }
