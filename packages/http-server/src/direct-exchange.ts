@@ -4,9 +4,7 @@ import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
 import type { SimpleRequest } from './simple-request.ts'
-
-// Text and bytes are two writes: for small bodies the detour over a string costs less.
-const maxStringBytes = 4096
+import { textOfBody } from './text-of-body.ts'
 
 /** What an exchange needs of the connection that it is read from. */
 export interface DirectWay {
@@ -81,8 +79,9 @@ export class DirectExchange implements Exchange {
     const head = answerHead({ status, headers, length: body?.length, keepAliveMs })
     this.status = status
     const sent = this.method === 'HEAD' ? undefined : body
-    if (sent === undefined || sent.length > maxStringBytes) this.#way.send(head, sent)
-    else this.#way.send(head + latin1(sent), undefined)
+    const text = sent && textOfBody(sent)
+    if (text === undefined) this.#way.send(head, sent)
+    else this.#way.send(head + text, undefined)
   }
 
   sendHead(answer: Answer): void {
@@ -122,8 +121,4 @@ export class DirectExchange implements Exchange {
     this.status = status
     return (this.#heir = this.#way.handOver())
   }
-}
-
-function latin1({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString('latin1')
 }

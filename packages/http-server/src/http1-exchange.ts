@@ -8,10 +8,7 @@ import type { Answer, HttpRequest, RawHeaders } from './message.ts'
 import { maxParsedBytes } from './plan.ts'
 import { RequestBody } from './request-body.ts'
 import { RequestSignal } from './request-signal.ts'
-
-// Node writes head and body of an answer in one piece when the body is a string, and in two when it
-// is bytes. For small bodies the detour over a string costs less than the second piece.
-const maxStringBytes = 4096
+import { textOfBody } from './text-of-body.ts'
 
 /** One request of a connection and its answer. Makes only what is asked for. */
 export class Http1Exchange implements Exchange {
@@ -95,10 +92,10 @@ export class Http1Exchange implements Exchange {
     } else {
       response.writeHead(status, [...headers, 'Content-Length', String(body.length)])
     }
-    if (lingers) this.#linger(body)
-    else if (body === undefined) response.end()
-    else if (body.length > maxStringBytes) response.end(body)
-    else response.end(latin1(body), 'latin1')
+    if (lingers) return this.#linger(body)
+    const text = body && textOfBody(body)
+    if (text === undefined) response.end(body)
+    else response.end(text, 'latin1')
   }
 
   sendHead({ status, headers }: Answer): void {
@@ -171,8 +168,4 @@ function announcesBody({ headers }: IncomingMessage): boolean {
 /** Whether the client waits for `100 Continue` before it sends the body. */
 function expectsContinue({ headers, httpVersion }: IncomingMessage): boolean {
   return headers.expect !== undefined && httpVersion === '1.1'
-}
-
-function latin1({ buffer, byteOffset, length }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, length).toString('latin1')
 }

@@ -66,6 +66,9 @@ export function storeError(error: unknown, doing: string): Error {
       { cause: error },
     )
   }
-  const words = error instanceof Error ? error.message : String(error)
-  return new TreeError('ERR_STORE_FAILED', `${doing}: ${words}`, { cause: error })
+  return new TreeError('ERR_STORE_FAILED', `${doing}: ${messageOf(error)}`, { cause: error })
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

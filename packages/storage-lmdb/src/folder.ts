@@ -18,6 +18,7 @@ import { dirname, join, resolve } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { checkDataFile } from './data-file.ts'
 import { StorageError } from './errors.ts'
+import { messageOf } from './failures.ts'
 import type { FolderLock } from './folder-lock.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
 
@@ -341,8 +342,4 @@ export function syncFolder(path: string): void {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,4 +1,5 @@
 import { ThreadPoolError } from '@elkyn/thread-pool'
+import { asError } from '../as-error.ts'
 import type { Answer, HttpRequest } from '../message.ts'
 import { errorResponse } from '../response.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
@@ -88,7 +89,7 @@ export class LargeAnswers {
       await sending
       await receiver.senderEnded()
     } catch (error) {
-      await receiver.senderEnded(error instanceof Error ? error : new Error(String(error)))
+      await receiver.senderEnded(asError(error))
     }
   }
 

@@ -4,6 +4,7 @@ import process from 'node:process'
 import { ThreadPoolError } from '@elkyn/thread-pool'
 import { pushId } from '@elkyn/tree'
 import type { StoreDescriptor } from '@elkyn/tree'
+import { asError } from '../as-error.ts'
 import { closeTimeout } from '../close-options.ts'
 import type { CloseOptions } from '../close-options.ts'
 import { Front } from '../front.ts'
@@ -234,10 +235,6 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#pools?.writer.fail(error)
     setTimeout(() => this.#onFatal(error), lastWordsMs)
   }
-}
-
-function asError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value))
 }
 
 // What is wrong lies beneath the pool: the store says it better.
