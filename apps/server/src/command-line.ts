@@ -43,7 +43,7 @@ async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** @param show Takes what is meant for standard output, to which commander would write without a look at what becomes of it. */
+/** @param show Takes what is for standard output: commander itself does not look at what becomes of it there. */
 function createProgram(show: (text: string) => void): Command {
   const program = new Command('elkyn')
     .description('Elkyn DB, a database for one JSON tree: serve it, and work with its data.')
