@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { SEAL_BYTES, Sealer, isKeyCheck, keyCheck } from './sealer.ts'
 
 const key = Buffer.alloc(32, 'key')
@@ -25,9 +25,12 @@ test('open() refuses what was changed, moved, cut or sealed with another key', (
     changed[index]! ^= 1
     expect(() => sealer.open(place, changed)).toThrow(corrupt)
   }
+  // Node warns of a tag that is shorter than usual, where it is told of nothing else than to check that.
+  const warn = vi.spyOn(process, 'emitWarning')
   for (let length = 0; length < sealed.length; length++) {
     expect(() => sealer.open(place, sealed.subarray(0, length))).toThrow(corrupt)
   }
+  expect(warn).not.toHaveBeenCalled()
   expect(() => sealer.open(Buffer.from('other'), sealed)).toThrow(corrupt)
   expect(() => new Sealer(Buffer.alloc(32, 'other')).open(place, sealed)).toThrow(corrupt)
 })

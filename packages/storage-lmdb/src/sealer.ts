@@ -46,7 +46,10 @@ export class Sealer {
   open(place: Uint8Array, sealed: Uint8Array): Buffer {
     try {
       const end = sealed.length - TAG_BYTES
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(0, NONCE_BYTES))
+      // A value that was cut off would otherwise be checked by as little of a tag as is left of it.
+      const options = { authTagLength: TAG_BYTES }
+      const nonce = sealed.subarray(0, NONCE_BYTES)
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce, options)
       decipher.setAAD(place)
       decipher.setAuthTag(sealed.subarray(end))
       const value = decipher.update(sealed.subarray(NONCE_BYTES, end))
