@@ -22,6 +22,8 @@ const LOG_ENTRIES_A_COMMIT = 256
  */
 export async function compactTree(options: OpenTreeOptions): Promise<void> {
   const { path, encryptionKey } = options
+  // Before anything is touched.
+  storeOptions(options, '')
   const info = readFolder(path, encryptionKey)
   if (info === undefined) {
     throw new StorageError(

@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import { checkIndexDefinitions } from '@elkyn/tree'
 import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
@@ -35,8 +36,8 @@ export interface OpenTreeOptions {
   /** Opens an existing database for reading only; writes throw a `TypeError`. Default: false. */
   readonly readOnly?: boolean
   /**
-   * 32 bytes that seal all values with AES-256-GCM. Names of keys, sizes and times stay readable.
-   * Must be given each time, from the first on. Default: values are not sealed.
+   * 32 bytes that seal all values with AES-256-GCM, at most 2^32 of them. Names of keys, sizes and times stay
+   * readable. Must be given each time, from the first on. Default: values are not sealed.
    */
   readonly encryptionKey?: Uint8Array
   /**
@@ -105,7 +106,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
  *
  * @throws {StorageError} `ERR_STORE_LOCKED`, `ERR_FORMAT_UNKNOWN`, `ERR_KEY_REQUIRED`,
  * `ERR_KEY_WRONG`, `ERR_FOLDER_INVALID` or `ERR_STORE_CORRUPT`; {@link TreeError} `ERR_STORE_FAILED` when LMDB can't open it.
- * @throws {RangeError} for an option out of its range.
+ * @throws {RangeError} for an option out of its range; {@link TypeError} without a `path`, and for a key that is no bytes.
  */
 export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   const { path, encryptionKey: key, readOnly = false, create = true, databases } = options
@@ -157,15 +158,25 @@ function noDatabase(path: string): StorageError {
   return new StorageError('ERR_FOLDER_INVALID', message)
 }
 
-/** Checks the options and fills in what they leave out. @throws {RangeError} */
+/** Checks the options and fills in what they leave out. @throws {RangeError} @throws {TypeError} */
 export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeStoreOptions {
   const { path, encryptionKey: key, log = {}, clients = {} } = options
+  if (typeof path !== 'string' || path === '') {
+    throw new TypeError('Cannot open: the option path has to name a folder')
+  }
+  if (key !== undefined && !isUint8Array(key)) {
+    throw new TypeError('Cannot use an encryption key that is no Uint8Array: a key is 32 bytes')
+  }
   if (key !== undefined && key.length !== 32) {
     throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)
   }
   const { durability = 'full' } = options
   if (durability !== 'full' && durability !== 'relaxed') {
     throw new RangeError(`Cannot open with durability "${durability as string}": full or relaxed`)
+  }
+  const { databases } = options
+  if (databases !== undefined && databases !== 'one' && databases !== 'several') {
+    throw new RangeError(`Cannot open for databases "${databases as string}": one or several`)
   }
   const sealer = key && new Sealer(key)
   const indexes = options.indexes && checkIndexDefinitions(options.indexes)
@@ -199,6 +210,9 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
 const ROW_MAX_BYTES = 4000
 
 function checked(name: string, value: number, least: number, most: number): number {
-  if (value >= least && value <= most) return value
-  throw new RangeError(`Cannot open with ${name} ${value}: it lies between ${least} and ${most}`)
+  const isWhole = Number.isInteger(value) || value === Infinity
+  if (isWhole && value >= least && value <= most) return value
+  throw new RangeError(
+    `Cannot open with ${name} ${value}: it is a whole number from ${least} to ${most}`,
+  )
 }

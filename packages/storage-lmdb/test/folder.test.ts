@@ -9,9 +9,11 @@ import fs, {
 } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
+import { rootPath } from '@elkyn/tree'
 import { expect, test, vi } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
 import type { OpenTreeOptions } from '../src/index.ts'
+import { read } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 import { createBarrier } from './threads/barrier.ts'
 import { runThread } from './threads/thread.ts'
@@ -130,16 +132,71 @@ test('options out of their range are refused before a folder is made', async () 
     { rowMaxBytes: 65_537 },
     { rowMaxBytes: NaN },
     { maxBytes: -1 },
+    { rowMaxBytes: 1.5 },
+    { rowMaxBytes: '4000' as never },
+    { maxBytes: 1e6 + 0.5 },
     { maxReaders: 0 },
+    { maxReaders: 1.5 },
+    { maxReaders: Infinity },
     { log: { maxBytes: -1 } },
+    { log: { maxBytes: 0.5 } },
     { log: { maxAgeMs: NaN } },
+    { clients: { max: 0 } },
+    { clients: { max: 1.5 } },
+    { clients: { maxAgeMs: -1 } },
+    { clients: { maxForgotten: 0.1 } },
+    { durability: 'most' as never },
+    { databases: 'many' as never },
     { encryptionKey: new Uint8Array(31) },
     { encryptionKey: new Uint8Array(33) },
   ]
   for (const options of bad) {
     await expect(openTree({ path, ...options })).rejects.toThrow(RangeError)
+    await expect(compactTree({ path, ...options })).rejects.toThrow(RangeError)
   }
   expect(readdirSync(folder.path)).toEqual([])
+})
+
+test('an encryption key that is no bytes is refused before a folder is made', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'new')
+  for (const bad of ['x'.repeat(32), 'é'.repeat(32), Array(32).fill(1), new Uint16Array(32)]) {
+    const options = { path, encryptionKey: bad as never }
+    await expect(openTree(options)).rejects.toThrow(TypeError)
+    await expect(compactTree(options)).rejects.toThrow(TypeError)
+  }
+  expect(readdirSync(folder.path)).toEqual([])
+})
+
+test('a folder has to be named', async () => {
+  for (const options of [{}, { path: '' }, { path: undefined }, { path: 5 }] as never[]) {
+    for (const open of [openTree, compactTree]) {
+      const error: unknown = await open(options).catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(TypeError)
+      expect(String(error)).toContain('path')
+    }
+  }
+})
+
+test('what is sealed can be taken over into a folder with another key', async () => {
+  using folder = temporaryFolder()
+  const value = { '.priority': 1, a: 'x'.repeat(5000), b: { '.value': 2, '.priority': 'p' } }
+  await using old = await openTree({ path: join(folder.path, 'old'), encryptionKey: key })
+  old.setSync('/', value)
+  const path = join(folder.path, 'new')
+  const next = Buffer.alloc(32, 'next')
+  {
+    await using tree = await openTree({ path, encryptionKey: next })
+    const stager = tree.store.stage({ path: rootPath })
+    using snapshot = old.store.snapshot()
+    for (const block of snapshot.jsonBlocks(rootPath, 'export') ?? []) stager.write(block)
+    const [staged] = stager.end()
+    await tree.store.write({ pairs: [{ path: rootPath, value: staged!.value }] })
+    expect(read(tree.store, '/', 'export')).toBe(read(old.store, '/', 'export'))
+  }
+  await expect(openTree({ path, encryptionKey: key })).rejects.toThrow(
+    expect.objectContaining({ code: 'ERR_KEY_WRONG' }),
+  )
 })
 
 test('a folder that can not be one is refused', async () => {
