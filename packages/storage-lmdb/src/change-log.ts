@@ -15,7 +15,8 @@ import type { Reader } from './readers.ts'
 import type { Sealer } from './sealer.ts'
 
 const KEY_BYTES = 10
-const NAMESPACE_ID = 1
+/** Which log it is. There is one only: several databases share it, as decision 060 has them in one tree. */
+const LOG_ID = 1
 
 export interface LogLimits {
   /** Entries are dropped, oldest first, while all of them together have more bytes. */
@@ -265,7 +266,7 @@ function keyOf(sequence: number): Buffer {
 }
 
 function writeKey(sequence: number, key: Buffer): Buffer {
-  key.writeUInt32BE(NAMESPACE_ID, 0)
+  key.writeUInt32BE(LOG_ID, 0)
   writeHeadNumber(sequence, key, 4)
   return key
 }

@@ -14,7 +14,7 @@ const KEY = Buffer.from('counters')
 
 export function readCounters(lmdb: Lmdb, options: ReadOptions | undefined): Counters {
   const bytes = lmdb.readBytes(lmdb.meta, KEY, options)
-  // Zero is the head above all roots.
+  // Zero is the head above the root.
   if (bytes === undefined) return { nextHead: 1, headsGone: 0 }
   return {
     nextHead: readHeadNumber(bytes, 0),

@@ -3,7 +3,7 @@ import { putEntries } from './index-changes.ts'
 import type { StoredIndex } from './index-catalog.ts'
 import type { EntrySource } from './layer.ts'
 import type { Lmdb } from './lmdb.ts'
-import { DEFAULT_NAMESPACE, TOP_HEAD } from './place.ts'
+import { ROOT_NAME, TOP_HEAD } from './place.ts'
 
 /** A step on the way through the children that an index is about. */
 interface Visit {
@@ -48,12 +48,12 @@ export function buildPart(
 
 /** Whether there is a head at all, and so something that an index could be about. */
 export function hasHeads(source: EntrySource): boolean {
-  return source.entry(TOP_HEAD, DEFAULT_NAMESPACE) instanceof Head
+  return source.entry(TOP_HEAD, ROOT_NAME) instanceof Head
 }
 
 /** The children that an index is about, in key order at each depth, from its position on. */
 function* childrenAfter(source: EntrySource, index: StoredIndex): Iterable<Visit> {
-  const root = source.entry(TOP_HEAD, DEFAULT_NAMESPACE)
+  const root = source.entry(TOP_HEAD, ROOT_NAME)
   if (root instanceof Head) yield* below(source, root.number, index.keys, [], index.position)
 }
 

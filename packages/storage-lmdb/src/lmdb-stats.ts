@@ -3,6 +3,7 @@ import type { ByteTable, LmdbStat, Root } from './lmdb-types.ts'
 /** Size of one table. */
 export interface TableStats {
   readonly entries: number
+  /** Levels of pages. */
   readonly depth: number
   readonly pages: number
 }

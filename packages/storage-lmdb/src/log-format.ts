@@ -2,8 +2,8 @@ import type { ChangePair, Path, TreeValue } from '@elkyn/tree'
 
 /*
  * An entry of the change log holds the changes of a batch, or of a part of a long one, in order. Its
- * key is the namespace (4 bytes) and the sequence number of its last change (6), both big-endian, so
- * that the first key from a number on is that of the entry that holds it.
+ * key is a 1, which stands for the one log that there is (4 bytes), and the sequence number of its last
+ * change (6), both big-endian, so that the first key from a number on is that of the entry that holds it.
  *
  * | bytes | what |
  * | --- | --- |

@@ -2,14 +2,14 @@ import { TreeValue, parsePath } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
-import { DEFAULT_NAMESPACE, TOP_HEAD, entryPath, findPlace } from './place.ts'
+import { ROOT_NAME, TOP_HEAD, entryPath, findPlace } from './place.ts'
 import type { HeadMap } from './place.ts'
 
 const row = TreeValue.fromCanonical('{"c":{"d":1}}', 'plain')
 
 /** `/` and `/a` are heads; `/a/b` is a row, `/x` too. */
 const entries = new Map<string, Entry>([
-  [`${TOP_HEAD}/${DEFAULT_NAMESPACE}`, new Head(1, null)],
+  [`${TOP_HEAD}/${ROOT_NAME}`, new Head(1, null)],
   ['1/a', new Head(2, 'p')],
   ['1/x', row],
   ['2/b', row],
@@ -28,14 +28,14 @@ function find(path: string, heads: HeadMap = new Map()) {
 
 test('the walk ends at the root itself without a lookup', () => {
   const { place, lookups } = find('/')
-  expect(place).toEqual({ head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: '', entry: undefined })
+  expect(place).toEqual({ head: TOP_HEAD, name: ROOT_NAME, rest: '', entry: undefined })
   expect(lookups).toEqual([])
 })
 
 test('the walk takes one lookup a head and none for the entry itself', () => {
   const { place, lookups, heads } = find('/a/b')
   expect(place).toEqual({ head: 2, name: 'b', rest: '', entry: undefined })
-  expect(lookups).toEqual([`${TOP_HEAD}/${DEFAULT_NAMESPACE}`, '1/a'])
+  expect(lookups).toEqual([`${TOP_HEAD}/${ROOT_NAME}`, '1/a'])
   expect([...heads]).toEqual([
     ['', 1],
     ['/a', 2],
@@ -67,10 +67,10 @@ test('the walk begins at the deepest head that is known', () => {
 
 test('the root may be a row or nothing', () => {
   const nothing = findPlace(parsePath('/a/b'), new Map(), { entry: () => undefined })
-  expect(nothing).toEqual({ head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: 'a/b', entry: null })
+  expect(nothing).toEqual({ head: TOP_HEAD, name: ROOT_NAME, rest: 'a/b', entry: null })
   expect(entryPath(parsePath('/a/b'), nothing)).toBe('/')
   const leaf = findPlace(parsePath('/a'), new Map(), { entry: () => row })
-  expect(leaf).toEqual({ head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: 'a', entry: row })
+  expect(leaf).toEqual({ head: TOP_HEAD, name: ROOT_NAME, rest: 'a', entry: row })
 })
 
 test('no more than a bounded number of heads is remembered', () => {

@@ -3,11 +3,11 @@ import type { Path } from '@elkyn/tree'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 
-/** The head above all trees: the roots of the namespaces are its children. */
+/** The head above the tree, which has the root as its only child. */
 export const TOP_HEAD = 0
 
-/** The namespace of a store that was opened without a name. */
-export const DEFAULT_NAMESPACE = 'default'
+/** The name of the root under it. Any would do; this one is in all folders. */
+export const ROOT_NAME = 'default'
 
 /**
  * Heads by the path of their node; `''` is the root. True of one snapshot, and of later ones until
@@ -36,7 +36,7 @@ export interface Place {
  */
 export function findPlace(path: Path, heads: HeadMap, entries: EntryLookup): Place {
   if (path === rootPath) {
-    return { head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: '', entry: undefined }
+    return { head: TOP_HEAD, name: ROOT_NAME, rest: '', entry: undefined }
   }
   const lastSlash = path.lastIndexOf('/')
   const parent = heads.get(path.slice(0, lastSlash))
@@ -54,9 +54,9 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
     head = heads.get(path.slice(0, at))
   }
   if (head === undefined) {
-    const root = entries.entry(TOP_HEAD, DEFAULT_NAMESPACE)
+    const root = entries.entry(TOP_HEAD, ROOT_NAME)
     if (!(root instanceof Head)) {
-      return { head: TOP_HEAD, name: DEFAULT_NAMESPACE, rest: path.slice(1), entry: root ?? null }
+      return { head: TOP_HEAD, name: ROOT_NAME, rest: path.slice(1), entry: root ?? null }
     }
     head = root.number
     remember(heads, '', head)

@@ -267,7 +267,7 @@ export class RowWriter {
   #put(head: number, name: string, entry: Entry): void {
     this.#layer.set(head, name, entry)
     if (isOddInteger(name)) this.#layer.odd.add(head)
-    // The roots are no children of a node that somebody could ask for in order.
+    // The root is no child of a node that somebody could ask for in order.
     if (head !== TOP_HEAD && hasRank(entry)) this.#layer.ranked.add(head)
   }
 

@@ -231,7 +231,10 @@ export class Tree implements AsyncDisposable {
     createFolder(folder, this.#key, this.#databases, 'made')
   }
 
-  /** How much is stored. Counts are exact; takes a moment on a large database. */
+  /**
+   * How much is stored: exact, and known without looking through the data. `depth` is not that of the tree, but the
+   * levels of pages that LMDB has its rows in.
+   */
   stats(): StoreStats {
     return this.#store.stats()
   }

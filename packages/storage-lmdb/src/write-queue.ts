@@ -67,7 +67,10 @@ export class WriteQueue {
   }
 }
 
-/** Only values that are text already count: making text to weigh it would cost more than it saves. */
+/**
+ * Only instances of `TreeValue` count, which keep their text: where it is made here, the write need not make it. To make
+ * one of what else there may be would cost more than it saves.
+ */
 function textLength(pairs: readonly WritePair[]): number {
   let length = 0
   for (const { value } of pairs) if (value instanceof TreeValue) length += value.text.length

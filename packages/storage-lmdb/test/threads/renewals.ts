@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import { SharedWord } from '../../src/lmdb.ts'
-import { DEFAULT_NAMESPACE, TOP_HEAD } from '../../src/place.ts'
+import { ROOT_NAME, TOP_HEAD } from '../../src/place.ts'
 import { Readers } from '../../src/readers.ts'
 import { openLmdb } from '../open-lmdb.ts'
 
@@ -17,7 +17,7 @@ function renew(times: number): void {
   for (let count = 0; count < times; count++) {
     Atomics.add(lmdb.shared, SharedWord.commits, 1)
     const reader = readers.acquire()
-    reader.entry(TOP_HEAD, DEFAULT_NAMESPACE)
+    reader.entry(TOP_HEAD, ROOT_NAME)
     readers.release(reader)
   }
   collectGarbage()
