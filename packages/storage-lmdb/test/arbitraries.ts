@@ -1,4 +1,4 @@
-import { parsePath } from '@elkyn/tree'
+import { childPath, maxDepth, maxKeyBytes, parsePath, rootPath } from '@elkyn/tree'
 import type { KeyRange, Path } from '@elkyn/tree'
 import fc from 'fast-check'
 
@@ -53,6 +53,11 @@ export const key: fc.Arbitrary<string> = fc.oneof(
 export const path: fc.Arbitrary<Path> = fc
   .array(key, { maxLength: 4 })
   .map((keys) => parsePath(keys.join('/')))
+
+/** The longest path, of 32 names of 768 bytes, and places on the way to it. */
+export const longPath: fc.Arbitrary<Path> = fc
+  .integer({ min: maxDepth - 3, max: maxDepth })
+  .map((depth) => Array<string>(depth).fill('x'.repeat(maxKeyBytes)).reduce(childPath, rootPath))
 
 const number = fc.oneof(
   fc.integer({ min: -20, max: 20 }).map(String),
@@ -113,14 +118,9 @@ export const keyRange: fc.Arbitrary<KeyRange> = fc.record(
   { requiredKeys: [] },
 )
 
-/** Limits of rows that are interesting: everything a head, a few bytes, a page, more than a page. */
-export const rowMaxBytes: fc.Arbitrary<number> = fc.constantFrom(
-  1,
-  12,
-  30,
-  60,
-  200,
-  2000,
-  4000,
-  65_536,
+/** Any limit of rows, most often a small one or one that is interesting: all a head, a few bytes, a page, more than a page. */
+export const rowMaxBytes: fc.Arbitrary<number> = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(1, 12, 30, 60, 200, 2000, 4000, 65_536) },
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 300 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 65_536 }) },
 )

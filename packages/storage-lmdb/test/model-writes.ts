@@ -1,7 +1,7 @@
 import { childPath, joinPath, parseJson, rootPath } from '@elkyn/tree'
 import type { Path, TreeSnapshot, TreeStore, TreeValue, TreeWrite } from '@elkyn/tree'
 import fc from 'fast-check'
-import { jsonText, keyRange, path } from './arbitraries.ts'
+import { jsonText, keyRange, longPath, path } from './arbitraries.ts'
 
 /** What a judge saw, to be compared between two stores. */
 export type Seen = string[]
@@ -81,6 +81,11 @@ const computed = fc
       make: () => ({ pairs: [{ path: place, value }] }),
     }
   })
+
+/** A write at the longest path, or little above it. */
+export const farWrite: fc.Arbitrary<ModelWrite> = fc
+  .tuple(longPath, fc.oneof(jsonText, fc.constant('null')))
+  .map(([place, json]) => plain([[place, json]]))
 
 const write = fc.oneof(
   { weight: 5, arbitrary: set },

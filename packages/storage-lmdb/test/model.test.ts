@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { LmdbTreeStore } from '../src/store.ts'
 import { keyRange, path as anyPath, rowMaxBytes } from './arbitraries.ts'
-import { modelWrite } from './model-writes.ts'
+import { farWrite, modelWrite } from './model-writes.ts'
 import type { ModelWrite, Seen } from './model-writes.ts'
 import { openStore } from './open-store.ts'
 import { reclaimed } from './reading.ts'
@@ -39,6 +39,10 @@ const anyStep: fc.Arbitrary<Step> = fc.record({
   rowMaxBytes,
   asked: anyPath,
   range: keyRange,
+})
+
+const anyFarStep: fc.Arbitrary<Step> = fc.tuple(anyStep, farWrite).map(([step, far]) => {
+  return { ...step, writes: [far, ...step.writes.slice(1)] }
 })
 
 async function runSteps(steps: readonly Step[], isSealed: boolean): Promise<void> {
@@ -201,6 +205,16 @@ test('any writes at any row limit give the bytes of the model', async () => {
     fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 10 }), async (steps) =>
       runSteps(steps, false),
     ),
+  )
+})
+
+test('any writes at the longest paths give the bytes of the model', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyFarStep, { minLength: 1, maxLength: 4 }), async (steps) =>
+      runSteps(steps, false),
+    ),
+    // Few, since what is there is compared all the way down.
+    { numRuns: 4 },
   )
 })
 
