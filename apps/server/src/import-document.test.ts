@@ -13,11 +13,12 @@ import type { RestRequest, RestResponse, Transport } from './transport.ts'
 class PartTransport implements Transport {
   readonly label = 'test'
   readonly takesAnySize = false
+  readonly hasAllDatabases = false
   readonly #inner: StoreTransport
   #partsLeft: number
 
   constructor(store: TreeStore, failsAfter = Infinity) {
-    this.#inner = new StoreTransport('test', store, async () => {})
+    this.#inner = new StoreTransport('test', treeOf(store))
     this.#partsLeft = failsAfter
   }
 
@@ -31,7 +32,12 @@ class PartTransport implements Transport {
   }
 }
 
+function treeOf(store: TreeStore): ConstructorParameters<typeof StoreTransport>[1] {
+  return { store, databases: 'one', close: async () => {} }
+}
+
 const defaults: ImportOptions = {
+  depth: 0,
   path: rootPath,
   merge: false,
   resumeFrom: undefined,
@@ -153,7 +159,7 @@ test('importDocument() refuses to merge what is no object', async () => {
 test('importDocument() stores all or nothing in one write where any size is taken', async () => {
   const store = createStore()
   set(store, rootPath, '{"old": 1}')
-  const transport = new StoreTransport('test', store, async () => {})
+  const transport = new StoreTransport('test', treeOf(store))
   await expect(importText('{"a": 1, "b": 2, "a.b": 3}', transport)).rejects.toThrow(TreeError)
   expect(contentOf(store)).toBe('{"old":1}')
   await importText('{"a": 1, "b": [2, 3]}', transport)
@@ -163,7 +169,7 @@ test('importDocument() stores all or nothing in one write where any size is take
 test('importDocument() refuses to merge a name twice in one write, and stores nothing', async () => {
   const store = createStore()
   set(store, rootPath, '{"old": 1}')
-  const transport = new StoreTransport('test', store, async () => {})
+  const transport = new StoreTransport('test', treeOf(store))
   await expect(
     importText('{"a": 1,\n "a": 2, "b.c": 3}', transport, { merge: true }),
   ).rejects.toMatchObject({ code: 'ERR_PATH_CONFLICT', line: 2, column: 2 })
@@ -183,9 +189,9 @@ test('importDocument() says which key is wrong, and where', async () => {
 test('importDocument() counts the keys of the path it imports to', async () => {
   const store = createStore()
   const path = parsePath('k/'.repeat(31))
-  await importText('{"a": 1}', new PartTransport(store), { path })
+  await importText('{"a": 1}', new PartTransport(store), { path, depth: 31 })
   await expect(
-    importText('{"a": {"b": 1}}', new PartTransport(store), { path }),
+    importText('{"a": {"b": 1}}', new PartTransport(store), { path, depth: 31 }),
   ).rejects.toMatchObject({ code: 'ERR_TOO_DEEP', line: 1, column: 8 })
 })
 

@@ -1,5 +1,5 @@
 import { buffer } from 'node:stream/consumers'
-import { pathDepth, pathKeys } from '@elkyn/tree'
+import { pathKeys } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import { DocumentParts } from './document-parts.ts'
 import type { DocumentPart, DocumentPartsOptions } from './document-parts.ts'
@@ -8,6 +8,8 @@ import type { Target } from './target.ts'
 export interface ImportOptions {
   /** Where the document goes. */
   readonly path: Path
+  /** Number of keys of that path, for the limit on depth. */
+  readonly depth: number
   /** Members that the document lacks stay. */
   readonly merge: boolean
   /** Where in the document to begin. Default: with the whole of it. */
@@ -92,9 +94,9 @@ export async function checkDocument(
   }
 }
 
-function partsOptions({ path, merge, resumeFrom, toKey }: ImportOptions): DocumentPartsOptions {
+function partsOptions({ depth, merge, resumeFrom, toKey }: ImportOptions): DocumentPartsOptions {
   return {
-    depth: pathDepth(path),
+    depth,
     merge,
     ...(resumeFrom !== undefined && { resumeFrom: pathKeys(resumeFrom) }),
     ...(toKey !== undefined && { toKey }),

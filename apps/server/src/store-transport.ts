@@ -1,6 +1,6 @@
 import { createRequestHandler } from '@elkyn/http-server'
 import type { RequestHandler } from '@elkyn/http-server'
-import type { TreeStore } from '@elkyn/tree'
+import type { Tree } from '@elkyn/storage-lmdb'
 import type { RestRequest, RestResponse, Transport } from './transport.ts'
 import { WatchedBody } from './watched-body.ts'
 
@@ -11,19 +11,22 @@ import { WatchedBody } from './watched-body.ts'
 export class StoreTransport implements Transport {
   readonly label: string
   readonly takesAnySize = true
+  readonly hasAllDatabases: boolean
   readonly #handle: RequestHandler
   readonly #close: () => Promise<void>
 
-  /** @param close called once, when no more requests come */
-  constructor(label: string, store: TreeStore, close: () => Promise<void>) {
+  /** @param tree is closed when no more requests come. */
+  constructor(label: string, tree: Pick<Tree, 'store' | 'databases' | 'close'>) {
     this.label = label
+    this.hasAllDatabases = tree.databases === 'several'
     this.#handle = createRequestHandler({
-      store,
+      store: tree.store,
       maxBodyBytes: Number.MAX_SAFE_INTEGER,
+      allDatabases: this.hasAllDatabases,
       // What an import has stored has to be found again.
       backslashesInUrls: true,
     })
-    this.#close = close
+    this.#close = () => tree.close()
   }
 
   async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {

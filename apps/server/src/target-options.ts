@@ -46,5 +46,5 @@ export async function openTarget(
     readOnly: access === 'read',
     create: access === 'write',
   })
-  return new Target(new StoreTransport(options.data, tree.store, () => tree.close()))
+  return new Target(new StoreTransport(options.data, tree))
 }

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers'
-import { pathKeys } from '@elkyn/tree'
+import { pathDepth, pathKeys } from '@elkyn/tree'
 import type { JsonForm, Path } from '@elkyn/tree'
 import { CommandError } from './command-error.ts'
 import type { JsonBody, RestRequest, RestResponse, Transport } from './transport.ts'
@@ -32,6 +32,11 @@ export class Target implements AsyncDisposable {
   /** Whether one write may have any size. Otherwise an import has to make several. */
   get takesAnySize(): boolean {
     return this.#transport.takesAnySize
+  }
+
+  /** Number of keys of `path` that count for the limit on depth. */
+  depthOf(path: Path): number {
+    return pathDepth(path) - (this.#transport.hasAllDatabases ? 1 : 0)
   }
 
   /** The value at `path` as JSON text; `null` where nothing is. */

@@ -23,6 +23,8 @@ export interface Transport extends AsyncDisposable {
    * Whether one write may have any size. Otherwise an import sends several.
    */
   readonly takesAnySize: boolean
+  /** Whether the root is above several databases, of which each may be as deep as a tree. */
+  readonly hasAllDatabases: boolean
   /**
    * Answers with any status. Where the body fails, its own error is thrown.
    * @throws {CommandError} `unavailable` when the other end cannot be reached.

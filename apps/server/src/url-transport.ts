@@ -16,6 +16,7 @@ import { WatchedBody } from './watched-body.ts'
 export class UrlTransport implements Transport {
   readonly label: string
   readonly takesAnySize = false
+  readonly hasAllDatabases = false
   readonly #base: URL
 
   /**

@@ -45,6 +45,27 @@ test('export --out - writes to standard output', async () => {
   expect(await elkyn(args)).toEqual({ code: 0, stdout: '{"a":1}\n', stderr: '' })
 })
 
+test('export and import take several databases, each as deep as a tree can be', async () => {
+  const data = folder.file('data')
+  const keys = Array.from({ length: 32 }, (_, index) => `k${index}`).join('/')
+  await using server = await RunningServer.start(data, ['--namespaces', 'shop,blog'])
+  const url = `${server.url}/${keys}.json?ns=shop`
+  expect((await fetch(url, { method: 'PUT', body: '1' })).status).toBe(200)
+  await server.stop()
+  const file = folder.file('out.json')
+  expect(await elkyn(['export', '--data', data, '--out', file])).toMatchObject({ code: 0 })
+  const before = await readFile(file, 'utf8')
+  expect(await elkyn(['delete', '/shop', '--data', data])).toMatchObject({ code: 0 })
+  expect(await elkyn(['import', file, '--data', data])).toMatchObject({ code: 0 })
+  await elkyn(['export', '--data', data, '--out', file])
+  expect(await readFile(file, 'utf8')).toBe(before)
+  const deeper = `{"shop":${'{"k":'.repeat(33)}1${'}'.repeat(33)}}`
+  expect(await elkyn(['import', '-', '--data', data], { input: deeper })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('more than 32 keys') as string,
+  })
+})
+
 test('export --plain shows lists as arrays', async () => {
   await elkyn(['import', '-', '--path', '/a/b', '--data', folder.path], { input: '[1,{"c":[2]}]' })
   const args = ['export', '--plain', '--path', '/a', '--data', folder.path]

@@ -104,7 +104,7 @@ const plans: Readonly<Record<Method, (request: TreeRequest, options: PlanOptions
   HEAD: planRead,
   PUT: planPut,
   PATCH: planPatch,
-  POST: (request, { createKey }) => planPost(request, createKey()),
+  POST: (request, options) => planPost(request, options, options.createKey()),
   DELETE: planDelete,
 }
 

@@ -8,6 +8,8 @@ export interface PlanSettings {
   readonly namespace: string | undefined
   /** The databases, where there are several. */
   readonly namespaces: NamespacesOptions | undefined
+  /** Whether the root is that of all databases of the store, of which each may be as deep as a tree. */
+  readonly allDatabases: boolean
   /** Most bytes of the answer to a read; `Infinity` for any number. */
   readonly maxAnswerBytes: number
   /** Least bytes of an answer that is compressed; `Infinity` where none is. */
@@ -53,6 +55,7 @@ export function planSettings(
   return {
     namespace,
     namespaces: namespaces && checkNamespaces(namespaces),
+    allDatabases: false,
     maxAnswerBytes,
     compressFromBytes,
     backslashesInUrls,

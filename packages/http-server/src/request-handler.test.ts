@@ -53,6 +53,27 @@ describe('createRequestHandler()', () => {
     expect(response).toMatchObject({ status: 200 })
   })
 
+  test('lets each of all databases be as deep as a tree', async () => {
+    const asker = new Asker({ allDatabases: true })
+    for (const long of ['', 'x'.repeat(100_000)]) {
+      const nested = (levels: number) => {
+        return `${'{"k":'.repeat(levels)}"v${long}"${'}'.repeat(levels)}`
+      }
+      for (const [method, path, levels] of [
+        ['PUT', '/', 33],
+        ['PATCH', '/', 33],
+        ['PUT', '/shop', 32],
+        ['POST', '/shop', 31],
+      ] as const) {
+        expect(await asker.status(method, `${path}.json`, nested(levels))).toBe(200)
+        expect(await asker.status(method, `${path}.json`, nested(levels + 1))).toBe(400)
+      }
+    }
+    expect(
+      await new Asker().status('PUT', '/.json', `${'{"k":'.repeat(33)}1${'}'.repeat(33)}`),
+    ).toBe(400)
+  })
+
   test('gives small bodies as bytes and large ones in blocks', async () => {
     const asker = new Asker()
     const put = await asker.ask('PUT', '/a.json', large)

@@ -21,6 +21,11 @@ export interface RequestHandlerOptions extends SettingOptions {
   readonly maxStreamedAnswers?: number
   /** Largest answer to a read, in bytes. A larger one is answered 400. Default: no limit. */
   readonly maxAnswerBytes?: number
+  /**
+   * Whether the store has several databases, and the root is above all of them: values may then be one key deeper. For
+   * tools of their owner, without `namespaces`. Default: false.
+   */
+  readonly allDatabases?: boolean
   /** Receives the faults of the server. Default: nothing is logged. */
   readonly log?: Log
 }
@@ -33,10 +38,10 @@ export interface RequestHandlerOptions extends SettingOptions {
  */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
   const limits = resolveLimits(options)
-  const { store, log = silentLog } = options
+  const { store, allDatabases = false, log = silentLog } = options
   const { maxBodyBytes, maxStreamedAnswers } = limits
   const streamedAnswers = new StreamedAnswers(maxStreamedAnswers)
-  const plan = planSettings(options, limits)
+  const plan = { ...planSettings(options, limits), allDatabases }
   return handlerOf({ store, maxBodyBytes, streamedAnswers, plan, log }, () => true)
 }
 

@@ -13,6 +13,7 @@ import type { Path, StagedPair, TreeSnapshot } from '@elkyn/tree'
 import { inDatabase } from './namespaces.ts'
 import { invalidPriority, planWrite } from './plan-write.ts'
 import type { WriteRequest } from './plan-write.ts'
+import type { PlanSettings } from './plan-settings.ts'
 import type { BodyPlan, RespondPlan, WritePlan } from './plan.ts'
 import { Refusal } from './refusal.ts'
 import { valueResponse } from './value-response.ts'
@@ -20,15 +21,15 @@ import { answerWritten, writtenBlocks, writtenEtag, writtenMembers } from './wri
 import type { Written } from './written.ts'
 
 /** Replaces what is at the path, and answers what was written. */
-export function planPut(request: WriteRequest): BodyPlan {
-  return planValue(request, undefined, request.print !== 'silent', (written, snapshot) =>
+export function planPut(request: WriteRequest, settings: PlanSettings): BodyPlan {
+  return planValue(request, settings, undefined, request.print !== 'silent', (written, snapshot) =>
     writtenBlocks(written, request.form, snapshot),
   )
 }
 
 /** Adds a child under a new key, and answers the key. */
-export function planPost(request: WriteRequest, key: string): BodyPlan {
-  return planValue(request, key, false, ({ path }) => [
+export function planPost(request: WriteRequest, settings: PlanSettings, key: string): BodyPlan {
+  return planValue(request, settings, key, false, ({ path }) => [
     Buffer.from(`{"name":${JSON.stringify(pathKeys(path).at(-1))}}`),
   ])
 }
@@ -38,6 +39,7 @@ type Show = (written: Written, snapshot?: TreeSnapshot) => Iterable<Uint8Array> 
 /** @param key of a new child, unless the value at the path itself is written. */
 function planValue(
   request: WriteRequest,
+  settings: PlanSettings,
   key: string | undefined,
   showsValue: boolean,
   show: Show,
@@ -45,7 +47,7 @@ function planValue(
   const placeOf = (child: string | undefined): Path =>
     child === undefined ? request.path : placeBelow(request, child)
   const path = placeOf(key)
-  const depth = pathDepth(request.shownPath) + (key === undefined ? 0 : 1)
+  const depth = depthOf(request, settings) + (key === undefined ? 0 : 1)
   const { wantsEtag } = request.conditions
   const plan = (value: StagedPair['value'] = null, digest?: string): WritePlan => {
     if (isPriorityPath(path) && isStaged(value)) {
@@ -73,6 +75,11 @@ function planValue(
   }
 }
 
+/** Number of keys in the path of a request, for the limit on depth, which each database has for itself. */
+function depthOf({ shownPath }: WriteRequest, { allDatabases }: PlanSettings): number {
+  return pathDepth(shownPath) - (allDatabases ? 1 : 0)
+}
+
 /**
  * A place below that of a request. What limits a path limits it in its database.
  * @throws {TreeError} as `joinPath`.
@@ -87,8 +94,8 @@ function supplied(body: Uint8Array): Uint8Array {
 }
 
 /** Replaces the named descendants of the path, all or none, and answers what was written. */
-export function planPatch(request: WriteRequest): BodyPlan {
-  const depth = pathDepth(request.shownPath)
+export function planPatch(request: WriteRequest, settings: PlanSettings): BodyPlan {
+  const depth = depthOf(request, settings)
   return {
     kind: 'body',
     isDigested: request.idempotencyKey !== undefined,

@@ -49,12 +49,13 @@ export interface QueryPage {
 export class Tree implements AsyncDisposable {
   readonly #store: LmdbTreeStore
   readonly #key: Uint8Array | undefined
-  readonly #databases: Databases | undefined
+  /** Whether the tree is one database, or each child of its root one of several. */
+  readonly databases: 'one' | 'several'
 
-  constructor(store: LmdbTreeStore, key: Uint8Array | undefined, databases: Databases | undefined) {
+  constructor(store: LmdbTreeStore, key: Uint8Array | undefined, databases: Databases = 'one') {
     this.#store = store
     this.#key = key
-    this.#databases = databases
+    this.databases = databases
   }
 
   /** The contract beneath: snapshots, conditions, judges, staged values, the feed of changes. */
@@ -228,7 +229,7 @@ export class Tree implements AsyncDisposable {
    */
   async backup(folder: string): Promise<void> {
     await this.#store.backup(folder)
-    createFolder(folder, this.#key, this.#databases, 'made')
+    createFolder(folder, this.#key, this.databases, 'made')
   }
 
   /**

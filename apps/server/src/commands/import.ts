@@ -67,6 +67,7 @@ async function importFile(file: string, options: ImportFileOptions): Promise<voi
   await using target = await openTarget(options, 'write')
   const settings: ImportOptions = {
     path: options.path,
+    depth: target.depthOf(options.path),
     merge: options.merge === true,
     resumeFrom: options.resumeFrom,
     toKey: options.escapeKeys === true ? escapeKey : undefined,

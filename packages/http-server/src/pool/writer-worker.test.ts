@@ -21,6 +21,7 @@ test('a writer does not take a body for its own that began in the one before', a
       namespace: undefined,
       namespaces: undefined,
       maxAnswerBytes: Infinity,
+      allDatabases: false,
       compressFromBytes: 1024,
       backslashesInUrls: false,
     },
