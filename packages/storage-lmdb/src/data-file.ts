@@ -8,7 +8,17 @@
  * | 0, 8 | its number |
  * | 18, 2 | what it is |
  * | 20, 2 | twice the number of its nodes; or 4 bytes: how many pages a long value takes |
- * | 24 | of a meta page: see `readMeta()`; else offsets of the nodes, 2 bytes each, from 24 on |
+ * | 24 | a meta page, or offsets of the nodes, 2 bytes each, from 24 on |
+ *
+ * | bytes | of a meta page |
+ * | --- | --- |
+ * | 24, 4 | a magic number |
+ * | 28, 2 | version of the format |
+ * | 48, 4 | size of a page |
+ * | 88, 8 | root of the table of free pages |
+ * | 136, 8 | root of the main table, whose entries are all other tables |
+ * | 144, 8 | number of the last page |
+ * | 152, 8 | number of the commit |
  *
  * | bytes | of a node |
  * | --- | --- |
@@ -26,15 +36,30 @@ import { StorageError } from './errors.ts'
 const MAGIC = 0xbeefc0de
 const DATA_VERSION = 2
 
-const META_BYTES = 168
+const PageOffset = { flags: 18, nodes: 20 } as const
 const HEADER_BYTES = 24
+
+const MetaOffset = {
+  magic: 24,
+  version: 28,
+  pageBytes: 48,
+  freeRoot: 88,
+  mainRoot: 136,
+  lastPage: 144,
+  transaction: 152,
+} as const
+const META_BYTES = 168
+
+const NodeOffset = { flags: 4, keyBytes: 6 } as const
 const NODE_BYTES = 8
+/** Of a page's number in a branch. */
+const NUMBER_BYTES = 6
 /** A table in a node; its root is the last 8 of them. */
 const TABLE_BYTES = 48
 /** What says where a long value is: its first page is the first 8, the number of its pages the last. */
 const LONG_BYTES = 24
 
-const PageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08 } as const
+const PageFlag = { branch: 0x01, leaf: 0x02, meta: 0x08 } as const
 const NodeFlag = { long: 0x01, table: 0x02 } as const
 
 /** Stands for the root of an empty table. */
@@ -44,7 +69,6 @@ interface Meta {
   readonly pageBytes: number
   readonly transaction: bigint
   readonly lastPage: bigint
-  /** Roots of the two tables that a meta page knows; all others are entries of the second one. */
   readonly roots: readonly bigint[]
 }
 
@@ -53,22 +77,32 @@ interface Meta {
  * lead to lies behind its end. Values are not looked at. Touches nothing.
  *
  * @param isMade Whether the file is known to have been there; without, it may be missing or empty.
- * @throws {StorageError} `ERR_STORE_CORRUPT`; `ERR_FORMAT_UNKNOWN` for a file of another version of LMDB.
+ * @throws {StorageError} `ERR_STORE_CORRUPT`; `ERR_FORMAT_UNKNOWN` for a file of another version of LMDB;
+ * `ERR_FOLDER_INVALID` for one that can't be read.
  */
 export function checkDataFile(path: string, isMade: boolean): void {
+  let fault: StorageError | undefined
+  try {
+    fault = faultIn(path, isMade)
+  } catch (cause) {
+    const words = cause instanceof Error ? cause.message : String(cause)
+    throw new StorageError('ERR_FOLDER_INVALID', `Cannot read "${path}": ${words}`, { cause })
+  }
+  if (fault !== undefined) throw fault
+}
+
+function faultIn(path: string, isMade: boolean): StorageError | undefined {
   const file = openIfThere(join(path, 'data.mdb'))
   try {
     if (file === undefined || fstatSync(file).size === 0) {
       // LMDB makes the file behind `elkyn.json`, so that a folder which has just been made may have come so far.
-      if (isMade) throw corrupt(path, file === undefined ? 'is missing' : 'is empty')
-      return
+      return isMade ? corrupt(path, file === undefined ? 'is missing' : 'is empty') : undefined
     }
-    if (!isKnownLayout) return
-    const before = readMetaPages(file)
-    const fault = faultOf(path, file, before)
-    if (fault === undefined) return
+    if (!isKnownLayout) return undefined
+    const metaPages = readMetaPages(file)
+    const fault = faultOf(path, file, metaPages)
     // Another thread that writes may have changed what was read in the middle of that. Then LMDB has opened it.
-    if (before.equals(readMetaPages(file))) throw fault
+    return metaPages.equals(readMetaPages(file)) ? fault : undefined
   } finally {
     if (file !== undefined) closeSync(file)
   }
@@ -82,9 +116,7 @@ function openIfThere(file: string): number | undefined {
     return openSync(file, 'r')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw new StorageError('ERR_FOLDER_INVALID', `Cannot open "${file}": ${String(error)}`, {
-      cause: error,
-    })
+    throw error
   }
 }
 
@@ -95,7 +127,7 @@ function corrupt(path: string, what: string): StorageError {
 /** The first bytes of both meta pages, as far as they are there. */
 function readMetaPages(file: number): Buffer {
   const first = readAt(file, 0, META_BYTES)
-  const pageBytes = first.length < META_BYTES ? 0 : first.readUInt32LE(48)
+  const pageBytes = first.length < META_BYTES ? 0 : first.readUInt32LE(MetaOffset.pageBytes)
   return Buffer.concat([first, readAt(file, pageBytes, META_BYTES)])
 }
 
@@ -108,7 +140,9 @@ function faultOf(path: string, file: number, metaPages: Buffer): StorageError | 
   if (metaPages.length < 2 * META_BYTES) return corrupt(path, 'is cut off')
   const pages = [metaPages.subarray(0, META_BYTES), metaPages.subarray(META_BYTES)]
   if (!pages.every(isMetaPage)) return corrupt(path, 'is damaged: it does not begin as LMDB does')
-  const version = pages.map((page) => page.readUInt16LE(28)).find((known) => known !== DATA_VERSION)
+  const version = pages
+    .map((page) => page.readUInt16LE(MetaOffset.version))
+    .find((known) => known !== DATA_VERSION)
   if (version !== undefined) {
     const message = `Cannot open "${path}": its data.mdb has version ${version} of LMDB's format`
     return new StorageError('ERR_FORMAT_UNKNOWN', `${message}, this version knows ${DATA_VERSION}`)
@@ -129,15 +163,16 @@ function faultOf(path: string, file: number, metaPages: Buffer): StorageError | 
 }
 
 function isMetaPage(page: Buffer): boolean {
-  return (page.readUInt16LE(18) & PageFlag.meta) !== 0 && page.readUInt32LE(24) === MAGIC
+  const flags = page.readUInt16LE(PageOffset.flags)
+  return (flags & PageFlag.meta) !== 0 && page.readUInt32LE(MetaOffset.magic) === MAGIC
 }
 
 function readMeta(page: Buffer): Meta {
   return {
-    pageBytes: page.readUInt32LE(48),
-    roots: [page.readBigUInt64LE(88), page.readBigUInt64LE(136)],
-    lastPage: page.readBigUInt64LE(144),
-    transaction: page.readBigUInt64LE(152),
+    pageBytes: page.readUInt32LE(MetaOffset.pageBytes),
+    roots: [MetaOffset.freeRoot, MetaOffset.mainRoot].map((at) => page.readBigUInt64LE(at)),
+    lastPage: page.readBigUInt64LE(MetaOffset.lastPage),
+    transaction: page.readBigUInt64LE(MetaOffset.transaction),
   }
 }
 
@@ -178,13 +213,14 @@ class PageWalk {
     const { length } = page
     if (readSync(this.#file, page, 0, length, Number(number) * length) < length) return false
     if (page.readBigUInt64LE(0) !== number) return false
-    const flags = page.readUInt16LE(18)
-    const end = HEADER_BYTES + page.readUInt16LE(20)
+    const flags = page.readUInt16LE(PageOffset.flags)
+    const end = HEADER_BYTES + page.readUInt16LE(PageOffset.nodes)
     if ((flags & (PageFlag.branch | PageFlag.leaf)) === 0 || end > length) return false
     for (let at = HEADER_BYTES; at < end; at += 2) {
       const node = HEADER_BYTES + page.readUInt16LE(at)
       if (node + NODE_BYTES > length) return false
-      if ((flags & PageFlag.branch) !== 0) this.#waitFor(BigInt(page.readUIntLE(node, 6)))
+      if ((flags & PageFlag.branch) !== 0)
+        this.#waitFor(BigInt(page.readUIntLE(node, NUMBER_BYTES)))
       else if (!this.#isWholeLeaf(node)) return false
     }
     return true
@@ -192,8 +228,8 @@ class PageWalk {
 
   #isWholeLeaf(node: number): boolean {
     const page = this.#page
-    const flags = page.readUInt16LE(node + 4)
-    const value = node + NODE_BYTES + page.readUInt16LE(node + 6)
+    const flags = page.readUInt16LE(node + NodeOffset.flags)
+    const value = node + NODE_BYTES + page.readUInt16LE(node + NodeOffset.keyBytes)
     if ((flags & NodeFlag.table) !== 0) {
       if (value + TABLE_BYTES > page.length) return false
       this.#waitFor(page.readBigUInt64LE(value + TABLE_BYTES - 8))

@@ -2,6 +2,7 @@ import {
   appendFileSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -128,6 +129,17 @@ test('a data file that lacks only pages that nothing uses opens', async () => {
   for (let round = 0; round < 5; round++) {
     tree.setSync(`/more${round}`, 'y'.repeat(500_000))
     expect(tree.get(`/more${round}`)).toBe('y'.repeat(500_000))
+  }
+})
+
+test('a data file that cannot be read is refused', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  const file = await makeRows(path)
+  rmSync(file)
+  mkdirSync(file)
+  for (const open of [openTree, compactTree]) {
+    await expect(open({ path })).rejects.toMatchObject({ code: 'ERR_FOLDER_INVALID' })
   }
 })
 
