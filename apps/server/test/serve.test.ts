@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, truncate, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { createServer } from 'node:net'
@@ -365,6 +365,15 @@ test('serve leaves a folder alone that another version made', async () => {
   expect(code).toBe(3)
   expect(stderr).toContain('format 99')
   expect(existsSync(folder.file('data.mdb'))).toBe(false)
+})
+
+test('serve leaves a folder alone whose data file was cut off', async () => {
+  await elkyn(['set', '/a', '1', '--data', folder.path])
+  await truncate(folder.file('data.mdb'), 4096)
+  const { code, stderr } = await elkyn(['serve', '--port', '0', '--data', folder.path])
+  expect(code).toBe(3)
+  expect(stderr).toContain('its data.mdb is cut off')
+  expect(stderr).toContain('Restore a backup into another folder')
 })
 
 test.each([
