@@ -23,3 +23,8 @@ function measureOffset(): number {
 export function now(): number {
   return offset + performance.now()
 }
+
+/** A duration in whole microseconds, as it travels: 0 where the clocks of two threads differ by more than it. */
+export function microseconds(ms: number): number {
+  return ms <= 0 ? 0 : Math.min(Math.round(ms * 1000), 0xffffffff)
+}

@@ -6,14 +6,14 @@ function send(writer: CompletionWriter, tag: number, payload: Uint8Array): boole
   const offset = writer.claim(payload.length)
   if (offset === -1) return false
   writer.bytes.set(payload, offset)
-  writer.publish(payload.length, tag, 3, 5, 7)
+  writer.publish(payload.length, tag, 3, 5.5, 7)
   return true
 }
 
 function receive(reader: CompletionReader): { tag: number; payload: Uint8Array }[] {
   const records: { tag: number; payload: Uint8Array }[] = []
-  reader.read(Infinity, (tag, kind, waitUs, runUs, bytes, start, end) => {
-    expect([kind, waitUs, runUs]).toEqual([3, 5, 7])
+  reader.read(Infinity, (tag, kind, startedAt, runUs, bytes, start, end) => {
+    expect([kind, startedAt, runUs]).toEqual([3, 5.5, 7])
     records.push({ tag, payload: new Uint8Array(bytes.subarray(start, end)) })
   })
   return records

@@ -9,9 +9,8 @@
 //   record  0      4  payload length in bytes, or -1: go on at the start of the ring
 //           4      4  tag of the task
 //           8      4  outcome << 8 | kind of the value
-//           12     4  time in the queue, in microseconds
-//           16     4  time running, in microseconds
-//           20     4  unused
+//           12     4  time running, in microseconds
+//           16     8  when it was started, on the clock that threads share, as a double
 //           24        payload
 //
 //   R1  tail - head is at most the capacity; both are multiples of 8, and the capacity divides 2^32, so that
@@ -30,6 +29,7 @@ export class CompletionWriter {
   readonly bytes: Buffer
   readonly #control: Int32Array
   readonly #records: Int32Array
+  readonly #times: Float64Array
   readonly #capacity: number
   #tail: number
   // The last head that was seen: the true one is at or beyond it.
@@ -40,6 +40,7 @@ export class CompletionWriter {
     this.#capacity = buffer.byteLength - dataOffset
     this.#control = new Int32Array(buffer, 0, dataOffset / 4)
     this.#records = new Int32Array(buffer, dataOffset, this.#capacity / 4)
+    this.#times = new Float64Array(buffer, dataOffset, this.#capacity / 8)
     this.bytes = Buffer.from(buffer, dataOffset, this.#capacity)
     this.#tail = Atomics.load(this.#control, tailWord)
     this.#head = Atomics.load(this.#control, headWord)
@@ -66,13 +67,13 @@ export class CompletionWriter {
   }
 
   /** Publishes what was claimed last. */
-  publish(payloadBytes: number, tag: number, kind: number, waitUs: number, runUs: number): void {
+  publish(payloadBytes: number, tag: number, kind: number, startedAt: number, runUs: number): void {
     const word = (this.#tail & (this.#capacity - 1)) >> 2
     this.#records[word] = payloadBytes
     this.#records[word + 1] = tag
     this.#records[word + 2] = kind
-    this.#records[word + 3] = waitUs
-    this.#records[word + 4] = runUs
+    this.#records[word + 3] = runUs
+    this.#times[(word >> 1) + 2] = startedAt
     this.#tail = (this.#tail + this.#claimed) | 0
     Atomics.store(this.#control, tailWord, this.#tail)
   }
@@ -82,7 +83,7 @@ export class CompletionWriter {
 export type CompletionListener = (
   tag: number,
   kind: number,
-  waitUs: number,
+  startedAt: number,
   runUs: number,
   bytes: Buffer,
   start: number,
@@ -94,6 +95,7 @@ export class CompletionReader {
   readonly buffer: SharedArrayBuffer
   readonly #control: Int32Array
   readonly #records: Int32Array
+  readonly #times: Float64Array
   readonly #bytes: Buffer
   readonly #capacity: number
   #head = 0
@@ -104,6 +106,7 @@ export class CompletionReader {
     this.buffer = new SharedArrayBuffer(dataOffset + capacity)
     this.#control = new Int32Array(this.buffer, 0, dataOffset / 4)
     this.#records = new Int32Array(this.buffer, dataOffset, capacity / 4)
+    this.#times = new Float64Array(this.buffer, dataOffset, capacity / 8)
     this.#bytes = Buffer.from(this.buffer, dataOffset, capacity)
   }
 
@@ -131,8 +134,8 @@ export class CompletionReader {
       listener(
         (records[word + 1] ?? 0) >>> 0,
         records[word + 2] ?? 0,
+        this.#times[(word >> 1) + 2] ?? 0,
         (records[word + 3] ?? 0) >>> 0,
-        (records[word + 4] ?? 0) >>> 0,
         this.#bytes,
         from,
         from + length,

@@ -195,7 +195,7 @@ export class Dispatcher {
   #assign(task: Task, thread: number): boolean {
     const slot = this.#free.take()
     if (slot === -1) return false
-    task.tag = this.table.openFor(slot, task.since, thread)
+    task.tag = this.table.openFor(slot, isTimed(task), thread)
     task.place = 'slot'
     this.#tasks[slot] = task
     return true
@@ -205,7 +205,7 @@ export class Dispatcher {
     const slot = this.#free.take()
     if (slot === -1) return false
     const { place } = task
-    const tag = this.table.open(slot, task.since)
+    const tag = this.table.open(slot, isTimed(task))
     this.#enqueueOptions.band = task.priority
     this.#enqueueOptions.tag = tag
     // In the table before it is in the queue: a thread may answer at once.
@@ -239,6 +239,7 @@ export class Dispatcher {
     }
     const memory = this.#itemMemory(start + byteLength)
     memory[0] = kind
+    memory[1] = isTimed(task) ? 1 : 0
     const handler = index ?? namedHandler + task.name.length
     memory[2] = handler & 0xff
     memory[3] = handler >>> 8
@@ -263,4 +264,9 @@ export class Dispatcher {
       length,
     ))
   }
+}
+
+/** Whether anybody asks when the task was started. */
+function isTimed(task: Task): boolean {
+  return task.timeoutMs !== Infinity
 }

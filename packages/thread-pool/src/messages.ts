@@ -48,8 +48,8 @@ export type ToPool =
   /** Send the values of these tasks. */
   | { type: 'ask'; tags: number[] }
   /** A result that needs a structured clone, or did not fit into the ring. */
-  | { type: 'result'; tag: number; value: unknown; waitUs: number; runUs: number }
-  | { type: 'error'; tag: number; error: Thrown; waitUs: number; runUs: number }
+  | { type: 'result'; tag: number; value: unknown; startedAt: number; runUs: number }
+  | { type: 'error'; tag: number; error: Thrown; startedAt: number; runUs: number }
   /** A message from the pool could not be read. */
   | { type: 'unreadable' }
   /** The answer to `stock`. */
@@ -64,7 +64,7 @@ export const Outcome = { Returned: 0, Threw: 1 } as const
  * The first bytes of an item of the queue; its tag names the slot in the table of tasks.
  *
  *   0  1  kind of the value
- *   1  1  unused
+ *   1  1  1 if the task has a time limit, so that its start is noted in the table
  *   2  2  index of the handler in `names` of the ready message, or `namedHandler` + length of its name
  *   4     the name in UTF-16, if it is named; then the value
  */

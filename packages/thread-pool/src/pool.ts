@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Caller } from './caller.ts'
-import { now } from './clock.ts'
+import { microseconds, now } from './clock.ts'
 import { Crew } from './crew.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Doorbell } from './doorbell.ts'
@@ -108,7 +108,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #listener: Parameters<Thread['readCompletions']>[1] = (
     tag,
     kind,
-    waitUs,
+    startedAt,
     runUs,
     bytes,
     start,
@@ -116,6 +116,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   ) => {
     const task = this.#dispatcher.find(tag)
     if (task === undefined || this.#reading === undefined) return
+    const waitUs = microseconds(startedAt - task.since)
     const isError = kind >> 8 === Outcome.Threw
     if (task.isSettled) return this.#end(this.#reading, task, waitUs, runUs, isError)
     let value: unknown
@@ -554,7 +555,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         if (task === undefined) break
         const isError = message.type === 'error'
         const value: unknown = isError ? message.error : message.value
-        this.#finish(thread, task, value, isError, message.waitUs, message.runUs)
+        const waitUs = microseconds(message.startedAt - task.since)
+        this.#finish(thread, task, value, isError, waitUs, message.runUs)
         this.#dispatcher.feed()
         break
       }

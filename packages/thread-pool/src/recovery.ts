@@ -94,7 +94,7 @@ export class Recovery {
       return
     }
     // Its value never arrived there, or nothing was moved: it has not begun.
-    const hasBegun = this.#dispatcher.table.startedAt(task.tag) !== 0
+    const hasBegun = this.#dispatcher.table.state(task.tag) === TaskState.Running
     const isMoved = task.port === 'sent' && (task.transferList?.length ?? 0) > 0
     const item = this.#dispatcher.itemOf(task)
     if (!hasBegun && item !== undefined && !isMoved) return this.#sendAgain(task, item)

@@ -13,16 +13,14 @@ export interface ThreadScope {
 export class TaskRun implements TaskContext {
   readonly tag: number
   readonly name: string
-  readonly waitUs: number
   readonly startedAt: number
   readonly #scope: ThreadScope
   #controller: AbortController | undefined
 
-  constructor(scope: ThreadScope, tag: number, name: string, waitUs: number, startedAt: number) {
+  constructor(scope: ThreadScope, tag: number, name: string, startedAt: number) {
     this.#scope = scope
     this.tag = tag
     this.name = name
-    this.waitUs = waitUs
     this.startedAt = startedAt
   }
 

@@ -1,5 +1,5 @@
 // The shared table of tasks that are in the queue or in the hands of a thread: one 32-bit word a slot, which
-// says who may settle the task, and the times at which it was queued and started.
+// says who may settle the task, and for tasks with a time limit the time at which it was started.
 //
 //   bits 31..16  generation   which use of the slot this is; wraps
 //   bits 15..4   thread       index of the thread that has taken it (Taken, Running)
@@ -18,7 +18,10 @@
 // earlier use may still be in the queue: its generation differs, so T1 fails and the item is skipped.
 // The generation cannot come round meanwhile: slots are used in turn, so the same word returns after
 // 65,536 x slots tasks, while at most ageEvery x capacity x bands are taken before any one item is.
-import { now } from './clock.ts'
+//
+// Threads and the pool take a line of memory from each other each time the one writes what the other has written, which
+// costs as much as a tenth of a small task. So the pool counts generations in memory of its own, and the times are left
+// alone where nobody asks for them.
 
 /** Where a task is. */
 export const TaskState = { Free: 0, Queued: 1, Taken: 2, Running: 3, Cancelled: 4 } as const
@@ -37,35 +40,41 @@ export class TaskTable {
   readonly buffer: SharedArrayBuffer
   readonly slots: number
   readonly #words: Int32Array
-  // [2 slot]: queued at, [2 slot + 1]: started at, or 0. Plain writes: the queue publishes the first, and the
-  // second is only looked at to measure, where a torn or late value does no harm.
-  readonly #times: Float64Array
+  /** By slot: when it was started, or 0. Plain writes: a late value makes a time limit late by as much. */
+  readonly #starts: Float64Array
+  /** By slot, for the pool alone: which use of the slot this is. */
+  readonly #generations: Uint16Array
 
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer
-    this.slots = buffer.byteLength / 20
-    this.#times = new Float64Array(buffer, 0, this.slots * 2)
-    this.#words = new Int32Array(buffer, this.slots * 16, this.slots)
+    this.slots = buffer.byteLength / 12
+    this.#starts = new Float64Array(buffer, 0, this.slots)
+    this.#words = new Int32Array(buffer, this.slots * 8, this.slots)
+    this.#generations = new Uint16Array(this.slots)
   }
 
   static allocate(slots: number): TaskTable {
-    return new TaskTable(new SharedArrayBuffer(slots * 20))
+    return new TaskTable(new SharedArrayBuffer(slots * 12))
   }
 
   // For the pool.
 
-  /** Takes a free slot into use. @returns the tag */
-  open(slot: number, queuedAt: number): number {
-    const generation = ((Atomics.load(this.#words, slot) >>> 16) + 1) & 0xffff
-    this.#times[2 * slot] = queuedAt
-    this.#times[2 * slot + 1] = 0
-    Atomics.store(this.#words, slot, (generation << 16) | TaskState.Queued)
+  /**
+   * Takes a free slot into use.
+   * @param isTimed whether {@link TaskTable.startedAt} will be asked for
+   * @returns the tag
+   */
+  open(slot: number, isTimed: boolean): number {
+    const generation = this.#nextGeneration(slot)
+    if (isTimed) this.#starts[slot] = 0
+    // A plain store: the item of the queue that brings the tag publishes it, and nobody else has the slot.
+    this.#words[slot] = (generation << 16) | TaskState.Queued
     return ((generation << 16) | slot) >>> 0
   }
 
   /** As {@link TaskTable.open}, for a task that is given to a thread without the queue: it is `Taken`. */
-  openFor(slot: number, queuedAt: number, thread: number): number {
-    const tag = this.open(slot, queuedAt)
+  openFor(slot: number, isTimed: boolean, thread: number): number {
+    const tag = this.open(slot, isTimed)
     Atomics.store(this.#words, slot, (tag & 0xffff0000) | (thread << 4) | TaskState.Taken)
     return tag
   }
@@ -98,9 +107,15 @@ export class TaskTable {
     return state === TaskState.Taken || state === TaskState.Running ? (word >>> 4) & 0xfff : -1
   }
 
-  /** When the handler was called, or 0. Only for tasks that run. */
+  /** When the handler was called, or 0. Only for tasks that are timed. */
   startedAt(tag: number): number {
-    return this.#times[2 * (tag & 0xffff) + 1] ?? 0
+    return this.#starts[tag & 0xffff] ?? 0
+  }
+
+  #nextGeneration(slot: number): number {
+    const generation = ((this.#generations[slot] ?? 0) + 1) & 0xffff
+    this.#generations[slot] = generation
+    return generation
   }
 
   // For threads.
@@ -111,18 +126,19 @@ export class TaskTable {
   }
 
   /** T1 and T3 at once. @returns false if the task was cancelled */
-  takeAndStart(tag: number, thread: number, startedAt: number): boolean {
-    if (!this.#move(tag, TaskState.Queued, (thread << 4) | TaskState.Running)) return false
-    this.#times[2 * (tag & 0xffff) + 1] = startedAt
-    return true
+  takeAndStart(tag: number, thread: number): boolean {
+    return this.#move(tag, TaskState.Queued, (thread << 4) | TaskState.Running)
   }
 
   /** T3. @returns false if the task was cancelled */
-  start(tag: number, thread: number, startedAt: number): boolean {
+  start(tag: number, thread: number): boolean {
     const from = (thread << 4) | TaskState.Taken
-    if (!this.#move(tag, from, (thread << 4) | TaskState.Running)) return false
-    this.#times[2 * (tag & 0xffff) + 1] = startedAt
-    return true
+    return this.#move(tag, from, (thread << 4) | TaskState.Running)
+  }
+
+  /** Says when a run began that is timed. After T3: before it the slot may be another task's. */
+  noteStart(tag: number, startedAt: number): void {
+    this.#starts[tag & 0xffff] = startedAt
   }
 
   #move(tag: number, from: number, to: number): boolean {
@@ -130,10 +146,6 @@ export class TaskTable {
     const expected = generation | from
     const slot = tag & 0xffff
     return Atomics.compareExchange(this.#words, slot, expected, generation | to) === expected
-  }
-
-  queuedAt(tag: number): number {
-    return this.#times[2 * (tag & 0xffff)] ?? now()
   }
 
   /**

@@ -3,7 +3,7 @@ import { isMainThread, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
 import { attachWorkQueue } from '@elkyn/work-queue'
 import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
-import { now } from './clock.ts'
+import { microseconds, now } from './clock.ts'
 import { CompletionWriter } from './completion-ring.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, WorkerDefinition } from './define-worker.ts'
@@ -198,7 +198,8 @@ export class WorkerRuntime {
     const name =
       nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#names[handler] ?? '')
     if (kind === ValueKind.Port) return this.#ask({ tag, name })
-    if (!this.#tasks.takeAndStart(tag, this.#boot.thread, this.#startTime())) return
+    if (!this.#tasks.takeAndStart(tag, this.#boot.thread)) return
+    if (bytes[1] === 1) this.#tasks.noteStart(tag, this.#startTime())
     const value =
       kind === ValueKind.Bytes
         ? bytes.subarray(itemHeaderBytes + nameBytes)
@@ -240,8 +241,7 @@ export class WorkerRuntime {
   #start(taken: Taken, value: unknown): void {
     const { tag, name } = taken
     const startedAt = this.#startTime()
-    const waitUs = microseconds(startedAt - this.#tasks.queuedAt(tag))
-    const run = new TaskRun(this.#scope, tag, name, waitUs, startedAt)
+    const run = new TaskRun(this.#scope, tag, name, startedAt)
     if (this.#running.size === 0) this.#times[ControlTime.BusySince] = startedAt
     try {
       const handlers: Record<string, Handler> = this.#definition.handlers
@@ -320,8 +320,8 @@ export class WorkerRuntime {
     this.#writer.prepare(error)
     if (this.#writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Threw)) {
       this.#writer.clear()
-      const { tag, waitUs } = run
-      this.#post({ type: 'error', tag, error, waitUs, runUs: this.#runUs(run) })
+      const { tag, startedAt } = run
+      this.#post({ type: 'error', tag, error, startedAt, runUs: this.#runUs(run) })
     }
   }
 
@@ -337,7 +337,7 @@ export class WorkerRuntime {
       byteLength,
       run.tag,
       (outcome << 8) | kind,
-      run.waitUs,
+      run.startedAt,
       this.#runUs(run),
     )
     ringDoorbell(this.#doorbell)
@@ -345,8 +345,8 @@ export class WorkerRuntime {
   }
 
   #postResult(run: TaskRun, value: unknown, transferList: readonly TransferListItem[]): void {
-    const { tag, waitUs } = run
-    const message: ToPool = { type: 'result', tag, value, waitUs, runUs: this.#runUs(run) }
+    const { tag, startedAt } = run
+    const message: ToPool = { type: 'result', tag, value, startedAt, runUs: this.#runUs(run) }
     this.#port.postMessage(message, transferList)
   }
 
@@ -413,7 +413,8 @@ export class WorkerRuntime {
       const next = this.#arrived.shift()
       if (next === undefined) return
       this.#clock = now()
-      if (this.#tasks.start(next.taken.tag, this.#boot.thread, this.#clock)) {
+      if (this.#tasks.start(next.taken.tag, this.#boot.thread)) {
+        this.#tasks.noteStart(next.taken.tag, this.#clock)
         this.#start(next.taken, next.value)
       }
     }
@@ -431,8 +432,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
     'then' in value &&
     typeof value.then === 'function'
   )
-}
-
-function microseconds(ms: number): number {
-  return ms <= 0 ? 0 : Math.min(Math.round(ms * 1000), 0xffffffff)
 }
