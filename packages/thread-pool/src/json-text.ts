@@ -13,10 +13,13 @@ import { types } from 'node:util'
 const maxValues = 4096
 const maxDepth = 32
 
+let isLooking = false
 let budget = 0
 let hasTag = false
-// Every object met so far: one that comes twice (a cycle, or two references) is beyond JSON.
-const met: object[] = []
+// Every object met so far: one that comes twice (a cycle, or two references) is beyond JSON. The first few in an array
+// that is used again, all of them in a set where there are more.
+const met: (object | undefined)[] = Array.from({ length: 16 })
+let metCount = 0
 let metSet: Set<object> | undefined
 
 /** Text, and whether there are tags in it. */
@@ -43,13 +46,16 @@ export function plainJson(value: unknown): string | undefined {
 
 /** Looks whether the value is of known parts only, and sets `hasTag` if some of them need tags. */
 function look(value: unknown): boolean {
-  if (hasToJson()) return false
+  // A getter may send a value itself while one is looked through: that one goes as a clone.
+  if (isLooking || hasToJson()) return false
+  isLooking = true
   budget = maxValues
   hasTag = false
   try {
     return isKnown(value, 0)
   } finally {
-    met.length = 0
+    isLooking = false
+    while (metCount > 0) met[--metCount] = undefined
     metSet = undefined
   }
 }
@@ -102,11 +108,10 @@ function isKnownObject(object: object, depth: number): boolean {
   if (prototype !== Object.prototype && prototype !== null) {
     return isKnownBuiltIn(object, prototype, depth)
   }
-  const keys = Object.keys(object)
-  budget -= keys.length
-  if (budget < 0) return false
-  for (const key of keys) {
-    if (!isKnown((object as Record<string, unknown>)[key], depth)) return false
+  // V8 knows where the properties lie that such a loop reads, which makes it several times as fast as one over
+  // Object.keys(). It meets inherited ones as well, if somebody has added any: to know those does no harm.
+  for (const key in object) {
+    if (--budget < 0 || !isKnown((object as Record<string, unknown>)[key], depth)) return false
   }
   return true
 }
@@ -136,9 +141,9 @@ function isFirstMeeting(object: object): boolean {
     const size = metSet.size
     return metSet.add(object).size !== size
   }
-  if (met.includes(object)) return false
-  met.push(object)
-  if (met.length > 16) metSet = new Set(met)
+  for (let index = 0; index < metCount; index++) if (met[index] === object) return false
+  if (metCount < met.length) met[metCount++] = object
+  else metSet = new Set([...(met as object[]), object])
   return true
 }
 

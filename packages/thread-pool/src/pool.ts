@@ -25,6 +25,7 @@ import { Quarantine } from './quarantine.ts'
 import { Recovery } from './recovery.ts'
 import type { RecoveryListener } from './recovery.ts'
 import { Task } from './task.ts'
+import type { TaskFields } from './task.ts'
 import {
   closedError,
   droppedError,
@@ -71,6 +72,8 @@ const startNodeWorker: StartWorker = (entry, options) => new Worker(entry, optio
  */
 export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #options: ResolvedOptions
+  /** What a task without options has. */
+  readonly #defaults: Readonly<TaskFields>
   readonly #dispatcher: Dispatcher
   readonly #crew: Crew
   readonly #values: PortValues
@@ -138,6 +141,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   constructor(options: ThreadPoolOptions, startWorker: StartWorker = startNodeWorker) {
     super()
     this.#options = resolveOptions(options)
+    this.#defaults = taskFields(noOptions, this.#options)
     const { maxThreads, concurrency, maxQueue, priorities } = this.#options
     this.#limit = maxQueue + maxThreads * concurrency
     this.#dispatcher = new Dispatcher(this.#options)
@@ -243,7 +247,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   run(task: TaskValue<W, 'default'>, options?: RunOptions): Promise<TaskResult<W, 'default'>>
   run(value: unknown, options: RunOptions = noOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#submit(new Task(taskFields(value, options, this.#options), resolve, reject))
+      const fields = options === noOptions ? this.#defaults : taskFields(options, this.#options)
+      this.#submit(new Task(value, now(), fields, resolve, reject))
     })
   }
 

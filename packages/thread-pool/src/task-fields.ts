@@ -1,17 +1,12 @@
-import { now } from './clock.ts'
 import { duration, integer } from './options.ts'
 import type { ResolvedOptions, RunOptions } from './options.ts'
 import type { TaskFields } from './task.ts'
 
-/** For a `run()` without options, whose defaults need no check. */
+/** For a `run()` without options. */
 export const noOptions: RunOptions = {}
 
-/** What a task is made of. @throws {TypeError | RangeError} for options that cannot be meant */
-export function taskFields(
-  value: unknown,
-  options: RunOptions,
-  settings: ResolvedOptions,
-): TaskFields {
+/** What a task takes from its options. @throws {TypeError | RangeError} for options that cannot be meant */
+export function taskFields(options: RunOptions, settings: ResolvedOptions): TaskFields {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(
       `Cannot run a task with ${String(options)} for options: an object is needed`,
@@ -19,7 +14,6 @@ export function taskFields(
   }
   const { name = 'default', signal, transferList, key } = options
   const fields: TaskFields = {
-    value,
     name,
     signal,
     transferList,
@@ -27,9 +21,7 @@ export function taskFields(
     priority: options.priority ?? settings.priorities >> 1,
     timeoutMs: options.timeoutMs ?? settings.timeoutMs,
     retry: options.retry ?? settings.retry,
-    since: now(),
   }
-  if (options === noOptions) return fields
   checkSignal(signal)
   integer(fields, 'priority', 0, 0, settings.priorities - 1)
   integer(fields, 'retry', 0, 0, 1000)

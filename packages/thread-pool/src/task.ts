@@ -37,8 +37,16 @@ export class Task {
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: unknown) => void
 
-  constructor(fields: TaskFields, resolve: (value: unknown) => void, reject: (e: unknown) => void) {
-    this.value = fields.value
+  /** @param fields read here and not kept: many tasks may have the same */
+  constructor(
+    value: unknown,
+    since: number,
+    fields: Readonly<TaskFields>,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.value = value
+    this.since = since
     this.name = fields.name
     this.priority = fields.priority
     this.timeoutMs = fields.timeoutMs
@@ -46,7 +54,6 @@ export class Task {
     this.key = fields.key
     this.signal = fields.signal
     this.retriesLeft = fields.retry
-    this.since = fields.since
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -73,9 +80,8 @@ export class Task {
   }
 }
 
-/** What a task is made of. */
+/** What a task takes from its options. */
 export interface TaskFields {
-  value: unknown
   name: string
   priority: number
   timeoutMs: number
@@ -83,5 +89,4 @@ export interface TaskFields {
   key: string | undefined
   signal: AbortSignal | undefined
   retry: number
-  since: number
 }

@@ -131,13 +131,17 @@ export function readValue(kind: number, source: Buffer, start: number, end: numb
 // can't be transferred, because that would take the others' bytes along.
 const slabBytes = 64 * 1024
 const largestInSlab = 4096
+/** So many are copied one by one in the time that a view takes. */
+const fewBytes = 128
 let slab = new ArrayBuffer(0)
 let slabOffset = 0
 
-function copyBytes(source: Uint8Array, start: number, end: number): Uint8Array {
+function copyBytes(source: Buffer, start: number, end: number): Uint8Array {
   const length = end - start
   const copy = length > largestInSlab ? new Uint8Array(length) : cutFromSlab(length)
-  copy.set(source.subarray(start, end))
+  // A view of the part, for set(), would be as much garbage as the copy itself.
+  if (length > fewBytes) copy.set(source.subarray(start, end))
+  else for (let index = 0; index < length; index++) copy[index] = source[start + index] ?? 0
   return copy
 }
 

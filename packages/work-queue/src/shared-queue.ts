@@ -112,7 +112,8 @@ class SharedQueue implements WorkQueue {
   }
 
   tryEnqueue(source: Source, options: EnqueueOptions = {}): boolean {
-    const { band, tag } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     if (this.#producer.fitsSlot(source)) return this.#tryPut(source, band, tag)
     // Not worth a copy into blocks when there is no slot.
@@ -127,7 +128,8 @@ class SharedQueue implements WorkQueue {
   enqueueSync(source: Source, options: EnqueueOptions & TimedWait = {}): boolean {
     this.#checkMayBlock('enqueueSync')
     this.uncork()
-    const { band, tag } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     if (this.#producer.fitsSlot(source)) {
       // The usual case without a closure.
@@ -141,7 +143,8 @@ class SharedQueue implements WorkQueue {
 
   async enqueue(source: Source, options: EnqueueOptions & Wait = {}): Promise<boolean> {
     this.uncork()
-    const { band, tag } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     options.signal?.throwIfAborted()
     timeoutOf(options)
     const line = this.#puts[band] as Line
@@ -159,7 +162,8 @@ class SharedQueue implements WorkQueue {
   }
 
   tryEnqueueMany(sources: readonly Source[], options: EnqueueOptions = {}): number {
-    const { band, tag } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     let done = 0
     while (done < sources.length) {
@@ -181,7 +185,8 @@ class SharedQueue implements WorkQueue {
   enqueueManySync(sources: readonly Source[], options: EnqueueOptions & TimedWait = {}): number {
     this.#checkMayBlock('enqueueManySync')
     this.uncork()
-    const { band, tag } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     const puts = this.#puttingMany(sources, band, tag)
     this.#guarded(puts, () => this.#blocking.until(puts.attempt, timeoutOf(options)))
@@ -194,7 +199,8 @@ class SharedQueue implements WorkQueue {
     options: EnqueueOptions & Wait = {},
   ): Promise<number> {
     this.uncork()
-    const { band, tag } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     timeoutOf(options)
     const puts = this.#puttingMany(sources, band, tag)
     try {
@@ -209,7 +215,8 @@ class SharedQueue implements WorkQueue {
   }
 
   tryClaim(byteLength: number, options: EnqueueOptions = {}): Claim | undefined {
-    const { band } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     this.#checkClaim(byteLength)
     let position = this.#producer.claim(band)
     while (position === BUSY && this.#awaitSlot(band)) position = this.#producer.claim(band)
@@ -219,7 +226,8 @@ class SharedQueue implements WorkQueue {
   claimSync(byteLength: number, options: EnqueueOptions & TimedWait = {}): Claim | undefined {
     this.#checkMayBlock('claimSync')
     this.uncork()
-    const { band } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     this.#checkClaim(byteLength)
     let position = 0
     const done = this.#blocking.until(() => {
@@ -231,7 +239,8 @@ class SharedQueue implements WorkQueue {
 
   async claim(byteLength: number, options: EnqueueOptions & Wait = {}): Promise<Claim | undefined> {
     this.uncork()
-    const { band } = this.#check(options)
+    const { band = 0, tag = 0 } = options
+    this.#check(band, tag)
     this.#checkClaim(byteLength)
     const timeoutMs = timeoutOf(options)
     const end = performance.now() + timeoutMs
@@ -583,7 +592,7 @@ class SharedQueue implements WorkQueue {
     this.#memory.clearHand()
   }
 
-  #check({ band = 0, tag = 0 }: EnqueueOptions): { band: number; tag: number } {
+  #check(band: number, tag: number): void {
     this.#checkAttached()
     if (!Number.isInteger(band) || band < 0 || band >= this.bands) {
       throw new RangeError(`Cannot enqueue into band ${band}: there are ${this.bands}, from 0`)
@@ -591,7 +600,6 @@ class SharedQueue implements WorkQueue {
     if (tag >>> 0 !== tag) {
       throw new RangeError(`Cannot enqueue with tag ${tag}: it has to be an integer below 2^32`)
     }
-    return { band, tag }
   }
 
   #checkClaim(byteLength: number): void {
