@@ -53,6 +53,39 @@ test('taggedJson() gives up on proxies and on objects met twice', () => {
   expect(taggedJson(new Proxy({}, {}))).toBeUndefined()
 })
 
+test('taggedJson() finds an object met twice among many', () => {
+  const objects = Array.from({ length: 40 }, (_, index) => ({ index }))
+  expect(roundTrip(objects)).toEqual(objects)
+  expect(taggedJson([...objects, objects[0]])).toBeUndefined()
+  expect(taggedJson([...objects, objects[39]])).toBeUndefined()
+  expect(roundTrip(objects)).toEqual(objects)
+})
+
+test('taggedJson() within a getter gives up, and disturbs nothing', () => {
+  const inner: unknown[] = []
+  const value = {
+    not: undefined,
+    get more() {
+      inner.push(taggedJson([1]))
+      return 1
+    },
+  }
+  expect(taggedJson(value)).toEqual({ text: '{"not":"~u","more":1}', isTagged: true })
+  expect(inner[0]).toBeUndefined()
+})
+
+test('taggedJson() leaves out what all objects inherit', () => {
+  // oxlint-disable-next-line no-extend-native -- what the test is about
+  Object.defineProperty(Object.prototype, 'inherited', {
+    value: undefined,
+    configurable: true,
+    enumerable: true,
+  })
+  const result = roundTrip({ a: 1, b: [2] })
+  Reflect.deleteProperty(Object.prototype, 'inherited')
+  expect(result).toEqual({ a: 1, b: [2] })
+})
+
 test('a tagged __proto__ is a property', () => {
   const result = roundTrip(JSON.parse('{"__proto__": "~d1", "a": 1}')) as object
   expect(Object.getPrototypeOf(result)).toBe(Object.prototype)

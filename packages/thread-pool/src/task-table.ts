@@ -19,9 +19,9 @@
 // The generation cannot come round meanwhile: slots are used in turn, so the same word returns after
 // 65,536 x slots tasks, while at most ageEvery x capacity x bands are taken before any one item is.
 //
-// Threads and the pool take a line of memory from each other each time the one writes what the other has written, which
-// costs as much as a tenth of a small task. So the pool counts generations in memory of its own, and the times are left
-// alone where nobody asks for them.
+// Each time one side writes what the other has written, it has to take that line of memory from the other's processor,
+// which takes longer than all else that is done here. So the pool counts generations in memory of its own, and the times
+// are left alone where nobody asks for them.
 
 /** Where a task is. */
 export const TaskState = { Free: 0, Queued: 1, Taken: 2, Running: 3, Cancelled: 4 } as const

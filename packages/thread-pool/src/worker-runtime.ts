@@ -204,7 +204,7 @@ export class WorkerRuntime {
       kind === ValueKind.Bytes
         ? bytes.subarray(itemHeaderBytes + nameBytes)
         : readValue(kind, memory, start, bytes.byteOffset + bytes.length)
-    this.#start({ tag, name }, value)
+    this.#start(tag, name, value)
   }
 
   /** All of the memory in which an item lies: many items lie in the same. */
@@ -238,8 +238,7 @@ export class WorkerRuntime {
     return this.#clock === 0 ? (this.#clock = now()) : this.#clock
   }
 
-  #start(taken: Taken, value: unknown): void {
-    const { tag, name } = taken
+  #start(tag: number, name: string, value: unknown): void {
     const startedAt = this.#startTime()
     const run = new TaskRun(this.#scope, tag, name, startedAt)
     if (this.#running.size === 0) this.#times[ControlTime.BusySince] = startedAt
@@ -412,10 +411,11 @@ export class WorkerRuntime {
     while (this.#arrived.length > 0 && this.#running.size < this.#boot.concurrency) {
       const next = this.#arrived.shift()
       if (next === undefined) return
+      const { tag, name } = next.taken
       this.#clock = now()
-      if (this.#tasks.start(next.taken.tag, this.#boot.thread)) {
-        this.#tasks.noteStart(next.taken.tag, this.#clock)
-        this.#start(next.taken, next.value)
+      if (this.#tasks.start(tag, this.#boot.thread)) {
+        this.#tasks.noteStart(tag, this.#clock)
+        this.#start(tag, name, next.value)
       }
     }
   }
