@@ -126,7 +126,8 @@ async function writeBody(file: string, bytes: number): Promise<number> {
     }
     yield '}'
   }
-  await pipeline(Readable.from(pieces()), createWriteStream(file))
+  // On the disk before anything is measured, which the system would otherwise put there meanwhile.
+  await pipeline(Readable.from(pieces()), createWriteStream(file, { flush: true }))
   return count
 }
 
