@@ -59,7 +59,7 @@ test('maxBytes counts bytes of UTF-8', async () => {
   }).toThrow(full)
   const stager = tree.store.stage()
   expect(() => {
-    for (let index = 0; index < 14; index++) {
+    for (let index = 0; index < 20; index++) {
       stager.write(Buffer.from(`${index === 0 ? '[' : ','}"${'漢'.repeat(100_000)}"`))
     }
   }).toThrow(full)

@@ -26,6 +26,7 @@ class HoldingSink implements TreeSink<Held> {
   readonly values: string[] = []
   readonly discarded: Held[] = []
   largestPut = 0
+  puts = 0
 
   open(parent: Held | undefined, key: string): Held {
     assertOpen(parent?.isOpen ?? true)
@@ -36,6 +37,7 @@ class HoldingSink implements TreeSink<Held> {
 
   put(parent: Held, key: string, node: TreeNode): void {
     assertOpen(parent.isOpen)
+    this.puts++
     this.largestPut = Math.max(this.largestPut, toCanonical(node, 'export').length)
     parent.children.set(key, node)
   }
@@ -112,6 +114,24 @@ describe('TreeBuilder', () => {
     }))
     build(JSON.stringify({ deep: { list: records, other: records } }), 4096, sink)
     expect(sink.largestPut).toBeLessThan(100)
+  })
+
+  test('what was held goes to the sink with what comes, a little at a time', () => {
+    const sink = new HoldingSink()
+    const builder = new TreeBuilder({ sink, maxPendingBytes: 10_000 })
+    const tokenizer = new JsonTokenizer(builder)
+    tokenizer.write('{')
+    let most = 0
+    for (let index = 0; index < 2500; index++) {
+      const before = sink.puts
+      tokenizer.write(`${index === 0 ? '' : ','}"${index}":1`)
+      most = Math.max(most, sink.puts - before)
+    }
+    // All but the last one, whose end nobody has seen.
+    expect(sink.puts).toBe(2499)
+    expect(most).toBeLessThan(6)
+    tokenizer.write('}')
+    expect(sink.puts).toBe(2500)
   })
 
   test('of two members with one name the last one holds, wherever they went', () => {

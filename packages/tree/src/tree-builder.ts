@@ -22,7 +22,10 @@ export interface TreeBuilderOptions<Handle> {
   readonly toKey?: (name: string) => string
   /** Takes what is too large to be held. Default: none, everything is held. */
   readonly sink?: TreeSink<Handle>
-  /** About how many bytes of JSON are held before containers go to the sink. Default: 1 MiB. */
+  /**
+   * About how many bytes of JSON are held before containers go to the sink, and then at most while they go there.
+   * Default: 1 MiB.
+   */
   readonly maxPendingBytes?: number
 }
 
@@ -51,8 +54,13 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   readonly #maxPendingBytes: number
   /** From the outermost open container to the innermost. Those with a handle come first. */
   readonly #stack: OpenContainer<Handle>[] = []
-  /** The sum of their pending bytes. */
+  /** The sum of their pending bytes, without those of {@link #leaving}. */
   #pendingBytes = 0
+  /**
+   * The innermost container with a handle, while it still holds children. They go to the sink a few at a time, with
+   * those that come: all at once they would keep the thread for as long as a piece of the input that is as large.
+   */
+  #leaving: OpenContainer<Handle> | undefined
   #value: BuiltValue<Handle> = { node: null }
   #heldBytes = 0
 
@@ -188,8 +196,9 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   #endContainer(): void {
     const container = this.#stack.pop() as OpenContainer<Handle>
     const parent = this.#stack.at(-1)
-    this.#pendingBytes -= container.pendingBytes
+    if (container.handle === undefined) this.#pendingBytes -= container.pendingBytes
     this.#checkReserved(container)
+    if (container === this.#leaving) this.#handOver(Infinity)
     if (container.handle !== undefined) return this.#close(container, container.handle)
     const node = container.toNode()
     if (parent === undefined) this.#end(node, container.pendingBytes)
@@ -223,7 +232,12 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     bytes: number,
     hasServerValue: boolean,
   ): void {
-    if (parent.handle !== undefined) return this.#give(parent, parent.handle, node, hasServerValue)
+    const { handle } = parent
+    if (handle !== undefined && (node === null || parent !== this.#leaving)) {
+      // One of that name may be held, and one may be there already.
+      parent.children.delete(parent.key)
+      return this.#give(parent, handle, node, hasServerValue)
+    }
     // Of two members with one name the last one holds, even when it is nothing.
     if (node === null) {
       parent.children.delete(parent.key)
@@ -233,6 +247,8 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     if (hasServerValue) parent.hasServerValue = true
     const cost = parent.key.length + memberOverhead + bytes
     parent.pendingBytes += cost
+    // With the one that has come as much again of what is held, which so comes to an end.
+    if (handle !== undefined) return this.#handOver(2 * cost)
     this.#pendingBytes += cost
     if (this.#pendingBytes > this.#maxPendingBytes) this.#spill()
   }
@@ -251,15 +267,29 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     parent: OpenContainer<Handle> | undefined,
     sink: TreeSink<Handle>,
   ): void {
-    const handle = sink.open(parent?.handle, parent?.key ?? '')
-    for (const [key, node] of container.children) {
-      if (container.hasServerValue) putServerValues(sink, handle, key, node)
+    // Before what is in one of its places now.
+    this.#handOver(Infinity)
+    container.handle = sink.open(parent?.handle, parent?.key ?? '')
+    this.#pendingBytes -= container.pendingBytes
+    this.#leaving = container
+  }
+
+  /** Hands so many bytes of children to the sink that are held by a container which it has. */
+  #handOver(bytes: number): void {
+    const container = this.#leaving
+    if (container?.handle === undefined) return
+    const { children, handle, hasServerValue } = container
+    const sink = this.#sink as TreeSink<Handle>
+    // On average: what each of them comes to was not kept.
+    let left = Math.ceil((bytes / container.pendingBytes) * children.size)
+    for (const [key, node] of children) {
+      if (left-- <= 0) break
+      container.pendingBytes -= container.pendingBytes / children.size
+      children.delete(key)
+      if (hasServerValue) putServerValues(sink, handle, key, node)
       else sink.put(handle, key, node)
     }
-    container.handle = handle
-    container.children.clear()
-    this.#pendingBytes -= container.pendingBytes
-    container.pendingBytes = 0
+    if (children.size === 0) this.#leaving = undefined
   }
 
   #give(
