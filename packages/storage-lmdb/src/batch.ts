@@ -134,6 +134,11 @@ export class Batch {
     }
   }
 
+  /** Bytes that may still be added. */
+  get room(): number {
+    return this.#isFull ? 0 : this.#room
+  }
+
   /** Puts everything where it belongs, before the transaction commits. */
   store(): void {
     storeLayer(this.#lmdb, this.#layer, this.#state.counters)

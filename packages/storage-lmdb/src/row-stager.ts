@@ -19,7 +19,7 @@ export class RowStager implements Stager {
     const sink = new StagingSink(context)
     this.#sink = sink
     // Who drops a stager may never say so.
-    context.buryAfter(this, rootsOf(sink))
+    context.buryAfter(this, abandoned(sink))
     const building = { depth, sink: this.#sink, maxPendingBytes: context.heldMaxBytes }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
@@ -55,7 +55,7 @@ export class RowStager implements Stager {
   abort(): void {
     const unused = this.#ended
       ? this.#staged.filter(({ used }) => !used).map(({ head }) => head.number)
-      : this.#sink.roots()
+      : this.#sink.abandon()
     this.#ended = true
     this.#staged.length = 0
     if (unused.length === 0) return
@@ -118,6 +118,6 @@ function memberPath(
   return () => path && joinPath(path, builder.path)
 }
 
-function rootsOf(sink: StagingSink): () => readonly number[] {
-  return () => sink.roots()
+function abandoned(sink: StagingSink): () => readonly number[] {
+  return () => sink.abandon()
 }

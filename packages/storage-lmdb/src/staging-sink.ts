@@ -1,6 +1,7 @@
 import { TreeValue, childPath, pathKeys } from '@elkyn/tree'
 import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
 import { inOnePiece } from './buffer-text.ts'
+import type { CarriedRows, WaitingRows } from './carried-rows.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
@@ -22,6 +23,8 @@ import type { TransactionState } from './write-transactions.ts'
  * milliseconds and a sync. More at a time takes in a large value no faster; less costs a third more.
  */
 const FLUSH_BYTES = 256 * 1024
+/** From so many on they may be carried by a commit that comes before: each commit rewrites a page or two of theirs. */
+const CARRIED_BYTES = 64 * 1024
 /** What an entry that waits takes beside its key and text, so that empty ones count too. */
 const PENDING_BYTES = 64
 /** Numbers of heads taken at a time. Those not used are lost, of which there are enough. */
@@ -35,6 +38,8 @@ export interface StagingContext {
   readonly heldMaxBytes: number
   /** Runs `work` in a write transaction. */
   transact(work: (state: TransactionState) => void): void
+  /** Rows that the next commit of somebody else may carry. */
+  readonly carried: CarriedRows
   /** Buries these heads once `owner` can't be reached any more, as far as nobody has linked them. */
   buryAfter(owner: object, heads: () => readonly number[]): void
   /** Takes that back. */
@@ -74,8 +79,9 @@ class Pending {
 }
 
 /** Stores containers that are too large to be held, under heads that the tree does not have yet. */
-export class StagingSink implements TreeSink<OpenHead> {
+export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   readonly #context: StagingContext
+  readonly #carriedBytes: number
   #rootPath: () => Path | undefined = () => undefined
   /** Numbers of the indexes that were there from the first row on. */
   #indexed: ReadonlySet<number> | undefined
@@ -92,6 +98,7 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   constructor(context: StagingContext) {
     this.#context = context
+    this.#carriedBytes = Math.min(CARRIED_BYTES, context.heldMaxBytes)
   }
 
   /** @param rootPath Says where the value that is opened next will be. */
@@ -165,39 +172,67 @@ export class StagingSink implements TreeSink<OpenHead> {
 
   /** Stores what waits. */
   flush(): void {
-    const { lmdb, rowMaxBytes } = this.#context
+    let firstNumber = 0
     this.#context.transact((state) => {
-      this.#context.checkRoom(() => bytesOf(this.#pending))
+      this.#context.checkRoom(() => this.addedBytes())
       if (this.#nextNumber === this.#numbersEnd) {
-        this.#nextNumber = state.counters.nextHead
-        this.#numbersEnd = state.counters.nextHead += NUMBERS_A_TIME
+        firstNumber = state.counters.nextHead
+        state.counters.nextHead += NUMBERS_A_TIME
       }
-      const layer = new Layer(storedEntries(lmdb))
-      const rows = new RowWriter(layer, {
-        rowMaxBytes,
-        heads: new Map(),
-        places: state.indexes.places,
-        allocateHead: () => state.counters.nextHead++,
-      })
-      this.#indexed ??= new Set(state.indexes.indexes.map((index) => index.number))
-      for (const { parent, key, entry } of this.#pending) {
-        const path = parent.path && childPath(parent.path, key)
-        rows.replaceUnder(parent.number, key, entry, path)
-        if (path !== undefined) follow(layer, state.indexes.places, parent, path)
-      }
-      for (const root of this.#newRoots) stage(lmdb, root)
-      for (const root of this.#discarded) bury(lmdb, root)
-      storeLayer(lmdb, layer, state.counters)
+      this.store(state)
+      for (const root of this.#discarded) bury(this.#context.lmdb, root)
     })
+    if (firstNumber > 0) {
+      this.#nextNumber = firstNumber
+      this.#numbersEnd = firstNumber + NUMBERS_A_TIME
+    }
+    this.#discarded = []
+    this.stored()
+  }
+
+  get waitingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  addedBytes(): number {
+    return bytesOf(this.#pending)
+  }
+
+  store(state: TransactionState): void {
+    const { lmdb, rowMaxBytes } = this.#context
+    const layer = new Layer(storedEntries(lmdb))
+    const rows = new RowWriter(layer, {
+      rowMaxBytes,
+      heads: new Map(),
+      places: state.indexes.places,
+      allocateHead: () => state.counters.nextHead++,
+    })
+    this.#indexed ??= new Set(state.indexes.indexes.map((index) => index.number))
+    for (const { parent, key, entry } of this.#pending) {
+      const path = parent.path && childPath(parent.path, key)
+      rows.replaceUnder(parent.number, key, entry, path)
+      if (path !== undefined) follow(layer, state.indexes.places, parent, path)
+    }
+    for (const root of this.#newRoots) stage(lmdb, root)
+    storeLayer(lmdb, layer, state.counters)
+  }
+
+  stored(): void {
     this.#pending = []
     this.#pendingBytes = 0
     this.#newRoots = []
-    this.#discarded = []
+    this.#context.carried.remove(this)
   }
 
-  /** Numbers of the heads whose rows lie in no place of the tree, as far as they are stored. */
-  roots(): number[] {
-    return this.#roots.map(({ number }) => number).filter((root) => !this.#newRoots.includes(root))
+  /**
+   * Forgets what waits: rows that are stored under a head which was buried before would stay for ever.
+   * @returns the numbers of the heads that are to be buried, as far as they are stored.
+   */
+  abandon(): number[] {
+    const numbers = this.#roots.map(({ number }) => number)
+    const stored = numbers.filter((root) => !this.#newRoots.includes(root))
+    this.stored()
+    return stored
   }
 
   headOf(handle: OpenHead): Head {
@@ -226,6 +261,7 @@ export class StagingSink implements TreeSink<OpenHead> {
     this.#pending.push(new Pending(parent, key, entry))
     this.#pendingBytes += key.length + PENDING_BYTES
     if (this.#pendingBytes >= FLUSH_BYTES) this.flush()
+    else if (this.#pendingBytes >= this.#carriedBytes) this.#context.carried.add(this)
   }
 
   /** What replaces a child replaces the server values in it. */

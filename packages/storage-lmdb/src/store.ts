@@ -3,6 +3,7 @@ import { TreeError, checkIndexDefinitions } from '@elkyn/tree'
 import type {
   Change,
   IndexDefinitions,
+  KnownEtag,
   StageOptions,
   Stager,
   TreeSnapshot,
@@ -11,6 +12,7 @@ import type {
   WriteOutcome,
 } from '@elkyn/tree'
 import { Batch, releaseStaged } from './batch.ts'
+import { CarriedRows } from './carried-rows.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
 import { ClientRecords, copyClients } from './client-records.ts'
@@ -43,6 +45,14 @@ import type { TransactionState } from './write-transactions.ts'
 const HELD_MAX_BYTES = 1024 * 1024
 const COMPARED_MAX_LENGTH = 64 * 1024
 
+/** What a commit came to. */
+interface Committed {
+  readonly outcomes: readonly WriteOutcome[]
+  readonly changes: readonly Change[]
+  /** How many heads went away. */
+  readonly gone: number
+}
+
 /** A {@link TreeStore} in LMDB. Belongs to the thread that opened it. */
 export class LmdbTreeStore implements TreeStore {
   readonly #lmdb: Lmdb
@@ -57,6 +67,7 @@ export class LmdbTreeStore implements TreeStore {
   readonly #queue: WriteQueue
   readonly #conditions: LargeConditions
   readonly #commits: CommitMeter = new CommitMeter()
+  readonly #carried = new CarriedRows()
   readonly #sync: RelaxedSync | undefined
   /** What was staged and dropped, neither written nor aborted. */
   readonly #dropped = new FinalizationRegistry<() => readonly number[]>((heads) => {
@@ -134,6 +145,28 @@ export class LmdbTreeStore implements TreeStore {
   #apply(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#sync?.check()
     const known = this.#conditions.lookAhead(writes)
+    // What may have to be tried again must not call a function, which is promised to be called once.
+    const carried = writes.some(isComputed) ? undefined : this.#carried
+    let committed: Committed
+    try {
+      committed = this.#commit(writes, known, carried)
+      carried?.committed()
+    } catch (error) {
+      if (carried?.failed(error) !== true) throw error
+      committed = this.#commit(writes, known, undefined)
+    }
+    this.#indexes.retry()
+    this.#commits.record(writes.length)
+    if (committed.gone > 0) this.#reclaimer.wake()
+    this.#feed.publish(committed.changes)
+    return committed.outcomes
+  }
+
+  #commit(
+    writes: readonly TreeWrite[],
+    known: readonly (KnownEtag | undefined)[] | undefined,
+    carried: CarriedRows | undefined,
+  ): Committed {
     const outcomes: WriteOutcome[] = []
     let changes: readonly Change[] = []
     let gone = 0
@@ -150,6 +183,7 @@ export class LmdbTreeStore implements TreeStore {
           outcomes.push(batch.apply(writes[index]!, known?.[index]))
         }
         batch.store()
+        carried?.store(state, batch.room)
         changes = batch.changes
         gone = state.counters.headsGone - before
       })
@@ -157,11 +191,7 @@ export class LmdbTreeStore implements TreeStore {
       for (const write of writes) releaseStaged(write)
       throw error
     }
-    this.#indexes.retry()
-    this.#commits.record(writes.length)
-    if (gone > 0) this.#reclaimer.wake()
-    this.#feed.publish(changes)
-    return outcomes
+    return { outcomes, changes, gone }
   }
 
   async write(write: TreeWrite): Promise<WriteOutcome> {
@@ -182,6 +212,7 @@ export class LmdbTreeStore implements TreeStore {
         // What was replaced or thrown away lies buried now.
         this.#reclaimer.wake()
       },
+      carried: this.#carried,
       buryAfter: (owner: object, heads: () => readonly number[]) => {
         this.#dropped.register(owner, heads, owner)
       },
@@ -400,4 +431,8 @@ export class LmdbTreeStore implements TreeStore {
     }
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
+}
+
+function isComputed({ pairs }: TreeWrite): boolean {
+  return pairs.some(({ value }) => typeof value === 'function')
 }

@@ -108,3 +108,36 @@ test.skipIf(!canBuild || !disks.ext4.isMounted)(
     await fillUp(disks.ext4)
   },
 )
+
+test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
+  'a small write fits on a full disk, where the rows that it was to carry do not',
+  async () => {
+    using built = temporaryFolder()
+    const disk = disks.tmpfs.path
+    const ballast = join(disk, 'ballast')
+    await using tree = new TreeProcess(
+      { path: join(disk, 'carrying'), log: { maxBytes: 0 } },
+      buildFailingCalls(built.path),
+      join(built.path, 'words'),
+    )
+    expect(await tree.answer()).toBe('open')
+    expect(await tree.call('begin', 2)).toBe(null)
+    // So that nothing waits, and there are pages to be used again.
+    for (let number = 0; number < 20; number++) {
+      expect(await tree.call('setSync', '/small', number)).toBe(null)
+    }
+    expect(await tree.call('goOn', 0.1)).toBe(null)
+    expect(() => writeFileSync(ballast, Buffer.alloc(24 * MIB))).toThrow(/ENOSPC/)
+    const rowsOf = async () => ((await tree.call('stats')) as { rows: number }).rows
+    const before = await rowsOf()
+    for (let number = 0; number < 3; number++) {
+      expect(await tree.call('setSync', '/small', number)).toBe(null)
+    }
+    expect(await rowsOf()).toBe(before)
+    rmSync(ballast)
+    expect(await tree.call('goOn', 0.01)).toBe(null)
+    expect(await tree.call('setSync', '/small', 'carrying')).toBe(null)
+    expect(await rowsOf()).toBeGreaterThan(before + 50)
+    expect(await tree.finish()).toBe(0)
+  },
+)

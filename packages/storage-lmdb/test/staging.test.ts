@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { MemoryTreeStore, ServerValue, parseJson } from '@elkyn/tree'
-import type { StagedPair, TreeStore, WriteOutcome, WriteValue } from '@elkyn/tree'
+import type { StagedPair, Stager, TreeStore, WriteOutcome, WriteValue } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
@@ -64,6 +64,103 @@ test('a staged value is what the same text is otherwise, wherever it is cut', as
         await expectNothing(store)
       },
     ),
+  )
+})
+
+test('other writes between the chunks change nothing of that, though they carry its rows', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        json: jsonText,
+        // Of each chunk its length, and whether a write follows.
+        chunks: fc.infiniteStream(fc.tuple(fc.integer({ min: 1, max: 30 }), fc.boolean())),
+        heldMaxBytes: fc.integer({ min: 0, max: 30 }),
+        rowMaxBytes: anyRowMaxBytes,
+      }),
+      async ({ json, chunks, heldMaxBytes, rowMaxBytes }) => {
+        using folder = temporaryFolder()
+        await using store = openStore({ path: folder.path, heldMaxBytes, rowMaxBytes })
+        const bytes = Buffer.from(json)
+        const stager = store.stage()
+        let writes = 0
+        for (let start = 0; start < bytes.length;) {
+          const [length, isWritten] = chunks.next().value as [number, boolean]
+          stager.write(bytes.subarray(start, start + length))
+          if (isWritten) write(store, '/other', ++writes)
+          start += length
+        }
+        write(store, '/other', null)
+        const outcome = write(store, '/x', stager.end()[0]!.value)
+        const model = new MemoryTreeStore({ now: () => (outcome.ok ? outcome.time : 0) })
+        write(model, '/x', parseJson(json))
+        expect(read(store, '/', 'export')).toBe(read(model, '/', 'export'))
+        await expectNothing(store)
+      },
+    ),
+  )
+})
+
+/** Begins an object of some 100 KB, which wait for a commit of others. */
+function beginWaiting(store: TreeStore): Stager {
+  const stager = store.stage()
+  const members = Array.from({ length: 100 }, (_, index) => `"${index}":"${'x'.repeat(1000)}"`)
+  stager.write(Buffer.from(`{${members.join()}`))
+  return stager
+}
+
+test('a commit of others takes rows along that wait for one', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, heldMaxBytes: 1000 })
+  const stager = beginWaiting(store)
+  expect(store.stats().graves).toBe(0)
+  write(store, '/other', 1)
+  expect(store.stats()).toMatchObject({ graves: 1, commits: { count: 1 } })
+  expect(store.stats().rows).toBeGreaterThan(90)
+  expect(read(store, '/')).toBe('{"other":1}')
+  stager.write(Buffer.from('}'))
+  write(store, '/x', stager.end()[0]!.value)
+  expect(read(store, '/x/99')).toBe(JSON.stringify('x'.repeat(1000)))
+  await expectNothing(store)
+})
+
+test('a commit that calls a function carries nothing, so that it is never tried again', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, heldMaxBytes: 1000 })
+  const stager = beginWaiting(store)
+  write(store, '/other', () => 1)
+  expect(store.stats()).toMatchObject({ rows: 1, graves: 0 })
+  stager.abort()
+})
+
+test('rows that wait are not stored any more once their value is thrown away', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, heldMaxBytes: 1000 })
+  const stager = beginWaiting(store)
+  stager.abort()
+  write(store, '/other', 1)
+  expect(await reclaimed(store)).toMatchObject({ rows: 1, graves: 0 })
+  // Dropped without a word, before or after they were carried.
+  beginWaiting(store)
+  for (let round = 0; round < 3; round++) {
+    collectGarbage()
+    await setImmediate()
+  }
+  write(store, '/other', 2)
+  while (store.stats().graves > 0) {
+    collectGarbage()
+    await setImmediate()
+  }
+  expect(store.stats()).toMatchObject({ rows: 1, graves: 0 })
+})
+
+test('writes that fit are not kept from it by rows that do not', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, heldMaxBytes: 1000, maxBytes: 100_000 })
+  const stager = beginWaiting(store)
+  for (let round = 0; round < 3; round++) expect(write(store, '/other', round).ok).toBe(true)
+  expect(store.stats().graves).toBe(0)
+  expect(() => stager.end()).toThrow(
+    expect.objectContaining({ code: expect.any(String) as string }),
   )
 })
 

@@ -127,7 +127,7 @@ export interface KnownEtag {
 /**
  * Decides about a write inside its transaction: sees the tree before and after it, and allows it
  * (`undefined`) or refuses it with an error that becomes the write's outcome. Must be synchronous
- * and must not keep the views.
+ * and must not keep the views. Is asked again where the transaction failed and is tried once more.
  */
 export type Judge = (before: TreeView, after: TreeView, now: number) => Error | undefined
 

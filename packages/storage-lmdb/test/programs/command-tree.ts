@@ -10,15 +10,21 @@ import type { OpenTreeOptions, Tree } from '../../src/index.ts'
 
 const options = JSON.parse(process.argv[2] ?? '') as OpenTreeOptions
 
+/** What was staged last. */
+let begun: Stager | undefined
+
 /** Stages so many megabytes of an array and leaves it open. */
 function begin(tree: Tree, megabytes: number): Stager {
-  const stager = tree.store.stage()
-  stager.write(Buffer.from('['))
-  const item = JSON.stringify('x'.repeat(1000))
-  for (let index = 0; index < megabytes * 1000; index++) {
-    stager.write(Buffer.from(index === 0 ? item : `,${item}`))
-  }
-  return stager
+  begun = tree.store.stage()
+  begun.write(Buffer.from('[0'))
+  goOn(megabytes)
+  return begun
+}
+
+/** So many megabytes more. */
+function goOn(megabytes: number): void {
+  const item = Buffer.from(`,"${'x'.repeat(1000)}"`)
+  for (let index = 0; index < megabytes * 1000; index++) begun?.write(item)
 }
 
 /** Stages so many megabytes and writes them. */
@@ -60,6 +66,7 @@ function codeOf(error: unknown): string {
 async function run(tree: Tree, [name, ...args]: readonly [string, ...unknown[]]): Promise<unknown> {
   try {
     if (name === 'begin') begin(tree, Number(args[0]))
+    else if (name === 'goOn') goOn(Number(args[0]))
     else if (name === 'fill') fill(tree, ...(args as [string, number]))
     else if (name === 'fillRecords') fillRecords(tree, ...(args as [string, number]))
     else if (name === 'setTogether') return await setTogether(tree, ...(args as string[]))
