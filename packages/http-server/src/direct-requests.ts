@@ -4,6 +4,7 @@ import type { DirectWay } from './direct-exchange.ts'
 import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { HttpLimits } from './limits.ts'
+import { ReadMemory } from './read-memory.ts'
 import { SimpleRequestReader } from './simple-request.ts'
 import type { KnownFields } from './simple-request.ts'
 
@@ -179,7 +180,9 @@ export class DirectRequests implements DirectWay {
     if (this.#isOver) return
     this.#isOver = true
     this.#socket.off('data', this.#direct.data).off('end', this.#direct.end)
-    this.#socket.on('data', this.#node.data).on('end', this.#node.end)
+    const memory = new ReadMemory(() => this.connection.last?.openBody)
+    this.#socket.on('data', memory.begin).on('data', this.#node.data).on('data', memory.end)
+    this.#socket.on('end', this.#node.end)
   }
 }
 

@@ -44,6 +44,7 @@ export class Http1Exchange implements Exchange {
       const { message, response } = this
       this.#body = new RequestBody(message, {
         length: Number(message.headers['content-length']),
+        isCopied: true,
         hasArrived: () => message.complete,
         prepare: () => {
           this.#hasContinued = true
@@ -51,6 +52,11 @@ export class Http1Exchange implements Exchange {
         },
       })
     }
+    return this.#body
+  }
+
+  /** The body where somebody has asked for it. */
+  get openBody(): RequestBody | undefined {
     return this.#body
   }
 

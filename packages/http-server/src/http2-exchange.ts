@@ -48,6 +48,8 @@ export class Http2Exchange implements Exchange {
     if (this.#body === undefined && !stream.endAfterHeaders) {
       this.#body = new RequestBody(stream, {
         length: Number(this.#header('content-length')),
+        // They are parts of what was read, which the session may not be done with.
+        isCopied: false,
         // Node also says "end" of a stream that was reset.
         hasArrived: () => !stream.closed,
         prepare: () => {

@@ -1,11 +1,14 @@
 import type { Readable } from 'node:stream'
 import { requestAborted } from './errors.ts'
+import { giveBack } from './give-back.ts'
 import { maxParsedBytes } from './plan.ts'
 
 /** What a version of HTTP knows of a body. */
 export interface BodyFacts {
   /** In bytes, as the request says it. NaN where it doesn't. */
   readonly length: number
+  /** Whether its chunks are copies, of which nobody else knows. */
+  readonly isCopied: boolean
   /** Whether the end of the body was received. */
   hasArrived(): boolean
   /** Called when somebody wants the body. */
@@ -29,6 +32,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   #wake: (() => void) | undefined
   /** Bytes that arrived while somebody wanted them. */
   receivedBytes = 0
+  /** The newest of them, as long as whoever reads them below wants to know. */
+  newest: Uint8Array | undefined
 
   constructor(source: Readable, facts: BodyFacts) {
     this.#source = source
@@ -57,6 +62,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return { done: true, value: undefined }
   }
 
+  /** Takes the memory of a chunk back that nobody will look at any more. */
+  giveBack(chunk: Uint8Array): void {
+    if (this.#facts.isCopied) giveBack(chunk)
+  }
+
   /** To be called when the rest will never come, and the message does not say so itself. */
   abort(): void {
     if (this.#state !== 'ended') this.#stop('aborted')
@@ -81,6 +91,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   readonly #onData = (chunk: Uint8Array): void => {
     this.receivedBytes += chunk.length
+    this.newest = chunk
     this.#chunks.push(chunk)
     if (!this.#isSmall) this.#source.pause()
     this.#wakeUp()

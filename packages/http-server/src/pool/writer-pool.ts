@@ -8,6 +8,7 @@ import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
 import { maxParsedBytes } from '../plan.ts'
+import { RequestBody } from '../request-body.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
@@ -233,6 +234,7 @@ export class WriterPool {
       if (next.done === true) return true
       // The pool has copied it when `run()` returns: what there is no room for it refuses.
       const piece = pieceBytes(ticket, next.value, this.#pieceMemory)
+      if (pieces instanceof RequestBody) pieces.giveBack(next.value)
       await this.#ask(() => this.#pool.run(piece, pieceOptions))
     }
   }
