@@ -11,19 +11,23 @@ export class BodySink implements Disposable {
   readonly #store: TreeStore
   readonly #options: StageOptions
   readonly #maxBytes: number
+  readonly #announcedBytes: number
   readonly #chunks: Uint8Array[] = []
   #length = 0
   #stager: Stager | undefined
   readonly #hash: Hash | undefined
 
+  /** @param announcedBytes So many will come, as far as that is known. */
   constructor(
     store: TreeStore,
     { stageOptions, isDigested }: Pick<BodyPlan, 'stageOptions' | 'isDigested'>,
     maxBytes: number,
+    announcedBytes: number,
   ) {
     this.#store = store
     this.#options = stageOptions
     this.#maxBytes = maxBytes
+    this.#announcedBytes = announcedBytes
     if (isDigested) this.#hash = createHash('sha256')
   }
 
@@ -45,7 +49,10 @@ export class BodySink implements Disposable {
     this.#length += chunk.length
     checkLength(this.#length, this.#maxBytes)
     this.#hash?.update(chunk)
-    if (this.#stager === undefined && this.#length > maxParsedBytes) {
+    if (
+      this.#stager === undefined &&
+      Math.max(this.#length, this.#announcedBytes) > maxParsedBytes
+    ) {
       this.#stager = this.#store.stage(this.#options)
       for (const early of this.#chunks.splice(0)) this.#stager.write(early)
     }

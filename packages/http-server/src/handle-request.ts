@@ -114,8 +114,9 @@ async function takeBody(
 ): Promise<HttpResponse> {
   const { store, maxBodyBytes } = context
   checkBodyHead(request, maxBodyBytes)
-  checkWriteSize(Number(request.headers['content-length'] ?? 0), plan)
-  using sink = new BodySink(store, plan, maxBodyBytes)
+  const announcedBytes = Number(request.headers['content-length'] ?? 0)
+  checkWriteSize(announcedBytes, plan)
+  using sink = new BodySink(store, plan, maxBodyBytes, announcedBytes)
   const take = (piece: Uint8Array): void => {
     sink.write(piece)
     checkWriteSize(sink.length, plan)

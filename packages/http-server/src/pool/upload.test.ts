@@ -3,16 +3,17 @@ import { MessageChannel } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { Upload } from './upload.ts'
 
+const head = { method: 'PUT', url: '/large.json', headers: {} }
+
 test('Upload hands out one piece in a turn of the event loop', async () => {
   const log: string[] = []
-  const head = { method: 'PUT', url: '/large.json', headers: {} }
   const upload = new Upload(head, async ({ body }) => {
     for await (const piece of body as AsyncIterable<Uint8Array>) log.push(`piece ${piece.length}`)
     return { status: 204, headers: [] }
   })
   for (const length of [1, 2, 3]) void upload.add(new Uint8Array(length))
   upload.end()
-  for (let turn = 1; turn <= 3; turn++) {
+  for (let turn = 1; turn <= 9; turn++) {
     await nextTurn()
     log.push('turn')
   }
@@ -21,12 +22,11 @@ test('Upload hands out one piece in a turn of the event loop', async () => {
   expect(log.join(', ')).not.toMatch(/piece \d, piece/)
 })
 
-test('Upload lets what has come during a piece be committed before the next one', async () => {
+test('Upload lets what has come before a piece be committed before it', async () => {
   const log: string[] = []
   const { port1: near, port2: far } = new MessageChannel()
   // As the queue of a store does it, with what comes from other threads.
   far.on('message', () => setImmediate(() => log.push('commit')))
-  const head = { method: 'PUT', url: '/large.json', headers: {} }
   const upload = new Upload(head, async ({ body }) => {
     for await (const piece of body as AsyncIterable<Uint8Array>) {
       log.push(`piece ${piece.length}`)
@@ -34,11 +34,54 @@ test('Upload lets what has come during a piece be committed before the next one'
     }
     return { status: 204, headers: [] }
   })
-  // Where a piece ends that has waited for the one before.
   await nextTurn()
+  setImmediate(() => log.push('commit'))
   for (const length of [1, 2, 3]) void upload.add(new Uint8Array(length))
   upload.end()
   await upload.answer
   far.close()
-  expect(log).toEqual(['piece 1', 'commit', 'piece 2', 'commit', 'piece 3', 'commit'])
+  expect(log).toEqual(['commit', 'piece 1', 'commit', 'piece 2', 'commit', 'piece 3'])
+})
+
+test('Upload cuts pieces into slices of half a millisecond', async () => {
+  let nowMs = 0
+  let bytesAMs = 64 * 1024
+  const lengths: number[] = []
+  const upload = new Upload(
+    head,
+    async ({ body }) => {
+      let total = 0
+      for await (const slice of body as AsyncIterable<Uint8Array>) {
+        lengths.push(slice.length)
+        nowMs += slice.length / bytesAMs
+        total += slice.length
+        if (total === 63 * 1024) bytesAMs = 4 * 1024
+      }
+      return { status: 204, headers: [] }
+    },
+    () => nowMs,
+  )
+  void upload.add(new Uint8Array(95 * 1024))
+  upload.end()
+  await upload.answer
+  const kibibytes = lengths.map((length) => length / 1024)
+  // Longer while they are quick, shorter as soon as they are not.
+  expect(kibibytes).toEqual([1, 2, 4, 8, 16, 16, 16, 16, 8, 4, 2, 2])
+  expect(lengths.reduce((sum, length) => sum + length)).toBe(95 * 1024)
+})
+
+test('Upload gives back the memory of pieces behind the first one', async () => {
+  const pieces = [1, 2, 3].map((value) => new Uint8Array(40_000).fill(value))
+  const sums: number[] = []
+  const upload = new Upload(head, async ({ body }) => {
+    for await (const slice of body as AsyncIterable<Uint8Array>) {
+      sums.push(slice.reduce((sum, value) => sum + value, 0))
+    }
+    return { status: 204, headers: [] }
+  })
+  for (const piece of pieces) void upload.add(piece)
+  upload.end()
+  await upload.answer
+  expect(sums.reduce((sum, value) => sum + value)).toBe(6 * 40_000)
+  expect(pieces.map(({ length }) => length)).toEqual([40_000, 0, 0])
 })

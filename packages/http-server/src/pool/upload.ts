@@ -1,9 +1,20 @@
 import { setImmediate } from 'node:timers/promises'
 import { requestAborted } from '../errors.ts'
+import { giveBack } from '../give-back.ts'
 import type { HttpRequest, HttpRequestHead, HttpResponse } from '../message.ts'
 
 // Pieces that may wait while one is being parsed.
 const maxWaiting = 4
+
+/** So long, in milliseconds, at most, should be parsed without a rest; */
+const sliceMs = 0.5
+
+/** what that comes to depends on the machine, and on how often the code has run before. */
+const leastSliceBytes = 1024
+const mostSliceBytes = 16 * 1024
+
+// More than the pool and {@link pieceBytes} put before a piece.
+const taskHeadBytes = 64
 
 /**
  * A request whose body arrives piece by piece from another thread. The handler that answers it takes
@@ -14,7 +25,10 @@ export class Upload implements HttpRequest {
   readonly url: string
   readonly headers: HttpRequest['headers']
   readonly #controller = new AbortController()
+  readonly #now: () => number
   readonly #pieces: Uint8Array[] = []
+  #sliceBytes = leastSliceBytes
+  #isFirst = true
   #state: 'open' | 'ended' | 'aborted' = 'open'
   #wakeTaker: (() => void) | undefined
   #wakeGiver: (() => void) | undefined
@@ -22,10 +36,13 @@ export class Upload implements HttpRequest {
   readonly answer: Promise<HttpResponse>
   #isAnswered = false
 
+  /** @param now A clock in milliseconds. Default: that of the process. */
   constructor(
     head: HttpRequestHead,
     handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>,
+    now: () => number = () => performance.now(),
   ) {
+    this.#now = now
     this.method = head.method
     this.url = head.url
     this.headers = head.headers
@@ -40,7 +57,7 @@ export class Upload implements HttpRequest {
     return this.#taken()
   }
 
-  /** Adds a piece. Resolves when the next one is wanted, or none any more. */
+  /** Adds a piece, which nobody else uses any more. Resolves when the next one is wanted, or none any more. */
   async add(piece: Uint8Array): Promise<void> {
     this.#pieces.push(piece)
     this.#wakeTaker?.()
@@ -80,11 +97,7 @@ export class Upload implements HttpRequest {
       const piece = this.#pieces.shift()
       if (piece !== undefined) {
         this.#wakeGiver?.()
-        yield piece
-        // To parse one takes milliseconds. What has come meanwhile is taken in the next turn of the event loop, and
-        // committed at its end, where the first of these two waits ends as well.
-        await setImmediate()
-        await setImmediate()
+        yield* this.#slices(piece)
       } else if (this.#state === 'ended') {
         return
       } else {
@@ -92,6 +105,33 @@ export class Upload implements HttpRequest {
           this.#wakeTaker = resolve
         })
       }
+    }
+  }
+
+  /**
+   * A piece in slices, each behind what has come before it: small requests are taken in the next turn of the event
+   * loop, and committed at its end, where the first of the two waits ends as well.
+   */
+  async *#slices(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+    for (let start = 0; start < piece.length;) {
+      await setImmediate()
+      await setImmediate()
+      if (this.#state === 'aborted') throw requestAborted()
+      const end = start + this.#sliceBytes
+      const begun = this.#now()
+      yield piece.subarray(start, end)
+      this.#fitSlices(this.#now() - begun)
+      start = end
+    }
+    // With the first one a body is large enough to be staged. From then on nobody holds pieces.
+    if (!this.#isFirst) giveBack(piece, taskHeadBytes)
+    this.#isFirst = false
+  }
+
+  #fitSlices(tookMs: number): void {
+    if (tookMs > sliceMs) this.#sliceBytes = Math.max(this.#sliceBytes / 2, leastSliceBytes)
+    else if (tookMs < sliceMs / 2) {
+      this.#sliceBytes = Math.min(this.#sliceBytes * 2, mostSliceBytes)
     }
   }
 }
