@@ -1,8 +1,7 @@
+import { SmallRequests } from './small-requests.ts'
+
 /** How long others go first between two pieces of long answers, in milliseconds. */
 const restMs = 1
-
-/** For how long a small answer shows that others are there, in milliseconds. */
-const presenceMs = 100
 
 /** From so many bytes on an answer is long. */
 const longBytes = 1024 * 1024
@@ -18,21 +17,18 @@ interface Waiting {
  * busy are not only this thread but those that read, the system's sockets and, where they are near, the clients.
  */
 export class LargePace {
-  readonly #now: () => number
+  readonly #small: SmallRequests
   readonly #waiting: Waiting[] = []
   #isTaken = false
-  #smallAnswers = 0
-  #seen = 0
-  #lastSmall = -Infinity
 
   /** @param now A clock in milliseconds. Default: that of the process. */
   constructor(now: () => number = () => performance.now()) {
-    this.#now = now
+    this.#small = new SmallRequests(now)
   }
 
   /** Says that a small answer was given. */
   noteSmall(): void {
-    this.#smallAnswers++
+    this.#small.note()
   }
 
   /**
@@ -49,7 +45,7 @@ export class LargePace {
 
   #begin({ sentBytes, resolve }: Waiting): void {
     this.#isTaken = true
-    if (sentBytes >= longBytes && this.#areOthersThere()) setTimeout(this.#end, restMs)
+    if (sentBytes >= longBytes && this.#small.areThere()) setTimeout(this.#end, restMs)
     else setImmediate(this.#end)
     resolve()
   }
@@ -58,14 +54,5 @@ export class LargePace {
     const next = this.#waiting.shift()
     if (next === undefined) this.#isTaken = false
     else this.#begin(next)
-  }
-
-  #areOthersThere(): boolean {
-    const now = this.#now()
-    if (this.#seen !== this.#smallAnswers) {
-      this.#seen = this.#smallAnswers
-      this.#lastSmall = now
-    }
-    return now - this.#lastSmall < presenceMs
   }
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { requestAborted } from '../errors.ts'
 import { giveBack } from '../give-back.ts'
 import type { HttpRequest, HttpRequestHead, HttpResponse } from '../message.ts'
+import type { SmallRequests } from './small-requests.ts'
 
 // Pieces that may wait while one is being parsed.
 const maxWaiting = 4
@@ -12,6 +13,9 @@ const sliceMs = 0.5
 /** what that comes to depends on the machine, and on how often the code has run before. */
 const leastSliceBytes = 1024
 const mostSliceBytes = 16 * 1024
+
+/** The longest rest behind a piece, in milliseconds. */
+const mostRestMs = 10
 
 // More than the pool and {@link pieceBytes} put before a piece.
 const taskHeadBytes = 64
@@ -25,6 +29,7 @@ export class Upload implements HttpRequest {
   readonly url: string
   readonly headers: HttpRequest['headers']
   readonly #controller = new AbortController()
+  readonly #small: SmallRequests
   readonly #now: () => number
   readonly #pieces: Uint8Array[] = []
   #sliceBytes = leastSliceBytes
@@ -36,12 +41,17 @@ export class Upload implements HttpRequest {
   readonly answer: Promise<HttpResponse>
   #isAnswered = false
 
-  /** @param now A clock in milliseconds. Default: that of the process. */
+  /**
+   * @param small Those that should not wait for this one.
+   * @param now A clock in milliseconds. Default: that of the process.
+   */
   constructor(
     head: HttpRequestHead,
     handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>,
+    small: SmallRequests,
     now: () => number = () => performance.now(),
   ) {
+    this.#small = small
     this.#now = now
     this.method = head.method
     this.url = head.url
@@ -110,9 +120,11 @@ export class Upload implements HttpRequest {
 
   /**
    * A piece in slices, each behind what has come before it: small requests are taken in the next turn of the event
-   * loop, and committed at its end, where the first of the two waits ends as well.
+   * loop, and committed at its end, where the first of the two waits ends as well. While there are some, it is at work
+   * for half of the time at most: what it keeps busy are the disk and the other processors, too.
    */
   async *#slices(piece: Uint8Array): AsyncGenerator<Uint8Array> {
+    let workedMs = 0
     for (let start = 0; start < piece.length;) {
       await setImmediate()
       await setImmediate()
@@ -120,9 +132,12 @@ export class Upload implements HttpRequest {
       const end = start + this.#sliceBytes
       const begun = this.#now()
       yield piece.subarray(start, end)
-      this.#fitSlices(this.#now() - begun)
+      const tookMs = this.#now() - begun
+      this.#fitSlices(tookMs)
+      workedMs += tookMs
       start = end
     }
+    if (this.#small.areThere()) await rest(Math.min(workedMs, mostRestMs))
     // With the first one a body is large enough to be staged. From then on nobody holds pieces.
     if (!this.#isFirst) giveBack(piece, taskHeadBytes)
     this.#isFirst = false
@@ -134,4 +149,10 @@ export class Upload implements HttpRequest {
       this.#sliceBytes = Math.min(this.#sliceBytes * 2, mostSliceBytes)
     }
   }
+}
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
 }

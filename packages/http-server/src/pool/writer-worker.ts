@@ -11,6 +11,7 @@ import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
 import { changeMessage } from './change-message.ts'
 import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
+import { SmallRequests } from './small-requests.ts'
 import { ThreadChannel } from './thread-channel.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
@@ -23,6 +24,7 @@ interface Writer {
   readonly channel: ThreadChannel
   readonly handle: RequestHandler
   readonly patienceMs: number
+  readonly small: SmallRequests
   readonly tickets: Tickets
   readonly stopBeating: () => void
 }
@@ -82,6 +84,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
         () => true,
       ),
       patienceMs,
+      small: new SmallRequests(() => performance.now()),
       tickets: { next: () => nextTicket(progress), uploads: new Map(), answers: new Map() },
       stopBeating: beat(progress),
     }
@@ -102,6 +105,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
 
     /** A request whose body, if any, is here. */
     async write(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      state.small.note()
       const { head, body } = parseRequestBytes(task)
       return encode(await state.handle({ ...head, body, signal: neverAborted }), state)
     },
@@ -113,7 +117,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     async upload(task: Uint8Array, { state, signal }: TaskContext<Writer>): Promise<Uint8Array> {
       const { ticket, piece } = parsePieceBytes(task)
       const { head, body } = parseRequestBytes(piece)
-      const upload = new Upload(head, state.handle)
+      const upload = new Upload(head, state.handle, state.small)
       const { uploads } = state.tickets
       uploads.set(ticket, upload)
       signal.addEventListener('abort', () => upload.abort(), { once: true })
