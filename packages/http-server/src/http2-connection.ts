@@ -64,6 +64,9 @@ class Http2Connection implements ClientConnection {
     // Whatever happens to them, both close.
     this.#session.on('error', () => {})
     socket.on('error', () => {})
+    // Its socket may be half-open for HTTP/1.1. Here a client that has closed its side could not even say that
+    // it takes what it is sent, and is gone.
+    socket.once('end', () => this.destroy())
     this.#session.once('close', () => this.#lingers())
     socket.once('close', () => this.#gone())
   }

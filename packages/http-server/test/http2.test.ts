@@ -349,6 +349,26 @@ describe('streams over HTTP/2', () => {
     session.destroy()
   })
 
+  test('end when their connection is closed, with or without a word', async () => {
+    const accept = 'text/event-stream'
+    for (const close of ['end', 'destroy'] as const) {
+      await using server = await Running.start({ streams: { maxStreams: 1 } })
+      using client = await server.raw()
+      client.request(1, 'GET', '/a.json', { headers: [['accept', accept]] })
+      await client.received(({ payload }) => payload.includes('event: put'))
+      client.socket[close]()
+      const session = server.connect()
+      // The end may be on its way for a while.
+      for (let status: number | undefined = 503; status !== 200;) {
+        const next = ask(session, 'GET', '/b.json', { accept })
+        status = await statusOf(next)
+        expect([200, 503]).toContain(status)
+        if (status === 503) await text(next)
+      }
+      session.destroy()
+    }
+  })
+
   test('are told when to come back and ended when the server closes', async () => {
     await using server = await Running.start()
     const session = server.connect()
