@@ -1,18 +1,19 @@
 import type { ServerResponse } from 'node:http'
 import process from 'node:process'
 import type { OutgoingStream } from './exchange.ts'
-import { writeCopy } from './write-copy.ts'
 import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { RawHeaders } from './message.ts'
+import { PartWriter } from './part-writer.ts'
+import { writeCopy } from './write-copy.ts'
 
 /**
  * An answer that goes on, framed by the end of its connection: so the bytes written are those on the wire,
  * and go to the socket without a detour.
  */
 export class Http1Stream implements OutgoingStream {
-  onDrain: (() => void) | undefined
   readonly #connection: Http1Connection
+  readonly #writer: PartWriter
   /** Until it has left HTTP. One that waits behind another answer never does. */
   #response: ServerResponse | undefined
   #isEnded = false
@@ -23,6 +24,7 @@ export class Http1Stream implements OutgoingStream {
   constructor(exchange: Http1Exchange, status: number, headers: RawHeaders) {
     const { connection, message, response, method, countAnswer } = exchange
     this.#connection = connection
+    this.#writer = new PartWriter(connection.socket)
     this.#response = response
     this.#method = method
     this.#status = status
@@ -35,35 +37,45 @@ export class Http1Stream implements OutgoingStream {
     response.writeHead(status, headers as string[])
     response.flushHeaders()
     // While it waits behind another answer it has no socket, and tells of one itself.
-    response.on('drain', this.#drained)
+    response.on('drain', () => this.onDrain?.())
     this.#listen()
     message.resume()
     // Behind what the parser does with this request.
     if (response.socket !== null) process.nextTick(() => this.#leaveHttp())
   }
 
+  get onDrain(): (() => void) | undefined {
+    return this.#writer.onDrain
+  }
+
+  set onDrain(listener: (() => void) | undefined) {
+    this.#writer.onDrain = listener
+  }
+
   get pendingBytes(): number {
     if (this.#response?.socket === null) return this.#response.writableLength
-    return this.#connection.socket.writableLength
+    return this.#writer.pendingBytes
   }
 
   write(bytes: Uint8Array): boolean {
     // Another answer is before it on the connection.
     if (this.#response?.socket === null) return this.#response.write(bytes)
-    return this.#connection.socket.write(bytes)
+    return this.#writer.write(bytes)
   }
 
   writeLent(bytes: Uint8Array, release: () => void): boolean {
     // What a response holds is not called back when its client goes, and TLS makes bytes of its own.
     if (this.#response !== undefined) return writeCopy(this, bytes, release)
-    return this.#connection.socket.write(bytes, () => release())
+    return this.#writer.write(bytes, release)
   }
 
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    if (this.#response !== undefined) this.#response.end()
-    else if (this.#connection.finishedStream()) this.#countAnswer?.(this.#method, this.#status)
+    this.#writer.end(() => {
+      if (this.#response !== undefined) this.#response.end()
+      else if (this.#connection.finishedStream()) this.#countAnswer?.(this.#method, this.#status)
+    })
   }
 
   destroy(): void {
@@ -84,7 +96,7 @@ export class Http1Stream implements OutgoingStream {
 
   #listen(): void {
     const { socket } = this.#connection
-    socket.on('drain', this.#drained)
+    socket.on('drain', this.#writer.drained)
     // Nobody listens behind a side that was closed: a client closes both at once, and the second end would
     // only be seen by a write that fails.
     if (socket.readableEnded) socket.destroySoon()
@@ -93,5 +105,4 @@ export class Http1Stream implements OutgoingStream {
   }
 
   readonly #bothClosed = (): void => this.#connection.socket.destroySoon()
-  readonly #drained = (): void => this.onDrain?.()
 }

@@ -1,24 +1,34 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import type { OutgoingStream } from './exchange.ts'
+import { PartWriter } from './part-writer.ts'
 import { writeCopy } from './write-copy.ts'
 
 /** An answer that goes on, beside others of the same connection. */
 export class Http2Stream implements OutgoingStream {
-  onDrain: (() => void) | undefined
   readonly #stream: ServerHttp2Stream
+  readonly #writer: PartWriter
 
   /** @param stream Whose head was sent. */
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream
-    stream.on('drain', () => this.onDrain?.())
+    this.#writer = new PartWriter(stream)
+    stream.on('drain', this.#writer.drained)
+  }
+
+  get onDrain(): (() => void) | undefined {
+    return this.#writer.onDrain
+  }
+
+  set onDrain(listener: (() => void) | undefined) {
+    this.#writer.onDrain = listener
   }
 
   get pendingBytes(): number {
-    return this.#stream.writableLength
+    return this.#writer.pendingBytes
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#stream.write(bytes)
+    return this.#writer.write(bytes)
   }
 
   writeLent(bytes: Uint8Array, release: () => void): boolean {
@@ -26,7 +36,7 @@ export class Http2Stream implements OutgoingStream {
   }
 
   end(): void {
-    this.#stream.end()
+    this.#writer.end(() => this.#stream.end())
   }
 
   destroy(): void {

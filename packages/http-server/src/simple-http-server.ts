@@ -12,6 +12,7 @@ import { handlerOf } from './request-handler.ts'
 import type { RequestHandlerOptions } from './request-handler.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
 import { StoreSource } from './streams/store-source.ts'
+import { resolveStreamOptions } from './streams/stream-options.ts'
 import { StreamService } from './streams/stream-service.ts'
 import type { TlsOptions } from './tls-options.ts'
 import { WatchedStore } from './watched-store.ts'
@@ -51,7 +52,8 @@ export class SimpleHttpServer implements AsyncDisposable {
     const handle = handlerOf(parts, isServing)
     const plan = { ...settings, isServing, createKey: pushId }
     const source = (): StoreSource => new StoreSource(store, streamedAnswers)
-    this.#streams = new StreamService(options.streams ?? {}, plan, source, log)
+    const streams = resolveStreamOptions(options.streams ?? {}, limits)
+    this.#streams = new StreamService(streams, plan, source, log)
     this.#front = new Front(
       options,
       this.#streams.wrap(handle),

@@ -17,6 +17,7 @@ import type { Answer, HttpRequest } from '../message.ts'
 import { planSettings } from '../plan-settings.ts'
 import type { SettingOptions } from '../plan-settings.ts'
 import { PieceMemory } from '../streams/piece-memory.ts'
+import { resolveStreamOptions } from '../streams/stream-options.ts'
 import { StreamService } from '../streams/stream-service.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import { LargeAnswers } from './large-answers.ts'
@@ -107,7 +108,8 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     const planOptions = { ...plan, isServing: () => !this.#front.isClosing, createKey: pushId }
     const source = (): PoolSource =>
       new PoolSource(this.#running.readers, this.#running.writer, pieces)
-    this.#streams = new StreamService(options.streams ?? {}, planOptions, source, log)
+    const streams = resolveStreamOptions(options.streams ?? {}, limits)
+    this.#streams = new StreamService(streams, planOptions, source, log)
     this.#front = new Front(
       options,
       this.#streams.wrap(answer),

@@ -23,9 +23,10 @@ export class StreamClient {
   /** Made when somebody listens: most clients only wait. */
   #onGone: Set<() => void> | undefined
   #wake: (() => void) | undefined
-  /** Bytes that were written, and how many of them had left at the last keep-alive. */
+  /** Bytes that were written, how many of them had left at the last keep-alive, and at how many before as well. */
   #written = 0
   #left = -1
+  #stillRounds = 0
   /** Events of several subscriptions, until it is known what all of them have reached. */
   #outbox: [subscriber: Subscriber, frame: Frame][] = []
   /** The id that was sent last. */
@@ -206,18 +207,18 @@ export class StreamClient {
   /**
    * @param block What to send where nothing else is on its way.
    * @param id What that says everything on the stream has reached.
-   * @returns whether it took anything since the last one, of what there was.
+   * @returns how many in a row have found that it took nothing of what there was.
    */
-  keepAlive(block: Uint8Array, id: string | undefined): boolean {
+  keepAlive(block: Uint8Array, id: string | undefined): number {
     const left = this.#written - this.pendingBytes
-    const isStuck = this.pendingBytes > 0 && left === this.#left
+    const isStill = this.pendingBytes > 0 && left === this.#left
     this.#left = left
-    if (isStuck) return false
+    this.#stillRounds = isStill ? this.#stillRounds + 1 : 0
     // What waits for it keeps it alive as well.
-    if (this.pendingBytes > 0 || this.isBusy) return true
+    if (this.pendingBytes > 0 || this.isBusy) return this.#stillRounds
     if (id !== undefined) this.#sentId = id
     this.write(block)
-    return true
+    return 0
   }
 
   /** Whether it is sent bare values. */

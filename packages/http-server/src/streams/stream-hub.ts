@@ -10,7 +10,7 @@ import { Broadcaster } from './broadcaster.ts'
 import { eventBlock } from './event-frame.ts'
 import { StreamClient } from './stream-client.ts'
 import { StreamMeter } from './stream-meter.ts'
-import type { StreamOptions } from './stream-options.ts'
+import type { StreamLimits } from './stream-options.ts'
 import type { StreamSource } from './stream-source.ts'
 import { streamHeaders } from './stream-headers.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -32,7 +32,9 @@ const clientsAtOnce = 16
 /** The open streams of a server: who they are, how many there may be, and that they are alive. */
 export class StreamHub {
   readonly meter: StreamMeter = new StreamMeter()
-  readonly #options: Required<StreamOptions>
+  readonly #options: StreamLimits
+  /** Keep-alives in a row between which a client has to take something. */
+  readonly #patientRounds: number
   readonly #log: Log
   readonly #broadcaster: Broadcaster
   readonly #check: StreamSource['check']
@@ -46,8 +48,11 @@ export class StreamHub {
   #keepingAlive: NodeJS.Immediate | undefined
   #isClosing = false
 
-  constructor(source: StreamSource, options: Required<StreamOptions>, log: Log) {
+  constructor(source: StreamSource, options: StreamLimits, log: Log) {
     this.#options = options
+    // The system has room of its own, and says nothing before much of it is free again. So a client that takes
+    // all the time may seem to rest for many short rounds.
+    this.#patientRounds = Math.ceil(options.writeTimeoutMs / options.keepAliveMs)
     this.#log = log
     this.#check = (target) => source.check(target)
     const maxKeptBytes = options.maxPendingBytes
@@ -288,7 +293,7 @@ export class StreamHub {
         block = Buffer.from(keepAliveBlock(isValue, id))
         blocks.set(key, block)
       }
-      if (!client.keepAlive(block, id)) client.destroy()
+      if (client.keepAlive(block, id) >= this.#patientRounds) client.destroy()
       if (count % clientsAtOnce !== 0 || performance.now() < end) continue
       // Events and requests come in between.
       this.#keepingAlive = setImmediate(() => this.#keepAlive(clients))

@@ -1,3 +1,5 @@
+import type { HttpLimits } from '../limits.ts'
+
 /** What streams may take of the server. */
 export interface StreamOptions {
   /** Streams at one time. A further one is answered 503. Default: 10000. */
@@ -14,7 +16,10 @@ export interface StreamOptions {
    * one whole value, once it has taken these. Default: 1048576 (1 MiB).
    */
   readonly maxPendingBytes?: number
-  /** Time between two keep-alives, in milliseconds. Default: 30000. */
+  /**
+   * Time between two keep-alives, in milliseconds. At one of them a client is disconnected that has taken nothing
+   * of what waits for it since another, and for `writeTimeoutMs`. Default: 30000.
+   */
   readonly keepAliveMs?: number
   /**
    * When the server stops, its clients are told to come back at some moment within so many milliseconds,
@@ -22,6 +27,10 @@ export interface StreamOptions {
    */
   readonly reconnectWindowMs?: number
 }
+
+/** The same with what streams keep of the limits of all answers. */
+export interface StreamLimits
+  extends Required<StreamOptions>, Pick<Required<HttpLimits>, 'writeTimeoutMs'> {}
 
 const defaults: Required<StreamOptions> = {
   maxStreams: 10_000,
@@ -36,7 +45,10 @@ const defaults: Required<StreamOptions> = {
 const maxMs = 0x7fff_ffff
 
 /** @throws {RangeError} for an option that is not a positive integer, or no time that a timer takes. */
-export function resolveStreamOptions(given: StreamOptions): Required<StreamOptions> {
+export function resolveStreamOptions(
+  given: StreamOptions,
+  { writeTimeoutMs }: Required<HttpLimits>,
+): StreamLimits {
   const options = { ...defaults }
   for (const name of Object.keys(defaults) as (keyof StreamOptions)[]) {
     const value = given[name] ?? defaults[name]
@@ -48,5 +60,5 @@ export function resolveStreamOptions(given: StreamOptions): Required<StreamOptio
     }
     options[name] = value
   }
-  return options
+  return { ...options, writeTimeoutMs }
 }

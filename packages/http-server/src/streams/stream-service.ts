@@ -9,8 +9,7 @@ import { parseTarget } from '../target.ts'
 import { StreamHub } from './stream-hub.ts'
 import type { PlanSubscription } from './stream-hub.ts'
 import type { StreamMeter } from './stream-meter.ts'
-import { resolveStreamOptions } from './stream-options.ts'
-import type { StreamOptions } from './stream-options.ts'
+import type { StreamLimits } from './stream-options.ts'
 import { mayBeStream, streamsPath } from './stream-request.ts'
 import type { StreamSource } from './stream-source.ts'
 import { parseSubscriptionRequests } from './subscription-requests.ts'
@@ -21,19 +20,16 @@ const maxSubscriptionBytes = 256 * 1024
 
 /** Answers the requests of a server that are for streams. */
 export class StreamService {
-  readonly #options: Required<StreamOptions>
+  readonly #options: StreamLimits
   readonly #plan: PlanOptions
   readonly #makeSource: () => StreamSource
   readonly #log: Log
   #hub: StreamHub | undefined
   #isClosed = false
 
-  /**
-   * @param makeSource Called for the first stream.
-   * @throws {RangeError} for an option that is not a positive integer.
-   */
-  constructor(options: StreamOptions, plan: PlanOptions, makeSource: () => StreamSource, log: Log) {
-    this.#options = resolveStreamOptions(options)
+  /** @param makeSource Called for the first stream. */
+  constructor(options: StreamLimits, plan: PlanOptions, makeSource: () => StreamSource, log: Log) {
+    this.#options = options
     this.#plan = plan
     this.#makeSource = makeSource
     this.#log = log

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parsePath } from '@elkyn/tree'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPoolHttpServer } from '../../src/index.ts'
 import type { OutgoingStream } from '../../src/exchange.ts'
+import { resolveLimits } from '../../src/limits.ts'
 import { silentLog } from '../../src/log.ts'
 import { StoreSource } from '../../src/streams/store-source.ts'
 import { StreamedAnswers } from '../../src/streamed-answers.ts'
@@ -89,6 +90,7 @@ class StalledStream implements OutgoingStream {
   onDrain: (() => void) | undefined
   readonly pending: Uint8Array[] = []
   pendingBytes = 0
+  isDestroyed = false
 
   write(bytes: Uint8Array): boolean {
     this.pending.push(bytes)
@@ -103,7 +105,9 @@ class StalledStream implements OutgoingStream {
 
   end(): void {}
 
-  destroy(): void {}
+  destroy(): void {
+    this.isDestroyed = true
+  }
 
   /** Takes everything. @returns it */
   takeAll(): string {
@@ -129,7 +133,7 @@ test.each([
   'readers of %s that take nothing keep no more than their limit, and share that',
   async (_kind, isValue) => {
     const store = new MemoryTreeStore()
-    const options = resolveStreamOptions({ maxPendingBytes: 100_000 })
+    const options = resolveStreamOptions({ maxPendingBytes: 100_000 }, resolveLimits({}))
     const source = new StoreSource(store, new StreamedAnswers(10))
     const hub = new StreamHub(source, options, silentLog)
     const streams = Array.from({ length: 100 }, () => new StalledStream())
@@ -167,6 +171,33 @@ test.each([
   },
 )
 
+test('readers that take nothing are disconnected after writeTimeoutMs, however often they are looked at', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const store = new MemoryTreeStore()
+  const source = new StoreSource(store, new StreamedAnswers(10))
+  const limits = resolveLimits({ writeTimeoutMs: 1000 })
+  const hub = new StreamHub(source, resolveStreamOptions({ keepAliveMs: 300 }, limits), silentLog)
+  const path = parsePath('/a')
+  const target = { path, shownPath: path, form: 'plain' } as const
+  const [still, slow] = [new StalledStream(), new StalledStream()]
+  for (const stream of [still, slow]) {
+    const answer = await hub.open({ kind: 'stream', target, lastEventId: undefined }, '')
+    answer.stream?.(stream, () => {})
+  }
+  await turns(5)
+  const states: boolean[][] = []
+  for (let round = 0; round < 6; round++) {
+    vi.advanceTimersByTime(300)
+    await turns(2)
+    states.push([still.isDestroyed, slow.isDestroyed])
+    if (round === 2) slow.pendingBytes--
+  }
+  expect(states.map(([first]) => first)).toEqual([false, false, false, false, true, true])
+  expect(states.map(([, second]) => second)).toEqual(Array.from(states, () => false))
+  hub.close()
+})
+
 test('a stream goes on when the writer was replaced', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'elkyn-http-server-'))
   const words = new SharedArrayBuffer(64)
@@ -201,7 +232,7 @@ test('a stream goes on when the writer was replaced', async () => {
 test('clients that take what they missed late get each event once, in order, whose memory is not used before', async () => {
   const store = new MemoryTreeStore()
   const source = new StoreSource(store, new StreamedAnswers(10))
-  const hub = new StreamHub(source, resolveStreamOptions({}), silentLog)
+  const hub = new StreamHub(source, resolveStreamOptions({}, resolveLimits({})), silentLog)
   const path = parsePath('/a')
   store.commit([{ pairs: [{ path, value: 'first' }] }])
   const lastEventId = store.idOf(1)

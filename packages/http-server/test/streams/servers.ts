@@ -16,6 +16,7 @@ export type ServerKind = (typeof serverKinds)[number]
 
 export interface StreamServerOptions {
   readonly streams?: StreamOptions
+  readonly writeTimeoutMs?: number
   /** How much the change log holds; what a store in memory keeps is counted in changes. */
   readonly log?: { readonly maxBytes?: number; readonly maxChanges?: number }
 }
@@ -65,8 +66,8 @@ export class StreamServer implements AsyncDisposable {
   }
 
   async begin(): Promise<void> {
-    const { streams = {}, log = {} } = this.#options ?? {}
-    const front = { port: 0, streams, metrics: true }
+    const { log = {}, ...options } = this.#options ?? {}
+    const front = { port: 0, metrics: true, ...options }
     const { maxBytes } = log
     const changeLog = maxBytes === undefined ? {} : { log: { maxBytes } }
     if (this.#path === undefined) {

@@ -568,7 +568,7 @@ describe.each(serverKinds)('a slow reader (%s)', (kind) => {
 
   test('that takes nothing is disconnected, and does not hold the end of the server', async () => {
     const streams = { maxPendingBytes: 100_000, keepAliveMs: 50 }
-    await using server = await StreamServer.start(kind, { streams })
+    await using server = await StreamServer.start(kind, { streams, writeTimeoutMs: 100 })
     const stream = await opened(server, '/a.json')
     stream.message.pause()
     for (let number = 0; number < 200; number++) {

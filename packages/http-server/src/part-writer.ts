@@ -1,0 +1,110 @@
+import type { Writable } from 'node:stream'
+
+/** Most bytes that are handed on at once. */
+const partBytes = 64 * 1024
+
+interface Waiting {
+  readonly bytes: Uint8Array
+  readonly release: (() => void) | undefined
+}
+
+/**
+ * Writes in parts, so that it shows when somebody takes them: a stream of Node counts a write, and all that
+ * gathered behind it for the next one, as pending until the last byte of it has left.
+ */
+export class PartWriter {
+  /** Called each time when all has left that {@link write} said was too much. */
+  onDrain: (() => void) | undefined
+  readonly #writable: Writable
+  /** What was not handed on yet. There is nothing unless a part is on its way. */
+  #waiting: Waiting[] = []
+  #waitingBytes = 0
+  #isWriting = false
+  #end: (() => void) | undefined
+
+  /** @param writable Whose event `drain` is told to {@link drained}. */
+  constructor(writable: Writable) {
+    this.#writable = writable
+  }
+
+  get pendingBytes(): number {
+    return this.#writable.writableLength + this.#waitingBytes
+  }
+
+  /**
+   * @param release Called once when nobody looks at the bytes any more, also where nobody takes them.
+   * @returns whether more should follow before {@link onDrain}.
+   */
+  write(bytes: Uint8Array, release?: () => void): boolean {
+    const writable = this.#writable
+    if (!this.#isWriting && writable.writableLength + bytes.length <= partBytes) {
+      return release === undefined ? writable.write(bytes) : writable.write(bytes, () => release())
+    }
+    this.#waiting.push({ bytes, release })
+    this.#waitingBytes += bytes.length
+    if (!this.#isWriting) this.#writePart()
+    return false
+  }
+
+  /** Calls `end` when all that was written has been handed on. */
+  end(end: () => void): void {
+    if (this.#isWriting) this.#end = end
+    else end()
+  }
+
+  readonly drained = (): void => {
+    // Of a part it is told by its own callback, which comes behind this.
+    if (!this.#isWriting) this.onDrain?.()
+  }
+
+  #writePart(): void {
+    this.#isWriting = true
+    const { pieces, releases } = this.#takePart()
+    const writable = this.#writable
+    writable.cork()
+    for (const [index, piece] of pieces.entries()) {
+      const isLast = index === pieces.length - 1
+      writable.write(piece, isLast ? (error) => this.#hasLeft(error, releases) : undefined)
+    }
+    writable.uncork()
+  }
+
+  #takePart(): { readonly pieces: Uint8Array[]; readonly releases: (() => void)[] } {
+    const pieces: Uint8Array[] = []
+    const releases: (() => void)[] = []
+    let room = partBytes
+    let count = 0
+    for (const { bytes, release } of this.#waiting) {
+      if (room === 0) break
+      const piece = bytes.subarray(0, room)
+      pieces.push(piece)
+      room -= piece.length
+      if (piece.length < bytes.length) {
+        this.#waiting[count] = { bytes: bytes.subarray(piece.length), release }
+        break
+      }
+      count++
+      if (release !== undefined) releases.push(release)
+    }
+    this.#waiting.splice(0, count)
+    this.#waitingBytes -= partBytes - room
+    return { pieces, releases }
+  }
+
+  #hasLeft(error: Error | null | undefined, releases: readonly (() => void)[]): void {
+    this.#isWriting = false
+    for (const release of releases) release()
+    if (error) this.#drop()
+    else if (this.#waiting.length > 0) this.#writePart()
+    else if (this.#end !== undefined) this.#end()
+    else this.onDrain?.()
+  }
+
+  /** Forgets what nobody takes any more. */
+  #drop(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#waitingBytes = 0
+    for (const { release } of waiting) release?.()
+  }
+}
