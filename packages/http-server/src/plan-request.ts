@@ -16,7 +16,7 @@ import type { ReadRequest } from './read.ts'
 import { parseQuery } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
 import { jsonResponse } from './response.ts'
-import { acceptsStream, watchSuffix } from './streams/stream-request.ts'
+import { acceptsStream, lastEventIdOf, watchSuffix } from './streams/stream-request.ts'
 import { streamHeaders } from './streams/stream-headers.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
 import type { Location } from './target.ts'
@@ -143,11 +143,10 @@ function planStream(
   { headers }: HttpRequestHead,
 ): StreamPlan {
   const selection = parseSelection(parameters)
-  const lastEventId = headers['last-event-id'] ?? parameters.get('lastEventId')
   return {
     kind: 'stream',
     target: { path, shownPath, form: parseForm(parameters), ...selection },
-    lastEventId: lastEventId === undefined || lastEventId === '' ? undefined : String(lastEventId),
+    lastEventId: lastEventIdOf(headers, parameters),
   }
 }
 

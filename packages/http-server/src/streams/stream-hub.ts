@@ -17,8 +17,11 @@ import type { StreamTarget } from './stream-target.ts'
 import type { SubscriptionRequest, SubscriptionRequests } from './subscription-requests.ts'
 import type { Subscriber } from './topic.ts'
 
-/** Says what a `GET` asks to be watched. @throws {Refusal} or {TreeError} what is wrong with it. */
-export type PlanSubscription = (url: string) => StreamPlan
+/**
+ * Says what a `GET` asks to be watched, in this database unless it names one. Default: that which was meant when
+ * the stream was opened. @throws {Refusal} or {TreeError} what is wrong with it.
+ */
+export type PlanSubscription = (url: string, namespace?: string) => StreamPlan
 
 /** How long clients that take nothing may delay the end of the server, in milliseconds. */
 const farewellMs = 1000
@@ -132,11 +135,16 @@ export class StreamHub {
     return this.#promised(answer, address)
   }
 
-  /** Adds subscriptions to a stream, and ends some. @throws {Refusal} 404 for a stream that is not open. */
-  change(id: string, requests: SubscriptionRequests): HttpResponse {
+  /**
+   * Adds subscriptions to a stream, and ends some.
+   * @param namespace The database of those that name none. Default: that of the stream.
+   * @throws {Refusal} 404 for a stream that is not open.
+   */
+  change(id: string, requests: SubscriptionRequests, namespace?: string): HttpResponse {
     const named = this.#namedStream(id)
     this.#checkCount(requests, named.subscriptions)
-    this.#subscribe({ ...named, lastEventId: undefined }, requests)
+    const plan: PlanSubscription = (url) => named.plan(url, namespace)
+    this.#subscribe({ ...named, plan, lastEventId: undefined }, requests)
     return jsonResponse(200, '{}')
   }
 

@@ -1,4 +1,5 @@
 import type { DecisiveHeaders } from '../message.ts'
+import type { Parameters } from '../parameters.ts'
 
 const eventStream = /^\s*text\/event-stream\s*(?:;|$)/i
 const zeroQuality = /;\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)/i
@@ -9,6 +10,15 @@ export function acceptsStream(accept: DecisiveHeaders['accept']): boolean {
   return String(accept)
     .split(',')
     .some((type) => eventStream.test(type) && !zeroQuality.test(type))
+}
+
+/** The event that a client goes on behind; `undefined` where it begins anew. The header counts before the parameter. */
+export function lastEventIdOf(
+  headers: DecisiveHeaders,
+  parameters: Parameters,
+): string | undefined {
+  const id = headers['last-event-id'] ?? parameters.get('lastEventId')
+  return id === undefined || id === '' ? undefined : String(id)
 }
 
 /** The last part of a path that asks for the whole value each time. */

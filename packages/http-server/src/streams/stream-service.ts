@@ -1,16 +1,23 @@
+import { checkBodyHead } from '../body-sink.ts'
 import { failureResponse } from '../failure.ts'
 import type { Answerer } from '../http-context.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
+import { effectiveMethod, methodNotAllowed } from '../method.ts'
+import { databaseOf } from '../namespaces.ts'
+import { refuseHeaders, refuseParameters } from '../not-yet.ts'
+import { parseParameters } from '../parameters.ts'
+import type { Parameters } from '../parameters.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
 import { Refusal } from '../refusal.ts'
 import { parseTarget } from '../target.ts'
+import type { Target } from '../target.ts'
 import { StreamHub } from './stream-hub.ts'
 import type { PlanSubscription } from './stream-hub.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamLimits } from './stream-options.ts'
-import { mayBeStream, streamsPath } from './stream-request.ts'
+import { lastEventIdOf, mayBeStream, streamsPath } from './stream-request.ts'
 import type { StreamSource } from './stream-source.ts'
 import { parseSubscriptionRequests } from './subscription-requests.ts'
 import type { SubscriptionRequests } from './subscription-requests.ts'
@@ -60,48 +67,59 @@ export class StreamService {
 
   /** `undefined` for a request that is none for a stream. */
   #answer(request: HttpRequest): Answer | Promise<Answer> | undefined {
-    const { pathname } = parseTarget(request.url)
+    const target = parseTarget(request.url)
+    const { pathname } = target
     const isNamed = pathname === streamsPath || pathname.startsWith(`${streamsPath}/`)
-    if (isNamed && request.method !== 'OPTIONS') return this.#answerNamed(request, pathname)
+    if (isNamed && request.method !== 'OPTIONS') return this.#answerNamed(request, target)
     const plan = planRequest(request, this.#plan)
     if (plan.kind === 'respond') return plan.response
     return plan.kind === 'stream' ? this.#running.open(plan, addressOf(request)) : undefined
   }
 
-  #answerNamed(request: HttpRequest, pathname: string): Answer | Promise<Answer> {
+  #answerNamed(request: HttpRequest, { pathname, query, host }: Target): Answer | Promise<Answer> {
+    const parameters = parseParameters(query)
     const id = pathname.slice(streamsPath.length + 1)
-    const allowed = id === '' ? 'POST, OPTIONS' : 'PATCH, DELETE, OPTIONS'
-    if (request.method === 'DELETE' && id !== '') return this.#running.end(id)
-    if (request.method === 'PATCH' && id !== '') {
-      return this.#withBody(request, (requests) => this.#running.change(id, requests))
+    const method = namedMethod(request, parameters, id !== '')
+    const namespace = parameters.get('ns')
+    if (namespace !== undefined) databaseOf(undefined, parameters, this.#plan)
+    refuseParameters(parameters)
+    refuseHeaders(request.headers)
+    if (method === 'DELETE') return this.#running.end(id)
+    if (method === 'PATCH') {
+      return this.#withBody(request, (requests) => this.#running.change(id, requests, namespace))
     }
-    if (request.method !== 'POST' || id !== '') {
-      throw new Refusal(405, 'Method not allowed', ['Allow', allowed])
-    }
-    const header = request.headers['last-event-id']
-    const lastEventId = header === undefined || header === '' ? undefined : String(header)
+    const plan = this.#planner(host ?? request.headers['host'], namespace)
+    const lastEventId = lastEventIdOf(request.headers, parameters)
     return this.#withBody(request, (requests) =>
-      this.#running.openNamed(requests, this.#planner(request), lastEventId, addressOf(request)),
+      this.#running.openNamed(requests, plan, lastEventId, addressOf(request)),
     )
   }
 
-  /** Plans subscriptions with the credentials of the request that opened their stream. */
-  #planner({ headers }: HttpRequest): PlanSubscription {
-    const { host, authorization } = headers
-    return (url) => {
+  /** Plans subscriptions of a stream, in the database that was meant when it was opened unless they name one. */
+  #planner(host: HttpRequest['headers'][string], opened: string | undefined): PlanSubscription {
+    return (url, namespace = opened) => {
       const accept = 'text/event-stream'
-      const head = { method: 'GET', url, headers: { host, authorization, accept } }
-      const plan = planRequest(head, this.#plan)
+      // Whoever says in a request which database is meant does not mean that of the host.
+      const headers = namespace === undefined ? { accept, host } : { accept }
+      const plan = planRequest({ method: 'GET', url, headers }, this.#planIn(namespace))
       if (plan.kind === 'stream') return plan
       throw new Refusal(400, 'Invalid subscription: There is nothing to watch')
     }
   }
 
+  #planIn(namespace: string | undefined): PlanOptions {
+    const { namespaces } = this.#plan
+    if (namespaces === undefined || namespace === undefined) return this.#plan
+    return { ...this.#plan, namespaces: { ...namespaces, default: namespace } }
+  }
+
   async #withBody(
-    { body }: HttpRequest,
+    request: HttpRequest,
     work: (requests: SubscriptionRequests) => Answer,
   ): Promise<Answer> {
+    const { body } = request
     try {
+      checkBodyHead(request, maxSubscriptionBytes)
       const pieces: Uint8Array[] = []
       let length = 0
       for await (const piece of body instanceof Uint8Array ? [body] : (body ?? [])) {
@@ -121,6 +139,18 @@ export class StreamService {
     }
     return (this.#hub ??= new StreamHub(this.#makeSource(), this.#options, this.#log))
   }
+}
+
+/** @throws {Refusal} 405 for what can't be done to a stream, or to none. */
+function namedMethod(
+  request: HttpRequest,
+  parameters: Parameters,
+  isOpen: boolean,
+): 'POST' | 'PATCH' | 'DELETE' {
+  const method = request.method === 'POST' ? effectiveMethod(request, parameters) : request.method
+  if (isOpen && (method === 'PATCH' || method === 'DELETE')) return method
+  if (!isOpen && method === 'POST') return method
+  throw methodNotAllowed(isOpen ? 'PATCH, DELETE, OPTIONS' : 'POST, OPTIONS')
 }
 
 function addressOf({ remoteAddress = '' }: HttpRequest): string {

@@ -42,7 +42,8 @@ function parseRequest(name: string, value: unknown): SubscriptionRequest {
   if (typeof value === 'object' && value !== null && 'url' in value) {
     const { url, lastEventId } = value as { url: unknown; lastEventId?: unknown }
     const hasId = typeof lastEventId === 'string' || lastEventId === undefined
-    if (typeof url === 'string' && hasId) return { url, lastEventId }
+    // As in the header, an empty one is none.
+    if (typeof url === 'string' && hasId) return { url, lastEventId: lastEventId || undefined }
   }
   throw new Refusal(
     400,

@@ -6,7 +6,7 @@ import type { Tree } from '@elkyn/storage-lmdb'
 import { MemoryTreeStore } from '@elkyn/tree'
 import { afterAll } from 'vitest'
 import { SimpleHttpServer, ThreadPoolHttpServer } from '../../src/index.ts'
-import type { StreamOptions } from '../../src/index.ts'
+import type { NamespacesOptions, StreamOptions } from '../../src/index.ts'
 import { EventClient } from './event-client.ts'
 import type { EventClientOptions } from './event-client.ts'
 
@@ -17,6 +17,8 @@ export type ServerKind = (typeof serverKinds)[number]
 export interface StreamServerOptions {
   readonly streams?: StreamOptions
   readonly writeTimeoutMs?: number
+  /** Not where the data lies in a folder. */
+  readonly namespaces?: NamespacesOptions
   /** How much the change log holds; what a store in memory keeps is counted in changes. */
   readonly log?: { readonly maxBytes?: number; readonly maxChanges?: number }
 }

@@ -21,9 +21,10 @@ async function opened(server: StreamServer, target: string, id?: string): Promis
 async function openedNamed(
   server: StreamServer,
   subscriptions: Readonly<Record<string, string>>,
+  target = '/.streams',
 ): Promise<{ readonly stream: EventClient; readonly id: string }> {
   const body = JSON.stringify(subscriptions)
-  const stream = await server.open('/.streams', { method: 'POST', body })
+  const stream = await server.open(target, { method: 'POST', body })
   const { data } = await stream.next()
   const { stream: id } = JSON.parse(data) as { stream: string }
   return { stream, id }
@@ -476,6 +477,112 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     await server.send('DELETE', `/.streams/${last}`)
     await again.ended()
     await expect(server.send('DELETE', `/.streams/${last}`)).rejects.toThrow('404')
+  })
+})
+
+describe('/.streams', () => {
+  const namespaces = { names: ['shop', 'blog'], default: 'blog' }
+
+  /** Opens a stream of one subscription, and gives the first event of that. */
+  async function firstOf(
+    server: StreamServer,
+    target: string,
+    subscription: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<string> {
+    const body = JSON.stringify({ it: subscription })
+    const stream = await server.open(target, { method: 'POST', body, headers })
+    if (stream.status !== 200) return `${stream.status}`
+    await stream.next()
+    const { event, data } = await stream.next()
+    return `${event} ${JSON.stringify((JSON.parse(data) as { data: unknown }).data)}`
+  }
+
+  test('means the database of ns with subscriptions that name none', async () => {
+    await using server = await StreamServer.start('memory', { namespaces })
+    for (const name of namespaces.names) await server.send('PUT', `/a.json?ns=${name}`, name)
+    expect(await firstOf(server, '/.streams', '/a.json')).toBe('put "blog"')
+    expect(await firstOf(server, '/.streams?ns=shop', '/a.json')).toBe('put "shop"')
+    expect(await firstOf(server, '/.streams?ns=shop', '/a.json?ns=blog')).toBe('put "blog"')
+    expect(await firstOf(server, '/.streams?ns=shop', 'http://blog.test/a.json')).toBe('put "blog"')
+    expect(await firstOf(server, '/.streams?ns=other', '/a.json')).toBe('404')
+    const host = { host: 'shop.test' }
+    expect(await firstOf(server, '/.streams', '/a.json', host)).toBe('put "shop"')
+    expect(await firstOf(server, '/.streams?ns=blog', '/a.json', host)).toBe('put "blog"')
+  })
+
+  test('means the database of ns with subscriptions that are added, or else that of the stream', async () => {
+    await using server = await StreamServer.start('memory', { namespaces })
+    for (const name of namespaces.names) await server.send('PUT', `/a.json?ns=${name}`, name)
+    const { stream, id } = await openedNamed(server, {}, '/.streams?ns=shop')
+    for (const target of [`/.streams/${id}`, `/.streams/${id}?ns=blog`]) {
+      await server.send('PATCH', target, { it: '/a.json' })
+    }
+    const [first, second] = [await stream.next(), await stream.next()]
+    expect([first.data, second.data].map((data) => /"data":"(\w+)"/.exec(data)?.[1])).toEqual([
+      'shop',
+      'blog',
+    ])
+    const unknown = server.send('PATCH', `/.streams/${id}?ns=other`, { it: '/a.json' })
+    await expect(unknown).rejects.toThrow('404')
+    await expect(server.send('DELETE', `/.streams/${id}?ns=other`)).rejects.toThrow('404')
+  })
+
+  test('refuses credentials, which it could not check', async () => {
+    await using server = await StreamServer.start('memory')
+    const { id } = await openedNamed(server, {})
+    for (const [method, path] of [
+      ['POST', '/.streams'],
+      ['PATCH', `/.streams/${id}`],
+      ['DELETE', `/.streams/${id}`],
+    ] as const) {
+      for (const parameter of ['auth', 'access_token']) {
+        await expect(server.send(method, `${path}?${parameter}=x`, {})).rejects.toThrow('501')
+      }
+      const headers = { authorization: 'Bearer x' }
+      const stream = await server.open(path, { method, body: '{}', headers })
+      expect(stream.status).toBe(501)
+    }
+    expect(await server.metric('elkyn_streams')).toBe(1)
+  })
+
+  test('goes on behind lastEventId, of which an empty one is none', async () => {
+    await using server = await StreamServer.start('memory', {})
+    const before = await opened(server, '/a.json')
+    const { lastEventId } = before
+    await server.send('PUT', '/a/b.json', 1)
+    const target = `/.streams?lastEventId=${lastEventId}`
+    expect(await firstOf(server, target, '/a.json')).toBe('put 1')
+    const other = { 'last-event-id': (await before.next()).lastEventId }
+    await server.send('PUT', '/a/b.json', 2)
+    expect(await firstOf(server, target, '/a.json', other)).toBe('put 2')
+    const empty = { url: '/a.json', lastEventId: '' }
+    expect(await firstOf(server, target, empty)).toBe('put 1')
+    expect(await firstOf(server, '/.streams?lastEventId=', empty)).toBe('put {"b":2}')
+    expect(await server.metric('elkyn_stream_resumes_total{outcome="lost"}')).toBe(0)
+  })
+
+  test('takes another method of a POST, and refuses what others refuse', async () => {
+    await using server = await StreamServer.start('memory')
+    const { stream, id } = await openedNamed(server, {})
+    const statusOf = async (
+      target: string,
+      headers: Record<string, string>,
+      body = '{}',
+    ): Promise<number | undefined> =>
+      (await server.open(target, { method: 'POST', body, headers })).status
+    const override = 'x-http-method-override'
+    expect(await statusOf('/.streams', { [override]: 'PATCH' })).toBe(405)
+    expect(await statusOf('/.streams', { [override]: 'TEAPOT' })).toBe(400)
+    expect(await statusOf('/.streams', { 'content-encoding': 'gzip' })).toBe(415)
+    expect(await statusOf('/.streams', {}, ' '.repeat(256 * 1024 + 1))).toBe(413)
+    expect(await statusOf('/.streams', {}, JSON.stringify({ ['n'.repeat(257)]: '/a' }))).toBe(400)
+    expect(await statusOf(`/.streams/${id}?auth=%zz`, {})).toBe(400)
+    expect(await statusOf(`/.streams/${id}`, {})).toBe(405)
+    expect(await statusOf(`/.streams/${id}?${override}=patch`, {}, '{"a":"/a.json"}')).toBe(200)
+    expect((await stream.next()).data).toContain('"subscription":"a"')
+    expect(await statusOf(`/.streams/${id}`, { [override]: 'DELETE' })).toBe(200)
+    await stream.ended()
   })
 })
 
