@@ -6,8 +6,9 @@ export type StorageErrorCode =
   | 'ERR_KEY_REQUIRED'
   | 'ERR_KEY_WRONG'
   | 'ERR_STORE_CORRUPT'
+  | 'ERR_INDEX_FAILED'
 
-/** Thrown when a data folder cannot be opened or what lies in it cannot be used. */
+/** Thrown when a data folder cannot be opened, or what lies in it cannot be used or not be indexed. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly code: StorageErrorCode

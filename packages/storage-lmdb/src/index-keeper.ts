@@ -1,3 +1,5 @@
+import { TreeError } from '@elkyn/tree'
+import { StorageError } from './errors.ts'
 import { buildPart } from './index-building.ts'
 import { isUnfinished, withIndex, withoutDropped, writeCatalog } from './index-catalog.ts'
 import { IndexRemoval } from './index-removal.ts'
@@ -30,9 +32,13 @@ export class IndexKeeper {
   readonly #isTimed: boolean
   #turn: NodeJS.Immediate | undefined
   #removal: IndexRemoval | undefined
-  /** Whether the last turn failed, so that there is something to go on with. */
+  /** Whether there was no room in the last turn, so that there is something to go on with. */
   #isStopped = false
-  #waiting: (() => void)[] = []
+  /** What ended the work, until somebody has it begun again. */
+  #failure: StorageError | undefined
+  /** The same, until a writer was told. */
+  #untold: StorageError | undefined
+  #waiting: PromiseWithResolvers<void>[] = []
 
   constructor(lmdb: Lmdb, { transact, hasRoom, stepsATurn }: KeeperContext) {
     this.#lmdb = lmdb
@@ -45,7 +51,21 @@ export class IndexKeeper {
   /** Goes on in the next turns of the event loop. */
   wake(): void {
     this.#isStopped = false
+    this.#failure = undefined
     this.#turn ??= setImmediate(this.#run)
+  }
+
+  /** Why indexes are not built any more, where that is so. */
+  get failure(): StorageError | undefined {
+    return this.#failure
+  }
+
+  /** @throws {StorageError} once what ended the work, for whoever comes next, since nobody may have asked. */
+  check(): void {
+    const failure = this.#untold
+    if (failure === undefined) return
+    this.#untold = undefined
+    throw failure
   }
 
   /** Goes on where that was not possible before, now that something was committed. */
@@ -53,12 +73,16 @@ export class IndexKeeper {
     if (this.#isStopped) this.wake()
   }
 
-  /** Resolves when nothing is left to do, or the keeper was closed. */
+  /**
+   * Resolves when nothing is left to do, or the keeper was closed.
+   * @throws {StorageError} `ERR_INDEX_FAILED`
+   */
   async finished(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#turn === undefined && !this.#isStopped) return
-    await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve)
-    })
+    const waiting = Promise.withResolvers<void>()
+    this.#waiting.push(waiting)
+    await waiting.promise
   }
 
   /** Works for one turn. @returns whether something is left that can be done now. */
@@ -86,11 +110,20 @@ export class IndexKeeper {
     try {
       if (this.work()) this.wake()
       else if (!this.#isStopped) this.#tellFinished()
-    } catch {
-      // The disk is full or fails. What was done stays done, and the next commit comes back to the rest.
-      this.#isStopped = true
+    } catch (error) {
       this.#removal = undefined
+      // What was done stays done. Where there was no room, the next commit comes back to the rest.
+      if (error instanceof TreeError && error.code === 'ERR_STORE_FULL') this.#isStopped = true
+      else this.#fail(error)
     }
+  }
+
+  #fail(error: unknown): void {
+    const words = error instanceof Error ? error.message : String(error)
+    const message = `Cannot build the indexes: ${words}`
+    this.#failure = new StorageError('ERR_INDEX_FAILED', message, { cause: error })
+    this.#untold = this.#failure
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
   }
 
   /** Does a part of what there is to do. @returns whether something is left that can be done now. */
@@ -115,6 +148,6 @@ export class IndexKeeper {
   }
 
   #tellFinished(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve()
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
   }
 }

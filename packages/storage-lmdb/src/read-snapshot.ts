@@ -1,7 +1,6 @@
 import {
   TreeError,
   TreeValue,
-  checkServed,
   checkedResult,
   isPriorityPath,
   nodeResult,
@@ -93,7 +92,7 @@ export class ReadSnapshot implements TreeSnapshot {
     const reader = this.#open()
     const ready = this.#indexes.readyAt(path, reader)
     const chosen = servingIndex(plan, ({ name }) => ready.has(name))
-    if (this.#indexes.areRequired) checkServed(plan, path, chosen)
+    this.#indexes.check(plan, path, chosen, reader)
     const found = this.#view().find(path)
     if (!(found instanceof Head)) {
       return checkedResult(nodeResult(found?.node ?? null, plan), () => this.#open())

@@ -1,4 +1,5 @@
 import type { IndexDefinition, IndexDefinitions } from '@elkyn/tree'
+import type { StorageError } from './errors.ts'
 import { hasHeads } from './index-building.ts'
 import { isUnfinished, withDefinitions, writeCatalog } from './index-catalog.ts'
 import type { CatalogReader, IndexCatalog } from './index-catalog.ts'
@@ -62,7 +63,20 @@ export class StoreIndexes {
     return definitions
   }
 
-  /** Resolves when all are built, as far as this store builds them. */
+  /** Why they are not built any more, where that is so. */
+  get failure(): StorageError | undefined {
+    return this.#keeper.failure
+  }
+
+  /** @throws {StorageError} `ERR_INDEX_FAILED` once, when they are not built any more. */
+  check(): void {
+    this.#keeper.check()
+  }
+
+  /**
+   * Resolves when all are built, as far as this store builds them.
+   * @throws {StorageError} `ERR_INDEX_FAILED`
+   */
   async built(): Promise<void> {
     await this.#keeper.finished()
   }

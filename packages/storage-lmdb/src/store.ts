@@ -101,7 +101,10 @@ export class LmdbTreeStore implements TreeStore {
       this.#transactions.run(work)
     }
     this.#reclaimer = new Reclaimer(this.#lmdb, transact)
-    this.#snapshotIndexes = new SnapshotIndexes(catalogs, options.requireIndexes)
+    this.#snapshotIndexes = new SnapshotIndexes(catalogs, {
+      areRequired: options.requireIndexes,
+      failure: () => this.#indexes.failure,
+    })
     this.#indexes = new StoreIndexes(this.#lmdb, this.#readers, catalogs, {
       transact,
       hasRoom: () => this.#room() > 0,
@@ -143,7 +146,6 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   #apply(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
-    this.#sync?.check()
     const known = this.#conditions.lookAhead(writes)
     // What may have to be tried again must not call a function, which is promised to be called once.
     const carried = writes.some(isComputed) ? undefined : this.#carried
@@ -171,6 +173,8 @@ export class LmdbTreeStore implements TreeStore {
     let changes: readonly Change[] = []
     let gone = 0
     try {
+      this.#sync?.check()
+      this.#indexes.check()
       this.#transactions.run((state) => {
         const before = state.counters.headsGone
         const batch = new Batch(this.#lmdb, this.#log, this.#transactions.heads, state, {
@@ -242,7 +246,10 @@ export class LmdbTreeStore implements TreeStore {
     this.#indexes.begin(checked)
   }
 
-  /** Resolves when all indexes are built, as far as this store builds them. */
+  /**
+   * Resolves when all indexes are built, as far as this store builds them.
+   * @throws {StorageError} `ERR_INDEX_FAILED`
+   */
   async indexesBuilt(): Promise<void> {
     this.#checkOpen('build indexes')
     await this.#indexes.built()

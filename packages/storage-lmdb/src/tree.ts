@@ -129,7 +129,10 @@ export class Tree implements AsyncDisposable {
     return this.#store.indexes()
   }
 
-  /** Resolves when the indexes that are being built are complete, and dropped ones gone. */
+  /**
+   * Resolves when the indexes that are being built are complete, and dropped ones gone.
+   * @throws {StorageError} `ERR_INDEX_FAILED`
+   */
   async indexesBuilt(): Promise<void> {
     await this.#store.indexesBuilt()
   }

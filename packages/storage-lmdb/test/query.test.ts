@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { parseJson } from '@elkyn/tree'
 import type { TreeQuery, TreeStore } from '@elkyn/tree'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
+import { IndexTable } from '../src/index-table.ts'
 import type { LmdbTreeStore } from '../src/store.ts'
 import { openStore } from './open-store.ts'
 import { at, reclaimed } from './reading.ts'
@@ -182,6 +183,49 @@ describe('an index', () => {
     await using second = openStore({ path })
     await second.indexesBuilt()
     expect(second.stats().indexEntries).toBe(95)
+  })
+
+  test('that can not be built says so to all who ask, once to a writer, and is not tried again unasked', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(store, 100)
+    const fault = new TypeError('a fault')
+    const put = vi.spyOn(IndexTable.prototype, 'put').mockImplementation(() => {
+      throw fault
+    })
+    onTestFinished(() => put.mockRestore())
+    const failed = expect.objectContaining({ code: 'ERR_INDEX_FAILED', cause: fault })
+    store.defineIndexes({ '/users': ['age'] })
+    await expect(store.indexesBuilt()).rejects.toEqual(failed)
+    await expect(store.indexesBuilt()).rejects.toEqual(failed)
+    expect(() => readsOf(store, { orderBy: 'age' })).toThrow(failed)
+    expect(() => readsOf(store, { orderBy: 'name' })).toThrow(missing('name'))
+    put.mockRestore()
+    const write = [{ pairs: [{ path: at('/other'), value: 1 }] }]
+    expect(() => store.commit(write)).toThrow(failed)
+    store.commit(write)
+    for (let turn = 0; turn < 3; turn++) await setImmediate()
+    expect(store.indexes()).toEqual([{ place: '/users', field: 'age', isReady: false }])
+    store.defineIndexes({ '/users': ['age'] })
+    await store.indexesBuilt()
+    expect(readsOf(store, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
+  })
+
+  test('is built where there is room again on the disk', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(store, 100)
+    const put = vi.spyOn(IndexTable.prototype, 'put').mockImplementation(() => {
+      throw Object.assign(new Error('No space left on device'), { code: 28 })
+    })
+    onTestFinished(() => put.mockRestore())
+    store.defineIndexes({ '/users': ['age'] })
+    for (let turn = 0; turn < 3; turn++) await setImmediate()
+    expect(() => readsOf(store, { orderBy: 'age' })).toThrow(missing('age'))
+    put.mockRestore()
+    store.commit([{ pairs: [{ path: at('/other'), value: 1 }] }])
+    await store.indexesBuilt()
+    expect(store.indexes()).toEqual([{ place: '/users', field: 'age', isReady: true }])
   })
 
   test('is ready at once where there is nothing to build it from', async () => {
