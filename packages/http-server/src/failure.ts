@@ -22,6 +22,9 @@ const notAnObject =
  * @param path as the client knows it: a store says it with its own.
  */
 export function indexNotDefined({ index, path }: Pick<TreeError, 'index' | 'path'>): string {
+  if (index === undefined) {
+    return `No index finds what is not equal at path "${path}": order by an indexed field, or add another condition on one`
+  }
   const name = index === '$value' ? '.value' : index
   return `Index not defined, add ".indexOn": "${name}", for path "${path}", to the rules`
 }

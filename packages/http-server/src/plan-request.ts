@@ -17,7 +17,6 @@ import { parseQuery } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
 import { jsonResponse } from './response.ts'
 import { acceptsStream, lastEventIdOf, watchSuffix } from './streams/stream-request.ts'
-import { streamHeaders } from './streams/stream-headers.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
 import type { Location } from './target.ts'
 import { parseWrapping, wrapped } from './wrapping.ts'
@@ -131,9 +130,7 @@ function planWatch(
   refuseParameters(parameters)
   refuseHeaders(head.headers)
   const plan = planStream(place, parameters, head)
-  if (method === 'HEAD')
-    return { kind: 'respond', response: { status: 200, headers: streamHeaders } }
-  return { ...plan, target: { ...plan.target, isValue: true } }
+  return { ...plan, target: { ...plan.target, isValue: true }, isHead: method === 'HEAD' }
 }
 
 // What else is said, about conditions and the layout of an answer, has no meaning for a stream.

@@ -34,6 +34,8 @@ export interface StreamPlan {
   readonly target: StreamTarget
   /** Behind which event it goes on; a new one begins with the whole. */
   readonly lastEventId: string | undefined
+  /** Whether only its head is wanted. */
+  readonly isHead?: boolean
 }
 
 /** Something is to be written. */

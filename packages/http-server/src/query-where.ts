@@ -19,7 +19,10 @@ export function parseWhere(text: string): QueryCondition[] {
 function conditionsOf(field: string, wanted: unknown): QueryCondition[] {
   if (isPrimitive(wanted)) return [{ field, op: '==', value: wanted }]
   if (!isObject(wanted)) throw invalidWhere()
-  return Object.entries(wanted).map(([op, value]) => {
+  const comparisons = Object.entries(wanted)
+  // It would be met by everything, and hardly be meant so.
+  if (comparisons.length === 0) throw invalidWhere()
+  return comparisons.map(([op, value]) => {
     if (!isOperator(op) || !isPrimitive(value)) throw invalidWhere()
     return { field, op, value }
   })

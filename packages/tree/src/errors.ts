@@ -32,7 +32,7 @@ export interface TreeErrorDetails {
   readonly column?: number
   /** Where in the tree the problem is, in canonical form but for a path that is itself the problem. */
   readonly path?: string
-  /** The field that an index is missing for: `$value`, or a path below each child. */
+  /** The field that an index is missing for: `$value`, or a path below each child. None where no index could help. */
   readonly index?: string
   readonly cause?: unknown
 }

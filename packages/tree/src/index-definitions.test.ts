@@ -80,6 +80,19 @@ describe('a query of a store in memory', () => {
     expect(snapshot.query(users, { orderBy: '$key', where: ada }).count()).toBe(0)
   })
 
+  test('needs another condition or order beside one that no index finds anything by', async () => {
+    await using store = new MemoryTreeStore({ indexes: { '/users': ['age'] } })
+    store.commit([write])
+    using snapshot = store.snapshot()
+    const where = [{ field: 'age', op: '!=', value: 36 } as const]
+    expect(() => snapshot.query(users, { orderBy: '$key', where })).toThrow(
+      expect.objectContaining({ code: 'ERR_INDEX_NOT_DEFINED', path: '/users', index: undefined }),
+    )
+    expect(snapshot.query(users, { orderBy: 'age', where }).count()).toBe(1)
+    const both = [...where, { field: 'age', op: '>', value: 0 } as const]
+    expect(snapshot.query(users, { orderBy: '$key', where: both }).count()).toBe(1)
+  })
+
   test('is served by the index of one condition, and the others filter', async () => {
     await using store = new MemoryTreeStore({ indexes: { '/users': ['age'] } })
     store.commit([write])

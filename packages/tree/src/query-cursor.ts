@@ -64,9 +64,12 @@ export function placeValue({ value }: CursorPlace, current: () => IndexValue): I
 }
 
 function valueOf(value: unknown): CursorPlace['value'] {
-  if (typeof value !== 'object' || value === null) return value as IndexValue
-  if (!('begins' in value)) return anyBranch
-  const { begins } = value
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  // JSON has numbers that are too large to be one.
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (typeof value !== 'object' || Array.isArray(value)) throw invalidCursor('it is none')
+  if (Object.keys(value).length === 0) return anyBranch
+  const begins = 'begins' in value ? value.begins : undefined
   const digest = 'digest' in value ? value.digest : undefined
   if (typeof begins !== 'string' || typeof digest !== 'string') throw invalidCursor('it is none')
   return new LongString(begins, digest)

@@ -28,7 +28,7 @@ export function parseField(text: string): QueryField {
   if (path === rootPath) {
     throw new TreeError(
       'ERR_INVALID_PATH',
-      `Cannot order by "${text}": it is no path below a child. To order by the child itself, use "$value"`,
+      `Cannot look at "${text}" of a child: it is no path below that. For the child itself, use "$value"`,
       { path: text },
     )
   }

@@ -133,8 +133,10 @@ export function checkServed(plan: QueryPlan, path: Path, serving: ServingIndex |
   if (serving !== undefined) return
   const { order, filters } = plan
   if (needsIndex(order)) throw indexNotDefined(path, order)
-  const unserved = filters.find(({ field }) => needsIndex(field))
-  if (unserved !== undefined && !isKeyBound(plan)) throw indexNotDefined(path, unserved.field)
+  const unserved = filters.filter(({ field }) => needsIndex(field))
+  if (unserved.length === 0 || isKeyBound(plan)) return
+  const servable = unserved.find(({ condition }) => condition.op !== '!=')
+  throw servable === undefined ? noIndexServes(path) : indexNotDefined(path, servable.field)
 }
 
 /** Whether a query may look at some children only by their keys: `where` on a known child is no scan. */
@@ -149,6 +151,13 @@ function needsIndex({ kind }: QueryField): boolean {
 function indexNotDefined(path: Path, { name }: QueryField): TreeError {
   const message = `Cannot query ${path} by "${name}": there is no index of it, or it is still being built`
   return new TreeError('ERR_INDEX_NOT_DEFINED', message, { path, index: name })
+}
+
+function noIndexServes(path: Path): TreeError {
+  const message =
+    `Cannot query ${path} by "!=" alone: no index finds what is not equal. ` +
+    'Order by an indexed field, or add another condition on one'
+  return new TreeError('ERR_INDEX_NOT_DEFINED', message, { path })
 }
 
 function checkBound(name: 'start' | 'end', { value, key }: QueryBound, order: QueryField): void {

@@ -325,6 +325,22 @@ describe('cursor()', () => {
   })
 })
 
+test('a cursor is refused with a value that nothing is ordered by', () => {
+  const page = { orderBy: '$value', limitToFirst: 1 }
+  const cursor = runQuery(example, page).cursor()!
+  const [digest, key] = JSON.parse(atob(cursor)) as [string, string]
+  const withValue = (json: string): string =>
+    btoa(`[${JSON.stringify(digest)},${JSON.stringify(key)},${json}]`)
+  for (const json of ['1', '"x"', 'true', 'null', '{}', '{"begins":"a","digest":"b"}']) {
+    checkQuery({ ...page, cursor: withValue(json) })
+  }
+  for (const json of ['1e999', '-1e999', '[]', '["a"]', '{"a":1}', '{"begins":1,"digest":"b"}']) {
+    expect(() => checkQuery({ ...page, cursor: withValue(json) })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_CURSOR' }),
+    )
+  }
+})
+
 describe('checkQuery()', () => {
   test('refuses what makes no sense', () => {
     const wrong: TreeQuery[] = [

@@ -108,6 +108,16 @@ export class StreamHub {
     }
   }
 
+  /** Answers what {@link open} would, without a stream. */
+  async head({ target }: StreamPlan): Promise<HttpResponse> {
+    try {
+      if (target.query !== undefined) await this.#check(target)
+      return { status: 200, headers: streamHeaders }
+    } catch (error) {
+      return failureResponse(error, this.#log)
+    }
+  }
+
   /** Answers with a stream of many subscriptions, which may be changed while it is open. */
   openNamed(
     requests: SubscriptionRequests,

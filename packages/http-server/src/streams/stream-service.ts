@@ -73,7 +73,10 @@ export class StreamService {
     if (isNamed && request.method !== 'OPTIONS') return this.#answerNamed(request, target)
     const plan = planRequest(request, this.#plan)
     if (plan.kind === 'respond') return plan.response
-    return plan.kind === 'stream' ? this.#running.open(plan, addressOf(request)) : undefined
+    if (plan.kind !== 'stream') return undefined
+    return plan.isHead === true
+      ? this.#running.head(plan)
+      : this.#running.open(plan, addressOf(request))
   }
 
   #answerNamed(request: HttpRequest, { pathname, query, host }: Target): Answer | Promise<Answer> {

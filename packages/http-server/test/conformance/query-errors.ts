@@ -131,6 +131,8 @@ export function describeQueryErrors(start: StartServer): void {
         'null',
         '{"a":[1]}',
         '{"a":{"=":1}}',
+        '{"a":{}}',
+        '{"":1}',
         '{"a":{"==":{}}}',
         '{"a.b":1}',
         '{"$key":1}',
@@ -219,6 +221,25 @@ export function describeQueryErrors(start: StartServer): void {
         ])
       }
       expect((await server.get('/dinosaurs.json?orderBy="weight"')).status).toBe(200)
+    })
+
+    test('a condition that no index finds anything by says what would', async () => {
+      await using server = await Fixture.open(start, { indexes: { '/dinosaurs': ['weight'] } })
+      await server.put('/dinosaurs.json', { rex: { height: 4, weight: 9 }, ty: { weight: 7 } })
+      const by = (where: string, order = ''): string =>
+        `/dinosaurs.json?where=${encodeURIComponent(where)}${order}`
+      for (const [where, text] of [
+        ['{"weight":{"!=":9}}', 'No index finds what is not equal at path "/dinosaurs": order by'],
+        ['{"height":{"!=":9}}', 'No index finds what is not equal at path "/dinosaurs": order by'],
+        ['{"weight":{"!=":9},"height":4}', 'add ".indexOn": "height"'],
+      ] as const) {
+        const answer = await server.get(by(where))
+        expect([where, answer.status]).toEqual([where, 400])
+        expect(JSON.parse(answer.text)).toEqual({ error: expect.stringContaining(text) as string })
+      }
+      const found = '{"ty":{"weight":7}}'
+      expect(await server.read(by('{"weight":{"!=":9}}', '&orderBy="weight"'))).toBe(found)
+      expect(await server.read(by('{"weight":{"!=":9,"<":8}}'))).toBe(found)
     })
 
     test('parameters of a query mean nothing to a write', async () => {

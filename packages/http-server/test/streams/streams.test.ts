@@ -200,6 +200,21 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     expect(await server.metric('elkyn_streams')).toBe(0)
   })
 
+  test('HEAD answers as GET does where a stream is refused', async () => {
+    await using server = await StreamServer.start(kind)
+    for (const [target, status] of [
+      ['/t/.watch?orderBy="n"', 200],
+      ['/t/.watch?orderBy="zz"', 400],
+      ['/t/.watch?orderBy=', 400],
+    ] as const) {
+      for (const method of ['GET', 'HEAD']) {
+        const answer = await server.open(target, { method })
+        expect([target, method, answer.status]).toEqual([target, method, status])
+        answer.cut()
+      }
+    }
+  })
+
   test('a stream goes on behind the last event, in the middle of a change too', async () => {
     await using server = await StreamServer.start(kind)
     const first = await opened(server, '/a.json')
