@@ -349,24 +349,28 @@ describe('streams over HTTP/2', () => {
     session.destroy()
   })
 
-  test('end when their connection is closed, with or without a word', async () => {
-    const accept = 'text/event-stream'
-    for (const close of ['end', 'destroy'] as const) {
-      await using server = await Running.start({ streams: { maxStreams: 1 } })
-      using client = await server.raw()
-      client.request(1, 'GET', '/a.json', { headers: [['accept', accept]] })
-      await client.received(({ payload }) => payload.includes('event: put'))
-      client.socket[close]()
-      const session = server.connect()
-      // The end may be on its way for a while.
-      for (let status: number | undefined = 503; status !== 200;) {
-        const next = ask(session, 'GET', '/b.json', { accept })
-        status = await statusOf(next)
-        expect([200, 503]).toContain(status)
-        if (status === 503) await text(next)
-      }
-      session.destroy()
+  test('are forgotten when their clients go, with or without a word', async () => {
+    await using server = await Running.start({ metrics: true })
+    const goes: ((client: RawHttp2Client) => void)[] = [
+      (client) => client.reset(1, constants.NGHTTP2_CANCEL),
+      ({ socket }) => socket.end(),
+      ({ socket }) => socket.destroy(),
+    ]
+    const session = server.connect()
+    const metric = async (name: string): Promise<number> => {
+      const metrics = await text(ask(session, 'GET', '/.metrics'))
+      return Number(new RegExp(`^${name} (\\d+)`, 'm').exec(metrics)?.[1])
     }
+    for (const go of goes) {
+      using client = await server.raw()
+      client.request(1, 'GET', '/a.json', { headers: [['accept', 'text/event-stream']] })
+      await client.received(({ payload }) => payload.includes('event: put'))
+      expect(await metric('elkyn_streams')).toBe(1)
+      go(client)
+      while ((await metric('elkyn_streams')) > 0);
+      expect(await metric('elkyn_stream_subscriptions')).toBe(0)
+    }
+    session.destroy()
   })
 
   test('are told when to come back and ended when the server closes', async () => {

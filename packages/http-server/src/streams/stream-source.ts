@@ -10,7 +10,7 @@ export interface StreamSource {
    * @returns the way to stop it.
    */
   listen(onChanges: OnChanges, onLost: () => void): Promise<() => void>
-  /** @throws {StreamRefusal} for a target that cannot be shown. */
+  /** @throws {Refusal} for a target that cannot be shown. */
   check(target: StreamTarget): Promise<void>
   /** What it gives is no older than what was committed when it was called. */
   run(job: StreamJob): Promise<StreamResult>

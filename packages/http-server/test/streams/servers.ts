@@ -85,9 +85,9 @@ export class StreamServer implements AsyncDisposable {
     await this.#server.start()
   }
 
-  async end(): Promise<void> {
+  async end(timeoutMs = 2000): Promise<void> {
     this.#wasEnded = true
-    await this.#server?.close({ timeoutMs: 2000 })
+    await this.#server?.close({ timeoutMs })
     await this.#tree?.close()
     this.#tree = undefined
   }
