@@ -144,7 +144,7 @@ export class HeadQuery implements QueryReading, QueriedChildren {
   ): Iterable<QueryEntry | undefined> {
     const pauses = new PauseCount()
     for (const entry of scanIndex(this.#scan(index), range, descending)) {
-      if (this.#meets(entry.key, served)) yield entry
+      if (entry === undefined || this.#meets(entry.key, served)) yield entry
       if (pauses.next()) yield undefined
     }
   }

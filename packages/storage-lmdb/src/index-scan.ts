@@ -1,4 +1,4 @@
-import { compareIndexValues, compareKeys, isInRange } from '@elkyn/tree'
+import { PauseCount, compareIndexValues, compareKeys, isInRange } from '@elkyn/tree'
 import type { EdgeRange, IndexValue, QueryEntry } from '@elkyn/tree'
 import { iterableOf } from './iterable.ts'
 import type { StoredIndex } from './index-catalog.ts'
@@ -17,12 +17,19 @@ export interface IndexScan {
   readonly valueOf: (name: string) => IndexValue
 }
 
-/** The children in a range, in the order of the index or from its end, read while they are taken. */
+/** Long texts that are read before whoever asked can do something else. */
+const TEXTS_A_PAUSE = 16
+
+/**
+ * The children in a range, in the order of the index or from its end, read while they are taken. Of those whose long
+ * strings begin the same all are read before the first one is given, with pauses, which are `undefined`.
+ */
 export function* scanIndex(
   scan: IndexScan,
   range: EdgeRange,
   descending: boolean,
-): Generator<QueryEntry, void, void> {
+): Generator<QueryEntry | undefined, void, void> {
+  const pauses = new PauseCount()
   let cut: { readonly prefix: Buffer; readonly names: string[] } | undefined
   for (const { key, bytes } of keysIn(scan, range, descending)) {
     const { name, value, valueEnd } = key
@@ -30,10 +37,13 @@ export function* scanIndex(
       yield* inOrder(scan, cut.names, range, descending)
       cut = undefined
     }
-    if (value !== undefined) yield { key: name, value }
-    else if (cut === undefined) {
-      cut = { prefix: Buffer.from(bytes.subarray(0, valueEnd)), names: [name] }
-    } else cut.names.push(name)
+    if (value !== undefined) {
+      yield { key: name, value }
+      continue
+    }
+    cut ??= { prefix: Buffer.from(bytes.subarray(0, valueEnd)), names: [] }
+    cut.names.push(name)
+    if (pauses.next()) yield undefined
   }
   if (cut !== undefined) yield* inOrder(scan, cut.names, range, descending)
 }
@@ -81,11 +91,15 @@ function* inOrder(
   names: readonly string[],
   range: EdgeRange,
   descending: boolean,
-): Generator<QueryEntry, void, void> {
-  const entries = names
-    .map((key) => ({ key, value: valueOf(key) }))
-    .filter(({ key, value }) => isInRange(field, value, key, range))
-    .toSorted((a, b) => compareIndexValues(a.value, b.value) || compareKeys(a.key, b.key))
+): Generator<QueryEntry | undefined, void, void> {
+  const pauses = new PauseCount(TEXTS_A_PAUSE)
+  const entries: QueryEntry[] = []
+  for (const key of names) {
+    const value = valueOf(key)
+    if (isInRange(field, value, key, range)) entries.push({ key, value })
+    if (pauses.next()) yield undefined
+  }
+  entries.sort((a, b) => compareIndexValues(a.value, b.value) || compareKeys(a.key, b.key))
   yield* descending ? entries.toReversed() : entries
 }
 

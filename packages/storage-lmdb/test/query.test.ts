@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { parseJson } from '@elkyn/tree'
+import { fromJson, parseJson } from '@elkyn/tree'
 import type { TreeQuery, TreeStore } from '@elkyn/tree'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
@@ -116,6 +116,37 @@ describe('a query', () => {
     expect(oldest).toEqual([{ key: 'u0000099', value: 981 }])
     const where = [{ field: 'at/city', op: '==', value: 'c3' } as const]
     expect(snapshot.query(users, { orderBy: '$key', where }).count()).toBe(2)
+  })
+
+  test('has pauses while it puts texts in order that begin the same', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, indexes: { '/texts': ['$value'] } })
+    const begin = 'x'.repeat(1000)
+    const texts = Object.fromEntries(
+      Array.from({ length: 2000 }, (_, index) => [`k${index}`, `${begin}${(index * 7) % 2000}`]),
+    )
+    store.commit([{ pairs: [{ path: at('/texts'), value: fromJson(texts) }] }])
+    using snapshot = store.snapshot()
+    for (const reverse of [false, true]) {
+      const result = snapshot.query(at('/texts'), {
+        orderBy: '$value',
+        start: { value: `${begin}5` },
+        reverse,
+      })
+      const steps = result.countSteps()
+      let longest = 0
+      let before = store.entriesRead
+      let step = steps.next()
+      for (; step.done !== true; step = steps.next()) {
+        longest = Math.max(longest, store.entriesRead - before)
+        before = store.entriesRead
+      }
+      const kept = Object.values(texts).filter((text) => text >= `${begin}5`)
+      expect(step.value).toBe(kept.length)
+      expect(longest).toBeLessThan(300)
+      const inOrder = [...result.entries()].map(({ value }) => value)
+      expect(inOrder).toEqual(reverse ? kept.toSorted().toReversed() : kept.toSorted())
+    }
   })
 
   test('ends with its snapshot, also in the middle', async () => {
