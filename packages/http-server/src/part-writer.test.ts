@@ -63,6 +63,24 @@ test('PartWriter shows of one large write what has left of it', () => {
   expect({ drains, released }).toEqual({ drains: [4], released: [4] })
 })
 
+test('PartWriter hands on at once what is taken at once', async () => {
+  const taken: number[] = []
+  const quick = new Writable({
+    write(bytes: Buffer, _encoding, done) {
+      taken.push(bytes.length)
+      done()
+    },
+  })
+  const writer = new PartWriter(quick)
+  quick.on('drain', writer.drained)
+  const left = Promise.withResolvers<void>()
+  expect(writer.write(Buffer.alloc(3 * part), left.resolve)).toBe(true)
+  expect(writer.write(Buffer.from('more'))).toBe(true)
+  expect(writer.pendingBytes).toBe(0)
+  expect(taken).toEqual([part, part, part, 4])
+  await left.promise
+})
+
 test('PartWriter hands on what has gathered in parts, in order', () => {
   const { slow, writer, drains } = pair()
   const written: Buffer[] = []

@@ -19,7 +19,8 @@ export class PartWriter {
   /** What was not handed on yet. There is nothing unless a part is on its way. */
   #waiting: Waiting[] = []
   #waitingBytes = 0
-  #isWriting = false
+  /** Parts of which it was not told yet that they have left. */
+  #partsOnTheWay = 0
   #end: (() => void) | undefined
 
   /** @param writable Whose event `drain` is told to {@link drained}. */
@@ -37,28 +38,34 @@ export class PartWriter {
    */
   write(bytes: Uint8Array, release?: () => void): boolean {
     const writable = this.#writable
-    if (!this.#isWriting && writable.writableLength + bytes.length <= partBytes) {
+    if (this.#waiting.length === 0 && writable.writableLength + bytes.length <= partBytes) {
       return release === undefined ? writable.write(bytes) : writable.write(bytes, () => release())
     }
     this.#waiting.push({ bytes, release })
     this.#waitingBytes += bytes.length
-    if (!this.#isWriting) this.#writePart()
-    return false
+    if (this.#partsOnTheWay === 0) this.#writeParts()
+    return this.pendingBytes === 0
   }
 
   /** Calls `end` when all that was written has been handed on. */
   end(end: () => void): void {
-    if (this.#isWriting) this.#end = end
+    if (this.#partsOnTheWay > 0) this.#end = end
     else end()
   }
 
   readonly drained = (): void => {
     // Of a part it is told by its own callback, which comes behind this.
-    if (!this.#isWriting) this.onDrain?.()
+    if (this.#partsOnTheWay === 0) this.onDrain?.()
+  }
+
+  #writeParts(): void {
+    // What the system has taken is no longer pending, though it is told of that later.
+    do this.#writePart()
+    while (this.#waiting.length > 0 && this.#writable.writableLength === 0)
   }
 
   #writePart(): void {
-    this.#isWriting = true
+    this.#partsOnTheWay++
     const { pieces, releases } = this.#takePart()
     const writable = this.#writable
     writable.cork()
@@ -92,10 +99,11 @@ export class PartWriter {
   }
 
   #hasLeft(error: Error | null | undefined, releases: readonly (() => void)[]): void {
-    this.#isWriting = false
+    this.#partsOnTheWay--
     for (const release of releases) release()
     if (error) this.#drop()
-    else if (this.#waiting.length > 0) this.#writePart()
+    else if (this.#partsOnTheWay > 0) return
+    else if (this.#waiting.length > 0) this.#writeParts()
     else if (this.#end !== undefined) this.#end()
     else this.onDrain?.()
   }
