@@ -264,7 +264,8 @@ export class StreamHub {
     const isWanted = (): boolean => !client.isGone && subscriptions.get(name) === subscription
     try {
       const planned = plan(request.url)
-      const since = request.lastEventId ?? planned.lastEventId ?? lastEventId
+      // As in the header, an empty one is none.
+      const since = (request.lastEventId ?? planned.lastEventId ?? lastEventId) || undefined
       const { target } = planned
       if (target.query !== undefined) await this.#checkPending(client, target)
       if (!isWanted()) return

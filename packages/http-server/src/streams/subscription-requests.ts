@@ -4,6 +4,7 @@ import { Refusal } from '../refusal.ts'
 export interface SubscriptionRequest {
   /** Path and query of a `GET`. */
   readonly url: string
+  /** Behind which event it goes on; with an empty one it begins anew. Default: as the stream does. */
   readonly lastEventId?: string | undefined
 }
 
@@ -42,8 +43,7 @@ function parseRequest(name: string, value: unknown): SubscriptionRequest {
   if (typeof value === 'object' && value !== null && 'url' in value) {
     const { url, lastEventId } = value as { url: unknown; lastEventId?: unknown }
     const hasId = typeof lastEventId === 'string' || lastEventId === undefined
-    // As in the header, an empty one is none.
-    if (typeof url === 'string' && hasId) return { url, lastEventId: lastEventId || undefined }
+    if (typeof url === 'string' && hasId) return { url, lastEventId }
   }
   throw new Refusal(
     400,

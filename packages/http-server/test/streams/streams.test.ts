@@ -458,6 +458,31 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     socket.destroy()
   })
 
+  test('of subscriptions that go on behind an id, one without begins with the whole value', async () => {
+    await using server = await StreamServer.start(kind)
+    await server.send('PUT', '/.json', { old: 1, brandNew: 2 })
+    const { stream } = await openedNamed(server, { old: '/old.json' })
+    await stream.next()
+    const { lastEventId } = stream
+    stream.cut()
+    const again = await server.open('/.streams', {
+      method: 'POST',
+      body: JSON.stringify({
+        old: '/old.json',
+        brandNew: { url: '/brandNew.json', lastEventId: '' },
+      }),
+      headers: { 'last-event-id': lastEventId },
+    })
+    await again.next()
+    expect(JSON.parse((await again.next()).data)).toMatchObject({
+      subscription: 'brandNew',
+      path: '/',
+      data: 2,
+    })
+    await server.send('PUT', '/old.json', 3)
+    expect(JSON.parse((await again.next()).data)).toMatchObject({ subscription: 'old', data: 3 })
+  })
+
   test('many subscriptions on one stream are told by name, and changed while it is open', async () => {
     await using server = await StreamServer.start(kind)
     await server.send('PUT', '/a.json', 1)
