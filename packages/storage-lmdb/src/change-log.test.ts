@@ -167,7 +167,7 @@ test('changes are copied as they were added, but for those that have to be read'
       async (batch, chosen, levels, most, limit) => {
         await using log = new LogFixture()
         const added = log.add(batch)
-        const { path } = batch[chosen % batch.length]![0]!
+        const { path } = batch[chosen % batch.length]![0]
         const watched = path === '/' ? '' : path.split('/').slice(0, levels).join('/')
         const frame = { ...tags, path: Buffer.from(watched), isSpecial }
         const wanted = added.map((change) => copyOfChange(change, watched) ?? `read ${change.id}`)
