@@ -15,12 +15,14 @@ export class ArenaDraft implements Draft {
   byteLength = 0
   readonly #memory: Memory
   readonly #waiting: DraftWaiting
+  readonly #detached: () => boolean
   readonly #chain: Chain = []
   #state: 'open' | 'spent' = 'open'
 
-  constructor(memory: Memory, waiting: DraftWaiting) {
+  constructor(memory: Memory, waiting: DraftWaiting, detached: () => boolean) {
     this.#memory = memory
     this.#waiting = waiting
+    this.#detached = detached
   }
 
   /** Whether its blocks lie in this queue's arena, for this participant. */
@@ -70,7 +72,8 @@ export class ArenaDraft implements Draft {
   }
 
   discard(): void {
-    if (this.#state === 'open') this.#memory.arena.shrink(this.#chain, 0)
+    // What was detached has given all its blocks back; they may be another's by now.
+    if (this.#state === 'open' && !this.#detached()) this.#memory.arena.shrink(this.#chain, 0)
     this.#state = 'spent'
   }
 
@@ -110,7 +113,10 @@ export class ArenaDraft implements Draft {
   }
 
   #checkOpen(): void {
+    if (this.#detached()) {
+      throw new WorkQueueError('ERR_DETACHED', 'Cannot use a draft: its queue object was detached')
+    }
     if (this.#state === 'open') return
-    throw new TypeError('Cannot use a draft again: it was enqueued, discarded or detached')
+    throw new TypeError('Cannot use a draft again: it was enqueued or discarded')
   }
 }

@@ -5,6 +5,7 @@ import { Blocking } from './block.ts'
 import { SlotClaim } from './claim.ts'
 import { Consumer } from './consumer.ts'
 import { ArenaDraft } from './draft.ts'
+import type { DraftWaiting } from './draft.ts'
 import { WorkQueueError } from './errors.ts'
 import { BAND, CELL, MAX_BATCH, SLOT, bandAt, format, layoutOf, readSizes } from './layout.ts'
 import type { Layout } from './layout.ts'
@@ -87,6 +88,7 @@ class SharedQueue implements WorkQueue {
   readonly #takes: Line
   #claim: SlotClaim | undefined
   #detached = false
+  readonly #isDetached = (): boolean => this.#detached
 
   constructor(buffer: SharedArrayBuffer, layout: Layout) {
     const words = new Int32Array(buffer, 0, layout.blocks)
@@ -97,11 +99,10 @@ class SharedQueue implements WorkQueue {
         `Cannot attach to a queue: maxParticipants is ${layout.maxParticipants}, detach or reap one`,
       )
     }
-    const isDetached = (): boolean => this.#detached
     this.#memory = new Memory(words, new Uint8Array(buffer), layout, this.participant)
     this.#producer = new Producer(this.#memory)
-    this.#consumer = new Consumer(this.#memory, isDetached)
-    this.#reaper = new Reaper(this.#memory, isDetached)
+    this.#consumer = new Consumer(this.#memory, this.#isDetached)
+    this.#reaper = new Reaper(this.#memory, this.#isDetached)
     this.#puts = this.#memory.rings.map(() => new Line(this.#waiting))
     this.#takes = new Line(this.#waiting)
     this.handle = { type: HANDLE_TYPE, buffer }
@@ -554,7 +555,7 @@ class SharedQueue implements WorkQueue {
   }
 
   #newDraft(): ArenaDraft {
-    return new ArenaDraft(this.#memory, {
+    const waiting: DraftWaiting = {
       block: (attempt, wait) => {
         this.#checkMayBlock('a draft')
         return this.#blocking.until(attempt, timeoutOf(wait))
@@ -564,7 +565,8 @@ class SharedQueue implements WorkQueue {
         timeoutOf(wait)
         return new Line(this.#waiting).add(attempt, wait)
       },
-    })
+    }
+    return new ArenaDraft(this.#memory, waiting, this.#isDetached)
   }
 
   #ownDraft(draft: Draft): ArenaDraft {

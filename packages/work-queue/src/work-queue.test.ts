@@ -572,6 +572,50 @@ describe('participants', () => {
     expect(queue.stats().blocks.free).toBe(10)
   })
 
+  test('a draft gives no block back that detach() has given back before', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const other = attachWorkQueue(queue.handle)
+    const draft = other.draft()
+    draft.tryWrite(new Uint8Array(64).fill(1))
+    const waiting = other.draft()
+    const written = waiting.write(new Uint8Array(128))
+    const code = codeOf(() => written)
+    other.detach()
+    expect(await code).toBe('ERR_DETACHED')
+    // The blocks are another's now.
+    queue.tryEnqueue(new Uint8Array(128).fill(2))
+    draft.discard()
+    waiting.discard()
+    expect(queue.stats().blocks.free).toBe(0)
+    expect(queue.tryDequeue()?.bytes).toEqual(new Uint8Array(128).fill(2))
+  })
+
+  test('a long enqueue() that detach() has rejected gives no block back twice', async () => {
+    const queue = createWorkQueue({ capacity: 1, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const other = attachWorkQueue(queue.handle)
+    fill(queue, 1)
+    const pending = other.enqueue(new Uint8Array(128).fill(1))
+    const code = codeOf(() => pending)
+    expect(queue.stats().blocks.free).toBe(0)
+    other.detach()
+    queue.tryDequeue()
+    queue.tryEnqueue(new Uint8Array(128).fill(2))
+    expect(await code).toBe('ERR_DETACHED')
+    expect(queue.stats().blocks.free).toBe(0)
+    expect(queue.tryDequeue()?.bytes).toEqual(new Uint8Array(128).fill(2))
+  })
+
+  test('a draft takes no blocks after detach()', async () => {
+    const queue = createWorkQueue({ arenaBytes: 128, blockBytes: 64 })
+    const other = attachWorkQueue(queue.handle)
+    const draft = other.draft()
+    other.detach()
+    expect(await codeOf(() => draft.tryReserve(1))).toBe('ERR_DETACHED')
+    expect(await codeOf(() => draft.tryWrite(bytes('a')))).toBe('ERR_DETACHED')
+    expect(await codeOf(() => draft.write(bytes('a')))).toBe('ERR_DETACHED')
+    expect(queue.stats().blocks.free).toBe(2)
+  })
+
   test('the forms that block are refused on the main thread', async () => {
     const queue = createWorkQueue()
     fill(queue, 1)
