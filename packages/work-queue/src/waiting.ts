@@ -12,6 +12,11 @@
 // If it sees the bit, SEQUENCE moves: before 3 the wait does not begin, after 3 it is notified. When
 // SEQUENCE runs over 2^32 a sleeper would have to be caught between 1 and 3 by exactly 2^32 wake-ups.
 //
+// A participant has one bit for an event count, and so one sleep on it at a time. A thread with a pending `waitAsync` that
+// is about to block ends that one first, by waking everybody: as long as the thread blocks, nobody there
+// could act on a wake-up, and the oldest sleeper gets it. Its bit may then be taken back: what has been woken is sure to
+// look again, when the thread runs on, and announces itself anew.
+//
 // A waker wakes one sleeper. Whoever was woken and leaves something behind for another wakes the next
 // (I6 in layout.ts), so one wake-up reaches as many as there is work for.
 import { LINE, wordAt } from './layout.ts'
@@ -44,6 +49,8 @@ export class EventCount {
   readonly #bitmapWords: number
   readonly #myWord: number
   readonly #myBit: number
+  /** Whether a `waitAsync` of this participant needs the bit. */
+  #sleepsAsync = false
 
   constructor(words: Int32Array, layout: Layout, number: number, participant: number) {
     this.#words = words
@@ -77,8 +84,15 @@ export class EventCount {
     Atomics.notify(this.#words, this.#sequence)
   }
 
-  /** Step 1. Its result goes into `sleep` or `sleepAsync`; `leave` comes after them, or instead. */
+  /**
+   * Step 1. Its result goes into `sleep` or `sleepAsync`; `leave` comes after them, or instead. Ends a
+   * `sleepAsync` of before, see above.
+   */
   announce(): number {
+    if (this.#sleepsAsync) {
+      this.#sleepsAsync = false
+      this.wakeAll()
+    }
     Atomics.or(this.#words, this.#sleepers + this.#myWord, this.#myBit)
     return Atomics.load(this.#words, this.#sequence)
   }
@@ -91,11 +105,14 @@ export class EventCount {
   /** Step 3 without blocking. `undefined`: SEQUENCE has moved, there is nothing to wait for. */
   sleepAsync(sequence: number): Promise<unknown> | undefined {
     const result = Atomics.waitAsync(this.#words, this.#sequence, sequence)
-    return result.async ? result.value : undefined
+    if (!result.async) return undefined
+    this.#sleepsAsync = true
+    return result.value
   }
 
   /** Takes the bit back. */
   leave(): void {
+    this.#sleepsAsync = false
     Atomics.and(this.#words, this.#sleepers + this.#myWord, ~this.#myBit)
   }
 

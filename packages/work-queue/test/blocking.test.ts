@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import { createWorkQueue } from '../src/index.ts'
@@ -52,6 +53,18 @@ test('dequeueSync() sleeps until an item comes', async () => {
   const answers = [1, 2, 3].map(() => answer(start(queue, 'take one')))
   for (const tag of [1, 2, 3]) await queue.enqueue(one, { tag })
   expect(new Set(await Promise.all(answers))).toEqual(new Set([1, 2, 3]))
+})
+
+test('dequeueSync() is woken although an older call is pending', async () => {
+  const queue = createWorkQueue()
+  const worker = start(queue, 'take one while another call is pending')
+  expect(await answer(worker)).toBe('asleep')
+  // It says so just before.
+  for (let i = 0; i < 100; i++) await setImmediate()
+  queue.tryEnqueue(one, { tag: 1 })
+  expect(await answer(worker)).toMatch(/^(ok|not-equal)$/)
+  queue.tryEnqueue(one, { tag: 2 })
+  expect(await answer(worker)).toEqual([1, 2])
 })
 
 test('dequeueManySync() sleeps until an item comes', async () => {

@@ -9,6 +9,21 @@ const queue = attachWorkQueue(handle)
 const one = Uint8Array.of(1)
 const actions: Record<string, () => unknown> = {
   'take one': () => queue.dequeueSync()?.tag,
+  'take one while another call is pending': async () => {
+    const pending = queue.dequeue()
+    const { wait } = Atomics
+    let woken: string | undefined
+    Atomics.wait = ((...parameters: Parameters<typeof wait>) => {
+      Atomics.wait = wait
+      parentPort?.postMessage('asleep')
+      woken = wait(...parameters)
+      return woken
+    }) as typeof wait
+    const first = queue.dequeueSync({ timeoutMs: 8000 })
+    // Not 'timed-out'; 'not-equal' if this thread has been stopped on its way to sleep.
+    parentPort?.postMessage(woken)
+    return [first?.tag, (await pending)?.tag]
+  },
   'take many': () => queue.dequeueManySync()?.length,
   'take nothing in time': () => [
     queue.dequeueSync({ timeoutMs: 1 }),
@@ -50,7 +65,7 @@ const actions: Record<string, () => unknown> = {
 }
 let result: unknown
 try {
-  result = actions[action]?.()
+  result = await actions[action]?.()
 } catch (error) {
   result = error instanceof Error && 'code' in error ? error.code : error
 }
