@@ -40,9 +40,10 @@ export class AsyncWaiting {
     for (const line of this.#lines) line.pump()
   }
 
-  /** Rejects all pending calls. */
+  /** Rejects all pending calls, for good: the participant's number, and its bits, will be another's. */
   end(reason: unknown): void {
     for (const line of this.#lines) line.end(reason)
+    for (const sleep of this.#sleeps.values()) sleep.end()
   }
 
   /** For lines: a call has become pending. */
@@ -168,6 +169,7 @@ export class AsyncSleep {
   readonly #events: EventCount
   #lines = new Set<Line>()
   #asleep = false
+  #hasEnded = false
 
   constructor(events: EventCount) {
     this.#events = events
@@ -193,6 +195,7 @@ export class AsyncSleep {
   }
 
   #wake(need: Need): void {
+    if (this.#hasEnded) return
     this.#asleep = false
     this.#events.leave()
     // Those that have to wait again come into the new set.
@@ -210,5 +213,14 @@ export class AsyncSleep {
       this.#lines.delete(line)
     }
     if (this.#asleep) this.#events.wakeAll()
+  }
+
+  /**
+   * Takes the bit back now and not when woken. A wake-up that was on its way here is not lost: `dropUnused` has woken
+   * everybody after the last call was rejected.
+   */
+  end(): void {
+    this.#hasEnded = true
+    if (this.#asleep) this.#events.leave()
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { WorkQueueError, attachWorkQueue, createWorkQueue } from './index.ts'
 import type { WorkItem, WorkQueue } from './index.ts'
 import { createSharedQueue } from './shared-queue.ts'
@@ -570,6 +570,30 @@ describe('participants', () => {
     expect(queue.stats().blocks.free).toBe(10)
     item?.release()
     expect(queue.stats().blocks.free).toBe(10)
+  })
+
+  test('a call of whoever gets the number of a detached one is woken', async () => {
+    // Without the insurance, see MAX_SLEEP_MS.
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const queue = createWorkQueue(small)
+      const first = attachWorkQueue(queue.handle)
+      const code = codeOf(() => first.dequeue())
+      first.detach()
+      const second = attachWorkQueue(queue.handle)
+      expect(second.participant).toBe(first.participant)
+      const item = second.dequeue()
+      // The end of the first sleep arrives.
+      expect(await code).toBe('ERR_DETACHED')
+      for (let i = 0; i < 10; i++) await turn()
+      const notify = vi.spyOn(Atomics, 'notify')
+      queue.tryEnqueue(bytes('a'))
+      expect(notify).toHaveBeenCalledOnce()
+      expect(text(await item)).toBe('a')
+    } finally {
+      vi.restoreAllMocks()
+      vi.useRealTimers()
+    }
   })
 
   test('a draft gives no block back that detach() has given back before', async () => {
