@@ -247,13 +247,14 @@ class SharedQueue implements WorkQueue {
     const end = performance.now() + timeoutMs
     for (;;) {
       const need = this.#spaceNeed(band)
-      const left = { ...options, timeoutMs: end - performance.now() }
+      const left = { ...options, timeoutMs: Math.max(0, end - performance.now()) }
       const done = await (this.#puts[band] as Line).add(
         this.#unlessClaimed(() => (need.ready() ? undefined : need)),
         timeoutMs === Infinity ? options : left,
       )
       if (!done) return undefined
-      // Between the line and this turn somebody else may have been faster.
+      // Between the line and this turn the object may have been detached, or somebody else faster.
+      this.#checkAttached()
       this.#checkClaim(byteLength)
       const claim = this.#openClaim(this.#producer.claim(band), byteLength, options)
       if (claim !== undefined) return claim

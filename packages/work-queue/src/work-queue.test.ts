@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { describe, expect, test, vi } from 'vitest'
 import { WorkQueueError, attachWorkQueue, createWorkQueue } from './index.ts'
 import type { WorkItem, WorkQueue } from './index.ts'
@@ -334,6 +335,10 @@ describe('waiting without blocking', () => {
     expect(await queue.enqueueMany([bytes('a'), bytes('b')], { timeoutMs: 1 })).toBe(1)
     expect(await queue.enqueue(bytes('b'), { timeoutMs: 1 })).toBe(false)
     expect(await queue.claim(1, { timeoutMs: 1 })).toBeUndefined()
+    const warn = vi.spyOn(process, 'emitWarning')
+    expect(await queue.claim(1, { timeoutMs: 0 })).toBeUndefined()
+    expect(warn).not.toHaveBeenCalled()
+    warn.mockRestore()
     await expect(queue.dequeue({ timeoutMs: -1 })).rejects.toThrow(RangeError)
   })
 
@@ -594,6 +599,16 @@ describe('participants', () => {
       vi.restoreAllMocks()
       vi.useRealTimers()
     }
+  })
+
+  test('claim() opens no claim after detach()', async () => {
+    const queue = createWorkQueue(small)
+    const other = attachWorkQueue(queue.handle)
+    const claim = other.claim(8)
+    other.detach()
+    expect(await codeOf(() => claim)).toBe('ERR_DETACHED')
+    queue.tryEnqueue(bytes('a'))
+    expect(text(queue.tryDequeue())).toBe('a')
   })
 
   test('a draft gives no block back that detach() has given back before', async () => {
