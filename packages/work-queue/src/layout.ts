@@ -258,6 +258,12 @@ export function cellAt(layout: Layout, participant: number): number {
   return layout.cells + participant * layout.cellWords
 }
 
+/** Says of an owned slot that it has no item. Nor is there a time: the one of a lap before is still there. */
+export function writeTombstone(words: Int32Array, slot: number): void {
+  words[slot + SLOT.TIME] = 0
+  words[slot + SLOT.CHAIN] = TOMBSTONE
+}
+
 /** Reads a word by plain access. All indices come from a layout, so they are inside. */
 export function wordAt(words: Int32Array, index: number): number {
   return words[index] as number

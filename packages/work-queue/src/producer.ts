@@ -1,6 +1,6 @@
 import { microseconds } from './clock.ts'
 import type { ArenaDraft } from './draft.ts'
-import { CELL, MAX_BATCH, SLOT, TOMBSTONE } from './layout.ts'
+import { CELL, MAX_BATCH, SLOT, writeTombstone } from './layout.ts'
 import type { Memory } from './memory.ts'
 import { addToTotal } from './participants.ts'
 import { isOutcome } from './ring.ts'
@@ -107,7 +107,7 @@ export class Producer {
 
   /** Publishes a slot that `claim` gave as one without an item. */
   abandonClaim(ring: Ring, position: number): void {
-    this.#words[ring.slotOf(position) + SLOT.CHAIN] = TOMBSTONE
+    writeTombstone(this.#words, ring.slotOf(position))
     ring.publish(position, 1)
     this.#memory.afterPublish()
     this.#memory.afterOwnFree(ring)

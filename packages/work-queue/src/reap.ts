@@ -1,6 +1,6 @@
 // Settling what a dead participant has left. See I5 in layout.ts for why this finds its positions and no others.
 import { ChainItem, SlotItem } from './item.ts'
-import { CELL, HEADER, SLOT, TOMBSTONE, cellAt, wordAt } from './layout.ts'
+import { CELL, HEADER, SLOT, TOMBSTONE, cellAt, wordAt, writeTombstone } from './layout.ts'
 import type { Memory } from './memory.ts'
 import { addToTotal, leave } from './participants.ts'
 import type { Ring } from './ring.ts'
@@ -88,7 +88,7 @@ export class Reaper {
         const chain = wordAt(this.#words, dead + CELL.ENQUEUE_CHAIN)
         if (chain !== 0) this.#memory.arena.recall(chain - 1, participant)
       })
-      this.#words[ring.slotOf(position) + SLOT.CHAIN] = TOMBSTONE
+      writeTombstone(this.#words, ring.slotOf(position))
       ring.publish(position, 1)
       report.abandoned++
     }

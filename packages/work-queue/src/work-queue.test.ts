@@ -538,6 +538,17 @@ test('stats() tells depth, high-water mark and waiting times by band', () => {
   expect(bands[1]?.waits.quantileUs(0.5)).toBeNaN()
 })
 
+test('stats() times no slot without an item', () => {
+  const queue = createWorkQueue({ capacity: 2, sampleEvery: 1 })
+  fill(queue, 2)
+  queue.tryDequeueMany()
+  queue.tryClaim(1)?.abandon()
+  fill(queue, 1)
+  expect(queue.tryDequeueMany()?.length).toBe(1)
+  const { dequeued, bands } = queue.stats()
+  expect([dequeued, bands[0]?.waits.count]).toEqual([3, 3])
+})
+
 describe('participants', () => {
   test('attachWorkQueue() gives numbers, and detach() gives them back', async () => {
     const queue = createWorkQueue({ maxParticipants: 1 })
