@@ -559,10 +559,12 @@ class SharedQueue implements WorkQueue {
     const waiting: DraftWaiting = {
       block: (attempt, wait) => {
         this.#checkMayBlock('a draft')
+        this.uncork()
         return this.#blocking.until(attempt, timeoutOf(wait))
       },
       wait: (attempt, wait) => {
         this.#checkAttached()
+        this.uncork()
         timeoutOf(wait)
         return new Line(this.#waiting).add(attempt, wait)
       },

@@ -412,6 +412,21 @@ describe('cork()', () => {
     expect(text(await item)).toBe('a')
     expect(await second).toBe(true)
   })
+
+  test('ends where a draft waits for blocks', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 64, blockBytes: 64, slotBytes: 48 })
+    const consumer = attachWorkQueue(queue.handle)
+    const item = consumer.dequeue()
+    await turn()
+    queue.cork()
+    queue.tryEnqueue(new Uint8Array(64))
+    const notify = vi.spyOn(Atomics, 'notify')
+    const written = queue.draft().write(bytes('a'))
+    expect(notify).toHaveBeenCalledOnce()
+    notify.mockRestore()
+    expect((await item)?.bytes.length).toBe(64)
+    expect(await written).toBe(true)
+  })
 })
 
 describe('close()', () => {
