@@ -63,9 +63,13 @@ export class Arena {
    * Appends `count` blocks to a chain, or none. Two threads that want much at once can both fail, and both try again
    * when the other has given back; a long item gets no place in a line, and shorter ones can pass it.
    *
+   * It looks first: what was taken in vain has to be told to those that have found too few meanwhile, who would
+   * do the same, and wake each other all the time while there are too few.
+   *
    * @returns whether it did
    */
   grow(chain: Chain, count: number): boolean {
+    if (!this.#hasFree(count)) return false
     const before = chain.length
     for (let looked = 0; looked < this.blockCount && chain.length - before < count; looked++) {
       const block = this.#hint
@@ -90,6 +94,17 @@ export class Arena {
       Atomics.store(this.#words, this.#owners + block, LINKED)
     }
     return true
+  }
+
+  /** Whether so many blocks are free, looked at in the order in which they would be taken. */
+  #hasFree(count: number): boolean {
+    let free = 0
+    let block = this.#hint
+    for (let looked = 0; looked < this.blockCount && free < count; looked++) {
+      if (Atomics.load(this.#words, this.#owners + block) === FREE) free++
+      block = block + 1 === this.blockCount ? 0 : block + 1
+    }
+    return free >= count
   }
 
   /** Gives all but the first `count` blocks back. */

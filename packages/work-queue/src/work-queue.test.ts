@@ -204,6 +204,24 @@ test('a draft write waits for blocks, and discard() gives them back', async () =
   expect(await written).toBe(true)
 })
 
+test('writes that wait for more blocks than are free wake nobody', async () => {
+  const queue = createWorkQueue({ arenaBytes: 256, blockBytes: 64 })
+  const other = attachWorkQueue(queue.handle)
+  const first = queue.draft()
+  first.tryWrite(new Uint8Array(192))
+  const notify = vi.spyOn(Atomics, 'notify')
+  const written = [
+    queue.draft().write(new Uint8Array(128)),
+    other.draft().write(new Uint8Array(128)),
+  ]
+  expect(other.draft().tryWrite(new Uint8Array(128))).toBe(false)
+  for (let i = 0; i < 10; i++) await turn()
+  expect(notify).not.toHaveBeenCalled()
+  notify.mockRestore()
+  first.discard()
+  expect(await Promise.all(written)).toEqual([true, true])
+})
+
 test('tryEnqueueMany() and tryDequeueMany() keep the order over slots and blocks', () => {
   const queue = createWorkQueue({ capacity: 8 })
   const sources = ['a', 'b', 'c'.repeat(500), 'd', 'e'].map(bytes)

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { Arena } from '../../src/arena.ts'
 import type { Chain } from '../../src/arena.ts'
+import { Blocking } from '../../src/block.ts'
 import { FREE, LINKED, layoutOf, wordAt } from '../../src/layout.ts'
 import { BLOCKS, EventCount } from '../../src/waiting.ts'
+import type { Need } from '../../src/waiting.ts'
 import { explore } from './explorer.ts'
 import type { End, Operation } from './explorer.ts'
 
@@ -19,10 +21,13 @@ const layout = layoutOf({
 const isLink = (index: number): boolean =>
   index >= layout.blockLinks && index < layout.blockLinks + layout.blockCount
 
-function withArena(participant: number, use: (arena: Arena) => unknown): Operation {
+function withArena(
+  participant: number,
+  use: (arena: Arena, events: EventCount) => unknown,
+): Operation {
   return ({ words, bytes }) => {
     const events = new EventCount(words, layout, BLOCKS, participant)
-    return use(new Arena(words, bytes, layout, participant, events))
+    return use(new Arena(words, bytes, layout, participant, events), events)
   }
 }
 
@@ -51,6 +56,28 @@ test('two participants that take and give back blocks leave all free', () => {
       expectAllFree(end)
       // Both want two of three: at least one must have had them, or both were in each other's way.
       expect(end.results.flat().length).toBe(2)
+    },
+  })
+})
+
+/** Waits for one block. */
+function waitForOne(arena: Arena, events: EventCount): string {
+  const need: Need = { events, ready: () => arena.countFree() > 0 }
+  new Blocking(() => false).until(() => (arena.grow([], 1) ? undefined : need), Infinity)
+  return 'has one'
+}
+
+test('who waits for one block is told of those that others have taken in vain', () => {
+  explore({
+    memory: new Int32Array(layout.blocks),
+    threads: [
+      [withArena(0, (arena) => arena.grow([], 2))],
+      [withArena(1, (arena) => arena.grow([], 3))],
+      [withArena(2, waitForOne)],
+    ],
+    check: ({ memory, asleep }) => {
+      const owners = memory.subarray(layout.blockOwners, layout.blockOwners + layout.blockCount)
+      expect(asleep.length === 0 || !owners.includes(FREE)).toBe(true)
     },
   })
 })
