@@ -167,18 +167,22 @@ class SharedQueue implements WorkQueue {
     this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     let done = 0
-    while (done < sources.length) {
-      const source = sources[done] as Source
-      if (this.#producer.fitsSlot(source)) {
-        const count = this.#producer.putMany(sources as Uint8Array[], done, band, tag)
-        if (count > 0) done += count
-        else if (-count === CLOSED && done === 0) throw closed()
-        else if (-count !== BUSY || !this.#awaitSlot(band)) return done
-      } else {
-        if (done > 0 && this.closed) return done
-        if (!this.tryEnqueue(source, options)) return done
-        done++
+    try {
+      while (done < sources.length) {
+        const source = sources[done] as Source
+        if (this.#producer.fitsSlot(source)) {
+          const count = this.#producer.putMany(sources as Uint8Array[], done, band, tag)
+          if (count > 0) done += count
+          else if (-count === CLOSED) throw closed()
+          else if (-count !== BUSY || !this.#awaitSlot(band)) return done
+        } else {
+          if (!this.tryEnqueue(source, options)) return done
+          done++
+        }
       }
+    } catch (error) {
+      // What is in is in: the caller has to know how much.
+      if (done === 0) throw error
     }
     return done
   }
@@ -190,8 +194,13 @@ class SharedQueue implements WorkQueue {
     this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     const puts = this.#puttingMany(sources, band, tag)
-    this.#guarded(puts, () => this.#blocking.until(puts.attempt, timeoutOf(options)))
-    puts.giveUp()
+    try {
+      this.#blocking.until(puts.attempt, timeoutOf(options))
+    } catch (error) {
+      if (puts.done === 0) throw error
+    } finally {
+      puts.giveUp()
+    }
     return puts.done
   }
 
@@ -207,7 +216,6 @@ class SharedQueue implements WorkQueue {
     try {
       await (this.#puts[band] as Line).add(this.#unlessClaimed(puts.attempt), options)
     } catch (error) {
-      // What is in is in: the caller has to know how much.
       if (puts.done === 0) throw error
     } finally {
       puts.giveUp()

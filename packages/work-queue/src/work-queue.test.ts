@@ -246,6 +246,35 @@ test('tryEnqueueMany() and tryDequeueMany() keep the order over slots and blocks
   expect(queue.tryDequeueMany()).toBeUndefined()
 })
 
+test('the forms that put many tell how much is in when a later item is refused', async () => {
+  const tooLarge = [bytes('a'), new Uint8Array(113)]
+  const notOurs = [bytes('a'), createWorkQueue().draft()]
+  for (const sources of [tooLarge, notOurs]) {
+    const queue = createWorkQueue(small)
+    expect(queue.tryEnqueueMany(sources)).toBe(1)
+    expect(await queue.enqueueMany(sources)).toBe(1)
+    expect(queue.depth).toBe(2)
+  }
+  const rest = tooLarge.slice(1)
+  expect(await codeOf(() => createWorkQueue(small).tryEnqueueMany(rest))).toBe('ERR_ITEM_TOO_LARGE')
+})
+
+test('enqueueMany() tells how much was in when it was aborted', async () => {
+  const queue = createWorkQueue({ capacity: 1 })
+  const abort = new AbortController()
+  const { signal } = abort
+  const reason = new Error('enough')
+  const settled = Promise.allSettled([
+    queue.enqueueMany([bytes('a'), bytes('b')], { signal }),
+    queue.enqueueMany([bytes('c')], { signal }),
+  ])
+  abort.abort(reason)
+  expect(await settled).toEqual([
+    { status: 'fulfilled', value: 1 },
+    { status: 'rejected', reason },
+  ])
+})
+
 test('tryDequeueMany() takes a batch that goes around the end of the ring', () => {
   const queue = createWorkQueue({ capacity: 8 })
   fill(queue, 6)

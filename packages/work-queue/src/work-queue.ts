@@ -237,13 +237,17 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
   enqueue(source: Source, options?: EnqueueOptions & Wait): Promise<boolean>
 
   /**
-   * Puts in as many items as there is room for, from the front, all with the same options.
+   * Puts in as many items as there is room for, from the front, all with the same options. What would throw for
+   * an item behind the first, as one that is too large, ends it there and throws when that item is the first.
    * @returns how many
    */
   tryEnqueueMany(sources: readonly Source[], options?: EnqueueOptions): number
-  /** Puts all items in, blocking the thread. Fewer only when the time is over. */
+  /** Puts all items in, blocking the thread. Fewer when the time is over, or as `tryEnqueueMany`. */
   enqueueManySync(sources: readonly Source[], options?: EnqueueOptions & TimedWait): number
-  /** Puts all items in. Fewer only when the time is over; a rejected call may have put some in. */
+  /**
+   * Puts all items in. Fewer when the time is over, or as `tryEnqueueMany`: it rejects, for an abort
+   * and a `detach` too, only while none is in.
+   */
   enqueueMany(sources: readonly Source[], options?: EnqueueOptions & Wait): Promise<number>
 
   /**

@@ -101,6 +101,12 @@ test.each(['put one', 'put many', 'write in place'])(
   },
 )
 
+test('enqueueManySync() tells how much is in when a later item is refused', async () => {
+  const queue = createWorkQueue({ arenaBytes: 0 })
+  expect(await answer(start(queue, 'put many of which one is too large'))).toBe(1)
+  expect(queue.depth).toBe(1)
+})
+
 test('a sleeping producer is refused when the queue is closed', async () => {
   const queue = createWorkQueue({ capacity: 1 })
   queue.tryEnqueue(one)

@@ -40,6 +40,8 @@ const actions: Record<string, () => unknown> = {
     ]
   },
   'put one': () => queue.enqueueSync(one, { tag: 7 }),
+  'put many of which one is too large': () =>
+    queue.enqueueManySync([one, new Uint8Array(queue.maxItemBytes + 1)]),
   'put many': () => queue.enqueueManySync([one, new Uint8Array(200), one], { tag: 7 }),
   'write in place': () => {
     const claim = queue.claimSync(3)
