@@ -86,6 +86,10 @@ export class Consumer {
    * The lower band whose turn it is, when `ageEvery` items were served. Each lower band is the first
    * to be asked once in `bands - 1` turns, so an item with d before it in its band is taken, by one
    * consumer, within ageEvery × (bands - 1) × (d + 1) items.
+   *
+   * Batches are not cut short for a turn that comes meanwhile. From one turn to the next there are up to
+   * ageEvery - 2 items and then one more batch of `max`, and the turn itself takes what was due by then: with batches
+   * it is fewer than ageEvery + max + max / ageEvery items in place of ageEvery.
    */
   #agedRing(): Ring | undefined {
     const { layout, rings } = this.#memory

@@ -566,6 +566,25 @@ describe('bands', () => {
     expect(taken).toBeGreaterThanOrEqual(ageEvery * (ahead + 1) - 1)
   })
 
+  test.each([1, 3, 100, 256])('with batches of %i the bound is the longer one', (max) => {
+    const ageEvery = 8
+    const queue = createWorkQueue({ bands: 3, ageEvery, capacity: 512 })
+    for (let i = 0; i < 3; i++) queue.tryEnqueue(bytes('x'), { band: 2, tag: i })
+    let taken = 0
+    for (let last = false; !last;) {
+      for (const band of [0, 1]) {
+        while (queue.tryEnqueue(bytes('x'), { band })) {
+          // Until full.
+        }
+      }
+      const alone = queue.tryDequeue()
+      const batch = queue.tryDequeueMany({ max })
+      taken += 1 + (batch?.length ?? 0)
+      last = [alone, ...(batch ?? [])].some((item) => item?.band === 2 && item.tag === 2)
+    }
+    expect(taken).toBeLessThanOrEqual((ageEvery + max + max / ageEvery) * 2 * 3)
+  })
+
   test('batches leave lower bands their share too', () => {
     const queue = createWorkQueue({ bands: 2, ageEvery: 8, capacity: 64 })
     const share = [0, 0]

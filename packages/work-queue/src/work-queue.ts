@@ -17,7 +17,8 @@ export interface WorkQueueOptions {
   bands?: number
   /**
    * With several bands: one in so many items is taken from a lower band although a higher one has
-   * items, so that low ones are delayed and never starved. At least 2. Default: 8.
+   * items, so that low ones are delayed and never starved; a batch is not cut short for it. At
+   * least 2. Default: 8.
    */
   ageEvery?: number
   /**
@@ -192,7 +193,8 @@ export interface ReapReport {
   returned: WorkItem[]
   /**
    * Tags of the items that its last call of a `dequeue` form had taken out. They were delivered; how far the
-   * thread had come with them only its owner can know.
+   * thread had come with them only its owner can know. Of several calls pending at once only those of the one that was
+   * served last are known, and none after another call has begun.
    */
   inHand: number[]
   /** Slots that it had claimed and not published: calls that never returned, so nothing accepted is lost. */
