@@ -15,6 +15,9 @@ export interface TimeLimitsListener {
   onKill(task: Task): void
 }
 
+/** Timers of Node.js are no finer. */
+const shortestWaitMs = 1
+
 /** Watches over the time limits of all tasks, with one timer. */
 export class TimeLimits {
   readonly #listener: TimeLimitsListener
@@ -66,7 +69,8 @@ export class TimeLimits {
     // The time runs from the start: one that waits now has all of it left.
     const startedAt = this.#listener.startedAt(task)
     const end = (startedAt === 0 ? time : startedAt) + task.timeoutMs
-    if (startedAt === 0 || end > time) this.#deadlines.add(end, { task, kind: 'timeout' })
-    else this.#listener.onTimeout(task)
+    if (startedAt !== 0 && end <= time) return this.#listener.onTimeout(task)
+    // In a later turn of the event loop in any case, without which the task may never start.
+    this.#deadlines.add(Math.max(end, time + shortestWaitMs), { task, kind: 'timeout' })
   }
 }
