@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import process from 'node:process'
 import { Worker } from 'node:worker_threads'
 import { Caller } from './caller.ts'
 import { microseconds, now } from './clock.ts'
@@ -175,7 +176,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       onMessage: (thread, message) => this.#receive(thread, message),
       onExit: (thread) => this.#lose(thread),
       onScale: (event) => {
-        this.emit('scale', event)
+        this.#announce('scale', event)
         if (channels.scale.hasSubscribers) {
           channels.scale.publish({ pool: this.#options.name, ...event })
         }
@@ -348,7 +349,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (this.#options.whenFull === 'drop-oldest') this.#oldest.add(task)
     if (this.#pending >= this.#limit && !this.#needsDrain) {
       this.#needsDrain = true
-      this.emit('needsDrain')
+      this.#announce('needsDrain')
     }
     if (this.#crew.threads.size === 0) this.#observe()
   }
@@ -431,7 +432,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     if (this.#needsDrain && this.#pending <= this.#limit / 2) {
       this.#needsDrain = false
-      this.emit('drain')
+      this.#announce('drain')
     }
   }
 
@@ -485,7 +486,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#dispatcher.release(task)
     this.#meter.count(thread, task.name, waitUs, runUs, isError)
     if (waitUs > this.#longestWaitUs) this.#longestWaitUs = waitUs
-    if (this.#crew.guard.progressed()) this.emit('breakerClose')
+    if (this.#crew.guard.progressed()) this.#announce('breakerClose')
   }
 
   #publish(
@@ -622,7 +623,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       },
       onRetry: () => this.#meter.retried++,
       onQuarantine: ({ name, key }, crashes) => {
-        this.emit('taskQuarantined', { name, key, crashes })
+        this.#announce('taskQuarantined', { name, key, crashes })
       },
       onLost: (task, error, outcome) => this.#reject(task, error, outcome),
     }
@@ -658,7 +659,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #tellExit(thread: Thread): void {
     const { exitCode, error, wasAsked: expected } = thread
     this.#tell('workerDestroy', thread, { exitCode, expected, error })
-    if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
+    if (error !== undefined && this.listenerCount('error') > 0) this.#announce('error', error)
   }
 
   #tell(
@@ -668,16 +669,30 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   ): void {
     const { index, threadId } = thread
     const message = { thread: index, threadId, ...facts }
-    // The compiler does not see that the facts belong to the event.
-    ;(this as EventEmitter).emit(event, message)
+    this.#announce(event, message)
     if (channels.thread.hasSubscribers) {
       channels.thread.publish({ pool: this.#options.name, event, ...message })
     }
   }
 
+  /**
+   * Emits an event, often with a task or a thread half dealt with: what a listener throws is an uncaught exception of
+   * the process, as that of a subscriber of a diagnostics channel is, and the pool goes on.
+   */
+  #announce(event: keyof PoolEvents, ...facts: unknown[]): void {
+    try {
+      // The compiler does not see that the facts belong to the event.
+      ;(this as EventEmitter).emit(event, ...facts)
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+
   #break(): void {
     const { deaths, lastError } = this.#crew.guard
-    this.emit('breakerOpen', { deaths, error: lastError })
+    this.#announce('breakerOpen', { deaths, error: lastError })
     if (this.#crew.isBroken) this.#abandon(this.#brokenError())
   }
 
