@@ -699,7 +699,9 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #brokenError(): ThreadPoolError {
     const { lastError, deaths } = this.#crew.guard
     // The first start has failed: that is the news, not the loop.
-    if (lastError instanceof ThreadPoolError && deaths <= this.minThreads) return lastError
+    if (lastError instanceof ThreadPoolError && deaths <= Math.max(1, this.minThreads)) {
+      return lastError
+    }
     return new ThreadPoolError(
       'ERR_CRASH_LOOP',
       `Threads have died ${deaths} times in a row: none is started for ${this.#options.crashLoopPauseMs} ms`,

@@ -140,12 +140,16 @@ test('a breaker with an endless pause stays open', async () => {
   }
 })
 
-test('a worker module that cannot be loaded is an error with its path', async () => {
-  const { pool } = makePool({ threads: 1, worker: new URL('./missing.ts', import.meta.url) })
-  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
-  expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
-  expect((failure as Error).message).toContain('/test/missing.ts')
-})
+test.each([0, 1])(
+  'a module that cannot be loaded is an error with its path, with %i threads',
+  async (min) => {
+    const worker = new URL('./missing.ts', import.meta.url)
+    const { pool } = makePool({ minThreads: min, maxThreads: 1, worker })
+    const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
+    expect((failure as Error).message).toContain('/test/missing.ts')
+  },
+)
 
 test('a setup that throws is an error of the start', async () => {
   const { pool } = makePool({ threads: 1, workerData: { failSetup: true } })
