@@ -1,6 +1,7 @@
 // The threads of a pool: started, replaced, retired. Knows nothing of tasks but their number.
 import { now } from './clock.ts'
 import { CrashGuard } from './crash-guard.ts'
+import { ThreadPoolError } from './errors.ts'
 import { FreeSlots } from './free-slots.ts'
 import type { ToPool } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -19,8 +20,12 @@ export interface CrewListener {
   /** The thread has ended and all it said was heard. Its index is used again once the promise settles. */
   onExit(thread: Thread): Promise<void>
   onScale(event: ScaleEvent): void
-  /** The breaker has opened. */
+  /** A thread could not be made. */
+  onFail(error: ThreadPoolError): void
+  /** The breaker has opened. What ended threads had in hand has been seen to. */
   onBreak(): void
+  /** The crew is broken, and what ended threads had in hand has been seen to. May be said again. */
+  onBroken(): void
 }
 
 /** The threads of one pool. */
@@ -38,6 +43,9 @@ export class Crew {
   // Busy time of threads that are gone.
   #busyBefore = 0
   #restarts = 0
+  /** Threads that have ended and of whose tasks is not known what becomes of them. */
+  #exiting = 0
+  #hasOpened = false
   #isClosed = false
   crashes = 0
 
@@ -119,7 +127,7 @@ export class Crew {
     if (step.reason !== 'minimum') {
       this.#listener.onScale({ from, to: from + step.change, reason: step.reason, waitMs })
     }
-    for (let count = 0; count < step.change; count++) this.#start()
+    for (let count = 0; count < step.change && this.guard.state !== 'open'; count++) this.#start()
     for (let count = 0; count > step.change; count--) this.#retire()
   }
 
@@ -127,9 +135,26 @@ export class Crew {
     if (this.#isClosed) return
     const index = this.#indexes.take()
     if (index === -1) return
-    const thread = new Thread(index, this.#around)
+    const thread = this.#make(index)
+    if (thread === undefined) return
     this.#threads.add(thread)
     this.#listener.onCreate(thread)
+  }
+
+  /** @returns undefined if that failed: the thread counts as one that has died */
+  #make(index: number): Thread | undefined {
+    try {
+      return new Thread(index, this.#around)
+    } catch (cause) {
+      this.#indexes.give(index)
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `Cannot start a thread: ${reason}`
+      const error = new ThreadPoolError('ERR_WORKER_START', message, { cause })
+      this.#listener.onFail(error)
+      this.#replace(error)
+      this.#tellIfBroken()
+      return undefined
+    }
   }
 
   #retire(): void {
@@ -144,37 +169,47 @@ export class Crew {
   async #exit(thread: Thread): Promise<void> {
     this.#threads.delete(thread)
     this.#busyBefore += thread.busyMs(now())
+    this.#exiting++
     // A replacement does not wait for the accounts of the dead.
-    const hasOpened = !thread.wasAsked && this.#replace(thread)
+    if (!thread.wasAsked) {
+      this.#replace(
+        thread.error ?? new Error(`Thread ${thread.index} exited with code ${thread.exitCode}`),
+      )
+    }
     await this.#listener.onExit(thread)
+    this.#exiting--
     this.#indexes.give(thread.index)
-    // Only now: what the dead thread had in hand has another reason.
-    if (hasOpened) this.#listener.onBreak()
+    this.#tellIfBroken()
   }
 
-  /** @returns whether there is no replacement, because the breaker is open now */
-  #replace(thread: Thread): boolean {
+  #tellIfBroken(): void {
+    // What dead threads had in hand has another reason: it comes first.
+    if (this.#exiting > 0) return
+    if (this.#hasOpened) {
+      this.#hasOpened = false
+      this.#listener.onBreak()
+    }
+    // Also long after the breaker has opened, when the last thread has ended on purpose.
+    if (this.isBroken) this.#listener.onBroken()
+  }
+
+  #replace(error: unknown): void {
     this.crashes++
-    const delay = this.guard.died(
-      thread.error ?? new Error(`Thread ${thread.index} exited with code ${thread.exitCode}`),
-    )
+    const delay = this.guard.died(error)
     if (delay === 'open') {
+      this.#hasOpened = true
       this.#later(this.#options.crashLoopPauseMs, () => {
         this.guard.retry()
         this.#start()
       })
-      return true
+      return
     }
-    if (delay === 0) {
-      this.#start()
-      return false
-    }
+    if (delay === 0) return this.#start()
     this.#restarts++
     this.#later(delay, () => {
       this.#restarts--
       this.#start()
     })
-    return false
   }
 
   #later(delayMs: number, action: () => void): void {

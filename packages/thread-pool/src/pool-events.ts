@@ -21,7 +21,7 @@ export interface PoolEvents {
   breakerClose: []
   /** A task has killed too many threads. */
   taskQuarantined: [event: { name: string; key: string | undefined; crashes: number }]
-  /** Something failed beside a task: a thread died that had none, a teardown threw. Only with a listener. */
+  /** Something failed beside a task: a thread died that had none or could not be made, a teardown threw. Only with a listener. */
   error: [error: unknown]
 }
 

@@ -21,7 +21,7 @@ export interface PoolMetrics {
   /** Tasks that died with their thread, and those of them that were sent again. */
   lost: number
   retried: number
-  /** Threads that ended unasked. */
+  /** Threads that ended unasked, or could not be made. */
   crashes: number
   breaker: 'closed' | 'open' | 'trying'
   /** Keys that are refused. */

@@ -181,7 +181,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
           channels.scale.publish({ pool: this.#options.name, ...event })
         }
       },
-      onBreak: () => this.#break(),
+      onFail: (error) => this.#tellError(error),
+      onBreak: () => {
+        const { deaths, lastError } = this.#crew.guard
+        this.#announce('breakerOpen', { deaths, error: lastError })
+      },
+      onBroken: () => this.#abandon(this.#brokenError()),
     })
     this.#crew.observe(0, 0)
     this.#sleep()
@@ -659,7 +664,11 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #tellExit(thread: Thread): void {
     const { exitCode, error, wasAsked: expected } = thread
     this.#tell('workerDestroy', thread, { exitCode, expected, error })
-    if (error !== undefined && this.listenerCount('error') > 0) this.#announce('error', error)
+    if (error !== undefined) this.#tellError(error)
+  }
+
+  #tellError(error: unknown): void {
+    if (this.listenerCount('error') > 0) this.#announce('error', error)
   }
 
   #tell(
@@ -688,12 +697,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         throw error
       })
     }
-  }
-
-  #break(): void {
-    const { deaths, lastError } = this.#crew.guard
-    this.#announce('breakerOpen', { deaths, error: lastError })
-    if (this.#crew.isBroken) this.#abandon(this.#brokenError())
   }
 
   #brokenError(): ThreadPoolError {

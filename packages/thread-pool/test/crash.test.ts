@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { expect, test, vi } from 'vitest'
-import { ThreadPoolError } from '../src/index.ts'
+import { Worker } from 'node:worker_threads'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { ThreadPool, ThreadPoolError } from '../src/index.ts'
 import type { ThreadExitEvent } from '../src/index.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
+import type { worker } from './tasks-worker.ts'
 
 test('a handler that exits rejects its own task with the exit code, and no other', async () => {
   const { pool } = makePool({ threads: 2 })
@@ -171,4 +173,63 @@ test('an entry that never says hello is an error with its path', async () => {
   const failure: unknown = await pool.run(1).catch((error: unknown) => error)
   expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
   expect((failure as Error).message).toContain('/test/silent-entry.ts has not said hello')
+})
+
+test('a thread that cannot be made is a death, and costs no task', async () => {
+  let starts = 0
+  const pool = new ThreadPool<typeof worker>(
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      threads: 1,
+      startTimeoutMs: Infinity,
+    },
+    (entry, options) => {
+      starts++
+      // What the system says that has no more threads to give.
+      if (starts === 2 || starts === 3) throw new Error('EAGAIN')
+      return new Worker(entry, options)
+    },
+  )
+  onTestFinished(() => pool.destroy())
+  const errors: unknown[] = []
+  pool.on('error', (error) => errors.push(error))
+  const dying = codeOf(pool.run(1, { name: 'exit' }))
+  const waiting = pool.run('waiting')
+  expect(await dying).toBe('ERR_WORKER_EXITED')
+  expect(await waiting).toBe('waiting')
+  expect(errors).toMatchObject([
+    { code: 'ERR_WORKER_START', cause: { message: 'EAGAIN' } },
+    { code: 'ERR_WORKER_START', cause: { message: 'EAGAIN' } },
+  ])
+  expect(pool.metrics()).toMatchObject({ crashes: 3, breaker: 'closed' })
+})
+
+test.each([0, 1])('workerData that cannot be cloned is an error, with %i threads', async (min) => {
+  const { pool } = makePool({ minThreads: min, maxThreads: 4, workerData: () => 1 })
+  const failure: unknown = await pool.run(1).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'ERR_WORKER_START', cause: { name: 'DataCloneError' } })
+  expect(pool.pending).toBe(0)
+  expect(pool.metrics()).toMatchObject({ crashes: 1, breaker: 'open' })
+  await pool.close()
+})
+
+test('an open breaker refuses what waits when the last thread is ended on purpose', async () => {
+  const { pool, reached } = makePool({
+    threads: 2,
+    crashLoopLimit: 1,
+    crashLoopPauseMs: Infinity,
+    killAfterMs: 0,
+  })
+  await nextEvent(pool, 'workerReady')
+  await nextEvent(pool, 'workerReady')
+  const controller = new AbortController()
+  const busy = codeOf(pool.run(1, { name: 'forever', signal: controller.signal }))
+  await reached(1, 1)
+  const opened = nextEvent(pool, 'breakerOpen')
+  expect(await codeOf(pool.run(1, { name: 'exit' }))).toBe('ERR_WORKER_EXITED')
+  await opened
+  const waiting = codeOf(pool.run('waiting'))
+  controller.abort('enough')
+  expect(await busy).toBe('enough')
+  expect(await waiting).toBe('ERR_CRASH_LOOP')
 })
