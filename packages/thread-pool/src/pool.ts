@@ -95,6 +95,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #caller: Caller
   /** Tasks that wait to be accepted, with `whenFull: 'wait'`. */
   readonly #callers = new Fifo<Task>()
+  /** Tasks that run in this thread, with `whenFull: 'run-in-caller'`, and what tells their handlers. */
+  readonly #here = new Map<Task, AbortController>()
   /** Only with `whenFull: 'drop-oldest'`. */
   readonly #oldest: OldestTasks
   /** Accepted and not settled. */
@@ -281,6 +283,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     const error = new ThreadPoolError('ERR_POOL_DESTROYED', 'The pool was destroyed')
     this.#refuseCallers(error)
     this.#abandon(error)
+    this.#abandonHere(error)
     await this.#endThreads(0)
   }
 
@@ -403,6 +406,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   async #runHere(task: Task): Promise<void> {
     const controller = new AbortController()
+    this.#here.set(task, controller)
     task.isAccepted = true
     if (++this.#pending === 1) this.#keepAlive.hold()
     if (task.signal !== undefined) {
@@ -413,6 +417,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     const startedAt = now()
     const outcome = await this.#caller.run(task, controller.signal)
     clearTimeout(timer)
+    this.#here.delete(task)
     const runUs = (now() - startedAt) * 1000
     this.#meter.count(undefined, task.name, 0, runUs, outcome.hasThrown)
     if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed')
@@ -421,10 +426,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   #limitTimeHere(task: Task, controller: AbortController): NodeJS.Timeout | undefined {
     if (task.timeoutMs > 0x7fffffff) return undefined
-    return setTimeout(() => {
+    const timer = setTimeout(() => {
       controller.abort()
       this.#reject(task, timeoutError(task), 'timed out')
     }, task.timeoutMs)
+    // A pending task holds the process itself; one that was given up may never end.
+    return timer.unref()
   }
 
   /** Room has come: those who wait for it are next. */
@@ -725,6 +732,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#refuseCallers(error)
     const isEmpty = await this.#empty(timeoutMs)
     const unstarted = isEmpty ? [] : this.#abandon(error)
+    this.#abandonHere(error)
     this.#state = 'closed'
     await this.#endThreads(Math.max(0, deadline - now()))
     await this.#caller.close()
@@ -743,7 +751,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     })
   }
 
-  /** Rejects all that is pending. @returns what had not started */
+  /** Rejects all that waits for a thread or that one has. @returns what had not started */
   #abandon(error: ThreadPoolError): UnstartedTask[] {
     const unstarted: Task[] = []
     for (const task of Array.from(this.#dispatcher.all())) {
@@ -755,6 +763,15 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     return unstarted
       .toSorted((a, b) => a.since - b.since)
       .map(({ value, name, priority }) => ({ task: value, name, priority }))
+  }
+
+  /** Rejects what runs in this thread, which goes on until its handler looks at its signal. */
+  #abandonHere(error: ThreadPoolError): void {
+    for (const [task, controller] of this.#here) {
+      if (task.isSettled) continue
+      controller.abort(error)
+      this.#reject(task, error, 'lost')
+    }
   }
 
   /** Lets threads end by themselves for a while, then by force, then goes on without them. */

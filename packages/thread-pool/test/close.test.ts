@@ -87,3 +87,20 @@ test('close() before any thread is ready ends the pool as well', async () => {
   await pool.close()
   expect(pool.threads).toBe(0)
 })
+
+test.each(['destroy', 'close'] as const)(
+  '%s() gives up what runs in the caller',
+  async (method) => {
+    const { pool, reached } = makePool({ threads: 1, maxQueue: 0, whenFull: 'run-in-caller' })
+    const inThread = codeOf(pool.run(1, { name: 'untilAborted' }))
+    await reached(1, 1)
+    const here = codeOf(pool.run(2, { name: 'untilAborted' }))
+    await reached(2, 1)
+    await pool[method]({ timeoutMs: 0 })
+    const code = method === 'close' ? 'ERR_POOL_CLOSED' : 'ERR_POOL_DESTROYED'
+    expect(await Promise.all([inThread, here])).toEqual([code, code])
+    expect(pool.pending).toBe(0)
+    // Its signal has told the handler.
+    await reached(2, 2)
+  },
+)
