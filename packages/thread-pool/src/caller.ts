@@ -65,11 +65,11 @@ export class Caller {
     }
   }
 
-  /** Runs `teardown`, if anything has run here. */
+  /** Runs `teardown`, if `setup` has run here. @throws what that throws */
   async close(): Promise<void> {
-    if (this.#loaded === undefined) return
-    const { definition, state } = await this.#loaded
-    await definition.teardown?.(state)
+    // What could not be loaded has been told to each task.
+    const loaded = await this.#loaded?.catch(() => undefined)
+    await loaded?.definition.teardown?.(loaded.state)
   }
 }
 

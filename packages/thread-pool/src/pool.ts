@@ -266,11 +266,16 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
    *
    * @param options.timeoutMs after which tasks that have not started are given back, those that run are cancelled, and,
    *   unless the pool is not `terminable`, threads are terminated. Infinity waits as long as it takes. Default: 30,000.
+   * @throws {RangeError} by rejection, for a `timeoutMs` that cannot be meant
    */
+  // Not async: repeating it gives the same promise.
   close(options: { timeoutMs?: number } = {}): Promise<CloseReport> {
-    const timeoutMs = duration(options, 'timeoutMs', defaultCloseMs)
-    this.#closed ??= this.#close(timeoutMs)
-    return this.#closed
+    try {
+      const timeoutMs = duration(options, 'timeoutMs', defaultCloseMs)
+      return (this.#closed ??= this.#close(timeoutMs))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -735,8 +740,17 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#abandonHere(error)
     this.#state = 'closed'
     await this.#endThreads(Math.max(0, deadline - now()))
-    await this.#caller.close()
+    await this.#closeCaller(Math.max(0, deadline - now()))
     return { unstarted }
+  }
+
+  /** As threads end: what `teardown` throws is told, and one that does not end is not waited for. */
+  async #closeCaller(timeoutMs: number): Promise<void> {
+    try {
+      await isDoneWithin(this.#caller.close(), timeoutMs + lastWaitMs)
+    } catch (error) {
+      this.#tellError(error)
+    }
   }
 
   /** Waits until nothing is pending. @returns false if the time is over before */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { makeFakePool } from './fake-worker.ts'
 import { codeOf, makePool } from './pools.ts'
 
 test('close() finishes what runs and what waits, whatever their lengths', async () => {
@@ -104,3 +105,39 @@ test.each(['destroy', 'close'] as const)(
     await reached(2, 2)
   },
 )
+
+test('close() is fulfilled though the module could not be loaded in the caller', async () => {
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  const options = { maxQueue: 0, whenFull: 'run-in-caller' } as const
+  const pool = makeFakePool({ default: () => promise }, options)
+  const inThread = pool.run(1)
+  await expect(pool.run(2)).rejects.toThrow('unused.js')
+  release()
+  await inThread
+  expect(await pool.close()).toEqual({ unstarted: [] })
+})
+
+test("a teardown that throws in the caller is an 'error' event, as in a thread", async () => {
+  const { pool, words, reached, open } = makePool({
+    threads: 1,
+    maxQueue: 0,
+    whenFull: 'run-in-caller',
+  })
+  const inThread = pool.run(1, { name: 'gate' })
+  await reached(1, 1)
+  expect(await pool.run('here')).toBe('here')
+  const errors: unknown[] = []
+  pool.on('error', (error) => errors.push(error))
+  // The last word but one says so to `teardown`.
+  words[words.length - 2] = 1
+  open(1)
+  await inThread
+  expect(await pool.close()).toEqual({ unstarted: [] })
+  expect(errors).toEqual([new Error('teardown failed'), new Error('teardown failed')])
+})
+
+test('close() rejects with a mistake in its options, and the pool goes on', async () => {
+  const { pool } = makePool({ threads: 1 })
+  await expect(pool.close({ timeoutMs: NaN })).rejects.toThrow('timeoutMs')
+  expect(await pool.run(1)).toBe(1)
+})
