@@ -344,7 +344,13 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     try {
       isSent = this.#dispatcher.send(task, idle?.index ?? -1)
     } catch (error) {
-      task.reject(notCloneable('send', error))
+      task.reject(this.#state === 'open' ? notCloneable('send', error) : closedError(task))
+      return
+    }
+    // A getter of the value may have done anything, here and where the value is posted.
+    if (this.#state !== 'open') {
+      if (!this.#dispatcher.cancel(task)) this.#cancelRun(task)
+      task.reject(closedError(task))
       return
     }
     task.isAccepted = true
@@ -355,7 +361,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     if (!isSent && idle !== undefined) this.#values.give(idle, task, this.#crew.threads.size === 1)
     this.#probe ??= task
-    if (task.signal !== undefined) this.#listen(task, task.signal)
+    if (task.signal !== undefined && !task.isSettled) this.#listen(task, task.signal)
     if (task.timeoutMs !== Infinity) {
       this.#limits.add(task, task.since + task.timeoutMs, 'timeout', this.#pending)
     }
@@ -534,6 +540,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       this.#giveUp(task, signal.reason, 'cancelled')
     }
     signal.addEventListener('abort', task.onAbort, { once: true })
+    // Aborted after it was looked at, by the value that was read meanwhile: no event follows.
+    if (signal.aborted) task.onAbort()
   }
 
   #giveUp(task: Task, error: unknown, outcome: TaskDiagnostics['outcome']): void {
