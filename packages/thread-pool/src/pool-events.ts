@@ -53,7 +53,8 @@ export interface ScaleEvent {
 export interface TaskDiagnostics {
   pool: string
   name: string
-  outcome: 'completed' | 'failed' | 'cancelled' | 'timed out' | 'lost'
+  /** `lost`: with its thread. `dropped`: for a newer one, or because the pool has ended or has no threads left. */
+  outcome: 'completed' | 'failed' | 'cancelled' | 'timed out' | 'lost' | 'dropped'
   /** Number of the thread that ran it, or -1. */
   thread: number
   waitMs: number

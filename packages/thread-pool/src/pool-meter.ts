@@ -52,7 +52,7 @@ export class PoolMeter {
   gaveUp(outcome: TaskDiagnostics['outcome']): void {
     if (outcome === 'cancelled') this.#cancelled++
     else if (outcome === 'timed out') this.#timedOut++
-    else this.#lost++
+    else if (outcome === 'lost') this.#lost++
   }
 
   metrics({ options, crew, waiting, pending, quarantined }: PoolView): PoolMetrics {

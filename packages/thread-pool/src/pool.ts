@@ -411,7 +411,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       task.reject(fullError(task, this.#pending, this.#options.maxQueue))
       return
     }
-    this.#reject(oldest, droppedError(oldest, this.#options.maxQueue), 'lost')
+    this.#reject(oldest, droppedError(oldest, this.#options.maxQueue), 'dropped')
     this.#accept(task)
   }
 
@@ -780,7 +780,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       if (task.isSettled) continue
       if (this.#dispatcher.cancel(task)) unstarted.push(task)
       else this.#cancelRun(task)
-      this.#reject(task, error, 'lost')
+      this.#reject(task, error, 'dropped')
     }
     return unstarted
       .toSorted((a, b) => a.since - b.since)
@@ -792,7 +792,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     for (const [task, controller] of this.#here) {
       if (task.isSettled) continue
       controller.abort(error)
-      this.#reject(task, error, 'lost')
+      this.#reject(task, error, 'dropped')
     }
   }
 

@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { expect, onTestFinished, test } from 'vitest'
+import type { TaskDiagnostics } from '../src/index.ts'
 import { codeOf } from './pools.ts'
 import { makeFakePool } from './fake-worker.ts'
 
@@ -20,7 +22,9 @@ function makeBusyPool(options: Parameters<typeof makeFakePool>[1] = {}) {
     },
     options,
   )
-  void pool.run(undefined, { name: 'block' })
+  pool.run(undefined, { name: 'block' }).catch(() => {
+    // Closed before it was released.
+  })
   return { pool, ran, release, began: began.promise }
 }
 
@@ -108,6 +112,28 @@ test("whenFull 'drop-oldest' gives up the one that waits longest in the lowest p
   release()
   expect(await Promise.all([urgent, newer, newest])).toEqual(['urgent', 'newer', 'newest'])
   expect(ran).toEqual(['urgent', 'newer', 'newest'])
+})
+
+test('only what dies with a thread counts as lost', async () => {
+  const dropping = makeBusyPool({ maxQueue: 1, whenFull: 'drop-oldest' })
+  await dropping.began
+  const outcomes: unknown[] = []
+  const listener = (message: unknown): void => {
+    outcomes.push((message as TaskDiagnostics).outcome)
+  }
+  subscribe('elkyn.thread-pool.task', listener)
+  onTestFinished(() => {
+    unsubscribe('elkyn.thread-pool.task', listener)
+  })
+  const dropped = codeOf(dropping.pool.run(1))
+  const unstarted = codeOf(dropping.pool.run(2))
+  expect(await dropped).toBe('ERR_TASK_DROPPED')
+  const closed = dropping.pool.close({ timeoutMs: 0 })
+  expect(await unstarted).toBe('ERR_POOL_CLOSED')
+  dropping.release()
+  await closed
+  expect(outcomes).toEqual(['dropped', 'dropped', 'dropped'])
+  expect(dropping.pool.metrics()).toMatchObject({ rejected: 1, lost: 0 })
 })
 
 test('drain follows needsDrain when half of the queue is free', async () => {
