@@ -50,7 +50,10 @@ export interface UnstartedTask {
 
 /** What {@link ThreadPool.close} is fulfilled with. */
 export interface CloseReport {
-  /** In the order in which they were accepted. Their promises reject with `ERR_POOL_CLOSED`. */
+  /**
+   * In the order in which they were accepted. Their promises reject with `ERR_POOL_CLOSED`, as those of tasks do that
+   * wait to be accepted, which are not here.
+   */
   unstarted: UnstartedTask[]
 }
 
