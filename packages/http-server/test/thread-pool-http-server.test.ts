@@ -214,6 +214,38 @@ describe('a large body', () => {
     expect((await running.ask('GET', '/b.json')).text).toBe(large)
   })
 
+  test('is refused while many others arrive, which keep no write from being answered', async () => {
+    await using running = await Running.start()
+    const sockets: Socket[] = []
+    const value = JSON.stringify('x'.repeat(200_000))
+    const { promise: enough, resolve } = Promise.withResolvers<void>()
+    const refused = new Map<Socket, string>()
+    const count = 600
+    for (let index = 0; index < count; index++) {
+      const socket = running.send()
+      socket.write(
+        `PUT /${index}.json HTTP/1.1\r\nHost: x\r\nContent-Length: ${value.length}\r\n\r\n`,
+      )
+      socket.write(value.slice(0, 100_000))
+      socket.once('data', (bytes) => {
+        refused.set(socket, bytes.toString())
+        // So many arrive at one time.
+        if (refused.size === count - 256) resolve()
+      })
+      sockets.push(socket)
+    }
+    await enough
+    expect((await running.ask('PUT', '/a.json', '1')).status).toBe(200)
+    for (const answer of refused.values())
+      expect(answer).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n/s)
+    const begun = sockets.find((socket) => !refused.has(socket))!
+    begun.write(value.slice(100_000))
+    expect(await readHead(begun)).toMatch(/^HTTP\/1.1 200 /)
+    // Its place is free again.
+    expect((await running.ask('PUT', '/b.json', value)).status).toBe(200)
+    for (const socket of sockets) socket.destroy()
+  })
+
   test('is refused while too many bytes wait for the writer', async () => {
     await using running = await Running.start({ maxQueuedBytes: 1000 })
     const held = running.ask('PUT', '/gate.json', '1')

@@ -37,6 +37,13 @@ const usualPieceBytes = 72 * 1024
 /** Writes that share a commit at most: the writer takes so many before it waits for their commit. */
 const writesInHand = 512
 
+/**
+ * Bodies that arrive in pieces at one time at most. Each keeps a hand of the writer until it has ended, however slow
+ * its client is. A piece of it, or its end, takes another one: with half of the hands there is always one for those,
+ * and a piece leaves its hand again without anything else.
+ */
+const maxUploads = writesInHand / 2
+
 /** The thread that writes. There is one, because the store beneath has one writer. */
 export class WriterPool {
   readonly #pool: ThreadPool<typeof worker>
@@ -53,6 +60,7 @@ export class WriterPool {
   readonly #pieceMemory = Buffer.allocUnsafeSlow(usualPieceBytes)
   readonly #progress: Int32Array
   #queuedBytes = 0
+  #uploads = 0
   #storeStats: TreeStoreStats | undefined
   #failure: Error | undefined
 
@@ -166,7 +174,7 @@ export class WriterPool {
       const first = await firstPieces(pieces)
       return first.isAll
         ? await this.#writeWhole(request, first.bytes)
-        : await this.#upload(request, first.bytes, pieces)
+        : await this.#uploadOneMore(request, first.bytes, pieces)
     } finally {
       await pieces.return?.()
     }
@@ -175,10 +183,11 @@ export class WriterPool {
   /** Whether a request would be taken if its body were here, as far as its head says. */
   #hasRoomFor({ headers }: HttpRequest): boolean {
     const { maxQueuedRequests, maxQueuedBytes } = this.#options
-    const bodyBytes = Math.min(Number(headers['content-length'] ?? 0), maxParsedBytes)
+    const length = Number(headers['content-length'] ?? 0)
     return (
       this.#pool.pending < maxQueuedRequests + writesInHand &&
-      this.#queuedBytes + bodyBytes <= maxQueuedBytes
+      this.#queuedBytes + Math.min(length, maxParsedBytes) <= maxQueuedBytes &&
+      (length <= maxParsedBytes || this.#uploads < maxUploads)
     )
   }
 
@@ -193,6 +202,20 @@ export class WriterPool {
       return this.#answer(request, parseAnswerBytes(answer))
     } finally {
       this.#queuedBytes -= task.length
+    }
+  }
+
+  async #uploadOneMore(
+    request: HttpRequest,
+    first: Uint8Array,
+    pieces: AsyncIterator<Uint8Array>,
+  ): Promise<Answer> {
+    if (this.#uploads >= maxUploads) return busyResponse()
+    this.#uploads++
+    try {
+      return await this.#upload(request, first, pieces)
+    } finally {
+      this.#uploads--
     }
   }
 
