@@ -55,6 +55,8 @@ export class DirectRequests implements DirectWay {
   #isFirst = true
   #isOver = false
   #hasEnded = false
+  /** Whether the answer says that nothing is taken behind it. */
+  #isFarewell = false
   /** Whether the answer waits for its client. */
   #isSlow = false
 
@@ -73,7 +75,12 @@ export class DirectRequests implements DirectWay {
   }
 
   get keepAliveMs(): number {
-    return this.connection.isFinal || this.#hasEnded ? 0 : this.#answerer.limits.keepAliveTimeoutMs
+    return this.#isLast ? 0 : this.#answerer.limits.keepAliveTimeoutMs
+  }
+
+  /** Whether nothing has come behind the request, and nothing more will be taken. */
+  get #isLast(): boolean {
+    return (this.connection.isFinal || this.#hasEnded) && this.#waiting.length === 0
   }
 
   get signal(): AbortSignal {
@@ -118,12 +125,13 @@ export class DirectRequests implements DirectWay {
     if (this.#isSlow) this.#socket.setTimeout(keepAliveTimeoutMs + keepAliveMarginMs)
     this.#isSlow = false
     this.#answerer.answered(exchange)
-    if (this.#hasEnded) this.connection.closeWhenIdle()
-    else if (this.#waiting.length > 0) this.#leave()
+    if (this.#waiting.length > 0 && !this.#isFarewell) this.#catchUp()
+    else if (this.connection.isFinal || this.#hasEnded) this.connection.closeWhenIdle()
   }
 
   send(head: string, body: Uint8Array | undefined): void {
     const socket = this.#socket
+    this.#isFarewell = this.#isLast
     if (body === undefined) {
       socket.write(head, 'latin1', this.#written)
     } else {
@@ -143,12 +151,14 @@ export class DirectRequests implements DirectWay {
     const bytes = this.#bytes!
     this.#forget()
     this.connection.leftDirect()
+    // Else that answer would say that it is the last one.
+    this.connection.isCatchingUp = this.#waiting.length > 0
     this.#letNodeListen()
     return this.#answerer.adopt(exchange, () => this.#node.data(bytes))
   }
 
   handedOver(): void {
-    this.#leave()
+    this.#catchUp()
   }
 
   #forget(): void {
@@ -160,6 +170,15 @@ export class DirectRequests implements DirectWay {
     this.#waiting.push(bytes)
     this.#waitingBytes += bytes.length
     if (this.#waitingBytes > maxWaitingBytes) this.#socket.pause()
+  }
+
+  /** Leaves the connection, and what came before it was known that it ends is answered like the rest. */
+  #catchUp(): void {
+    const { connection } = this
+    connection.isCatchingUp = this.#waiting.length > 0
+    this.#leave()
+    connection.isCatchingUp = false
+    if (connection.isFinal) connection.closeWhenIdle()
   }
 
   /** Leaves the connection to Node's server, and to that what has come and nobody has looked at. */

@@ -16,6 +16,8 @@ export class Http1Connection implements ClientConnection {
   readonly socket: Socket
   /** No further request is taken from it. */
   isFinal = false
+  /** What had come before that was known is taken nevertheless, until {@link closeWhenIdle}. */
+  isCatchingUp = false
   #last: Http1Exchange | undefined
   #farewell: Uint8Array | undefined
   #isClosing = false
@@ -80,10 +82,9 @@ export class Http1Connection implements ClientConnection {
     this.#unanswered--
   }
 
-  /** Its answer has left. @returns as {@link finished} does. */
+  /** Its answer has left. Does not end the connection. @returns as {@link finished} does. */
   finishedDirect(): boolean {
     this.#isDirect = false
-    if (this.isFinal) this.#end()
     return this.#answeredOne()
   }
 
@@ -183,6 +184,7 @@ export class Http1Connection implements ClientConnection {
   /** Closes the connection when what was asked has been answered. */
   closeWhenIdle(): void {
     this.isFinal = true
+    this.isCatchingUp = false
     if (this.#isStream || this.#isDirect) return
     if (this.#last === undefined) this.#end()
     else if (!this.#last.response.headersSent) this.#last.response.shouldKeepAlive = false

@@ -103,8 +103,9 @@ export class Http1Server {
     const connection = this.#connections.get(message.socket)
     // What comes behind a last answer is not looked at, because it could not be answered.
     const adopted = this.#adopted
-    if (connection === undefined || (connection.isFinal && adopted === undefined)) return
-    const { meter, isClosing } = this.#context
+    if (connection === undefined) return
+    if (connection.isFinal && !connection.isCatchingUp && adopted === undefined) return
+    const { meter } = this.#context
     const exchange = new Http1Exchange(message, response, connection)
     connection.begun(exchange)
     const countAnswer = adopted ? adopted.exchange.countAnswer : counterOf(meter)
@@ -113,7 +114,7 @@ export class Http1Server {
       if (isNew) countAnswer?.(exchange.method, response.statusCode)
     })
     exchange.countAnswer = countAnswer
-    if (isClosing() || isBadlyFramed(message)) connection.closeWhenIdle()
+    if (this.#isLast(connection) || isBadlyFramed(message)) connection.closeWhenIdle()
     if (adopted !== undefined) {
       adopted.heir = exchange
       return
@@ -121,6 +122,11 @@ export class Http1Server {
     const isUnsafe = !isSafe(exchange.method)
     if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
     else this.#answer(exchange)
+  }
+
+  /** Whether nothing is taken any more behind what a connection has now. */
+  #isLast(connection: Http1Connection): boolean {
+    return this.#context.isClosing() && !connection.isCatchingUp
   }
 
   #answer(exchange: Http1Exchange): void {
@@ -192,7 +198,7 @@ export class Http1Server {
   #send(exchange: Http1Exchange | DirectExchange, answer: Answer): void {
     exchange.settled()
     // It was begun before, and is the last one now.
-    if (this.#context.isClosing()) exchange.connection.closeWhenIdle()
+    if (this.#isLast(exchange.connection)) exchange.connection.closeWhenIdle()
     try {
       const sent = send(exchange, answer)
       if (sent !== undefined) void this.#whileSent(exchange, sent)

@@ -3,12 +3,17 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { MemoryTreeStore, parseJson, rootPath } from '@elkyn/tree'
 import type { TreeValue, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { listenersOf } from '../src/direct-requests.ts'
+import { HttpListener } from '../src/http-listener.ts'
 import { SimpleHttpServer } from '../src/index.ts'
 import type { SimpleHttpServerOptions } from '../src/index.ts'
+import { resolveLimits } from '../src/limits.ts'
+import { silentLog } from '../src/log.ts'
+import type { Answer, HttpRequest } from '../src/message.ts'
 
 // Node's HTTP server has the first request of each connection, and those that are not simple.
 
@@ -120,6 +125,11 @@ function isWhole(received: Buffer, isHead: boolean): boolean {
   return received.length === headEnd + 4 + Number(length)
 }
 
+/** Lets the server take what has been sent: it lies with the system. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) await setImmediate()
+}
+
 /** Makes the next request one that goes past Node's HTTP server. */
 async function warm(socket: Socket): Promise<void> {
   await exchange(socket, request('GET /nothing.json'))
@@ -205,7 +215,8 @@ test('a client that has closed its side gets its answer, and then the connection
   await warm(socket)
   socket.end(request('PUT /a.json', [], '1'))
   await store.come
-  setImmediate(() => store.open())
+  await setImmediate()
+  store.open()
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\n1$/s)
 })
 
@@ -217,6 +228,83 @@ test('close() lets a request be answered, and says that the connection ends', as
   const closed = server.close()
   store.open()
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*Connection: close\r\n\r\n1$/s)
+  await closed
+})
+
+test.each([
+  ['whole', '/a.json', /"é"$/],
+  ['in blocks', '/large.json', /\r\n0\r\n\r\n$/],
+])(
+  'requests that had come behind one are answered too, the last one %s: close()',
+  async (_, last, end) => {
+    const { server, socket, store } = await open(new HeldStore())
+    await warm(socket)
+    socket.write(request('PUT /b.json', [], '1'))
+    await store.come
+    const behind = request('GET /b.json') + request('DELETE /c.json') + request(`GET ${last}`)
+    await new Promise((resolve) => socket.write(behind, resolve))
+    const closed = server.close()
+    await turns()
+    store.open()
+    const received = await text(socket)
+    expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(Array(4).fill('HTTP/1.1 200'))
+    expect(received.match(/Connection: close/g)).toHaveLength(1)
+    expect(received).toMatch(/Connection: close.*$/s)
+    expect(received).toMatch(end)
+    await closed
+  },
+)
+
+test('one that had come behind an answer in blocks is answered too: close()', async () => {
+  const gate = Promise.withResolvers<void>()
+  const come = Promise.withResolvers<void>()
+  const answer = async ({ url }: HttpRequest): Promise<Answer> => {
+    if (url !== '/blocks') return { status: 200, headers: [], body: Buffer.from('whole') }
+    come.resolve()
+    await gate.promise
+    return { status: 200, headers: [], body: [Buffer.from('in '), Buffer.from('blocks')] }
+  }
+  const listener = new HttpListener(answer, { limits: resolveLimits({}), log: silentLog })
+  onTestFinished(() => listener.close(0))
+  await listener.start({ host: '127.0.0.1', port: 0 })
+  const socket = connect(listener.address.port, '127.0.0.1').setNoDelay()
+  onTestFinished(() => void socket.destroy())
+  await warm(socket)
+  socket.write(request('GET /blocks'))
+  await come.promise
+  await new Promise((resolve) => socket.write(request('GET /a'), resolve))
+  const closed = listener.close(Infinity)
+  await turns()
+  gate.resolve()
+  const received = await text(socket)
+  expect(received).toMatch(/Transfer-Encoding: chunked.*blocks.*Connection: close.*whole$/s)
+  expect(received.match(/Connection: close/g)).toHaveLength(1)
+  await closed
+})
+
+test('requests that had come behind one with the end of its client are answered too', async () => {
+  const { socket, store } = await open(new HeldStore())
+  await warm(socket)
+  socket.write(request('PUT /b.json', [], '1'))
+  await store.come
+  socket.end(request('GET /b.json') + request('GET /a.json'))
+  await once(socket, 'finish')
+  await turns()
+  store.open()
+  const received = await text(socket)
+  expect(received.split(/HTTP.*?\r\n\r\n/s)).toEqual(['', '1', '1', '"é"'])
+})
+
+test('a part of a request behind the last one keeps no connection open: close()', async () => {
+  const { server, socket, store } = await open(new HeldStore())
+  await warm(socket)
+  socket.write(request('PUT /b.json', [], '1'))
+  await store.come
+  await new Promise((resolve) => socket.write('GET /b.json HT', resolve))
+  const closed = server.close()
+  await turns()
+  store.open()
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 .*\r\n\r\n1$/s)
   await closed
 })
 
