@@ -52,12 +52,17 @@ export function createRouter(
 const writing: ReadonlySet<string> = new Set(['PUT', 'PATCH', 'POST', 'DELETE'])
 
 // The server itself has paths that begin with a dot, as no key does. A URL may be absolute. Who waits for
-// a limited time waits here. And a parameter may say that a write is a read.
+// a limited time waits here. And a parameter may say that a write is a read. Its name may be one of these
+// when it is decoded.
 function hasToBePlanned(url: string): boolean {
   return (
     !url.startsWith('/') ||
     url.startsWith('/.') ||
     url.includes('timeout=') ||
-    url.includes('override=')
+    url.includes('override=') ||
+    (url.includes('%') && encodedName.test(url))
   )
 }
+
+// Of values that need not be planned here, most are encoded. A name with a question mark is none of them.
+const encodedName = /[?&][^?&=]*%/
