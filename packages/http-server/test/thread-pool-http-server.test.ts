@@ -256,6 +256,26 @@ describe('a large body', () => {
     running.openGate()
     expect((await held).status).toBe(200)
   })
+
+  test('waits for the writer like others, though nobody knows its length', async () => {
+    await using running = await Running.start({ maxQueuedBytes: 100_000 })
+    const held = running.ask('PUT', '/gate.json', '1')
+    await running.until(FaultWord.AtGate, 1)
+    const body = JSON.stringify('x'.repeat(80_000))
+    const heads = [1, 2].map(async (name) => {
+      const socket = running.send()
+      socket.write(`PUT /${name}.json?print=silent HTTP/1.1\r\nHost: x\r\n`)
+      socket.write(`Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`)
+      socket.write(`${body}\r\n0\r\n\r\n`)
+      return readHead(socket)
+    })
+    // There is room for one of them.
+    expect(await Promise.race(heads)).toMatch(/^HTTP\/1.1 503 .*Retry-After: 1\r\n/s)
+    running.openGate()
+    expect((await held).status).toBe(200)
+    const statuses = (await Promise.all(heads)).map((head) => head.slice(9, 12))
+    expect(statuses.toSorted()).toEqual(['204', '503'])
+  })
 })
 
 describe('a queue', () => {

@@ -210,7 +210,9 @@ export class WriterPool {
     first: Uint8Array,
     pieces: AsyncIterator<Uint8Array>,
   ): Promise<Answer> {
-    if (this.#uploads >= maxUploads) return busyResponse()
+    // What {@link #hasRoomFor} asks of one that says its length.
+    const isFull = this.#queuedBytes + maxParsedBytes > this.#options.maxQueuedBytes
+    if (isFull || this.#uploads >= maxUploads) return busyResponse()
     this.#uploads++
     try {
       return await this.#upload(request, first, pieces)
@@ -225,13 +227,13 @@ export class WriterPool {
     pieces: AsyncIterator<Uint8Array>,
   ): Promise<Answer> {
     const ticket = nextTicket(this.#progress)
-    const task = pieceBytes(ticket, requestBytes(requestText(request, this.#headers), first))
+    const task = pieceBytes(ticket, requestBytes(requestText(request, this.#headers), undefined))
     const given = new AbortController()
     const options = { name: 'upload', priority: 0, signal: given.signal } as const
     const answer = this.#ask(() => this.#pool.run(task, options))
     let isComplete = false
     try {
-      isComplete = await this.#sendPieces(ticket, pieces, answer)
+      isComplete = await this.#sendPieces(ticket, first, pieces, answer)
       if (isComplete) await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
     } catch (error) {
       // Not by another task: the queue may be too full for one.
@@ -244,21 +246,37 @@ export class WriterPool {
     return this.#answer(request, parseAnswerBytes(await answer))
   }
 
-  /** Sends the rest of a body. @returns whether that was all of it; not where the answer came before. */
+  /** Sends a body, piece by piece. @returns whether that was all of it; not where the answer came before. */
   async #sendPieces(
     ticket: number,
+    first: Uint8Array,
     pieces: AsyncIterator<Uint8Array>,
     answer: Promise<unknown>,
   ): Promise<boolean> {
     const answered = answer.then(() => undefined)
+    await Promise.race([this.#sendPiece(pieceBytes(ticket, first)), answered])
     for (;;) {
       const next = await Promise.race([pieces.next(), answered])
       if (next === undefined) return false
       if (next.done === true) return true
-      // The pool has copied it when `run()` returns: what there is no room for it refuses.
       const piece = pieceBytes(ticket, next.value, this.#pieceMemory)
       if (pieces instanceof RequestBody) pieces.giveBack(next.value)
+      await this.#sendPiece(piece)
+    }
+  }
+
+  /**
+   * Resolves when the writer wants more. A piece counts among what waits for it, and is not refused for that: each
+   * upload has one at most.
+   */
+  async #sendPiece(piece: Uint8Array): Promise<void> {
+    const { length } = piece
+    this.#queuedBytes += length
+    try {
+      // The pool has copied it when `run()` returns: what there is no room for it refuses.
       await this.#ask(() => this.#pool.run(piece, pieceOptions))
+    } finally {
+      this.#queuedBytes -= length
     }
   }
 

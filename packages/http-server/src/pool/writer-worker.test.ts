@@ -30,12 +30,13 @@ test('a writer does not take a body for its own that began in the one before', a
     pieces: new SharedArrayBuffer(0),
     progress: new SharedArrayBuffer(progressBytes),
   }
-  const first = requestBytes('PUT /a.json', Buffer.from('[1,'))
+  const head = requestBytes('PUT /a.json', undefined)
   // Both take what a thread of the pool is given.
   const before = await worker.setup!({ workerData } as never)
   const given = new AbortController()
   const context = (state: unknown): never => ({ state, signal: given.signal }) as never
-  const lost = worker.handlers.upload(pieceBytes(1, first), context(before))
+  const lost = worker.handlers.upload(pieceBytes(1, head), context(before))
+  await worker.handlers.piece(pieceBytes(1, Buffer.from('[1,')), context(before))
   given.abort()
   expect(parseAnswerBytes(await lost).status).toBe(400)
   await worker.teardown!(before)

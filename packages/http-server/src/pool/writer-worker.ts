@@ -111,23 +111,21 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     },
 
     /**
-     * A request with the first bytes of a body that goes on, under its number, in further tasks. Gives the
-     * answer, which may come before the end of the body. One that is cancelled has not got all of it.
+     * A request whose body comes, under its number, in further tasks. Gives the answer, which may come before the end of the body. One that is cancelled has not got all of it.
      */
     async upload(task: Uint8Array, { state, signal }: TaskContext<Writer>): Promise<Uint8Array> {
       const { ticket, piece } = parsePieceBytes(task)
-      const { head, body } = parseRequestBytes(piece)
+      const { head } = parseRequestBytes(piece)
       const upload = new Upload(head, state.handle, state.small)
       const { uploads } = state.tickets
       uploads.set(ticket, upload)
       signal.addEventListener('abort', () => upload.abort(), { once: true })
-      if (body !== undefined) void upload.add(body)
       const answer = await upload.answer
       uploads.delete(ticket)
       return encode(answer, state)
     },
 
-    /** More of it. Resolves when still more is wanted, or nothing any more. */
+    /** Some of it. Resolves when still more is wanted, or nothing any more. */
     async piece(task: Uint8Array, { state }: TaskContext<Writer>): Promise<void> {
       const { ticket, piece } = parsePieceBytes(task)
       await state.tickets.uploads.get(ticket)?.add(piece)
