@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
-import { describe, expect, test } from 'vitest'
+import { ThreadPool } from '@elkyn/thread-pool'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPoolHttpServer } from '../src/index.ts'
 import { FaultWord } from './threads/faulty-store.ts'
 import { Running } from './threads/running.ts'
@@ -405,6 +406,23 @@ describe('close()', () => {
     const statuses = (await Promise.all([held, ...writes])).map(({ status }) => status)
     expect(new Set(statuses)).toEqual(new Set([200]))
     await closed
+  })
+
+  test('has one deadline, whatever it waits for', async () => {
+    await using running = await Running.start()
+    const close = vi.spyOn(ThreadPool.prototype, 'close')
+    onTestFinished(() => close.mockRestore())
+    const socket = running.send()
+    socket.write(
+      'PUT /a.json HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n',
+    )
+    expect(await readHead(socket)).toMatch(/^HTTP\/1.1 100 /)
+    // The rest of it never comes.
+    const timeoutMs = 20
+    await running.server.close({ timeoutMs })
+    const left = close.mock.calls.map(([options]) => options?.timeoutMs)
+    expect(left).toHaveLength(2)
+    for (const each of left) expect(each).toBeLessThan(timeoutMs)
   })
 })
 

@@ -217,6 +217,8 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    const leftMs = (): number => Math.max(0, deadline - performance.now())
     this.#streams.close()
     await this.#front.close(timeoutMs)
     try {
@@ -225,8 +227,8 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       // Whoever has called `start()` was told.
     }
     if (this.#pools !== undefined) setServing(this.#pools.progress)
-    await this.#pools?.readers.close(timeoutMs)
-    await this.#pools?.writer.close(timeoutMs)
+    await this.#pools?.readers.close(leftMs())
+    await this.#pools?.writer.close(leftMs())
     this.#channel.close()
   }
 
