@@ -197,7 +197,8 @@ export class WriterPool {
     this.#queuedBytes += task.length
     try {
       // So they share a commit.
-      if (this.#pool.pending > 0) await this.#turn.end()
+      const turn = this.#turn.end()
+      if (turn !== undefined) await turn
       const answer = await this.#ask(() => this.#pool.run(task, writeOptions))
       return this.#answer(request, parseAnswerBytes(answer))
     } finally {
