@@ -605,7 +605,7 @@ describe('/.streams', () => {
     await server.send('PUT', '/a/b.json', 2)
     expect(await firstOf(server, target, '/a.json', other)).toBe('put 2')
     const empty = { url: '/a.json', lastEventId: '' }
-    expect(await firstOf(server, target, empty)).toBe('put 1')
+    expect(await firstOf(server, target, empty)).toBe('put {"b":2}')
     expect(await firstOf(server, '/.streams?lastEventId=', empty)).toBe('put {"b":2}')
     expect(await server.metric('elkyn_stream_resumes_total{outcome="lost"}')).toBe(0)
   })
