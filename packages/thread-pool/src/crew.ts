@@ -3,6 +3,7 @@ import { now } from './clock.ts'
 import { CrashGuard } from './crash-guard.ts'
 import { ThreadPoolError } from './errors.ts'
 import { FreeSlots } from './free-slots.ts'
+import { maxTimerMs } from './max-timer-ms.ts'
 import type { ToPool } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ScaleEvent } from './pool-events.ts'
@@ -214,7 +215,7 @@ export class Crew {
 
   #later(delayMs: number, action: () => void): void {
     // A timer takes no longer time: that is for ever.
-    if (this.#isClosed || delayMs > 0x7fffffff) return
+    if (this.#isClosed || delayMs > maxTimerMs) return
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       action()

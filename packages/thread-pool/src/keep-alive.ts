@@ -1,3 +1,5 @@
+import { maxTimerMs } from './max-timer-ms.ts'
+
 /**
  * The one timer of a pool: it ticks while there is something to watch, and holds the process, which a pending
  * `Atomics.waitAsync` does not, while something is pending.
@@ -42,7 +44,7 @@ export class KeepAlive {
     }
     clearInterval(this.#timer)
     this.#timer = undefined
-    if (restMs > 0x7fffffff) return
+    if (restMs > maxTimerMs) return
     this.#start(Math.max(restMs, this.#tickMs))
     this.#isResting = true
   }

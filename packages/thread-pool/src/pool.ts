@@ -12,6 +12,7 @@ import { ThreadPoolError } from './errors.ts'
 import { Fifo } from './fifo.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lookout } from './lookout.ts'
+import { maxTimerMs } from './max-timer-ms.ts'
 import { Outcome } from './messages.ts'
 import type { ToPool } from './messages.ts'
 import { OldestTasks } from './oldest-tasks.ts'
@@ -439,7 +440,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   #limitTimeHere(task: Task, controller: AbortController): NodeJS.Timeout | undefined {
-    if (task.timeoutMs > 0x7fffffff) return undefined
+    if (task.timeoutMs > maxTimerMs) return undefined
     const timer = setTimeout(() => {
       controller.abort()
       this.#reject(task, timeoutError(task), 'timed out')
@@ -768,7 +769,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   async #empty(timeoutMs: number): Promise<boolean> {
     if (this.#pending === 0) return true
     return new Promise((resolve) => {
-      const timer = timeoutMs > 0x7fffffff ? undefined : setTimeout(() => resolve(false), timeoutMs)
+      const timer = timeoutMs > maxTimerMs ? undefined : setTimeout(() => resolve(false), timeoutMs)
       this.#onEmpty = () => {
         clearTimeout(timer)
         resolve(true)
@@ -819,7 +820,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 async function isDoneWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<boolean>((resolve) => {
-    if (timeoutMs <= 0x7fffffff) timer = setTimeout(() => resolve(false), timeoutMs)
+    if (timeoutMs <= maxTimerMs) timer = setTimeout(() => resolve(false), timeoutMs)
   })
   try {
     return await Promise.race([work.then(() => true), timeout])

@@ -8,6 +8,7 @@ import type { CompletionListener } from './completion-ring.ts'
 import { unpackThrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { Histogram } from './histogram.ts'
+import { maxTimerMs } from './max-timer-ms.ts'
 import { controlBytes, ControlTime, ControlWord } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -120,7 +121,7 @@ export class Thread {
   }
 
   #limitStart(timeoutMs: number): NodeJS.Timeout | undefined {
-    if (timeoutMs > 0x7fffffff) return undefined
+    if (timeoutMs > maxTimerMs) return undefined
     const timer = setTimeout(() => {
       // On a busy machine timers come before messages that have long been there.
       this.#hearAll()

@@ -1,6 +1,7 @@
 // The times by which running tasks have to be done, and those by which cancelled ones have to let go of their threads.
 import { now } from './clock.ts'
 import { Deadlines } from './deadlines.ts'
+import { maxTimerMs } from './max-timer-ms.ts'
 import type { Task } from './task.ts'
 
 /** What the limits ask of their pool. */
@@ -48,7 +49,7 @@ export class TimeLimits {
     if (delay === Infinity) return
     this.#timer = setTimeout(
       () => this.#check(),
-      Math.min(Math.max(0, Math.ceil(delay)), 0x7fffffff),
+      Math.min(Math.max(0, Math.ceil(delay)), maxTimerMs),
     )
     // Limits of tasks that are settled by now must not hold the process; pending tasks do it themselves.
     this.#timer.unref()

@@ -111,7 +111,8 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     },
 
     /**
-     * A request whose body comes, under its number, in further tasks. Gives the answer, which may come before the end of the body. One that is cancelled has not got all of it.
+     * A request whose body comes, under its number, in further tasks. Gives the answer, which may come before the
+     * end of the body. One that is cancelled has not got all of it.
      */
     async upload(task: Uint8Array, { state, signal }: TaskContext<Writer>): Promise<Uint8Array> {
       const { ticket, piece } = parsePieceBytes(task)

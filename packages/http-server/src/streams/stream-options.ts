@@ -1,3 +1,4 @@
+import { maxTimerMs } from '../limits.ts'
 import type { HttpLimits } from '../limits.ts'
 
 /** What streams may take of the server. */
@@ -41,9 +42,6 @@ const defaults: Required<StreamOptions> = {
   reconnectWindowMs: 5000,
 }
 
-// The longest time that a timer of Node takes.
-const maxMs = 0x7fff_ffff
-
 /** @throws {RangeError} for an option that is not a positive integer, or no time that a timer takes. */
 export function resolveStreamOptions(
   given: StreamOptions,
@@ -52,7 +50,7 @@ export function resolveStreamOptions(
   const options = { ...defaults }
   for (const name of Object.keys(defaults) as (keyof StreamOptions)[]) {
     const value = given[name] ?? defaults[name]
-    const maximum = name.endsWith('Ms') ? maxMs : Number.MAX_SAFE_INTEGER
+    const maximum = name.endsWith('Ms') ? maxTimerMs : Number.MAX_SAFE_INTEGER
     if (!Number.isInteger(value) || value < 1 || value > maximum) {
       throw new RangeError(
         `Invalid streams.${name} ${value}: It has to be an integer from 1 to ${maximum}`,
