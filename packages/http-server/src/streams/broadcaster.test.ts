@@ -1,4 +1,4 @@
-import { parsePath } from '@elkyn/tree'
+import { TreeValue, parsePath } from '@elkyn/tree'
 import type { Change } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import type { OutgoingStream } from '../exchange.ts'
@@ -40,9 +40,10 @@ class ScriptedSource implements StreamSource {
     throw new Error('Nothing is large here')
   }
 
-  /** Tells that something was written at a path. */
-  changed(sequence: number, path: string): void {
-    const pairs = [{ path: parsePath(path), value: undefined }]
+  /** Tells that something was written at a path; what, only where that is given. */
+  changed(sequence: number, path: string, json?: string): void {
+    const written = json === undefined ? undefined : TreeValue.fromCanonical(json, 'plain')
+    const pairs = [{ path: parsePath(path), value: written }]
     this.#tell([{ sequence, id: idOf(sequence), time: 0, pairs } satisfies Change])
   }
 
@@ -53,7 +54,7 @@ class ScriptedSource implements StreamSource {
 }
 
 class Recorded implements OutgoingStream {
-  readonly pendingBytes: number = 0
+  pendingBytes = 0
   onDrain: (() => void) | undefined
   text = ''
 
@@ -101,11 +102,39 @@ async function settled(): Promise<void> {
 function started() {
   const source = new ScriptedSource()
   const meter = new StreamMeter()
-  const options = { maxKeptBytes: 1e6, log: silentLog }
+  const options = { maxKeptBytes: 1e6, recentBytes: 1e6, log: silentLog }
   const broadcaster = new Broadcaster(source, options, meter)
+  const connected = (stream: OutgoingStream) => {
+    const client = new StreamClient(stream, meter, 1e6)
+    client.onDrain(() => broadcaster.drained(client))
+    return client
+  }
   const stream = new Recorded()
-  const client = new StreamClient(stream, meter, 1e6)
-  return { source, broadcaster, client, stream, [Symbol.dispose]: () => broadcaster.close() }
+  const client = connected(stream)
+  return {
+    source,
+    broadcaster,
+    client,
+    stream,
+    meter,
+    connected,
+    [Symbol.dispose]: () => broadcaster.close(),
+  }
+}
+
+/** Somebody who was told of the changes 1 to `last` of `/a`. */
+async function watchedUpTo(last: number, text: (sequence: number) => string) {
+  const at = started()
+  const { source, broadcaster, client } = at
+  broadcaster.subscribe(client, watched('/a', false), undefined)
+  await settled()
+  source.last('/a').resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [] })
+  await settled()
+  for (let sequence = 2; sequence <= last; sequence++) {
+    source.changed(sequence, '/a', text(sequence))
+    await settled()
+  }
+  return at
 }
 
 test('a value that was read before the last evaluation is not taken for the newest', async () => {
@@ -166,4 +195,66 @@ test('no id is sent before each subscription of a stream had its first event', a
   expect(broadcaster.lowest(client)).toBe(undefined)
   client.pendingSubscriptions--
   expect(broadcaster.lowest(client)?.id).toBe(idOf(5))
+})
+
+test('who comes back is sent from memory what others were told, and then what was read behind it', async () => {
+  using at = await watchedUpTo(5, String)
+  const { source, broadcaster, stream, meter, connected } = at
+  for (const since of [1, 3, 4]) {
+    const again = new Recorded()
+    broadcaster.subscribe(connected(again), watched('/a', false), idOf(since))
+    await settled()
+    const told = stream.text.slice(stream.text.indexOf(`"data":${since + 1}}`))
+    expect(again.text.slice(again.text.indexOf('"data"'))).toBe(told)
+    // Others may have written meanwhile what nobody was told.
+    expect(source.last('/a').job.since).toBe(idOf(5))
+    source.last('/a').resolve({ sequence: 5, id: idOf(5), isWhole: false, events: [] })
+    await settled()
+  }
+  expect(meter.resumes).toBe(3)
+  // They all are up to date.
+  source.changed(6, '/a', '6')
+  await settled()
+  expect(source.asked.length).toBe(4)
+  expect(meter.events).toBe(4 + 4 + 2 + 1 + 4)
+})
+
+test('what happened while nobody was told is not taken for known', async () => {
+  using at = await watchedUpTo(3, String)
+  const { source, broadcaster, client, connected } = at
+  const [subscriber] = client.subscribers
+  broadcaster.unsubscribe(subscriber!)
+  const again = new Recorded()
+  broadcaster.subscribe(connected(again), watched('/a', false), idOf(3))
+  await settled()
+  expect([again.text, source.last('/a').job.since]).toEqual(['', idOf(3)])
+  source.changed(5, '/a', '5')
+  // It reads 4, too, which nobody heard of; then once more, since at first it did not hear of anything.
+  for (let round = 0; round < 2; round++) {
+    source.last('/a').resolve({ sequence: 4, id: idOf(4), isWhole: false, events: [] })
+    await settled()
+  }
+  expect(again.ids).toEqual([idOf(5)])
+  const late = new Recorded()
+  broadcaster.subscribe(connected(late), watched('/a', false), idOf(3))
+  await settled()
+  expect([late.text, source.last('/a').job.since]).toEqual(['', idOf(3)])
+})
+
+test('a slow client that comes back is sent the next piece when it has taken the last', async () => {
+  const large = (sequence: number) => `"${String(sequence).repeat(100_000)}"`
+  using at = await watchedUpTo(6, large)
+  const { source, broadcaster, connected } = at
+  const slow = new Recorded()
+  slow.pendingBytes = 100_000
+  broadcaster.subscribe(connected(slow), watched('/a', false), idOf(1))
+  await settled()
+  for (const sequence of [2, 3, 4, 5, 6]) {
+    expect(slow.ids.at(-1)).toBe(idOf(sequence))
+    expect(slow.ids.length).toBe(sequence - 1)
+    expect(source.asked.length).toBe(1)
+    slow.onDrain?.()
+    await settled()
+  }
+  expect(source.last('/a').job.since).toBe(idOf(6))
 })

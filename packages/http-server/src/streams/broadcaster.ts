@@ -8,6 +8,7 @@ import type { EventSenderHooks } from './event-sender.ts'
 import { maxFramedBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { ReadingQueue } from './reading-queue.ts'
+import { RecentEvents } from './recent-events.ts'
 import type { StreamClient } from './stream-client.ts'
 import type { StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
@@ -22,6 +23,8 @@ import type { Position, ReadGroup } from './topic.ts'
 export interface BroadcasterOptions {
   /** Bytes of events that are kept for those who are reading. */
   readonly maxKeptBytes: number
+  /** Bytes of events that are kept for those who come back. */
+  readonly recentBytes: number
   readonly log: Log
 }
 
@@ -47,6 +50,7 @@ export class Broadcaster {
   readonly #listener: ChangeListener
   readonly #readings: ReadingQueue<ReadGroup | Topic>
   readonly #sender: EventSender
+  readonly #recent: RecentEvents
   /** The newest change that was heard of. */
   #position: Position | undefined
   #flushing: NodeJS.Immediate | undefined
@@ -62,8 +66,10 @@ export class Broadcaster {
       onLost: () => this.#lost(),
     })
     this.#readings = new ReadingQueue(this.#timers, () => this.#wake())
+    this.#recent = new RecentEvents(options.recentBytes)
     const hooks: EventSenderHooks = {
       wake: () => this.#wake(),
+      onBatch: (topic, batch) => this.#recent.add(topic, batch),
       onGap: (subscriber, since) => this.#read(subscriber, since),
       lowest: (client) => this.lowest(client),
     }
@@ -108,6 +114,7 @@ export class Broadcaster {
     this.#topics.delete(topic.key)
     this.#tree.delete(watchedPath(topic.target), topic)
     this.#sender.delete(topic)
+    this.#recent.end(topic)
     if (this.#topics.size === 0) this.#stop()
   }
 
@@ -154,6 +161,7 @@ export class Broadcaster {
 
   /** Nobody knows what happened since: what is known is read again, and what was missed from the log. */
   #lost(): void {
+    this.#recent.endAll()
     for (const topic of this.#topics.values()) {
       if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
       topic.isDirty = true
@@ -188,8 +196,11 @@ export class Broadcaster {
       this.#evaluate(topic)
       return
     }
-    // Who comes later reads it.
-    if (topic.live.size === 0 && topic.readings === 0) return
+    if (topic.live.size === 0) {
+      this.#recent.end(topic)
+      // Who comes later reads it.
+      if (topic.readings === 0) return
+    }
     const { sequence } = change
     const events = changeEvents(change, topic.target.path, topic.target.form)
     if (events === undefined) {
@@ -256,8 +267,15 @@ export class Broadcaster {
     const { state } = this.#listener
     if (state === 'listening') return true
     if (state !== 'starting' || next instanceof Topic) return false
+    if (this.#recentFor(next) !== undefined) return true
     const hasNothing = next.subscribers.every(({ sequence }) => sequence < 0)
     return next.topic.isFollowed && next.since !== undefined && hasNothing
+  }
+
+  /** What is in memory of what was missed, the next piece of it. */
+  #recentFor(group: ReadGroup): StreamResult | undefined {
+    const { topic, since } = group
+    return since === undefined || !isFramed(group) ? undefined : this.#recent.after(topic, since)
   }
 
   /** What failed again and again must not look as if nothing happened. */
@@ -271,15 +289,21 @@ export class Broadcaster {
     const { topic, since, subscribers } = group
     topic.groups.delete(since)
     if (topic.subscribers.size === 0) return
+    const recent = this.#recentFor(group)
+    if (recent !== undefined) {
+      this.#delivered(group, recent)
+      return
+    }
     topic.readings++
     try {
       const isHeard = this.#listener.state === 'listening'
       const job = { target: topic.target, since }
-      const isFramed = subscribers.every(({ name }) => name === undefined)
-      const framing = isFramed ? { framedBytes: this.#framedBytes } : {}
+      const framing = isFramed(group) ? { framedBytes: this.#framedBytes } : {}
       const read = await this.#readings.run(() => this.#source.run({ ...job, ...framing }))
       if (this.#isClosed) return
-      this.#delivered(group, isHeard ? read : { ...read, isCut: true })
+      const result = isHeard ? read : { ...read, isCut: true }
+      this.#delivered(group, result)
+      if (result.isCut === true) this.#beginReadings()
     } catch (error) {
       this.#giveUp(subscribers, error)
     } finally {
@@ -305,7 +329,6 @@ export class Broadcaster {
       else if (topic.isFollowed) this.#joinFollowed(subscriber)
       else this.#joinEvaluated(subscriber, result)
     }
-    if (result.isCut === true) this.#beginReadings()
   }
 
   /** Whether a subscriber still wants what was read for it, and can be sent it now. */
@@ -469,6 +492,11 @@ export class Broadcaster {
       this.#sender.flush()
     })
   }
+}
+
+/** Whether all take events as they are framed for who watches nothing else. */
+function isFramed({ subscribers }: ReadGroup): boolean {
+  return subscribers.every(({ name }) => name === undefined)
 }
 
 /** A piece that is sent to so many, and released when it has left to the last of them. */

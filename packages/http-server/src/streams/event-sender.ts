@@ -1,7 +1,7 @@
 import type { StreamClient } from './stream-client.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import { Gap } from './topic.ts'
-import type { Frame, Position, Subscriber, Topic } from './topic.ts'
+import type { Batch, Frame, Position, Subscriber, Topic } from './topic.ts'
 
 /** How long one turn of the event loop may be spent on sending, in milliseconds. */
 const turnMs = 1
@@ -12,6 +12,8 @@ const clientsAtOnce = 16
 export interface EventSenderHooks {
   /** There is something to send: {@link EventSender.flush} is to be called. */
   readonly wake: () => void
+  /** This is about to be sent to all who are up to date with a topic. */
+  readonly onBatch: (topic: Topic, batch: Batch) => void
   /** What comes next to a subscriber is not in memory. */
   readonly onGap: (subscriber: Subscriber, since: string | undefined) => void
   /** What all that a client is subscribed to has reached. */
@@ -110,7 +112,7 @@ export class EventSender {
   /** @returns whether everything was sent before the time was over. */
   #flushTopic(topic: Topic, end: number): boolean {
     for (;;) {
-      const batch = topic.batch ?? topic.beginBatch()
+      const batch = topic.batch ?? this.#beginBatch(topic)
       if (batch === undefined) return true
       for (let count = 1; ; count++) {
         const next = batch.left.next()
@@ -122,7 +124,13 @@ export class EventSender {
     }
   }
 
-  #sendBatch(subscriber: Subscriber, batch: NonNullable<Topic['batch']>): void {
+  #beginBatch(topic: Topic): Batch | undefined {
+    const batch = topic.beginBatch()
+    if (batch !== undefined) this.#hooks.onBatch(topic, batch)
+    return batch
+  }
+
+  #sendBatch(subscriber: Subscriber, batch: Batch): void {
     const { client } = subscriber
     const { frames, bytes } = batch
     const isAll = bytes !== undefined && frames[0]!.sequence > subscriber.sequence

@@ -29,13 +29,15 @@ export class ReadingQueue<T> {
     this.#waiting.add(next)
   }
 
-  /** Begins with what waits, in order, but for what may not begin yet. */
+  /** Begins with what waits, in order, but for what may not begin yet. What comes meanwhile waits for the next time. */
   begin(mayBegin: (next: T) => boolean, begin: (next: T) => void): void {
-    for (const next of this.#waiting) {
-      if (this.#running >= maxReadings) return
+    if (this.#running >= maxReadings) return
+    const all = Array.from(this.#waiting)
+    for (const next of all) {
       if (!mayBegin(next)) continue
       this.#waiting.delete(next)
       begin(next)
+      if (this.#running >= maxReadings) return
     }
   }
 

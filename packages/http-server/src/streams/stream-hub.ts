@@ -58,8 +58,8 @@ export class StreamHub {
     this.#patientRounds = Math.ceil(options.writeTimeoutMs / options.keepAliveMs)
     this.#log = log
     this.#check = (target) => source.check(target)
-    const maxKeptBytes = options.maxPendingBytes
-    this.#broadcaster = new Broadcaster(source, { maxKeptBytes, log }, this.meter)
+    const { maxPendingBytes: maxKeptBytes, recentBytes } = options
+    this.#broadcaster = new Broadcaster(source, { maxKeptBytes, recentBytes, log }, this.meter)
   }
 
   /** Answers a request with the stream that it asks for. */

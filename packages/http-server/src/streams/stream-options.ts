@@ -18,6 +18,11 @@ export interface StreamOptions {
    */
   readonly maxPendingBytes?: number
   /**
+   * Bytes of the newest events that are kept in memory, in which clients that come back find what they
+   * missed without anything being read. What is not among them is in the change log. 0: none. Default: 16777216 (16 MiB).
+   */
+  readonly recentBytes?: number
+  /**
    * Time between two keep-alives, in milliseconds. At one of them a client is disconnected that has taken nothing
    * of what waits for it since another, and for `writeTimeoutMs`. Default: 30000.
    */
@@ -38,11 +43,12 @@ const defaults: Required<StreamOptions> = {
   maxStreamsPerAddress: 10_000,
   maxSubscriptions: 1000,
   maxPendingBytes: 1024 * 1024,
+  recentBytes: 16 * 1024 * 1024,
   keepAliveMs: 30_000,
   reconnectWindowMs: 5000,
 }
 
-/** @throws {RangeError} for an option that is not a positive integer, or no time that a timer takes. */
+/** @throws {RangeError} for an option that is not a positive integer, `recentBytes` that are negative, or no time that a timer takes. */
 export function resolveStreamOptions(
   given: StreamOptions,
   { writeTimeoutMs }: Required<HttpLimits>,
@@ -51,9 +57,10 @@ export function resolveStreamOptions(
   for (const name of Object.keys(defaults) as (keyof StreamOptions)[]) {
     const value = given[name] ?? defaults[name]
     const maximum = name.endsWith('Ms') ? maxTimerMs : Number.MAX_SAFE_INTEGER
-    if (!Number.isInteger(value) || value < 1 || value > maximum) {
+    const minimum = name === 'recentBytes' ? 0 : 1
+    if (!Number.isInteger(value) || value < minimum || value > maximum) {
       throw new RangeError(
-        `Invalid streams.${name} ${value}: It has to be an integer from 1 to ${maximum}`,
+        `Invalid streams.${name} ${value}: It has to be an integer from ${minimum} to ${maximum}`,
       )
     }
     options[name] = value

@@ -18,6 +18,11 @@ import type { ReceivedEvent } from './event-client.ts'
 import { Mirror, plain } from './mirror.ts'
 import { StreamServer, serverKinds } from './servers.ts'
 
+const placesOfMissed = [
+  ['memory', {}],
+  ['the log', { recentBytes: 0 }],
+] as const
+
 describe.each(serverKinds)('streams under load (%s)', (kind) => {
   test('streams that are opened while others write miss nothing and hear nothing twice', async () => {
     await using server = await StreamServer.start(kind)
@@ -40,38 +45,41 @@ describe.each(serverKinds)('streams under load (%s)', (kind) => {
     }
   })
 
-  test('clients that come back to more than one piece, while others write, miss nothing', async () => {
-    await using server = await StreamServer.start(kind)
-    const all = await server.open('/c.json')
-    await all.next()
-    let number = 0
-    const write = async (end: number): Promise<void> => {
-      const next = async (): Promise<void> => {
-        while (number < end) {
-          await server.send('PUT', `/c/k${number++}.json`, 'x'.repeat(700))
+  test.each(placesOfMissed)(
+    'who comes back to many pieces in %s misses nothing',
+    async (_, streams) => {
+      await using server = await StreamServer.start(kind, { streams })
+      const all = await server.open('/c.json')
+      await all.next()
+      let number = 0
+      const write = async (end: number): Promise<void> => {
+        const next = async (): Promise<void> => {
+          while (number < end) {
+            await server.send('PUT', `/c/k${number++}.json`, 'x'.repeat(700))
+          }
+        }
+        await Promise.all(Array.from({ length: 16 }, next))
+      }
+      await write(1200)
+      const events: ReceivedEvent[] = []
+      while (events.length < 1200) events.push(await all.next())
+      const writing = write(1500)
+      const behind = [0, 1, 1, 400, 1199]
+      const clients = await Promise.all(
+        behind.map(async (index) => {
+          const headers = { 'last-event-id': events[index]!.lastEventId }
+          return server.open('/c.json', { headers })
+        }),
+      )
+      await writing
+      while (events.length < 1500) events.push(await all.next())
+      for (const [index, client] of clients.entries()) {
+        for (const event of events.slice(behind[index]! + 1)) {
+          expect(await client.next()).toEqual(event)
         }
       }
-      await Promise.all(Array.from({ length: 16 }, next))
-    }
-    await write(1200)
-    const events: ReceivedEvent[] = []
-    while (events.length < 1200) events.push(await all.next())
-    const writing = write(1500)
-    const behind = [0, 1, 1, 400, 1199]
-    const clients = await Promise.all(
-      behind.map(async (index) => {
-        const headers = { 'last-event-id': events[index]!.lastEventId }
-        return server.open('/c.json', { headers })
-      }),
-    )
-    await writing
-    while (events.length < 1500) events.push(await all.next())
-    for (const [index, client] of clients.entries()) {
-      for (const event of events.slice(behind[index]! + 1)) {
-        expect(await client.next()).toEqual(event)
-      }
-    }
-  })
+    },
+  )
 
   test('a thousand streams hear of each write', async () => {
     await using server = await StreamServer.start(kind)

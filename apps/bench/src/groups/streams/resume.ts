@@ -10,7 +10,18 @@ const missed = 10_000
 const burst = 50
 const limit = 2
 
-/** A client that comes back, against what it takes to send it as many bytes. */
+interface Contender {
+  readonly name: string
+  readonly path: string
+  readonly own: number[]
+  readonly other: number[]
+  bytes: number
+}
+
+/**
+ * A client that comes back, against what it takes to send it as many bytes: to where others went on watching, whose
+ * events are in memory, and to where nobody did, so that they are read from the log.
+ */
 export async function streamsResumeGroup({ isQuick, rounds, say }: GroupOptions): Promise<Row[]> {
   const logged = isQuick ? 200_000 : 10_000_000
   const work = `resume behind ${missed.toLocaleString('en')} missed changes, on a log of ${logged.toLocaleString('en')}`
@@ -24,31 +35,37 @@ export async function streamsResumeGroup({ isQuick, rounds, say }: GroupOptions)
   await load.open({ port, dialect, topics: ['feed'] })
   await load.fanOut({ port, dialect, groups: missed / burst, burst })
   await load.close()
-  const own: number[] = []
-  const other: number[] = []
-  let bytes = 0
+  const contenders: Contender[] = [
+    { name: 'others watched meanwhile', path: '/feed.json', own: [], other: [], bytes: 0 },
+    { name: 'nobody watched', path: '/.json', own: [], other: [], bytes: 0 },
+  ]
   // The first round is a warm-up.
   for (let round = 0; round <= rounds; round++) {
-    const resumed = await load.read({ port, request: resumeRequest(id), end: markerOf(missed) })
-    bytes = resumed.bytes
-    const sent = await load.read({ port: plain.port, request: bytesRequest(bytes), end: '' })
-    say(`  ${resumed.elapsedMs.toFixed(1)} ms, against ${sent.elapsedMs.toFixed(1)} ms`)
-    if (round === 0) continue
-    own.push(resumed.elapsedMs)
-    other.push(sent.elapsedMs)
+    for (const contender of contenders) {
+      const { name, path, own, other } = contender
+      const request = resumeRequest(path, id)
+      const resumed = await load.read({ port, request, end: markerOf(missed) })
+      const { bytes } = resumed
+      const sent = await load.read({ port: plain.port, request: bytesRequest(bytes), end: '' })
+      say(`  ${name}: ${resumed.elapsedMs.toFixed(1)} ms, against ${sent.elapsedMs.toFixed(1)} ms`)
+      contender.bytes = bytes
+      if (round === 0) continue
+      own.push(resumed.elapsedMs)
+      other.push(sent.elapsedMs)
+    }
   }
-  const ratio = ratiosOf(own, other)
-  return [
-    {
-      work,
+  return contenders.map(({ name, own, other, bytes }) => {
+    const ratio = ratiosOf(own, other)
+    return {
+      work: `${work}, ${name}`,
       elkyn: milliseconds(own),
       other: 'socket.write',
       otherFigure: milliseconds(other),
       ratio,
       target: atMost(limit, ratio),
       note: `${(bytes / 1e6).toFixed(1)} MB`,
-    },
-  ]
+    }
+  })
 }
 
 /** The id of the event with which a stream begins now. */
@@ -65,8 +82,8 @@ async function newestId(port: number): Promise<string> {
   throw new Error(`No event came: ${text}`)
 }
 
-function resumeRequest(id: string): string {
-  return `GET /feed.json HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\nLast-Event-ID: ${id}\r\n\r\n`
+function resumeRequest(path: string, id: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\nLast-Event-ID: ${id}\r\n\r\n`
 }
 
 function bytesRequest(count: number): string {

@@ -1,0 +1,200 @@
+import type { StreamResult } from './stream-job.ts'
+import { Gap } from './topic.ts'
+import type { Batch, Topic } from './topic.ts'
+
+/** Bytes of a segment, unless all may have few, and of what is taken out at once. */
+const maxSegmentBytes = 256 * 1024
+
+/** Segments, at least: with the oldest one goes so much of what is kept. */
+const minSegments = 8
+
+/** Bytes that are sent as they lie there. Less is worth a copy: each piece is asked for in a turn of its own. */
+const minPieceBytes = 64 * 1024
+
+/** Memory for events of all topics in the order in which they were told, filled once. */
+interface Segment {
+  readonly bytes: Buffer
+  end: number
+  /** Those who have events in it. */
+  readonly histories: Set<History>
+}
+
+/** Events of one topic that lie behind each other. */
+interface Extent {
+  readonly segment: Segment
+  readonly start: number
+  end: number
+  count: number
+  /** What the last of them says. */
+  sequence: number
+  id: string
+}
+
+/** What one topic told, without a gap. */
+interface History {
+  readonly key: string
+  /** Who has this event has all before the first one here. */
+  base: string | undefined
+  readonly extents: Extent[]
+  /** Whether what the topic tells next comes directly behind. */
+  isOpen: boolean
+}
+
+/** A place among the extents of a history. */
+interface Place {
+  readonly index: number
+  readonly offset: number
+}
+
+/**
+ * The newest events that were told, as they were sent. Most who come back were away for a moment and come back together, to
+ * what others went on watching: for them nothing has to be read.
+ */
+export class RecentEvents {
+  readonly #maxSegments: number
+  readonly #segmentBytes: number
+  /** The oldest one first. */
+  readonly #segments: Segment[] = []
+  readonly #histories = new Map<string, History>()
+
+  /** @param maxBytes Of events; what is older than these is forgotten. 0: none are kept. */
+  constructor(maxBytes: number) {
+    this.#segmentBytes = Math.min(Math.floor(maxBytes / minSegments), maxSegmentBytes)
+    this.#maxSegments = this.#segmentBytes === 0 ? 0 : Math.floor(maxBytes / this.#segmentBytes)
+  }
+
+  /** Keeps what is about to be told to all who are up to date with a topic. */
+  add(topic: Topic, { frames, bytes }: Batch): void {
+    if (this.#maxSegments === 0 || !topic.isFollowed) return
+    const newest = frames.at(-1)!
+    const isKept = bytes !== undefined && bytes.length <= this.#segmentBytes
+    if (!isKept || newest instanceof Gap || newest.id === undefined) {
+      this.end(topic)
+      return
+    }
+    const { sequence, id } = newest
+    const segment = this.#segmentFor(bytes.length)
+    const history = this.#openHistory(topic, frames[0]!.sequence)
+    const start = segment.end
+    segment.bytes.set(bytes, start)
+    segment.end += bytes.length
+    const last = history.extents.at(-1)
+    if (last?.segment === segment && last.end === start) {
+      last.end = segment.end
+      last.count += frames.length
+      last.sequence = sequence
+      last.id = id
+      return
+    }
+    segment.histories.add(history)
+    history.extents.push({ segment, start, end: segment.end, count: frames.length, sequence, id })
+  }
+
+  /** The topic tells something that is not added. */
+  end({ key }: Topic): void {
+    const history = this.#histories.get(key)
+    if (history !== undefined) history.isOpen = false
+  }
+
+  /** The same of all topics. */
+  endAll(): void {
+    for (const history of this.#histories.values()) history.isOpen = false
+  }
+
+  /** What a topic told behind an event, or the first piece of that; `undefined` where it is not known. */
+  after({ key }: Topic, since: string): StreamResult | undefined {
+    const history = this.#histories.get(key)
+    const place = history && placeBehind(history, since)
+    if (place === undefined) return undefined
+    const { extents } = history!
+    const pieces: Buffer[] = []
+    let { index, offset } = place
+    let length = 0
+    let count = 0
+    for (; index < extents.length; index++) {
+      const { segment, start, end, count: all } = extents[index]!
+      const piece = segment.bytes.subarray(offset, end)
+      if (length > 0 && length + piece.length > maxSegmentBytes) break
+      pieces.push(piece)
+      length += piece.length
+      count += offset === start ? all : countOf(piece)
+      offset = extents[index + 1]?.start ?? 0
+      if (pieces.length === 1 && length >= minPieceBytes) {
+        index++
+        break
+      }
+    }
+    const { sequence, id } = extents[index - 1]!
+    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)
+    // What was told since then, and whatever is not kept, is in the log.
+    return { sequence, id, events: [], framed: { count, bytes }, isWhole: false, isCut: true }
+  }
+
+  #openHistory(topic: Topic, sequence: number): History {
+    const known = this.#histories.get(topic.key)
+    if (known?.isOpen === true) return known
+    const history = { key: topic.key, base: baseOf(topic, sequence), extents: [], isOpen: true }
+    this.#histories.set(topic.key, history)
+    return history
+  }
+
+  #segmentFor(length: number): Segment {
+    const last = this.#segments.at(-1)
+    if (last !== undefined && last.end + length <= this.#segmentBytes) return last
+    if (this.#segments.length === this.#maxSegments) this.#forget(this.#segments.shift()!)
+    // Never filled again: sockets may look at it for as long as their clients take.
+    const bytes = Buffer.allocUnsafeSlow(this.#segmentBytes)
+    const segment: Segment = { bytes, end: 0, histories: new Set() }
+    this.#segments.push(segment)
+    return segment
+  }
+
+  #forget(segment: Segment): void {
+    for (const history of segment.histories) {
+      const { key, extents } = history
+      let count = 0
+      while (extents[count]?.segment === segment) count++
+      history.base = extents[count - 1]!.id
+      extents.splice(0, count)
+      if (extents.length === 0 && this.#histories.get(key) === history) this.#histories.delete(key)
+    }
+  }
+}
+
+/** An event that somebody has who is up to date, as what is told next begins with this number. */
+function baseOf({ live }: Topic, sequence: number): string | undefined {
+  for (const subscriber of live) if (subscriber.sequence < sequence) return subscriber.id
+  return undefined
+}
+
+/** Where it goes on behind an event; `undefined` where that is not known, or is the last one. */
+function placeBehind({ base, extents }: History, since: string): Place | undefined {
+  if (since === base) return placeAt(extents, 0)
+  const sequence = sequenceOf(since)
+  const index = extents.findIndex((extent) => extent.sequence >= sequence)
+  const extent = extents[index]
+  if (extent === undefined) return undefined
+  if (extent.id === since) return placeAt(extents, index + 1)
+  const { segment, start, end } = extent
+  const told = segment.bytes.subarray(start, end)
+  const idLine = Buffer.from(`\nid: ${since}\n\n`)
+  const at = told.indexOf(idLine)
+  return at < 0 ? undefined : { index, offset: start + at + idLine.length }
+}
+
+function placeAt(extents: readonly Extent[], index: number): Place | undefined {
+  const extent = extents[index]
+  return extent && { index, offset: extent.start }
+}
+
+/** The number of the change in the id of an event; `NaN` where there is none. */
+function sequenceOf(id: string): number {
+  return Number(/-(\d+)(?:\.\d+)?-[^-]*$/.exec(id)?.[1])
+}
+
+/** How many events there are in whole blocks of them. */
+function countOf(blocks: Buffer): number {
+  let count = 0
+  for (let at = blocks.indexOf('\n\n'); at >= 0; at = blocks.indexOf('\n\n', at + 2)) count++
+  return count
+}
