@@ -14,7 +14,7 @@ export async function queryGroup({ isQuick, rounds, trialMs, say }: GroupOptions
   const ofMany = `of ${many.toLocaleString('en')} children`
   const ofFew = `${few.toLocaleString('en')} children`
   const age = ['age']
-  const works: readonly (Comparison & { jobs: readonly Named[] })[] = [
+  const works: readonly Work[] = [
     {
       work: `orderBy="age" & limitToLast=20, ${ofMany}`,
       unit: 'operations',
@@ -32,15 +32,7 @@ export async function queryGroup({ isQuick, rounds, trialMs, say }: GroupOptions
         { name: ofFew, people: few, fields: age, work: 'last before any' },
       ],
     },
-    {
-      work: 'update two fields with an index each, 64 a commit',
-      unit: 'operations',
-      target: 0.5,
-      jobs: [
-        { name: 'Elkyn', people: 10_000, fields: ['age', 'city'], work: 'update' },
-        { name: 'no index', people: 10_000, fields: [], work: 'update' },
-      ],
-    },
+    ...[1, 64].map((updatesOfCommit) => updatesOf(updatesOfCommit)),
   ]
   const rows: Row[] = []
   for (const { jobs, ...comparison } of works) {
@@ -54,6 +46,23 @@ export async function queryGroup({ isQuick, rounds, trialMs, say }: GroupOptions
 }
 
 type Named = Omit<QueryJob, 'folder'> & { readonly name: string }
+
+interface Work extends Comparison {
+  readonly jobs: readonly Named[]
+}
+
+function updatesOf(updatesOfCommit: number): Work {
+  const job = { people: 10_000, work: 'update', updatesOfCommit } as const
+  return {
+    work: `update two fields with an index each, ${updatesOfCommit} a commit`,
+    unit: 'operations',
+    target: 0.5,
+    jobs: [
+      { ...job, name: 'Elkyn', fields: ['age', 'city'] },
+      { ...job, name: 'no index', fields: [] },
+    ],
+  }
+}
 
 async function start({ name, ...rest }: Named): Promise<Contender> {
   await using resources = new AsyncDisposableStack()

@@ -14,16 +14,17 @@ export interface QueryJob {
   readonly people: number
   readonly fields: readonly string[]
   readonly work: QueryWork
+  /** Updates of one commit. Default: 64. */
+  readonly updatesOfCommit?: number
 }
 
 export interface QueryMessage {
   readonly count: number
 }
 
-const { folder, people, fields, work } = jobOfParent() as QueryJob
+const { folder, people, fields, work, updatesOfCommit = 64 } = jobOfParent() as QueryJob
 const place = parsePath('/people')
 const limit = 20
-const writesOfCommit = 64
 const tree = await openTree({
   path: folder,
   indexes: fields.length === 0 ? {} : { '/people': fields },
@@ -97,8 +98,8 @@ function update(count: number): TrialResult {
     }
   })
   const begin = performance.now()
-  for (let first = 0; first < count; first += writesOfCommit) {
-    const outcomes = store.commit(writes.slice(first, first + writesOfCommit))
+  for (let first = 0; first < count; first += updatesOfCommit) {
+    const outcomes = store.commit(writes.slice(first, first + updatesOfCommit))
     assert.ok(outcomes.every(({ ok }) => ok))
   }
   return { units: count, elapsedMs: performance.now() - begin }
