@@ -241,6 +241,32 @@ test('what happened while nobody was told is not taken for known', async () => {
   expect([late.text, source.last('/a').job.since]).toEqual(['', idOf(3)])
 })
 
+test('what nobody was told is not left out of what others were, in whatever turn that is sent', async () => {
+  using at = await watchedUpTo(2, String)
+  const { source, broadcaster, client, connected } = at
+  const [subscriber] = client.subscribers
+  const late = new Recorded()
+  broadcaster.subscribe(connected(late), watched('/a', false), undefined)
+  await settled()
+  // The first is told to one who leaves before it is sent, the second to nobody.
+  source.changed(3, '/a', '3')
+  broadcaster.unsubscribe(subscriber!)
+  source.changed(4, '/a', '4')
+  await settled()
+  const event = { ...value('{"path":"/","data":4}', 4), name: 'put' } as const
+  source.last('/a').resolve({ sequence: 4, id: idOf(4), isWhole: true, events: [event] })
+  await settled()
+  source.changed(5, '/a', '5')
+  await settled()
+  expect(late.ids).toEqual([idOf(4), idOf(5)])
+  for (const since of [2, 3]) {
+    const again = new Recorded()
+    broadcaster.subscribe(connected(again), watched('/a', false), idOf(since))
+    await settled()
+    expect([again.text, source.last('/a').job.since]).toEqual(['', idOf(since)])
+  }
+})
+
 test('a slow client that comes back is sent the next piece when it has taken the last', async () => {
   const large = (sequence: number) => `"${String(sequence).repeat(100_000)}"`
   using at = await watchedUpTo(6, large)

@@ -161,8 +161,9 @@ export class Broadcaster {
 
   /** Nobody knows what happened since: what is known is read again, and what was missed from the log. */
   #lost(): void {
-    this.#recent.endAll()
+    const heard = this.#position?.sequence ?? -1
     for (const topic of this.#topics.values()) {
+      this.#missed(topic, heard)
       if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
       topic.isDirty = true
     }
@@ -196,12 +197,12 @@ export class Broadcaster {
       this.#evaluate(topic)
       return
     }
+    const { sequence } = change
     if (topic.live.size === 0) {
-      this.#recent.end(topic)
+      this.#missed(topic, sequence)
       // Who comes later reads it.
       if (topic.readings === 0) return
     }
-    const { sequence } = change
     const events = changeEvents(change, topic.target.path, topic.target.form)
     if (events === undefined) {
       this.#push(topic, new Gap(sequence, this.#position?.id))
@@ -210,6 +211,12 @@ export class Broadcaster {
     for (const { name, json, id } of events) {
       this.#push(topic, new Frame({ name, json: Buffer.from(json), id }, sequence))
     }
+  }
+
+  /** A topic tells nobody what happened up to a change. What it has told may not have left. */
+  #missed(topic: Topic, sequence: number): void {
+    topic.untold = sequence
+    this.#recent.end(topic)
   }
 
   #push(topic: Topic, frame: Frame | Gap): void {

@@ -66,39 +66,37 @@ export class RecentEvents {
   /** Keeps what is about to be told to all who are up to date with a topic. */
   add(topic: Topic, { frames, bytes }: Batch): void {
     if (this.#maxSegments === 0 || !topic.isFollowed) return
-    const newest = frames.at(-1)!
+    const first = frames[0]!
+    const last = frames.at(-1)!
     const isKept = bytes !== undefined && bytes.length <= this.#segmentBytes
-    if (!isKept || newest instanceof Gap || newest.id === undefined) {
+    // What nobody was told may lie between these.
+    const isComplete = first.sequence > topic.untold
+    if (!isKept || !isComplete || last instanceof Gap || last.id === undefined) {
       this.end(topic)
       return
     }
-    const { sequence, id } = newest
+    const { sequence, id } = last
     const segment = this.#segmentFor(bytes.length)
-    const history = this.#openHistory(topic, frames[0]!.sequence)
+    const history = this.#openHistory(topic, first.sequence)
     const start = segment.end
     segment.bytes.set(bytes, start)
     segment.end += bytes.length
-    const last = history.extents.at(-1)
-    if (last?.segment === segment && last.end === start) {
-      last.end = segment.end
-      last.count += frames.length
-      last.sequence = sequence
-      last.id = id
+    const extent = history.extents.at(-1)
+    if (extent?.segment === segment && extent.end === start) {
+      extent.end = segment.end
+      extent.count += frames.length
+      extent.sequence = sequence
+      extent.id = id
       return
     }
     segment.histories.add(history)
     history.extents.push({ segment, start, end: segment.end, count: frames.length, sequence, id })
   }
 
-  /** The topic tells something that is not added. */
+  /** What the topic tells next does not follow what was added. */
   end({ key }: Topic): void {
     const history = this.#histories.get(key)
     if (history !== undefined) history.isOpen = false
-  }
-
-  /** The same of all topics. */
-  endAll(): void {
-    for (const history of this.#histories.values()) history.isOpen = false
   }
 
   /** What a topic told behind an event, or the first piece of that; `undefined` where it is not known. */

@@ -108,6 +108,8 @@ export class Topic {
   /** Frames that no client has been sent. */
   unsent: (Frame | Gap)[] = []
   batch: Batch | undefined
+  /** Nobody was sent what happened last up to this change. */
+  untold = -1
   /** Readings on their way. What happens meanwhile is kept for them. */
   readings = 0
   kept: (Frame | Gap)[] = []
