@@ -10,6 +10,7 @@ import { parseChangeMessage } from './change-message.ts'
 import type { ChangeMessage } from './change-message.ts'
 import { OwnBlocks } from './own-blocks.ts'
 import { placeOf } from './place-headers.ts'
+import type { StreamRefusal } from './reader.ts'
 import type { ReaderPool } from './reader-pool.ts'
 import { parseStreamResult } from './stream-result-bytes.ts'
 import type { WriterPool } from './writer-pool.ts'
@@ -53,13 +54,15 @@ export class PoolSource implements StreamSource {
 
   async check(target: StreamTarget): Promise<void> {
     const refusal = await this.#readers.checkStream(target)
-    if (refusal !== undefined) throw new Refusal(refusal.status, refusal.message)
+    if (refusal !== undefined) throw refused(refusal)
   }
 
   async run(job: StreamJob): Promise<StreamResult> {
     return withPiece(this.#pieces, job, async (piece) => {
       const result = await this.#readers.runStreamJob({ ...job, piece: piece?.number })
-      return result instanceof Uint8Array ? parseStreamResult(result, piece?.bytes) : result
+      if (result instanceof Uint8Array) return parseStreamResult(result, piece?.bytes)
+      if ('status' in result) throw refused(result)
+      return result
     })
   }
 
@@ -68,6 +71,10 @@ export class PoolSource implements StreamSource {
     if (status !== 200) throw new Refusal(status, 'The server is busy')
     return { ...placeOf(headers), blocks: ownBlocks(body) }
   }
+}
+
+function refused({ status, message }: StreamRefusal): Refusal {
+  return new Refusal(status, message)
 }
 
 // A stream may hold what its client does not take.

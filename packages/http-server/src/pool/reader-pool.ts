@@ -147,7 +147,7 @@ export class ReaderPool {
   }
 
   /** What a stream has to be told; as bytes where that is not much. */
-  runStreamJob(job: ReaderJob): Promise<Uint8Array | StreamResult> {
+  runStreamJob(job: ReaderJob): Promise<Uint8Array | StreamResult | StreamRefusal> {
     return this.#pool.run(job, { name: 'stream', priority: 0, retry: 1 })
   }
 

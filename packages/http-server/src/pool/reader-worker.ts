@@ -1,8 +1,14 @@
 import { defineWorker } from '@elkyn/thread-pool/worker'
-import type { Moved, TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
-import type { StreamResult } from '../streams/stream-job.ts'
+import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
 import type { StreamTarget } from '../streams/stream-target.ts'
-import type { LargeRead, LargeStream, Reader, ReaderJob, StreamRefusal } from './reader.ts'
+import type {
+  LargeRead,
+  LargeStream,
+  Reader,
+  ReaderJob,
+  StreamAnswer,
+  StreamRefusal,
+} from './reader.ts'
 import type { ThreadData } from './thread-data.ts'
 import { keepCompiled } from './worker-module.ts'
 import { untilOpened, untilServing } from './writer-progress.ts'
@@ -12,7 +18,7 @@ type ReaderHandlers = {
   ready: () => void
   read: (head: string, context: TaskContext<Reader>) => Uint8Array
   readLarge: (task: LargeRead, context: TaskContext<Reader>) => Promise<void>
-  stream: (job: ReaderJob, context: TaskContext<Reader>) => Uint8Array | Moved<StreamResult>
+  stream: (job: ReaderJob, context: TaskContext<Reader>) => StreamAnswer
   checkStream: (target: StreamTarget, context: TaskContext<Reader>) => StreamRefusal | undefined
   streamLarge: (task: LargeStream, context: TaskContext<Reader>) => Promise<void>
 }
@@ -39,7 +45,7 @@ export const worker: WorkerDefinition<Reader, ReaderHandlers> = defineWorker({
     read: (head: string, { state }: TaskContext<Reader>): Uint8Array => state.read(head),
     readLarge: (task: LargeRead, { state }: TaskContext<Reader>): Promise<void> =>
       state.readLarge(task),
-    stream: (job: ReaderJob, { state }: TaskContext<Reader>): Uint8Array | Moved<StreamResult> =>
+    stream: (job: ReaderJob, { state }: TaskContext<Reader>): StreamAnswer =>
       state.runStreamJob(job),
     checkStream: (
       target: StreamTarget,

@@ -53,6 +53,9 @@ export interface StreamRefusal {
   readonly message: string
 }
 
+/** What is read for streams: as bytes where that is not much. */
+export type StreamAnswer = Uint8Array | Moved<StreamResult> | StreamRefusal
+
 /** What a thread that reads does, with a store of its own. */
 export class Reader {
   readonly store: TreeStore
@@ -99,10 +102,11 @@ export class Reader {
     }
   }
 
-  runStreamJob(job: ReaderJob): Uint8Array | Moved<StreamResult> {
+  runStreamJob(job: ReaderJob): StreamAnswer {
     const { piece } = job
     const lent = piece === undefined ? undefined : pieceAt(this.#pieces, piece)
-    const result = runStreamJob(this.store, job, lent)
+    const result = orRefusal(() => runStreamJob(this.store, job, lent))
+    if ('status' in result) return result
     const { framed } = result
     // To copy a little costs less than a message by itself.
     const isMoved = framed?.isLent === false && framed.bytes.length >= minLentBytes
@@ -111,14 +115,10 @@ export class Reader {
   }
 
   checkStream(target: StreamTarget): StreamRefusal | undefined {
-    try {
+    return orRefusal(() => {
       checkStreamTarget(this.store, target)
       return undefined
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      const { status, message } = error
-      return { status, message }
-    }
+    })
   }
 
   async streamLarge({ target, window }: LargeStream): Promise<void> {
@@ -136,6 +136,17 @@ export class Reader {
   async close(): Promise<void> {
     this.channel.close()
     await this.store.close()
+  }
+}
+
+/** What `work` gives, or why it refuses, as it can be told another thread. */
+function orRefusal<T>(work: () => T): T | StreamRefusal {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const { status, message } = error
+    return { status, message }
   }
 }
 

@@ -102,7 +102,7 @@ async function settled(): Promise<void> {
 function started() {
   const source = new ScriptedSource()
   const meter = new StreamMeter()
-  const options = { maxKeptBytes: 1e6, recentBytes: 1e6, log: silentLog }
+  const options = { maxKeptBytes: 1e6, recentBytes: 1e6, log: silentLog, onRefused: () => {} }
   const broadcaster = new Broadcaster(source, options, meter)
   const connected = (stream: OutgoingStream) => {
     const client = new StreamClient(stream, meter, 1e6)

@@ -26,6 +26,8 @@ export interface BroadcasterOptions {
   /** Bytes of events that are kept for those who come back. */
   readonly recentBytes: number
   readonly log: Log
+  /** Is told of a subscriber whose target cannot be shown any more. */
+  readonly onRefused: (subscriber: Subscriber, refusal: Refusal) => void
 }
 
 /** How long to wait where too much is being read, in milliseconds. */
@@ -288,8 +290,18 @@ export class Broadcaster {
   /** What failed again and again must not look as if nothing happened. */
   #giveUp(subscribers: Iterable<Subscriber>, error: unknown): void {
     if (this.#isClosed) return
+    if (error instanceof Refusal) {
+      for (const subscriber of subscribers) this.#refuse(subscriber, error)
+      return
+    }
     this.#options.log.error({ err: error }, 'A stream was ended: it could not be read on')
     for (const { client } of subscribers) client.destroy()
+  }
+
+  #refuse(subscriber: Subscriber, refusal: Refusal): void {
+    if (subscriber.state === 'ended') return
+    this.unsubscribe(subscriber)
+    this.#options.onRefused(subscriber, refusal)
   }
 
   async #runReading(group: ReadGroup): Promise<void> {

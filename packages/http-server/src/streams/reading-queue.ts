@@ -1,3 +1,4 @@
+import { Refusal } from '../refusal.ts'
 import type { Timers } from './timers.ts'
 
 /** Readings at one time, of all topics. */
@@ -41,7 +42,7 @@ export class ReadingQueue<T> {
     }
   }
 
-  /** Calls `work` until it succeeds, or once too often. */
+  /** Calls `work` until it succeeds, or once too often. A refusal stays one. */
   async run<R>(work: () => Promise<R>): Promise<R> {
     this.#running++
     try {
@@ -50,7 +51,8 @@ export class ReadingQueue<T> {
           return await work()
         } catch (error) {
           const delayMs = retryDelaysMs[attempt]
-          if (delayMs === undefined || this.#isClosed) throw error
+          const isFinal = delayMs === undefined || this.#isClosed || error instanceof Refusal
+          if (isFinal) throw error
           await new Promise<void>((resolve) => this.#timers.later(delayMs, resolve))
         }
       }

@@ -32,6 +32,8 @@ export class StreamClient {
   /** The id that was sent last. */
   #sentId: string | undefined
   #isBusy = false
+  /** Whether nothing may be written any more. */
+  #isEnding = false
   /** What waits until something may be written again. */
   #held = ''
 
@@ -215,7 +217,7 @@ export class StreamClient {
     this.#left = left
     this.#stillRounds = isStill ? this.#stillRounds + 1 : 0
     // What waits for it keeps it alive as well.
-    if (this.pendingBytes > 0 || this.isBusy) return this.#stillRounds
+    if (this.pendingBytes > 0 || this.isBusy || this.#isEnding) return this.#stillRounds
     if (id !== undefined) this.#sentId = id
     this.write(block)
     return 0
@@ -230,11 +232,22 @@ export class StreamClient {
 
   /** Ends the stream, and says when to come back. */
   end(retryMs: number): void {
+    this.#endWith(eventBlock({ retry: retryMs }))
+  }
+
+  /** Ends the stream, and says why it could not go on. */
+  cancel(reason: string): void {
+    this.#endWith(eventBlock({ event: 'cancel', data: JSON.stringify(reason) }))
+  }
+
+  #endWith(block: string): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
     if (this.isBusy) {
       this.#stream.destroy()
       return
     }
-    this.writeText(eventBlock({ retry: retryMs }))
+    this.writeText(block)
     this.#stream.end()
   }
 

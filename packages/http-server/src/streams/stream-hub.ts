@@ -59,7 +59,9 @@ export class StreamHub {
     this.#log = log
     this.#check = (target) => source.check(target)
     const { maxPendingBytes: maxKeptBytes, recentBytes } = options
-    this.#broadcaster = new Broadcaster(source, { maxKeptBytes, recentBytes, log }, this.meter)
+    const onRefused = this.#refused.bind(this)
+    const broadcasting = { maxKeptBytes, recentBytes, log, onRefused }
+    this.#broadcaster = new Broadcaster(source, broadcasting, this.meter)
   }
 
   /** Answers a request with the stream that it asks for. */
@@ -275,9 +277,18 @@ export class StreamHub {
       subscriptions.delete(name)
       const { status, body } = failureResponse(error, this.#log)
       const { error: message } = JSON.parse(textOf(body)) as { error: string }
-      const data = JSON.stringify({ subscription: name, status, error: message })
-      client.tell(eventBlock({ event: 'error', data }))
+      client.tell(errorBlock(name, status, message))
     }
+  }
+
+  /** What a subscriber asked for can't be shown any more, as it would be refused if it was asked for now. */
+  #refused({ client, name }: Subscriber, { status, message }: Refusal): void {
+    if (name === undefined) {
+      client.cancel(message)
+      return
+    }
+    this.#named.get(client.id!)?.subscriptions.delete(name)
+    client.tell(errorBlock(name, status, message))
   }
 
   /** While it is looked at, no id says that the client has it. */
@@ -336,6 +347,10 @@ interface NamedSubscription {
 
 function textOf(body: HttpResponse['body']): string {
   return body instanceof Uint8Array ? Buffer.from(body).toString() : 'null'
+}
+
+function errorBlock(subscription: string, status: number, error: string): string {
+  return eventBlock({ event: 'error', data: JSON.stringify({ subscription, status, error }) })
 }
 
 function keepAliveBlock(isValue: boolean, id: string | undefined): string {

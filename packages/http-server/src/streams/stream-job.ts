@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { childPath, parseEventId } from '@elkyn/tree'
+import { TreeError, childPath, parseEventId } from '@elkyn/tree'
 import type { Change, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
+import { Refusal } from '../refusal.ts'
 import { nullBlocks } from '../response.ts'
 import { changesFrom } from '../changes-from.ts'
 import { changeEvents } from './change-events.ts'
@@ -82,9 +83,18 @@ const maxCopied = maxChanges * readEffort
 /**
  * Does a job in the calling thread, at once.
  * @param lent Memory for a piece of framed events. Default: they come in memory of their own.
+ * @throws {Refusal} 400 where the target cannot be shown any more.
  * @throws {TreeError} what the store says of it.
  */
 export function runStreamJob(store: TreeStore, job: StreamJob, lent?: Buffer): StreamResult {
+  try {
+    return resultOf(store, job, lent)
+  } catch (error) {
+    throw refusalOf(error, job.target) ?? error
+  }
+}
+
+function resultOf(store: TreeStore, job: StreamJob, lent: Buffer | undefined): StreamResult {
   if (isFollowed(job.target) && job.since !== undefined) {
     const result = missed(store, job, job.since, lent)
     if (result !== undefined) return result
@@ -97,18 +107,26 @@ export function runStreamJob(store: TreeStore, job: StreamJob, lent?: Buffer): S
   }
 }
 
-/** @throws {Refusal} 400 where the target cannot be shown, because it needs an index. */
+/** @throws {Refusal} 400 where the target cannot be shown, because of its index or its cursor. */
 export function checkStreamTarget(store: TreeStore, target: StreamTarget): void {
-  const { path, shownPath, query } = target
+  const { path, query } = target
   if (query === undefined) return
   const snapshot = store.snapshot()
   try {
-    snapshot.query(path, query.query)
+    const result = snapshot.query(path, query.query)
+    // Only who reads on from a cursor learns whether it still says where.
+    if (query.query.cursor !== undefined) result.pageSteps().next()
   } catch (error) {
-    throw indexRefusal(error, shownPath) ?? error
+    throw refusalOf(error, target) ?? error
   } finally {
     snapshot.close()
   }
+}
+
+/** The refusal of a target that it is for the client to change; `undefined` for another error. */
+function refusalOf(error: unknown, { shownPath }: StreamTarget): Refusal | undefined {
+  const isOfCursor = error instanceof TreeError && error.code === 'ERR_INVALID_CURSOR'
+  return isOfCursor ? new Refusal(400, error.message) : indexRefusal(error, shownPath)
 }
 
 /** The whole in blocks. Its snapshot is for the caller to close, behind the last one. */

@@ -12,7 +12,10 @@ export interface StreamSource {
   listen(onChanges: OnChanges, onLost: () => void): Promise<() => void>
   /** @throws {Refusal} for a target that cannot be shown. */
   check(target: StreamTarget): Promise<void>
-  /** What it gives is no older than what was committed when it was called. */
+  /**
+   * What it gives is no older than what was committed when it was called.
+   * @throws {Refusal} for a target that cannot be shown any more.
+   */
   run(job: StreamJob): Promise<StreamResult>
   /** @throws {Refusal} 503 when too many are being read. */
   readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue>

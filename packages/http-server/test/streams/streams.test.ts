@@ -188,6 +188,32 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     expect(stream.text).toContain('Index not defined')
   })
 
+  test('what cannot be shown any more is told, ends nothing else, and is refused to who asks again', async () => {
+    await using server = await StreamServer.start(kind)
+    const long = 'x'.repeat(300)
+    await server.send('PUT', '/t.json', { a: { n: long }, b: { n: `${long}b` } })
+    const first = '/t.json?orderBy="n"&limitToFirst=1&cursor='
+    const { cursor } = (await server.read(first)) as { cursor: string }
+    const next = `${first}${cursor}`
+    const stream = await opened(server, next)
+    const { stream: many, id } = await openedNamed(server, { next, other: '/other.json' })
+    await many.take(2)
+    // The cursor stands behind a text that is too long to be in it.
+    await server.send('PUT', '/t/a/n.json', `${long}c`)
+    const why = 'Cannot use the cursor: the long text that it stands behind has changed. Begin anew'
+    expect(await stream.take(1)).toEqual([`cancel ${JSON.stringify(why)}`])
+    await stream.ended()
+    const error = (subscription: string): string =>
+      `error ${JSON.stringify({ subscription, status: 400, error: why })}`
+    expect(await many.take(1)).toEqual([error('next')])
+    expect((await server.open(next)).status).toBe(400)
+    await server.send('PATCH', `/.streams/${id}`, { again: next })
+    expect(await many.take(1)).toEqual([error('again')])
+    await server.send('PUT', '/other.json', 1)
+    expect((await many.next()).data).toContain('"subscription":"other"')
+    expect(await server.metric('elkyn_stream_subscriptions')).toBe(1)
+  })
+
   test('HEAD and OPTIONS open no stream', async () => {
     await using server = await StreamServer.start(kind)
     for (const method of ['HEAD', 'OPTIONS']) {
