@@ -20,6 +20,7 @@ interface Asked extends PromiseWithResolvers<StreamResult> {
 class ScriptedSource implements StreamSource {
   readonly asked: Asked[] = []
   #tell: OnChanges = () => {}
+  #sequence = 0
 
   async listen(onChanges: OnChanges): Promise<() => void> {
     this.#tell = onChanges
@@ -37,13 +38,15 @@ class ScriptedSource implements StreamSource {
   }
 
   async readLarge(): Promise<LargeValue> {
-    throw new Error('Nothing is large here')
+    const sequence = this.#sequence
+    return { sequence, id: idOf(sequence), blocks: [Buffer.from('"large"')] }
   }
 
   /** Tells that something was written at a path; what, only where that is given. */
   changed(sequence: number, path: string, json?: string): void {
     const written = json === undefined ? undefined : TreeValue.fromCanonical(json, 'plain')
     const pairs = [{ path: parsePath(path), value: written }]
+    this.#sequence = sequence
     this.#tell([{ sequence, id: idOf(sequence), time: 0, pairs } satisfies Change])
   }
 
@@ -283,4 +286,31 @@ test('a slow client that comes back is sent the next piece when it has taken the
     await settled()
   }
   expect(source.last('/a').job.since).toBe(idOf(6))
+
+test('a value that was large meanwhile is told again when it is what it was before', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  broadcaster.subscribe(client, watched('/a', true), undefined)
+  await settled()
+  const one = value('1', 1)
+  const known = { digest: 'one' }
+  source
+    .last('/a')
+    .resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [], known, whole: one })
+  await settled()
+  source.changed(2, '/a')
+  await settled()
+  expect(source.last('/a').job.known).toEqual(known)
+  const large = { isWhole: true, isLarge: true, events: [], known: {} }
+  source.last('/a').resolve({ sequence: 2, id: idOf(2), ...large })
+  await settled()
+  expect(stream.text).toContain('data: "large"\n')
+  // What happened while that was sent is being read when the next change comes.
+  const reading = source.last('/a')
+  source.changed(3, '/a')
+  await settled()
+  const evaluation = source.last('/a')
+  reading.resolve({ sequence: 2, id: idOf(2), isWhole: false, events: [], known: {} })
+  await settled()
+  expect(evaluation.job.known).toEqual({})
 })

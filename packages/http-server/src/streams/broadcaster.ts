@@ -440,7 +440,8 @@ export class Broadcaster {
   #evaluated(topic: Topic, result: StreamResult, waiting: readonly Subscriber[]): void {
     const { sequence, id, events, isWhole, isLarge = false } = result
     topic.position = { sequence, id }
-    topic.known = { ...topic.known, ...result.known }
+    // What comes in blocks has no digest, and that of what was before it says nothing any more.
+    topic.known = isLarge ? result.known : { ...topic.known, ...result.known }
     if (isLarge && isWhole) {
       for (const subscriber of topic.live) this.#readLarge(subscriber)
     } else {
