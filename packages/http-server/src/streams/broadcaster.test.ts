@@ -21,9 +21,12 @@ class ScriptedSource implements StreamSource {
   readonly asked: Asked[] = []
   #tell: OnChanges = () => {}
   #sequence = 0
+  /** Says that changes were lost. */
+  lose: () => void = () => {}
 
-  async listen(onChanges: OnChanges): Promise<() => void> {
+  async listen(onChanges: OnChanges, onLost: () => void): Promise<() => void> {
     this.#tell = onChanges
+    this.lose = onLost
     return () => {}
   }
 
@@ -313,4 +316,31 @@ test('a value that was large meanwhile is told again when it is what it was befo
   reading.resolve({ sequence: 2, id: idOf(2), isWhole: false, events: [], known: {} })
   await settled()
   expect(evaluation.job.known).toEqual({})
+})
+
+test('what was read when changes were lost is read on once, whoever else reads meanwhile', async () => {
+  using at = started()
+  const { source, broadcaster, client } = at
+  const result = { sequence: 3, id: idOf(3), isWhole: false, events: [] }
+  broadcaster.subscribe(client, watched('/a', false), undefined)
+  await settled()
+  source.last('/a').resolve(result)
+  await settled()
+  broadcaster.subscribe(client, watched('/a', false), idOf(1))
+  await settled()
+  const begunBefore = source.last('/a')
+  source.lose()
+  await settled()
+  const ofFirst = source.last('/a')
+  expect(ofFirst).not.toBe(begunBefore)
+  begunBefore.resolve(result)
+  await settled()
+  const ofSecond = source.last('/a')
+  expect(ofSecond.job.since).toBe(idOf(3))
+  ofFirst.resolve(result)
+  await settled()
+  expect(source.last('/a')).toBe(ofSecond)
+  ofSecond.resolve(result)
+  await settled()
+  expect(source.last('/a')).toBe(ofSecond)
 })

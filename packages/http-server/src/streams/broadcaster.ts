@@ -167,6 +167,8 @@ export class Broadcaster {
     for (const topic of this.#topics.values()) {
       this.#missed(topic, heard)
       if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
+      // Whose reading had begun reads on in any case.
+      topic.forget(-1)
       topic.isDirty = true
     }
     this.#stop()
@@ -315,11 +317,12 @@ export class Broadcaster {
     }
     topic.readings++
     try {
-      const isHeard = this.#listener.state === 'listening'
+      const { state, round } = this.#listener
       const job = { target: topic.target, since }
       const framing = isFramed(group) ? { framedBytes: this.#framedBytes } : {}
       const read = await this.#readings.run(() => this.#source.run({ ...job, ...framing }))
       if (this.#isClosed) return
+      const isHeard = state === 'listening' && round === this.#listener.round
       const result = isHeard ? read : { ...read, isCut: true }
       this.#delivered(group, result)
       if (result.isCut === true) this.#beginReadings()

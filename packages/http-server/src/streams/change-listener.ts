@@ -36,6 +36,11 @@ export class ChangeListener {
     return this.#state
   }
 
+  /** Another number each time that it begins or ends: with the same one, nothing was missed in between. */
+  get round(): number {
+    return this.#round
+  }
+
   /** Begins, unless it has. Asks the source at the end of this turn: what else there is to ask goes first. */
   listen(): void {
     if (this.#state !== 'idle') return
