@@ -32,6 +32,9 @@ const turnMs = 1
 /** Clients that are sent one between two looks at the clock. */
 const clientsAtOnce = 16
 
+/** Most text that the subscriptions of one stream may have together, in UTF-16 units: all of it is held. */
+const maxTextLength = 1024 * 1024
+
 /** The open streams of a server: who they are, how many there may be, and that they are alive. */
 export class StreamHub {
   readonly meter: StreamMeter = new StreamMeter()
@@ -49,6 +52,8 @@ export class StreamHub {
   #timer: NodeJS.Timeout | undefined
   /** Set while a round of keep-alives goes on. */
   #keepingAlive: NodeJS.Immediate | undefined
+  /** Those of all streams whose targets are looked at. */
+  #pendingSubscriptions = 0
   #isClosing = false
 
   constructor(source: StreamSource, options: StreamLimits, log: Log) {
@@ -130,7 +135,7 @@ export class StreamHub {
     const refusal = this.#refusal(address)
     if (refusal !== undefined) return refusal
     const subscriptions: NamedStream['subscriptions'] = new Map()
-    this.#checkCount(requests, subscriptions)
+    this.#checkRoom(requests, subscriptions)
     const answer: Answer = {
       status: 200,
       headers: streamHeaders,
@@ -154,7 +159,7 @@ export class StreamHub {
    */
   change(id: string, requests: SubscriptionRequests, namespace?: string): HttpResponse {
     const named = this.#namedStream(id)
-    this.#checkCount(requests, named.subscriptions)
+    this.#checkRoom(requests, named.subscriptions)
     const plan: PlanSubscription = (url) => named.plan(url, namespace)
     this.#subscribe({ ...named, plan, lastEventId: undefined }, requests)
     return jsonResponse(200, '{}')
@@ -235,15 +240,25 @@ export class StreamHub {
     return named
   }
 
-  #checkCount(requests: SubscriptionRequests, present: NamedStream['subscriptions']): void {
-    const { maxSubscriptions } = this.#options
-    const names = new Set(present.keys())
+  #checkRoom(requests: SubscriptionRequests, present: NamedStream['subscriptions']): void {
+    const { maxSubscriptions, maxTotalSubscriptions } = this.#options
+    const lengths = new Map(Array.from(present, ([name, { length }]) => [name, length]))
     for (const [name, request] of requests) {
-      if (request === null) names.delete(name)
-      else names.add(name)
+      if (request === null) lengths.delete(name)
+      else lengths.set(name, lengthOf(request))
     }
-    if (names.size <= maxSubscriptions) return
-    throw new Refusal(400, `A stream has at most ${maxSubscriptions} subscriptions`)
+    if (lengths.size > maxSubscriptions) {
+      throw new Refusal(400, `A stream has at most ${maxSubscriptions} subscriptions`)
+    }
+    const added = lengths.size - present.size
+    const total = this.meter.subscriptions + this.#pendingSubscriptions + added
+    if (added > 0 && total > maxTotalSubscriptions) {
+      throw new Refusal(503, 'The server is busy: Too many subscriptions', ['Retry-After', '1'])
+    }
+    let length = 0
+    for (const one of lengths.values()) length += one
+    if (length <= maxTextLength) return
+    throw new Refusal(400, `The URLs of a stream have at most ${maxTextLength} characters together`)
   }
 
   #subscribe(named: NamedStream, requests: SubscriptionRequests): void {
@@ -260,7 +275,7 @@ export class StreamHub {
     name: string,
     request: SubscriptionRequest,
   ): Promise<void> {
-    const subscription: NamedSubscription = {}
+    const subscription: NamedSubscription = { length: lengthOf(request) }
     subscriptions.set(name, subscription)
     // While its target is looked at, the client may go, end it, or ask for something else by its name.
     const isWanted = (): boolean => !client.isGone && subscriptions.get(name) === subscription
@@ -294,10 +309,12 @@ export class StreamHub {
   /** While it is looked at, no id says that the client has it. */
   async #checkPending(client: StreamClient, target: StreamTarget): Promise<void> {
     client.pendingSubscriptions++
+    this.#pendingSubscriptions++
     try {
       await this.#check(target)
     } finally {
       client.pendingSubscriptions--
+      this.#pendingSubscriptions--
     }
   }
 
@@ -341,8 +358,14 @@ interface NamedStream {
 }
 
 interface NamedSubscription {
+  /** How much text its request has. */
+  readonly length: number
   /** None before its target was looked at. */
   subscriber?: Subscriber
+}
+
+function lengthOf({ url, lastEventId = '' }: SubscriptionRequest): number {
+  return url.length + lastEventId.length
 }
 
 function textOf(body: HttpResponse['body']): string {

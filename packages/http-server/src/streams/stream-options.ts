@@ -13,6 +13,11 @@ export interface StreamOptions {
   /** Subscriptions of one stream. What is beyond is refused. Default: 1000. */
   readonly maxSubscriptions?: number
   /**
+   * Subscriptions of all streams together, each of which takes some 2 KB. A stream of one place is one, and is not refused for
+   * it; a request for further ones of a stream with many is answered 503. Default: 100000.
+   */
+  readonly maxTotalSubscriptions?: number
+  /**
    * Bytes that may wait for a client that is slower than what happens. Beyond them its events are replaced by
    * one whole value, once it has taken these. Default: 1048576 (1 MiB).
    */
@@ -42,6 +47,7 @@ const defaults: Required<StreamOptions> = {
   maxStreams: 10_000,
   maxStreamsPerAddress: 10_000,
   maxSubscriptions: 1000,
+  maxTotalSubscriptions: 100_000,
   maxPendingBytes: 1024 * 1024,
   recentBytes: 16 * 1024 * 1024,
   keepAliveMs: 30_000,

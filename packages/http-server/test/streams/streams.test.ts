@@ -439,6 +439,41 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     expect(await server.metric('elkyn_stream_subscriptions')).toBe(1)
   })
 
+  test('subscriptions of all streams are limited, and given back', async () => {
+    const streams = { maxTotalSubscriptions: 4 }
+    await using server = await StreamServer.start(kind, { streams })
+    await opened(server, '/a.json')
+    const { stream, id } = await openedNamed(server, { b: '/b.json', q: '/t.json?orderBy="n"' })
+    const change = async (body: unknown): Promise<string> =>
+      server.send('PATCH', `/.streams/${id}`, body)
+    const tooMany = '503 {\n  "error" : "The server is busy: Too many subscriptions"'
+    await expect(change({ c: '/c.json', d: '/d.json' })).rejects.toThrow(tooMany)
+    const body = JSON.stringify({ c: '/c.json', d: '/d.json' })
+    const refused = await server.open('/.streams', { method: 'POST', body })
+    expect([refused.status, refused.message.headers['retry-after']]).toEqual([503, '1'])
+    await change({ b: '/e.json', c: '/c.json' })
+    // One that takes the place of another is none more, and one of one place is not refused.
+    await change({ c: '/d.json' })
+    await opened(server, '/f.json')
+    await change({ c: null, d: null })
+    stream.cut()
+    while ((await server.metric('elkyn_stream_subscriptions')) > 2);
+    expect((await openedNamed(server, { b: '/b.json', c: '/c.json' })).id).not.toBe('')
+  })
+
+  test('the text of the subscriptions of one stream is limited', async () => {
+    await using server = await StreamServer.start(kind)
+    const { id } = await openedNamed(server, {})
+    const change = async (body: unknown): Promise<string> =>
+      server.send('PATCH', `/.streams/${id}`, body)
+    const url = `/t.json?orderBy="$key"&equalTo="${'x'.repeat(200_000)}"`
+    for (const name of ['a', 'b', 'c']) await change({ [name]: url })
+    await change({ d: { url, lastEventId: 'x'.repeat(50_000) }, e: null })
+    await expect(change({ e: url, f: '/' })).rejects.toThrow('at most 1048576 characters together')
+    await change({ d: null, e: url })
+    await change({ d: '/' })
+  })
+
   test('what is wrong with a subscription is told behind a value that is on its way', async () => {
     await using server = await StreamServer.start(kind)
     const large = Object.fromEntries(
