@@ -16,6 +16,7 @@ import { streamHeaders } from './stream-headers.ts'
 import type { StreamTarget } from './stream-target.ts'
 import type { SubscriptionRequest, SubscriptionRequests } from './subscription-requests.ts'
 import type { Subscriber } from './topic.ts'
+import { TurnQueue } from './turn-queue.ts'
 
 /**
  * Says what a `GET` asks to be watched, in this database unless it names one. Default: that which was meant when
@@ -52,7 +53,8 @@ export class StreamHub {
   #timer: NodeJS.Timeout | undefined
   /** Set while a round of keep-alives goes on. */
   #keepingAlive: NodeJS.Immediate | undefined
-  /** Those of all streams whose targets are looked at. */
+  /** Subscriptions that are asked for, and how many of them have not begun. */
+  readonly #asked = new TurnQueue<AskedSubscription>((asked) => this.#beginAsked(asked))
   #pendingSubscriptions = 0
   #isClosing = false
 
@@ -262,38 +264,68 @@ export class StreamHub {
   }
 
   #subscribe(named: NamedStream, requests: SubscriptionRequests): void {
+    const { client, subscriptions } = named
     for (const [name, request] of requests) {
-      const former = named.subscriptions.get(name)?.subscriber
+      const former = subscriptions.get(name)?.subscriber
       if (former !== undefined) this.#broadcaster.unsubscribe(former)
-      named.subscriptions.delete(name)
-      if (request !== null) void this.#subscribeNamed(named, name, request)
+      subscriptions.delete(name)
+      if (request === null) continue
+      const subscription: NamedSubscription = { length: lengthOf(request) }
+      subscriptions.set(name, subscription)
+      // Before it has begun, no id says that the client has it.
+      client.pendingSubscriptions++
+      this.#pendingSubscriptions++
+      this.#asked.add({ named, name, request, subscription })
     }
+    this.#asked.run()
   }
 
-  async #subscribeNamed(
-    { client, plan, lastEventId, subscriptions }: NamedStream,
-    name: string,
-    request: SubscriptionRequest,
-  ): Promise<void> {
-    const subscription: NamedSubscription = { length: lengthOf(request) }
-    subscriptions.set(name, subscription)
-    // While its target is looked at, the client may go, end it, or ask for something else by its name.
-    const isWanted = (): boolean => !client.isGone && subscriptions.get(name) === subscription
+  /** Begins a subscription, if it is still wanted. @returns a promise where its target is looked at first. */
+  #beginAsked(asked: AskedSubscription): Promise<void> | undefined {
+    const { named, name, request, subscription } = asked
     try {
-      const planned = plan(request.url)
-      // As in the header, an empty one is none.
-      const since = (request.lastEventId ?? planned.lastEventId ?? lastEventId) || undefined
-      const { target } = planned
-      if (target.query !== undefined) await this.#checkPending(client, target)
-      if (!isWanted()) return
-      subscription.subscriber = this.#broadcaster.subscribe(client, target, since, name)
+      if (isWanted(asked)) {
+        const { target, lastEventId = named.lastEventId } = named.plan(request.url)
+        // As in the header, an empty one is none.
+        const since = (request.lastEventId ?? lastEventId) || undefined
+        const begin = (): void => {
+          subscription.subscriber = this.#broadcaster.subscribe(named.client, target, since, name)
+        }
+        if (target.query !== undefined) return this.#beginChecked(asked, target, begin)
+        begin()
+      }
     } catch (error) {
-      if (!isWanted()) return
-      subscriptions.delete(name)
-      const { status, body } = failureResponse(error, this.#log)
-      const { error: message } = JSON.parse(textOf(body)) as { error: string }
-      client.tell(errorBlock(name, status, message))
+      this.#notBegun(asked, error)
     }
+    this.#decided(asked)
+    return undefined
+  }
+
+  // While its target is looked at, the client may go, end it, or ask for something else by its name.
+  async #beginChecked(
+    asked: AskedSubscription,
+    target: StreamTarget,
+    begin: () => void,
+  ): Promise<void> {
+    try {
+      await this.#check(target)
+      if (isWanted(asked)) begin()
+    } catch (error) {
+      if (isWanted(asked)) this.#notBegun(asked, error)
+    }
+    this.#decided(asked)
+  }
+
+  #notBegun({ named: { client, subscriptions }, name }: AskedSubscription, error: unknown): void {
+    subscriptions.delete(name)
+    const { status, body } = failureResponse(error, this.#log)
+    const { error: message } = JSON.parse(textOf(body)) as { error: string }
+    client.tell(errorBlock(name, status, message))
+  }
+
+  #decided({ named: { client } }: AskedSubscription): void {
+    client.pendingSubscriptions--
+    this.#pendingSubscriptions--
   }
 
   /** What a subscriber asked for can't be shown any more, as it would be refused if it was asked for now. */
@@ -304,18 +336,6 @@ export class StreamHub {
     }
     this.#named.get(client.id!)?.subscriptions.delete(name)
     client.tell(errorBlock(name, status, message))
-  }
-
-  /** While it is looked at, no id says that the client has it. */
-  async #checkPending(client: StreamClient, target: StreamTarget): Promise<void> {
-    client.pendingSubscriptions++
-    this.#pendingSubscriptions++
-    try {
-      await this.#check(target)
-    } finally {
-      client.pendingSubscriptions--
-      this.#pendingSubscriptions--
-    }
   }
 
   // Two rounds at a time would take a client for one that takes nothing.
@@ -360,7 +380,7 @@ interface NamedStream {
 interface NamedSubscription {
   /** How much text its request has. */
   readonly length: number
-  /** None before its target was looked at. */
+  /** None before it has begun. */
   subscriber?: Subscriber
 }
 
@@ -370,6 +390,18 @@ function lengthOf({ url, lastEventId = '' }: SubscriptionRequest): number {
 
 function textOf(body: HttpResponse['body']): string {
   return body instanceof Uint8Array ? Buffer.from(body).toString() : 'null'
+}
+
+interface AskedSubscription {
+  readonly named: NamedStream
+  readonly name: string
+  readonly request: SubscriptionRequest
+  readonly subscription: NamedSubscription
+}
+
+/** Whether the client is there, and has asked for nothing else by that name since. */
+function isWanted({ named, name, subscription }: AskedSubscription): boolean {
+  return !named.client.isGone && named.subscriptions.get(name) === subscription
 }
 
 function errorBlock(subscription: string, status: number, error: string): string {

@@ -1,0 +1,67 @@
+import { rootPath } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import type { OutgoingStream } from '../exchange.ts'
+import { silentLog } from '../log.ts'
+import type { StreamPlan } from '../plan.ts'
+import { StreamHub } from './stream-hub.ts'
+import { resolveStreamOptions } from './stream-options.ts'
+import type { StreamSource } from './stream-source.ts'
+import type { SubscriptionRequests } from './subscription-requests.ts'
+import { resolveLimits } from '../limits.ts'
+
+/** A stream that nobody reads. */
+const nowhere: OutgoingStream = {
+  pendingBytes: 0,
+  onDrain: undefined,
+  write: () => true,
+  writeLent: () => true,
+  end: () => {},
+  destroy: () => {},
+}
+
+function queryOf(orderBy: string): StreamPlan {
+  const query = { query: { orderBy }, shape: 'value' } as const
+  const target = { path: rootPath, shownPath: rootPath, form: 'plain', query } as const
+  return { kind: 'stream', target, lastEventId: undefined }
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('few targets are looked at at one time, and those that nobody wants any more are not', async () => {
+  const looks: { readonly orderBy: string; readonly end: () => void }[] = []
+  const never = Promise.withResolvers<never>().promise
+  const source: StreamSource = {
+    listen: () => never,
+    run: () => never,
+    readLarge: () => never,
+    async check({ query }) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      looks.push({ orderBy: query!.query.orderBy, end: resolve })
+      await promise
+    },
+  }
+  const limits = resolveStreamOptions({}, resolveLimits({}))
+  const hub = new StreamHub(source, limits, silentLog)
+  const requests = (kind: string): SubscriptionRequests =>
+    new Map(Array.from({ length: 100 }, (_, index) => [`s${index}`, { url: `${kind}${index}` }]))
+  const written: string[] = []
+  const stream = { ...nowhere, write: (bytes: Uint8Array) => written.push(String(bytes)) > 0 }
+  hub.openNamed(requests('a'), queryOf, undefined, '').stream?.(stream, () => {})
+  await settled()
+  expect(looks.map(({ orderBy }) => orderBy)).toEqual(
+    Array.from({ length: 32 }, (_, index) => `a${index}`),
+  )
+  const { stream: id } = JSON.parse(/data: (.*)/.exec(written.join(''))![1]!) as { stream: string }
+  hub.change(id, requests('b'))
+  for (let ended = 0; ended < looks.length; ended++) {
+    looks[ended]!.end()
+    await settled()
+  }
+  expect(looks.slice(32).map(({ orderBy }) => orderBy)).toEqual(
+    Array.from({ length: 100 }, (_, index) => `b${index}`),
+  )
+  expect(hub.meter.subscriptions).toBe(100)
+  hub.close()
+})
