@@ -344,3 +344,24 @@ test('what was read when changes were lost is read on once, whoever else reads m
   await settled()
   expect(source.last('/a')).toBe(ofSecond)
 })
+
+test('what is read again goes on from the last change before the one that concerns it', async () => {
+  using at = started()
+  const { source, broadcaster, client } = at
+  broadcaster.subscribe(client, watched('/a', true), undefined)
+  await settled()
+  const place = { sequence: 1, id: idOf(1), isWhole: true, events: [], known: {} }
+  source.last('/a').resolve({ ...place, whole: value('1', 1) })
+  await settled()
+  // However many they are, nobody has to look through them.
+  for (let sequence = 2; sequence < 10; sequence++) source.changed(sequence, '/b')
+  source.changed(10, '/a')
+  source.changed(11, '/b')
+  await settled()
+  expect(source.last('/a').job.since).toBe(idOf(9))
+  source.changed(12, '/b')
+  source.changed(13, '/a')
+  source.last('/a').resolve({ ...place, sequence: 11, id: idOf(11) })
+  await settled()
+  expect(source.last('/a').job.since).toBe(idOf(11))
+})

@@ -197,6 +197,8 @@ export class Broadcaster {
 
   #tell(topic: Topic, change: Change): void {
     if (!topic.isFollowed) {
+      // So that nobody looks through what has happened elsewhere, or finds it to be too much.
+      topic.unchangedUntil(this.#position)
       topic.isDirty = true
       this.#evaluate(topic)
       return

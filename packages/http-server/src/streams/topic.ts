@@ -129,6 +129,12 @@ export class Topic {
     this.isFollowed = isFollowed(target)
   }
 
+  /** Says that up to here, of all that was heard of, nothing concerns it that is not evaluated or to be. */
+  unchangedUntil(heard: Position | undefined): void {
+    if (this.isDirty || this.isEvaluating || this.position === undefined) return
+    if (heard !== undefined && heard.sequence > this.position.sequence) this.position = heard
+  }
+
   /** Adds to what is to be sent, and keeps it for those who are reading. */
   push(frame: Frame | Gap, maxKeptBytes: number): void {
     if (this.live.size > 0) this.unsent.push(frame)
