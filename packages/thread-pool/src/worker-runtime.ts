@@ -90,6 +90,8 @@ export class WorkerRuntime {
     this.#port.on('messageerror', () => this.#post({ type: 'unreadable' }))
     this.#post({ type: 'ready', participant: this.#queue.participant, names: this.#names })
     await this.#loop()
+    // The pool may have sent a task before it said stop, which the loop sees without a turn of the event loop.
+    this.#receiveAll()
     while (this.#running.size + this.#asked.size + this.#arrived.length > 0) await this.#idle()
     this.#queue.detach()
     let error: unknown

@@ -47,8 +47,9 @@ export function makeFakePool(
   mayStart: Promise<void> = Promise.resolve(),
 ): ThreadPool {
   const startWorker: StartWorker = () => new FakeWorker({ handlers }, mayStart)
+  const size = options.minThreads === undefined ? { threads: 1 } : {}
   const pool = new ThreadPool(
-    { worker: 'unused.js', threads: 1, terminable: false, ...options },
+    { worker: 'unused.js', terminable: false, ...size, ...options },
     startWorker,
   )
   onTestFinished(async () => {

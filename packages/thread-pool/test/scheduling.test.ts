@@ -193,6 +193,24 @@ test('a busy thread takes turns of its event loop', async () => {
   expect(turns).toBeGreaterThan(0)
 })
 
+test('a thread that is retired first runs what was handed to it', async () => {
+  const pool = makeFakePool(
+    { default: (task: unknown) => task },
+    { minThreads: 1, maxThreads: 1, idleTimeoutMs: 0 },
+  )
+  for (let round = 0; round < 5; round++) {
+    pool.minThreads = 1
+    // After so many tasks the thread gives its event loop a turn, and they are all answered before it goes on.
+    await Promise.all(Array.from({ length: 256 }, (_, index) => pool.run(index)))
+    const bytes = new Uint8Array([round])
+    const moved = pool.run(bytes, { transferList: [bytes.buffer] })
+    // The first time it was busy just now.
+    pool.minThreads = 0
+    pool.minThreads = 0
+    expect(await moved).toEqual(new Uint8Array([round]))
+  }
+})
+
 test('options that cannot be meant are mistakes', async () => {
   const pool = makeFakePool({})
   await expect(pool.run(1, { priority: 3 })).rejects.toThrow(RangeError)
