@@ -43,7 +43,8 @@ export class Dispatcher {
     this.table = TaskTable.allocate(options.slots)
     this.#free = new FreeSlots(options.slots)
     this.#tasks = Array.from({ length: options.slots })
-    this.#lines = Array.from({ length: options.priorities }, () => new Fifo<Task>())
+    const isLined = (task: Task): boolean => task.place === 'line'
+    this.#lines = Array.from({ length: options.priorities }, () => new Fifo(isLined))
     this.#scratch = Buffer.alloc(this.queue.slotBytes)
     // One item must not fill the arena: beyond a quarter the port is as good.
     this.#largestItem = Math.min(

@@ -1,14 +1,28 @@
-/** A first-in first-out list whose ends cost the same however long it is. */
+/** Below this length nobody looks for what is not needed any more. */
+const shortLength = 32
+
+/**
+ * A first-in first-out list whose ends cost the same however long it is. What has become needless in its middle is
+ * dropped before it is more than the rest, so that a list whose first item never leaves does not grow for ever.
+ */
 export class Fifo<T> {
+  readonly #isNeeded: (item: T) => boolean
   #in: T[] = []
   // Reversed: its last is the first to leave.
   #out: T[] = []
+  /** The length at which needless items are dropped: twice what was left the last time. */
+  #fullAt = shortLength
+
+  constructor(isNeeded: (item: T) => boolean) {
+    this.#isNeeded = isNeeded
+  }
 
   get size(): number {
     return this.#in.length + this.#out.length
   }
 
   push(item: T): void {
+    if (this.size >= this.#fullAt) this.#prune()
     this.#in.push(item)
   }
 
@@ -32,6 +46,11 @@ export class Fifo<T> {
     this.#in = []
     this.#out = []
     return all
+  }
+
+  #prune(): void {
+    this.#in = this.clear().filter(this.#isNeeded)
+    this.#fullAt = Math.max(shortLength, 2 * this.#in.length)
   }
 
   #turn(): void {

@@ -7,10 +7,11 @@ export class OldestTasks {
   readonly #dispatcher: Dispatcher
   /** By priority. */
   readonly #lines: Fifo<Task>[]
+  readonly #isWaiting = (task: Task): boolean => !task.isSettled && this.#dispatcher.isWaiting(task)
 
   constructor(dispatcher: Dispatcher, priorities: number) {
     this.#dispatcher = dispatcher
-    this.#lines = Array.from({ length: priorities }, () => new Fifo<Task>())
+    this.#lines = Array.from({ length: priorities }, () => new Fifo(this.#isWaiting))
   }
 
   /** Adds a task that was accepted, and forgets those before it that have begun. */
@@ -18,7 +19,7 @@ export class OldestTasks {
     const line = this.#lines[task.priority]
     if (line === undefined) return
     for (let oldest = line.peek(); oldest !== undefined; oldest = line.peek()) {
-      if (!oldest.isSettled && this.#dispatcher.isWaiting(oldest)) break
+      if (this.#isWaiting(oldest)) break
       line.shift()
     }
     line.push(task)

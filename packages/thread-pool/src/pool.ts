@@ -98,7 +98,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #keepAlive: KeepAlive
   readonly #caller: Caller
   /** Tasks that wait to be accepted, with `whenFull: 'wait'`. */
-  readonly #callers = new Fifo<Task>()
+  readonly #callers = new Fifo<Task>((task) => !task.isSettled)
   /** Tasks that run in this thread, with `whenFull: 'run-in-caller'`, and what tells their handlers. */
   readonly #here = new Map<Task, AbortController>()
   /** Only with `whenFull: 'drop-oldest'`. */

@@ -33,7 +33,7 @@ test('Deadlines forgets what is not needed and keeps the order', () => {
 })
 
 test('Fifo is a queue that takes back its first', () => {
-  const fifo = new Fifo<number>()
+  const fifo = new Fifo<number>(() => true)
   for (const item of [1, 2, 3]) fifo.push(item)
   expect(fifo.shift()).toBe(1)
   fifo.push(4)
@@ -42,6 +42,17 @@ test('Fifo is a queue that takes back its first', () => {
   expect(fifo.size).toBe(4)
   expect(fifo.clear()).toEqual([1, 2, 3, 4])
   expect(fifo.shift()).toBeUndefined()
+})
+
+test('Fifo drops what is not needed in its middle, and keeps the order', () => {
+  const isNeeded = (item: number): boolean => item % 1000 === 0
+  const fifo = new Fifo(isNeeded)
+  for (let item = 0; item < 10_000; item++) {
+    fifo.push(item)
+    expect(fifo.size).toBeLessThan(64)
+  }
+  const left = fifo.clear().filter(isNeeded)
+  expect(left).toEqual([0, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000])
 })
 
 test('FreeSlots uses the slot that has rested longest', () => {
