@@ -780,12 +780,15 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   /** Rejects all that waits for a thread or that one has. @returns what had not started */
   #abandon(error: ThreadPoolError): UnstartedTask[] {
     const unstarted: Task[] = []
+    const begun: Task[] = []
     for (const task of Array.from(this.#dispatcher.all())) {
       if (task.isSettled) continue
       if (this.#dispatcher.cancel(task)) unstarted.push(task)
-      else this.#cancelRun(task)
-      this.#reject(task, error, 'dropped')
+      else begun.push(task)
     }
+    // Only now: a thread whose task ends takes the next one.
+    for (const task of begun) this.#cancelRun(task)
+    for (const task of [...begun, ...unstarted]) this.#reject(task, error, 'dropped')
     return unstarted
       .toSorted((a, b) => a.since - b.since)
       .map(({ value, name, priority }) => ({ task: value, name, priority }))

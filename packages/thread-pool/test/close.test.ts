@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { expect, onTestFinished, test } from 'vitest'
+import type { TaskDiagnostics } from '../src/index.ts'
 import { makeFakePool } from './fake-worker.ts'
 import { codeOf, makePool } from './pools.ts'
 
@@ -38,6 +40,25 @@ test('close() gives back what has not started by the deadline', async () => {
       priority: index % 3,
     })),
   )
+})
+
+test('close() begins none of the tasks that it gives back', async () => {
+  const { pool, reached, words } = makePool({ threads: 1, queueCapacity: 8192 })
+  const running = codeOf(pool.run(1, { name: 'untilCancelled' }))
+  await reached(1, 1)
+  const waiting = Array.from({ length: 8000 }, () => codeOf(pool.run(2, { name: 'count' })))
+  const listener = (message: unknown): void => {
+    // Until its thread could take the next one.
+    if ((message as TaskDiagnostics).name === 'untilCancelled') Atomics.wait(words, 1, 1)
+  }
+  subscribe('elkyn.thread-pool.task', listener)
+  onTestFinished(() => {
+    unsubscribe('elkyn.thread-pool.task', listener)
+  })
+  const { unstarted } = await pool.close({ timeoutMs: 0 })
+  await Promise.all([running, ...waiting])
+  expect(words[2]).toBe(0)
+  expect(unstarted).toHaveLength(8000)
 })
 
 test('close() finishes tasks that a dying thread has to hand over', async () => {
