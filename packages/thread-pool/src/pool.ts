@@ -40,7 +40,7 @@ import { noOptions, taskFields } from './task-fields.ts'
 import type { StartWorker, Thread } from './thread.ts'
 import { TimeLimits } from './time-limits.ts'
 import { readValue } from './value-codec.ts'
-import type { TaskName, TaskResult, TaskValue, UntypedWorker } from './worker-types.ts'
+import type { DefaultName, TaskName, TaskResult, TaskValue, UntypedWorker } from './worker-types.ts'
 
 /** A task that was accepted and never started, given back by {@link ThreadPool.close}. */
 export interface UnstartedTask {
@@ -256,7 +256,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     task: TaskValue<W, N>,
     options: RunOptions & { name: N },
   ): Promise<TaskResult<W, N>>
-  run(task: TaskValue<W, 'default'>, options?: RunOptions): Promise<TaskResult<W, 'default'>>
+  run(
+    task: TaskValue<W, 'default'>,
+    options?: RunOptions & { name?: DefaultName<W> },
+  ): Promise<TaskResult<W, 'default'>>
   run(value: unknown, options: RunOptions = noOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const fields = options === noOptions ? this.#defaults : taskFields(options, this.#options)

@@ -20,15 +20,18 @@ export type TaskName<W> = W extends UntypedWorker
     : keyof HandlersOf<W> & string
   : keyof HandlersOf<W> & string
 
+/** What may be said as the name of the default handler: also all that an untyped pool may have. */
+export type DefaultName<W> = UntypedWorker extends W ? string : 'default'
+
 /** What the handler takes: its first parameter. */
 export type TaskValue<W, Name> = UntypedWorker extends W
   ? unknown
   : Name extends keyof HandlersOf<W>
-    ? HandlersOf<W>[Name] extends () => unknown
-      ? undefined
-      : HandlersOf<W>[Name] extends (task: infer Value, ...rest: never) => unknown
-        ? Value
-        : never
+    ? HandlersOf<W>[Name] extends (...parameters: infer Parameters) => unknown
+      ? Parameters extends []
+        ? undefined
+        : Parameters[0]
+      : never
     : never
 
 /** What `run()` is fulfilled with. */

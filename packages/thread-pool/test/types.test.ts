@@ -1,7 +1,8 @@
 import { expectTypeOf, test } from 'vitest'
-import type { ThreadPool } from '../src/index.ts'
+import type { RunOptions, ThreadPool } from '../src/index.ts'
 import type { TaskName, TaskResult, TaskValue } from '../src/index.ts'
 import { defineWorker, move } from '../src/worker.ts'
+import type { TaskContext } from '../src/worker.ts'
 import type * as functions from './function-worker.ts'
 
 // Compiled, never run: what is wrong here is an error of `tsc`.
@@ -13,6 +14,8 @@ function define() {
       hash: async (text: string) => Buffer.from(text),
       moved: (bytes: Uint8Array) => move(bytes),
       nothing: () => 'done' as const,
+      perhaps: (text?: string) => text ?? 'none',
+      salted: (text: string, { state }: TaskContext<{ salt: string }>) => text + state.salt,
     },
   })
 }
@@ -20,9 +23,13 @@ function define() {
 type Worker = ReturnType<typeof define>
 
 test('a typed pool knows names, tasks and results', () => {
-  expectTypeOf<TaskName<Worker>>().toEqualTypeOf<'default' | 'hash' | 'moved' | 'nothing'>()
+  expectTypeOf<TaskName<Worker>>().toEqualTypeOf<
+    'default' | 'hash' | 'moved' | 'nothing' | 'perhaps' | 'salted'
+  >()
   expectTypeOf<TaskValue<Worker, 'hash'>>().toEqualTypeOf<string>()
   expectTypeOf<TaskValue<Worker, 'nothing'>>().toEqualTypeOf<undefined>()
+  expectTypeOf<TaskValue<Worker, 'perhaps'>>().toEqualTypeOf<string | undefined>()
+  expectTypeOf<TaskValue<Worker, 'salted'>>().toEqualTypeOf<string>()
   expectTypeOf<TaskResult<Worker, 'default'>>().toEqualTypeOf<number>()
   expectTypeOf<TaskResult<Worker, 'moved'>>().toEqualTypeOf<Uint8Array>()
   expectTypeOf<TaskResult<Worker, 'nothing'>>().toEqualTypeOf<'done'>()
@@ -38,13 +45,19 @@ test('run() refuses what the worker does not take', () => {
   expectTypeOf<typeof misuse>().toBeFunction()
 })
 
-function misuse(pool: ThreadPool<Worker>, untyped: ThreadPool): void {
+function misuse(pool: ThreadPool<Worker>, untyped: ThreadPool, options: RunOptions): void {
   expectTypeOf(pool.run({ a: 1 })).toEqualTypeOf<Promise<number>>()
   expectTypeOf(untyped.run({ anything: 1 }, { name: 'any' })).toEqualTypeOf<Promise<unknown>>()
+  expectTypeOf(pool.run({ a: 1 }, { name: 'default' })).toEqualTypeOf<Promise<number>>()
+  expectTypeOf(pool.run({ a: 1 }, { priority: 0 })).toEqualTypeOf<Promise<number>>()
+  expectTypeOf(pool.run(undefined, { name: 'nothing' })).toEqualTypeOf<Promise<'done'>>()
+  expectTypeOf(untyped.run(1, options)).toEqualTypeOf<Promise<unknown>>()
   // @ts-expect-error a string is no task of the default handler
   void pool.run('text')
   // @ts-expect-error no such handler
   void pool.run('text', { name: 'hush' })
+  // @ts-expect-error no such handler, though the default one would take the task
+  void pool.run({ a: 1 }, { name: 'hush' })
   // @ts-expect-error a number is no text
   void pool.run(1, { name: 'hash' })
 }
