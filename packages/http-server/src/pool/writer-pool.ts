@@ -13,6 +13,7 @@ import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
+import { Race } from './race.ts'
 import { forwardedHeaders, pieceBytes, requestBytes, requestText } from './request-text.ts'
 import type { ForwardedHeaders } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
@@ -254,11 +255,14 @@ export class WriterPool {
     pieces: AsyncIterator<Uint8Array>,
     answer: Promise<unknown>,
   ): Promise<boolean> {
-    const answered = answer.then(() => undefined)
-    await Promise.race([this.#sendPiece(pieceBytes(ticket, first)), answered])
+    const race = new Race(answer)
+    await race.run(this.#sendPiece(pieceBytes(ticket, first)))
     for (;;) {
-      const next = await Promise.race([pieces.next(), answered])
-      if (next === undefined) return false
+      const next = await race.run(pieces.next())
+      if (next === undefined) {
+        await answer
+        return false
+      }
       if (next.done === true) return true
       const piece = pieceBytes(ticket, next.value, this.#pieceMemory)
       if (pieces instanceof RequestBody) pieces.giveBack(next.value)
