@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import type { StagedPair, StageOptions, Stager, TreeStore } from '@elkyn/tree'
+import { GatheredBytes } from './gathered-bytes.ts'
 import type { HttpRequest, HttpRequestHead } from './message.ts'
 import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan } from './plan.ts'
@@ -12,7 +13,7 @@ export class BodySink implements Disposable {
   readonly #options: StageOptions
   readonly #maxBytes: number
   readonly #announcedBytes: number
-  readonly #chunks: Uint8Array[] = []
+  readonly #early = new GatheredBytes()
   #length = 0
   #stager: Stager | undefined
   readonly #hash: Hash | undefined
@@ -54,16 +55,15 @@ export class BodySink implements Disposable {
       Math.max(this.#length, this.#announcedBytes) > maxParsedBytes
     ) {
       this.#stager = this.#store.stage(this.#options)
-      for (const early of this.#chunks.splice(0)) this.#stager.write(early)
+      if (this.#early.length > 0) this.#stager.write(this.#early.take())
     }
-    if (this.#stager === undefined) this.#chunks.push(chunk)
+    if (this.#stager === undefined) this.#early.add(chunk)
     else this.#stager.write(chunk)
   }
 
   /** The bytes of a small body, or what a large one was staged as. */
   end(): Uint8Array | readonly StagedPair[] {
-    if (this.#stager !== undefined) return this.#stager.end()
-    return this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks)
+    return this.#stager === undefined ? this.#early.take() : this.#stager.end()
   }
 
   /** The digest of the body, where it is wanted. To be taken once. */

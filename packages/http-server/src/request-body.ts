@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { requestAborted } from './errors.ts'
+import { GatheredBytes } from './gathered-bytes.ts'
 import { giveBack } from './give-back.ts'
 import { maxParsedBytes } from './plan.ts'
 
@@ -15,17 +16,20 @@ export interface BodyFacts {
   prepare(): void
 }
 
+/** As much is read from a socket at once, so that the rest of that is not left in chunks elsewhere. */
+const enoughBytes = 64 * 1024
+
 /**
- * The body of a request as it arrives, with backpressure: at most one chunk more than was asked for
- * is taken from the socket, and all of a body that is small. Nothing is read, and no `100 Continue`
- * sent, before somebody asks.
+ * The body of a request as it arrives, with backpressure: little more than was asked for is taken from the socket, and all
+ * of a body that is small. Chunks that have come meanwhile are one, because a client may make each a byte long. Nothing is
+ * read, and no `100 Continue` sent, before somebody asks.
  *
  * `next()` rejects with `ERR_REQUEST_ABORTED` when the connection ends before the body does.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #source: Readable
   readonly #facts: BodyFacts
-  readonly #chunks: Uint8Array[] = []
+  readonly #arrived = new GatheredBytes()
   /** To stop and go on between two chunks costs more than to hold the rest. */
   readonly #isSmall: boolean
   #state: 'untouched' | 'reading' | 'ended' | 'aborted' = 'untouched'
@@ -45,8 +49,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     if (this.#state === 'untouched') this.#begin()
     for (;;) {
       if (this.#state === 'aborted') throw requestAborted()
-      const value = this.#chunks.shift()
-      if (value !== undefined) return { done: false, value }
+      if (this.#arrived.length > 0) return { done: false, value: this.#arrived.take() }
       if (this.#state === 'ended') return { done: true, value: undefined }
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
@@ -57,7 +60,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   /** Stops reading. What is still to come is for the sender of the answer to deal with. */
   async return(): Promise<IteratorResult<Uint8Array>> {
-    this.#chunks.length = 0
+    this.#arrived.take()
     if (this.#state === 'untouched' || this.#state === 'reading') this.#stop('ended')
     return { done: true, value: undefined }
   }
@@ -92,8 +95,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #onData = (chunk: Uint8Array): void => {
     this.receivedBytes += chunk.length
     this.newest = chunk
-    this.#chunks.push(chunk)
-    if (!this.#isSmall) this.#source.pause()
+    this.#arrived.add(chunk)
+    if (!this.#isSmall && this.#arrived.length >= enoughBytes) this.#source.pause()
     this.#wakeUp()
   }
 

@@ -4,6 +4,7 @@ import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import type { TreeStoreStats } from '@elkyn/tree'
 import { checkBodyHead } from '../body-sink.ts'
 import { failureResponse, writeFailureResponse } from '../failure.ts'
+import { GatheredBytes } from '../gathered-bytes.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
@@ -354,17 +355,11 @@ const pieceOptions = { name: 'piece' as const, priority: 0 }
 async function firstPieces(
   pieces: AsyncIterator<Uint8Array>,
 ): Promise<{ readonly bytes: Uint8Array; readonly isAll: boolean }> {
-  const taken: Uint8Array[] = []
-  let length = 0
-  while (length <= maxParsedBytes) {
+  const taken = new GatheredBytes()
+  while (taken.length <= maxParsedBytes) {
     const next = await pieces.next()
-    if (next.done === true) return { bytes: joined(taken), isAll: true }
-    taken.push(next.value)
-    length += next.value.length
+    if (next.done === true) return { bytes: taken.take(), isAll: true }
+    taken.add(next.value)
   }
-  return { bytes: joined(taken), isAll: false }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces)
+  return { bytes: taken.take(), isAll: false }
 }

@@ -1,0 +1,42 @@
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import { RequestBody } from './request-body.ts'
+
+function bodyOf(source: Readable): RequestBody {
+  return new RequestBody(source, {
+    length: Number.NaN,
+    isCopied: true,
+    hasArrived: () => source.readableEnded,
+    prepare: () => {},
+  })
+}
+
+test('RequestBody gives chunks that have come meanwhile as one', async () => {
+  const source = new Readable({ read() {} })
+  const body = bodyOf(source)
+  const first = body.next()
+  source.push('a')
+  expect(await first).toEqual({ done: false, value: Buffer.from('a') })
+  const second = body.next()
+  for (let index = 0; index < 10_000; index++) source.push('b')
+  source.push(null)
+  expect(await second).toEqual({ done: false, value: Buffer.from('b'.repeat(10_000)) })
+  expect(await body.next()).toEqual({ done: true, value: undefined })
+})
+
+test('RequestBody stops the source while enough waits to be taken', async () => {
+  const source = new Readable({ read() {} })
+  const body = bodyOf(source)
+  const first = body.next()
+  source.push('a')
+  await first
+  source.push(Buffer.alloc(40_000))
+  expect(source.isPaused()).toBe(false)
+  source.push(Buffer.alloc(40_000))
+  expect(source.isPaused()).toBe(true)
+  expect((await body.next()).value).toHaveLength(80_000)
+  const next = body.next()
+  expect(source.isPaused()).toBe(false)
+  source.push('b')
+  expect((await next).value).toEqual(Buffer.from('b'))
+})
