@@ -21,10 +21,7 @@ export class StreamedAnswers {
   begin(blocks: Iterable<Uint8Array>, snapshot: TreeSnapshot): SnapshotBody {
     if (this.#open >= this.#maximum) {
       blocks[Symbol.iterator]().return?.()
-      throw new Refusal(503, 'The server is busy: Too many large answers are being sent', [
-        'Retry-After',
-        '1',
-      ])
+      throw tooManyAnswers()
     }
     this.#open++
     return new SnapshotBody(blocks, () => {
@@ -32,4 +29,11 @@ export class StreamedAnswers {
       snapshot.close()
     })
   }
+}
+
+export function tooManyAnswers(): Refusal {
+  return new Refusal(503, 'The server is busy: Too many large answers are being sent', [
+    'Retry-After',
+    '1',
+  ])
 }

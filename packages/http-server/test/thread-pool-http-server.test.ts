@@ -185,6 +185,11 @@ describe('a large answer', () => {
     expect(refused).toMatchObject({ status: 503 })
     expect(refused.headers['retry-after']).toBe('1')
     expect((await running.ask('GET', '/large/0.json')).status).toBe(200)
+    // Nobody may take a write for refused that was committed.
+    const written = await running.ask('PUT', '/written.json', large)
+    expect(written).toMatchObject({ status: 500 })
+    expect(written.text).toContain('The data was written, but cannot be shown')
+    expect((await running.ask('GET', '/written/0.json')).status).toBe(200)
     socket.destroy()
     await running.untilClosed()
     expect((await running.ask('GET', '/large.json')).text).toBe(large)

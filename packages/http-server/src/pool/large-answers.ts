@@ -1,7 +1,7 @@
 import { ThreadPoolError } from '@elkyn/thread-pool'
 import { asError } from '../as-error.ts'
 import type { Answer, HttpRequest } from '../message.ts'
-import { errorResponse } from '../response.ts'
+import { tooManyAnswers } from '../streamed-answers.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import { headLengthBytes } from './large-answer.ts'
@@ -43,14 +43,10 @@ export class LargeAnswers {
   /**
    * Receives an answer until its head is known; its body goes on. A thread that dies before that is
    * replaced by another one, once.
+   * @throws {Refusal} 503 when there are too many.
    */
   async receive(request: Waiting, send: SendThrough): Promise<Answer> {
-    if (this.#open >= this.#maximum) {
-      return errorResponse(503, 'The server is busy: Too many large answers are being sent', [
-        'Retry-After',
-        '1',
-      ])
-    }
+    if (this.#open >= this.#maximum) throw tooManyAnswers()
     try {
       return await this.#receive(request, send)
     } catch (error) {

@@ -67,8 +67,7 @@ export class PoolSource implements StreamSource {
   }
 
   async readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue> {
-    const { status, headers, body } = await this.#readers.readLargeStream(target, signal)
-    if (status !== 200) throw new Refusal(status, 'The server is busy')
+    const { headers, body } = await this.#readers.readLargeStream(target, signal)
     return { ...placeOf(headers), blocks: ownBlocks(body) }
   }
 }

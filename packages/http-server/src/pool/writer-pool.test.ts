@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ThreadPool } from '@elkyn/thread-pool'
+import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
+import type { RunOptions, ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { threadData } from '../../test/threads/thread-data.ts'
 import { silentLog } from '../log.ts'
@@ -9,18 +10,23 @@ import { LargeAnswers } from './large-answers.ts'
 import { parseRequestBytes } from './request-text.ts'
 import { WriterPool } from './writer-pool.ts'
 
-test('writes keep the order in which they come, though the writer gets through meanwhile', async () => {
+async function startedPool(): Promise<WriterPool> {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-writer-'))
   onTestFinished(() => rm(path, { recursive: true }))
   const pool = new WriterPool(
-    { maxQueuedRequests: 10, maxQueuedBytes: 1000, maxBodyBytes: 1000, stallLimitMs: 60_000 },
-    threadData(path),
+    { maxQueuedRequests: 10, maxQueuedBytes: 1e7, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
+    { ...threadData(path), maxBodyBytes: 1e7 },
     new LargeAnswers(1, path),
     silentLog,
     () => {},
   )
   onTestFinished(() => pool.close(Infinity))
   await pool.start()
+  return pool
+}
+
+test('writes keep the order in which they come, though the writer gets through meanwhile', async () => {
+  const pool = await startedPool()
   const pending = vi.spyOn(ThreadPool.prototype, 'pending', 'get')
   const run = vi.spyOn(ThreadPool.prototype, 'run')
   onTestFinished(() => void vi.restoreAllMocks())
@@ -31,4 +37,40 @@ test('writes keep the order in which they come, though the writer gets through m
   await Promise.all([write('/a.json'), write('/b.json'), write('/c.json')])
   const urls = run.mock.calls.map(([task]) => parseRequestBytes(task as Uint8Array).head.url)
   expect(urls).toEqual(['/a.json', '/b.json', '/c.json'])
+})
+
+test('an answer that nobody takes is dropped as soon as there is room to say so', async () => {
+  const pool = await startedPool()
+  const { run } = ThreadPool.prototype
+  const refusals: ThreadPoolErrorCode[] = ['ERR_QUEUE_FULL', 'ERR_QUEUE_FULL']
+  let drops = 0
+  vi.spyOn(ThreadPool.prototype, 'run').mockImplementation(function (this: ThreadPool, ...task) {
+    const isDrop = (task[1] as RunOptions | undefined)?.name === 'drop'
+    if (isDrop) drops++
+    const refusal = isDrop ? refusals.shift() : undefined
+    if (refusal !== undefined) return Promise.reject(new ThreadPoolError(refusal, 'No room'))
+    return Reflect.apply(run, this, task) as Promise<unknown>
+  })
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  })
+  const value = Array.from({ length: 20_000 }, () => 'x'.repeat(100))
+  const write = (): Promise<unknown> =>
+    pool.write({
+      method: 'PUT',
+      url: '/a.json',
+      headers: {},
+      body: Buffer.from(JSON.stringify(value)),
+      signal: AbortSignal.abort(),
+    })
+  await write()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(drops).toBe(3)
+  // Its writer has gone, and the answer with it.
+  refusals.push('ERR_POOL_CLOSED')
+  await write()
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(drops).toBe(4)
 })

@@ -3,7 +3,7 @@ import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import type { TreeStoreStats } from '@elkyn/tree'
 import { checkBodyHead } from '../body-sink.ts'
-import { failureResponse, writeFailureResponse } from '../failure.ts'
+import { failureResponse, unshownResponse, writeFailureResponse } from '../failure.ts'
 import { GatheredBytes } from '../gathered-bytes.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
@@ -32,6 +32,9 @@ export interface WriterPoolOptions {
 
 /** How long who asks for metrics waits for a busy writer, in milliseconds. */
 const statsPatienceMs = 250
+
+/** When a full queue is asked again to let go of an answer, in milliseconds. */
+const dropAgainMs = 1000
 
 /** Somewhat more than Node reads from a socket at once. */
 const usualPieceBytes = 72 * 1024
@@ -295,15 +298,25 @@ export class WriterPool {
   }
 
   async #receiveLarge(request: HttpRequest, ticket: number): Promise<Answer> {
-    let isAsked = false
     try {
-      return await this.#large.receive(request, (window) => {
-        isAsked = true
-        return this.#pool.run({ ticket, window }, { name: 'sendLarge', priority: 1 })
-      })
-    } finally {
-      // What nobody asks for would hold its snapshot for ever.
-      if (!isAsked) void this.#pool.run(ticket, { name: 'drop', priority: 0 })
+      return await this.#large.receive(request, (window) =>
+        this.#pool.run({ ticket, window }, { name: 'sendLarge', priority: 1 }),
+      )
+    } catch (error) {
+      void this.#drop(ticket)
+      if (request.signal.aborted) throw error
+      return unshownResponse(error, this.#log)
+    }
+  }
+
+  /** Lets go of an answer: while nobody asks for it, it holds its snapshot. */
+  async #drop(ticket: number): Promise<void> {
+    try {
+      await this.#pool.run(ticket, { name: 'drop', priority: 0 })
+    } catch (error) {
+      // Otherwise its thread has gone, and the answer with it.
+      const isFull = error instanceof ThreadPoolError && error.code === 'ERR_QUEUE_FULL'
+      if (isFull) setTimeout(() => void this.#drop(ticket), dropAgainMs).unref()
     }
   }
 
