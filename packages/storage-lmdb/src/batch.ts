@@ -24,7 +24,7 @@ import type { Lmdb } from './lmdb.ts'
 import { LOGGED_TEXT_MAX_LENGTH, loggedPair } from './log-format.ts'
 import type { HeadMap } from './place.ts'
 import { invalidPriority, resolveValue } from './resolve-value.ts'
-import type { ResolvedStaged } from './resolve-value.ts'
+import type { ResolveContext, ResolvedStaged } from './resolve-value.ts'
 import { RowWriter } from './row-writer.ts'
 import { StagedHead } from './staged-head.ts'
 import type { TransactionState } from './write-transactions.ts'
@@ -63,6 +63,7 @@ export class Batch {
   #room: number
   /** Whether a write was let through for which there was no room. */
   #isFull = false
+  readonly #resolving: ResolveContext
   readonly #conditions: BatchConditions
   readonly #clients: ClientRecords
   readonly changes: Change[] = []
@@ -92,6 +93,7 @@ export class Batch {
       places: state.indexes.places,
       allocateHead: () => state.counters.nextHead++,
     })
+    this.#resolving = { lmdb, view: this.#view, now: this.#now }
     this.#conditions = new BatchConditions({
       log,
       begin: state.log.sequence,
@@ -186,7 +188,7 @@ export class Batch {
     const rows = this.#rows
     // Everything is computed from the tree before the write, so all of it before the first change.
     const resolved = write.pairs.map(({ path, value }) =>
-      resolveValue(this.#view, this.#now, write, path, value),
+      resolveValue(this.#resolving, write, path, value),
     )
     this.#takeRoom(write, resolved)
     const values: (TreeValue | undefined)[] = []

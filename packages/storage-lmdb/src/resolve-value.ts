@@ -10,6 +10,7 @@ import {
 import type { Path, TreeNode, TreeWrite, WriteValue } from '@elkyn/tree'
 import type { Head } from './entry.ts'
 import type { EntryView } from './entry-view.ts'
+import type { Lmdb } from './lmdb.ts'
 import { StagedHead } from './staged-head.ts'
 import type { StagedIndexes } from './staged-head.ts'
 
@@ -20,17 +21,24 @@ export interface ResolvedStaged {
   readonly sums: readonly (readonly [path: Path, sum: TreeValue])[]
 }
 
+/** What values are resolved with. */
+export interface ResolveContext {
+  readonly lmdb: Lmdb
+  /** The tree as it is before the write. */
+  readonly view: EntryView
+  /** The time of the write. */
+  readonly now: number
+}
+
 /**
  * What the value of a pair comes to in the tree as it is before the write: functions are called, and
  * server values computed.
  *
- * @param now The time of the write.
  * @throws {TreeError} `ERR_REFUSED` where a function returns nothing, and as `resolveServerValues`.
  * @throws {TypeError} for a value that another store staged, or that was written before.
  */
 export function resolveValue(
-  view: EntryView,
-  now: number,
+  { lmdb, view, now }: ResolveContext,
   write: TreeWrite,
   path: Path,
   value: WriteValue,
@@ -42,7 +50,7 @@ export function resolveValue(
     }
     return computed(view, now, path, asTreeValue(result))
   }
-  if (value instanceof StagedHead) {
+  if (value instanceof StagedHead && value.staged === lmdb) {
     if (isPriorityPath(path)) throw invalidPriority(path)
     value.use(write)
     const sums = value.serverValues.map(({ keys, value: serverValue }) => {

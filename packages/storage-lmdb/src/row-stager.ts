@@ -53,11 +53,8 @@ export class RowStager implements Stager {
   }
 
   abort(): void {
-    const unused = this.#ended
-      ? this.#staged.filter(({ used }) => !used).map(({ head }) => head.number)
-      : this.#sink.abandon()
+    const unused = this.#ended ? this.#discardUnused() : this.#sink.abandon()
     this.#ended = true
-    this.#staged.length = 0
     if (unused.length === 0) return
     this.#context.transact(() => {
       for (const head of unused) bury(this.#context.lmdb, head)
@@ -84,6 +81,13 @@ export class RowStager implements Stager {
     }
   }
 
+  /** @returns the numbers of the values that nobody has written. */
+  #discardUnused(): number[] {
+    const unused = this.#staged.splice(0).filter(({ used }) => !used)
+    for (const value of unused) value.discard()
+    return unused.map(({ head }) => head.number)
+  }
+
   #pairsOf(builder: UpdateBuilder<OpenHead>): readonly StagedPair[] {
     const members = builder.members()
     // An update that is `null` stands for the value itself.
@@ -94,6 +98,7 @@ export class RowStager implements Stager {
   #valueOf({ handle, node }: BuiltValue<OpenHead>): StagedPair['value'] {
     if (handle === undefined) return node ?? null
     const staged = new StagedHead(
+      this.#context.lmdb,
       this.#sink.headOf(handle),
       this.#sink.serverValuesOf(handle),
       this.#sink.indexesOf(handle),

@@ -1,6 +1,7 @@
 import type { Path, ServerValue, StagedValue, TreeWrite } from '@elkyn/tree'
 import type { Head } from './entry.ts'
 import type { StoredIndex } from './index-catalog.ts'
+import type { Lmdb } from './lmdb.ts'
 
 /** A server value in a staged value, which waits for the write to know what it comes to. */
 export interface StagedServerValue {
@@ -28,13 +29,21 @@ export class StagedIndexes {
 
 /** A value whose rows are stored already, under a head that stands in no place yet. */
 export class StagedHead implements StagedValue {
-  readonly staged = 'lmdb'
+  /** Where its rows are. Elsewhere its number is that of another head, or of none. */
+  readonly staged: Lmdb
   readonly head: Head
   readonly serverValues: readonly StagedServerValue[]
   readonly indexed: StagedIndexes
   #user: TreeWrite | undefined
+  #isDiscarded = false
 
-  constructor(head: Head, serverValues: readonly StagedServerValue[], indexed: StagedIndexes) {
+  constructor(
+    lmdb: Lmdb,
+    head: Head,
+    serverValues: readonly StagedServerValue[],
+    indexed: StagedIndexes,
+  ) {
+    this.staged = lmdb
     this.head = head
     this.serverValues = serverValues
     this.indexed = indexed
@@ -45,8 +54,10 @@ export class StagedHead implements StagedValue {
     return this.#user !== undefined
   }
 
-  /** @throws {TypeError} when it has found its place before: two places can't share rows. */
+  /** @throws {TypeError} when it has found its place before: two places can't share rows. Or when it was thrown away. */
   use(write: TreeWrite): void {
+    if (this.#isDiscarded)
+      throw new TypeError('A staged value was thrown away before it was written')
     if (this.used) throw new TypeError('A staged value can be written once only')
     this.#user = write
   }
@@ -54,5 +65,10 @@ export class StagedHead implements StagedValue {
   /** Makes it usable again, after the write that used it was refused. Others can't take it from that. */
   release(write: TreeWrite): void {
     if (this.#user === write) this.#user = undefined
+  }
+
+  /** Throws it away: a write that waits, or comes later, would find its rows gone. */
+  discard(): void {
+    this.#isDiscarded = true
   }
 }

@@ -320,11 +320,31 @@ test('a refused staged value can be written again, and no value twice', async ()
 test('a value that another store staged is refused', async () => {
   using folder = temporaryFolder()
   await using store = openStore({ path: folder.path })
-  const stranger = { staged: 'elsewhere' }
-  expect(write(store, '/x', stranger)).toMatchObject({
-    ok: false,
-    error: expect.any(TypeError) as Error,
-  })
+  using elsewhere = temporaryFolder()
+  await using other = openStore({ path: elsewhere.path })
+  const ofOther = stage(other, `["${'x'.repeat(100)}"]`).value
+  for (const stranger of [{ staged: 'elsewhere' }, ofOther]) {
+    expect(write(store, '/x', stranger)).toMatchObject({
+      ok: false,
+      error: expect.any(TypeError) as Error,
+    })
+  }
+  expect(read(store, '/')).toBe(undefined)
+  expect(write(other, '/x', ofOther).ok).toBe(true)
+})
+
+test('a value that was thrown away is refused, also by a write that waits', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  const stager = store.stage()
+  stager.write(Buffer.from(`["${'x'.repeat(100)}"]`))
+  const [{ value }] = stager.end() as [StagedPair]
+  const waiting = store.write({ pairs: [{ path: at('/x'), value }] })
+  stager.abort()
+  for (const outcome of [await waiting, write(store, '/x', value)]) {
+    expect(outcome).toMatchObject({ ok: false, error: expect.any(TypeError) as Error })
+  }
+  await expectNothing(store)
 })
 
 test('increments in a staged value add to what is there when it is written', async () => {
