@@ -1,4 +1,5 @@
-import { buriedHeads, dig } from './graves.ts'
+import { TreeError } from '@elkyn/tree'
+import { buriedHeads, buryUnlinked, dig } from './graves.ts'
 import type { Lmdb } from './lmdb.ts'
 
 /** How long a turn may hold the writer, in milliseconds. */
@@ -12,6 +13,13 @@ export class Reclaimer {
   readonly #transact: (work: () => void) => void
   readonly #lmdb: Lmdb
   #turn: NodeJS.Immediate | undefined
+  /** Heads that were staged in vain and are to be buried. */
+  #dead: number[] = []
+  /** Whether there was no room for the last turn, so that there is something to go on with. */
+  #isStopped = false
+  #isClosed = false
+  /** What ended the work for as long as the folder is open, until a writer was told. */
+  #untold: unknown
 
   constructor(lmdb: Lmdb, transact: (work: () => void) => void) {
     this.#lmdb = lmdb
@@ -20,19 +28,31 @@ export class Reclaimer {
 
   /** Looks for buried heads in the next turns of the event loop. */
   wake(): void {
-    this.#turn ??= setImmediate(this.#run)
+    this.#isStopped = false
+    if (!this.#isClosed) this.#turn ??= setImmediate(this.#run)
   }
 
-  /** Removes rows for one turn. @returns whether some may be left. */
-  reclaim(): boolean {
-    let isLeft = false
-    this.#transact(() => {
-      isLeft = this.#dig()
-    })
-    return isLeft
+  /** Goes on where there was no room before, now that something was committed. */
+  retry(): void {
+    if (this.#isStopped) this.wake()
+  }
+
+  /** Buries heads that were staged, but for those that found their place, and removes their rows. */
+  bury(heads: readonly number[]): void {
+    if (heads.length === 0) return
+    this.#dead = this.#dead.concat(heads)
+    this.wake()
+  }
+
+  /** @throws once what ended the work, for whoever comes next, since nobody asks for it. */
+  check(): void {
+    const error = this.#untold
+    this.#untold = undefined
+    if (error !== undefined) throw error
   }
 
   close(): void {
+    this.#isClosed = true
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
   }
@@ -40,10 +60,29 @@ export class Reclaimer {
   readonly #run = (): void => {
     this.#turn = undefined
     try {
-      if (this.reclaim()) this.wake()
-    } catch {
-      // The disk is full or fails. The graves stay, and the next commit that adds one comes back to them.
+      if (this.#reclaim()) this.wake()
+    } catch (error) {
+      // The graves stay, those of this session too. Where there was no room, the next commit comes back to them.
+      if (error instanceof TreeError && error.code === 'ERR_STORE_FULL') this.#isStopped = true
+      else this.#fail(error)
     }
+  }
+
+  /** Tried again with each grave that comes, it would fail as often. */
+  #fail(error: unknown): void {
+    this.close()
+    this.#untold = error
+  }
+
+  /** Removes rows for one turn. @returns whether some may be left. */
+  #reclaim(): boolean {
+    let isLeft = false
+    this.#transact(() => {
+      for (const head of this.#dead) buryUnlinked(this.#lmdb, head)
+      isLeft = this.#dig()
+    })
+    this.#dead = []
+    return isLeft
   }
 
   #dig(): boolean {

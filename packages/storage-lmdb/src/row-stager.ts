@@ -1,6 +1,5 @@
 import { JsonTokenizer, TreeBuilder, UpdateBuilder, joinPath } from '@elkyn/tree'
 import type { BuiltValue, Path, StageOptions, StagedPair, Stager } from '@elkyn/tree'
-import { bury } from './graves.ts'
 import { StagedHead } from './staged-head.ts'
 import { StagingSink } from './staging-sink.ts'
 import type { OpenHead, StagingContext } from './staging-sink.ts'
@@ -55,10 +54,7 @@ export class RowStager implements Stager {
   abort(): void {
     const unused = this.#ended ? this.#discardUnused() : this.#sink.abandon()
     this.#ended = true
-    if (unused.length === 0) return
-    this.#context.transact(() => {
-      for (const head of unused) bury(this.#context.lmdb, head)
-    })
+    this.#context.bury(unused)
   }
 
   /** Where something throws, nothing stays. */
@@ -67,17 +63,8 @@ export class RowStager implements Stager {
     try {
       return work()
     } catch (error) {
-      this.#abandon()
-      throw error
-    }
-  }
-
-  /** After a failure, which is what the caller has to hear of. */
-  #abandon(): void {
-    try {
       this.abort()
-    } catch {
-      // The rows lie in a grave of this session, and go when the folder is opened next.
+      throw error
     }
   }
 

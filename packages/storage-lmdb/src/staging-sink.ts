@@ -40,7 +40,9 @@ export interface StagingContext {
   transact(work: (state: TransactionState) => void): void
   /** Rows that the next commit of somebody else may carry. */
   readonly carried: CarriedRows
-  /** Buries these heads once `owner` can't be reached any more, as far as nobody has linked them. */
+  /** Has these heads buried, as far as nobody has linked them. */
+  bury(heads: readonly number[]): void
+  /** The same once `owner` can't be reached any more. */
   buryAfter(owner: object, heads: () => readonly number[]): void
   /** Takes that back. */
   keepAfter(owner: object): void

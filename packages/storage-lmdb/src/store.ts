@@ -20,7 +20,6 @@ import { CommitMeter } from './commit-meter.ts'
 import { LargeConditions } from './conditions.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
-import { buryUnlinked } from './graves.ts'
 import { CatalogReader } from './index-catalog.ts'
 import { Lmdb } from './lmdb.ts'
 import { CursorChanges } from './log-cursor.ts'
@@ -71,7 +70,7 @@ export class LmdbTreeStore implements TreeStore {
   readonly #sync: RelaxedSync | undefined
   /** What was staged and dropped, neither written nor aborted. */
   readonly #dropped = new FinalizationRegistry<() => readonly number[]>((heads) => {
-    this.#bury(heads())
+    this.#reclaimer.bury(heads())
   })
   readonly #closeListeners = new Set<() => void>()
   readonly #backups = new Set<Promise<void>>()
@@ -158,6 +157,7 @@ export class LmdbTreeStore implements TreeStore {
       committed = this.#commit(writes, known, undefined)
     }
     this.#indexes.retry()
+    this.#reclaimer.retry()
     this.#commits.record(writes.length)
     if (committed.gone > 0) this.#reclaimer.wake()
     this.#feed.publish(committed.changes)
@@ -175,6 +175,7 @@ export class LmdbTreeStore implements TreeStore {
     try {
       this.#sync?.check()
       this.#indexes.check()
+      this.#reclaimer.check()
       this.#transactions.run((state) => {
         const before = state.counters.headsGone
         const batch = new Batch(this.#lmdb, this.#log, this.#transactions.heads, state, {
@@ -217,6 +218,9 @@ export class LmdbTreeStore implements TreeStore {
         this.#reclaimer.wake()
       },
       carried: this.#carried,
+      bury: (heads: readonly number[]) => {
+        this.#reclaimer.bury(heads)
+      },
       buryAfter: (owner: object, heads: () => readonly number[]) => {
         this.#dropped.register(owner, heads, owner)
       },
@@ -274,18 +278,6 @@ export class LmdbTreeStore implements TreeStore {
 
   idle(): void {
     if (!this.#closed) this.#readers.giveUp()
-  }
-
-  #bury(heads: readonly number[]): void {
-    if (this.#closed || heads.length === 0) return
-    try {
-      this.#transactions.run(() => {
-        for (const head of heads) buryUnlinked(this.#lmdb, head)
-      })
-      this.#reclaimer.wake()
-    } catch {
-      // As they are of this session, they lie buried when the folder is opened next.
-    }
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): () => void {

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
+import type { StoreStats } from '../src/index.ts'
 import { buildFailingCalls, canBuild } from './failing-calls.ts'
 import { reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -74,6 +75,26 @@ test.skipIf(!canBuild)(
 test.skipIf(!canBuild)('no space at the sync fails the write, and later ones work', async () => {
   await expectSurvived(Call.sync, ENOSPC, 'ERR_STORE_FULL')
 })
+
+test.skipIf(!canBuild)(
+  'what is staged while the disk is full goes when there is room again',
+  async () => {
+    using folder = temporaryFolder()
+    const path = join(folder.path, 'data')
+    await using tree = new TreeProcess({ path }, library, join(folder.path, 'words'))
+    expect(await tree.answer()).toBe('open')
+    expect(await tree.call('begin', 2)).toBe(null)
+    tree.fail(Call.page, ENOSPC)
+    expect(await tree.call('goOn', 1)).toBe('ERR_STORE_FULL')
+    expect(await tree.call('setSync', '/a', 1)).toBe('ERR_STORE_FULL')
+    tree.fail(Call.none, 0)
+    expect(await tree.call('setSync', '/a', 1)).toBe(null)
+    const stats = async () => (await tree.call('stats')) as StoreStats
+    while ((await stats()).graves > 0);
+    expect((await stats()).rows).toBe(1)
+    expect(await tree.finish()).toBe(0)
+  },
+)
 
 test.skipIf(!canBuild)(
   'an I/O error at the meta page ends the store with a clear error',
