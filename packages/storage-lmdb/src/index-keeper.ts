@@ -4,6 +4,7 @@ import { buildPart } from './index-building.ts'
 import { isUnfinished, withIndex, withoutDropped, writeCatalog } from './index-catalog.ts'
 import { IndexRemoval } from './index-removal.ts'
 import { storedEntries } from './layer-storage.ts'
+import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { TransactionState } from './write-transactions.ts'
 
@@ -52,12 +53,14 @@ export class IndexKeeper {
   wake(): void {
     this.#isStopped = false
     this.#failure = undefined
+    this.#tellThreads(0)
     this.#turn ??= setImmediate(this.#run)
   }
 
-  /** Why indexes are not built any more, where that is so. */
+  /** Why indexes are not built any more, where that is so, in this thread or another one. */
   get failure(): StorageError | undefined {
-    return this.#failure
+    const isElsewhere = Atomics.load(this.#lmdb.shared, SharedWord.indexesFailed) === 1
+    return this.#failure ?? (isElsewhere ? failedElsewhere() : undefined)
   }
 
   /** @throws {StorageError} once what ended the work, for whoever comes next, since nobody may have asked. */
@@ -123,7 +126,12 @@ export class IndexKeeper {
     const message = `Cannot build the indexes: ${words}`
     this.#failure = new StorageError('ERR_INDEX_FAILED', message, { cause: error })
     this.#untold = this.#failure
+    this.#tellThreads(1)
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
+  }
+
+  #tellThreads(failed: 0 | 1): void {
+    Atomics.store(this.#lmdb.shared, SharedWord.indexesFailed, failed)
   }
 
   /** Does a part of what there is to do. @returns whether something is left that can be done now. */
@@ -150,4 +158,9 @@ export class IndexKeeper {
   #tellFinished(): void {
     for (const { resolve } of this.#waiting.splice(0)) resolve()
   }
+}
+
+function failedElsewhere(): StorageError {
+  const message = 'Cannot use the index: another thread could not build it, and was told why'
+  return new StorageError('ERR_INDEX_FAILED', message)
 }

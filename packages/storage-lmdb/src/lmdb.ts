@@ -78,6 +78,8 @@ export const SharedWord = {
   turns: 3,
   /** 1 when the first opening was `relaxed`: it decides for all whether commits sync. */
   relaxed: 4,
+  /** 1 while indexes are not built any more, for a reason that only the thread knows which built them. */
+  indexesFailed: 5,
 } as const
 const SHARED_BYTES = 32
 

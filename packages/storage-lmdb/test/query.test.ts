@@ -231,6 +231,10 @@ describe('an index', () => {
     await expect(store.indexesBuilt()).rejects.toEqual(failed)
     expect(() => readsOf(store, { orderBy: 'age' })).toThrow(failed)
     expect(() => readsOf(store, { orderBy: 'name' })).toThrow(missing('name'))
+    await using reader = openStore({ path: folder.path, readOnly: true })
+    const failedElsewhere = expect.objectContaining({ code: 'ERR_INDEX_FAILED' }) as unknown
+    expect(() => readsOf(reader, { orderBy: 'age' })).toThrow(failedElsewhere)
+    expect(() => readsOf(reader, { orderBy: 'name' })).toThrow(missing('name'))
     put.mockRestore()
     const write = [{ pairs: [{ path: at('/other'), value: 1 }] }]
     expect(() => store.commit(write)).toThrow(failed)
@@ -238,8 +242,10 @@ describe('an index', () => {
     for (let turn = 0; turn < 3; turn++) await setImmediate()
     expect(store.indexes()).toEqual([{ place: '/users', field: 'age', isReady: false }])
     store.defineIndexes({ '/users': ['age'] })
+    expect(() => readsOf(reader, { orderBy: 'age' })).toThrow(missing('age'))
     await store.indexesBuilt()
     expect(readsOf(store, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
+    expect(readsOf(reader, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
   })
 
   test('is built where there is room again on the disk', async () => {
