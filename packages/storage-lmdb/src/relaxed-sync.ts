@@ -6,13 +6,16 @@ const INTERVAL_MS = 1000
 export class RelaxedSync {
   readonly #lmdb: Lmdb
   readonly #timer: NodeJS.Timeout
+  /** The one that goes on now. */
+  #running: Promise<void> | undefined
   /** Why they did not get there; the next writer is told. */
   #error: unknown
 
   constructor(lmdb: Lmdb) {
     this.#lmdb = lmdb
     this.#timer = setInterval(() => {
-      void this.#sync()
+      // A slow disk gains nothing by a second one.
+      this.#running ??= this.#sync()
     }, INTERVAL_MS).unref()
   }
 
@@ -24,8 +27,10 @@ export class RelaxedSync {
     throw error
   }
 
-  stop(): void {
+  /** Resolves when none goes on any more. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer)
+    await this.#running
   }
 
   async #sync(): Promise<void> {
@@ -34,6 +39,8 @@ export class RelaxedSync {
     } catch (error) {
       // What the system could not write it may forget, so that a later sync says nothing of it.
       this.#error = error
+    } finally {
+      this.#running = undefined
     }
   }
 }

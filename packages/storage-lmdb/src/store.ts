@@ -385,13 +385,13 @@ export class LmdbTreeStore implements TreeStore {
     this.#closed = true
     await this.#conditions.finish()
     for (const listener of this.#closeListeners) listener()
-    this.#sync?.stop()
     this.#reclaimer.close()
     this.#indexes.close()
     this.#feed.close()
     this.#readers.close()
-    // lmdb copies in a thread of its own, which would go on in a closed environment.
+    // lmdb copies and syncs in threads of its own, which would go on in a closed environment.
     await Promise.allSettled(this.#backups)
+    await this.#sync?.stop()
     try {
       if (this.#sync !== undefined) await this.#lmdb.sync()
     } finally {

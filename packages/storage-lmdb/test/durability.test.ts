@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { Lmdb } from '../src/lmdb.ts'
+import { openStore } from './open-store.ts'
 import { runProgram } from './program.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -111,4 +113,24 @@ test.skipIf(!canTrace)('relaxed writes are synced later, and at the end', async 
   expect(await program.line()).toBe('61')
   expect(await program.finish()).toBe(0)
   expect(synced('61')).toBe(true)
+})
+
+test('a store that closes lets a sync come to its end that has begun', async () => {
+  using folder = temporaryFolder()
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const store = openStore({ path: folder.path })
+  const slow = Promise.withResolvers<void>()
+  vi.spyOn(Lmdb.prototype, 'sync').mockReturnValueOnce(slow.promise).mockResolvedValue()
+  const closed = vi.spyOn(Lmdb.prototype, 'close')
+  onTestFinished(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  })
+  vi.advanceTimersByTime(1000)
+  const closing = store.close()
+  for (let turn = 0; turn < 3; turn++) await setImmediate()
+  expect(closed).not.toHaveBeenCalled()
+  slow.resolve()
+  await closing
+  expect(closed).toHaveBeenCalledOnce()
 })
