@@ -6,20 +6,20 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { installIfNeeded, node, root } from './workspace.mjs'
 
-/** Two signals of one kind within this time are one: see `forward`. */
-const sameSignalMs = 300
-
 if (!installIfNeeded()) process.exit(1)
 
 const app = join(root, 'apps', 'server')
 const manifest = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'))
 const server = spawn(node, [join(app, manifest.bin.elkyn), 'serve', ...process.argv.slice(2)], {
   stdio: 'inherit',
-  // A session of its own: the terminal's Ctrl-C reaches this process only, which passes it on.
+  // A session of its own: the terminal's Ctrl-C reaches this process only, which passes it on. Under npm
+  // it comes twice, from the terminal and from npm itself, which the server takes for one.
   detached: true,
 })
 
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) forward(signal)
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.on(signal, () => server.kill(signal))
+}
 
 server.on('error', (error) => {
   console.error(`Cannot start the server: ${error.message}`)
@@ -31,17 +31,3 @@ server.on('exit', (code, signal) => {
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
 })
-
-/**
- * Passes a signal on. One Ctrl-C comes twice under npm, from the terminal and from npm itself, and
- * to the server a second one means "end at once": such a pair is passed on once.
- * @param {NodeJS.Signals} signal
- */
-function forward(signal) {
-  let last = -Infinity
-  process.on(signal, () => {
-    const now = performance.now()
-    if (now - last > sameSignalMs) server.kill(signal)
-    last = now
-  })
-}

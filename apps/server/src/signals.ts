@@ -5,6 +5,12 @@ const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export type StopSignal = (typeof stopSignals)[number]
 
+/**
+ * Two signals of one kind within this time are one: `timeout` signals a process and then its whole group,
+ * and one Ctrl-C reaches a program that npm runs from the terminal and from npm.
+ */
+const sameSignalMs = 300
+
 /** The exit code of a process that a signal ended, as shells give it. */
 export function signalExitCode(signal: StopSignal): number {
   return 128 + constants.signals[signal]
@@ -27,11 +33,15 @@ export interface StopRequest extends Disposable {
  */
 export function listenForStop(): StopRequest {
   const controller = new AbortController()
-  let isSecond = false
+  let first: { readonly signal: StopSignal; readonly time: number } | undefined
   const onSignal = (signal: StopSignal): void => {
-    if (isSecond) process.exit(signalExitCode(signal))
-    isSecond = true
-    controller.abort(signal)
+    const time = performance.now()
+    if (first === undefined) {
+      first = { signal, time }
+      controller.abort(signal)
+    } else if (signal !== first.signal || time - first.time > sameSignalMs) {
+      process.exit(signalExitCode(signal))
+    }
   }
   for (const name of stopSignals) process.on(name, onSignal)
   return {
