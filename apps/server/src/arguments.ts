@@ -2,17 +2,20 @@ import { parsePath, TreeError } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import { InvalidArgumentError } from 'commander'
 
-/** Reads a path in the tree from the command line. The slash in front may be missing. */
+/**
+ * Reads a path in the tree from the command line. The slash in front may be missing, but not for the
+ * root: what a script has left empty must not delete everything.
+ */
 export function pathArgument(text: string): Path {
   try {
-    return parsePath(text, { priority: true })
+    return parsePath(textArgument(text), { priority: true })
   } catch (error) {
     if (error instanceof TreeError) throw new InvalidArgumentError(error.message)
     throw error
   }
 }
 
-/** Reads a text that has to be there: an empty host would be every address of the machine. */
+/** Reads a text that has to be there: an empty host, for one, would be every address of the machine. */
 export function textArgument(text: string): string {
   if (text.trim() !== '') return text
   throw new InvalidArgumentError('It is empty.')

@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import { textArgument } from './arguments.ts'
 import { Target } from './target.ts'
 
 /** Which tree a command works on; see {@link addTargetOptions}. */
@@ -18,10 +19,9 @@ export function addTargetOptions(command: Command): Command {
       new Option('--url <url>', `the server to ask (default: $ELKYN_URL or ${defaultUrl})`),
     )
     .addOption(
-      new Option(
-        '--data <folder>',
-        'a data folder to open instead, while no server uses it',
-      ).conflicts('url'),
+      new Option('--data <folder>', 'a data folder to open instead, while no server uses it')
+        .argParser(textArgument)
+        .conflicts('url'),
     )
 }
 

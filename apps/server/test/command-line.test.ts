@@ -44,6 +44,19 @@ test.each([
   expect(stdout).toMatch(/^Usage: elkyn serve \[options\]\n/)
 })
 
+test.each([
+  [['delete', '']],
+  [['set', '', '1']],
+  [['export', '--path', '']],
+  [['export', '--out', '']],
+  [['import', '']],
+  [['get', '/', '--data', '']],
+])('elkyn %j refuses what an unset variable of a script has left empty', async (args) => {
+  const { code, stderr } = await elkyn(args)
+  expect(stderr).toMatch(/^error: .* is invalid.* It is empty/)
+  expect(code).toBe(2)
+})
+
 test('elkyn help --help shows how help is used', async () => {
   const { code, stdout, stderr } = await elkyn(['help', '--help'])
   expect([code, stderr]).toEqual([0, ''])

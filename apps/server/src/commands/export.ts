@@ -2,7 +2,7 @@ import process from 'node:process'
 import { rootPath, unescapeKey } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import type { Command } from 'commander'
-import { pathArgument } from '../arguments.ts'
+import { pathArgument, textArgument } from '../arguments.ts'
 import { formatBytes } from '../format-bytes.ts'
 import { writeFile, writeOutput } from '../output.ts'
 import { Progress } from '../progress.ts'
@@ -29,7 +29,7 @@ priorities, and lists as objects with the keys "0", "1" and so on. With --plain
 lists are arrays, and there are no priorities.`,
     )
     .option('--path <path>', 'what to write', pathArgument, rootPath)
-    .option('--out <file>', 'the file to write, or - for standard output', '-')
+    .option('--out <file>', 'the file to write, or - for standard output', textArgument, '-')
     .option('--plain', 'lists as arrays, and no priorities')
     .option('--unescape-keys', 'undo what "elkyn import --escape-keys" did to the keys')
     .addHelpText(

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { escapeKey, rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import type { Command } from 'commander'
-import { integerArgument, pathArgument } from '../arguments.ts'
+import { integerArgument, pathArgument, textArgument } from '../arguments.ts'
 import { formatBytes } from '../format-bytes.ts'
 import { checkDocument, importDocument } from '../import-document.ts'
 import type { ImportOptions, ImportState } from '../import-document.ts'
@@ -34,7 +34,7 @@ A server gets it in parts, each all or nothing; an import that stops says how
 to go on from there. A file is checked to its end before the first part is
 sent; standard input is not.`,
     )
-    .argument('<file>', 'the JSON file, or - for standard input')
+    .argument('<file>', 'the JSON file, or - for standard input', textArgument)
     .option('--path <path>', 'where to store it', pathArgument, rootPath)
     .option('--merge', 'keep the children of the path that the file does not name')
     .option('--escape-keys', 'percent-encode what a key cannot hold: "4.4" becomes "4%2E4"')
