@@ -114,7 +114,7 @@ test.each([[['get', '/']], [['delete', '/']], [['export', '--out', 'backup.json'
       expect(code).toBe(3)
       expect(stderr).toBe(
         `error: Cannot open "${data}": there is no database in it\n` +
-          'Choose another folder with --data, or see that this user may write there.\n',
+          'Choose another folder with --data.\n',
       )
     }
     expect(await readdir(folder.path)).toEqual([])

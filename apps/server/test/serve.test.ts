@@ -85,7 +85,7 @@ test('serve --namespaces serves several databases, with the rules of each', asyn
   }
   const { code, stderr } = await elkyn(['serve', '--data', data, '--port', '0'])
   expect(code).toBe(3)
-  expect(stderr).toContain('for one database: it was made for several databases')
+  expect(stderr).toContain('for one database: it was made for several databases\nAdd --namespaces')
 })
 
 test('serve --namespaces refuses names that no database has', async () => {
