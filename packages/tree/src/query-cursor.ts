@@ -38,15 +38,16 @@ export function writeCursor({ key, value }: QueryEntry, signature: string): stri
   return toBase64(asciiJson([digestOf(signature), key, shown]))
 }
 
-/** @throws {TreeError} `ERR_INVALID_CURSOR` when it is none, or one of a query with another signature. */
+/** @throws {TreeError} `ERR_INVALID_CURSOR` when no query has given it, or one with another signature. */
 export function readCursor(cursor: string, signature: string, order: QueryField): CursorPlace {
   const parts = parsed(cursor)
-  if (!Array.isArray(parts) || parts.length !== 3) throw invalidCursor('it is none')
+  if (!Array.isArray(parts) || parts.length !== 3) throw invalidCursor('no query has given it')
   const [digest, key, value] = parts as readonly unknown[]
   if (digest !== digestOf(signature)) throw invalidCursor('it is of another query')
-  if (typeof key !== 'string' || keyFault(key) !== undefined) throw invalidCursor('it is none')
+  if (typeof key !== 'string' || keyFault(key) !== undefined)
+    throw invalidCursor('no query has given it')
   // By key, a child is ordered by nothing else, and what is no key can't be compared with one.
-  if (order.kind === 'key' && value !== key) throw invalidCursor('it is none')
+  if (order.kind === 'key' && value !== key) throw invalidCursor('no query has given it')
   return { key, value: valueOf(value) }
 }
 
@@ -67,11 +68,13 @@ function valueOf(value: unknown): CursorPlace['value'] {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
   // JSON has numbers that are too large to be one.
   if (typeof value === 'number' && Number.isFinite(value)) return value
-  if (typeof value !== 'object' || Array.isArray(value)) throw invalidCursor('it is none')
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw invalidCursor('no query has given it')
   if (Object.keys(value).length === 0) return anyBranch
   const begins = 'begins' in value ? value.begins : undefined
   const digest = 'digest' in value ? value.digest : undefined
-  if (typeof begins !== 'string' || typeof digest !== 'string') throw invalidCursor('it is none')
+  if (typeof begins !== 'string' || typeof digest !== 'string')
+    throw invalidCursor('no query has given it')
   return new LongString(begins, digest)
 }
 
@@ -79,7 +82,7 @@ function parsed(cursor: string): unknown {
   try {
     return JSON.parse(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')))
   } catch {
-    throw invalidCursor('it is none')
+    throw invalidCursor('no query has given it')
   }
 }
 

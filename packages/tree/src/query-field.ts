@@ -20,8 +20,16 @@ const fields: ReadonlyMap<string, QueryField> = new Map([
   ['$priority', { name: '$priority', kind: 'priority', keys: [] }],
 ])
 
-/** @throws {TreeError} `ERR_INVALID_PATH`, `ERR_PATH_TOO_LONG` when it is none of the words and no path. */
+/**
+ * @throws {TreeError} `ERR_INVALID_PATH`, `ERR_PATH_TOO_LONG` when it is none of the words and no path.
+ * @throws {TypeError} for what is no text, such as an `orderBy` that was left out.
+ */
 export function parseField(text: string): QueryField {
+  if (typeof text !== 'string') {
+    throw new TypeError(
+      `Cannot look at ${String(text)} of a child: a field is a text, such as "$key"`,
+    )
+  }
   const special = fields.get(text)
   if (special !== undefined) return special
   const path = parsePath(text)

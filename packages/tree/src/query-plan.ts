@@ -42,9 +42,10 @@ const maxConditions = 100
 /**
  * Checks a query that a program has made.
  *
+ * @throws {TypeError} without an `orderBy`.
  * @throws {RangeError} for limits, bounds and conditions that make no sense, by themselves or together.
  * @throws {TreeError} `ERR_INVALID_PATH` and `ERR_PATH_TOO_LONG` for a field, `ERR_INVALID_KEY` for the
- * key of a bound, `ERR_INVALID_CURSOR` for a cursor that is none or belongs to another query.
+ * key of a bound, `ERR_INVALID_CURSOR` for a cursor that no query has given, or another one.
  */
 export function checkQuery(query: TreeQuery): void {
   planQuery(query)

@@ -28,7 +28,7 @@ export interface TreeQuery {
    * Only children behind the one where another page ended, as `cursor()` of that page says. The rest of
    * the query is as it was for that page, but for `limitToFirst`. Not together with `limitToLast`.
    */
-  readonly cursor?: string
+  readonly cursor?: string | undefined
 }
 
 /**

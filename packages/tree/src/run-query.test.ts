@@ -311,6 +311,11 @@ describe('cursor()', () => {
     }
   })
 
+  test('may be passed on as it is, also where there is none', () => {
+    const page: TreeQuery = { orderBy: '$value', limitToFirst: 1, cursor: undefined }
+    expect(keysOf(page)).toEqual(keysOf({ orderBy: '$value', limitToFirst: 1 }))
+  })
+
   test('is refused by key where somebody has put another value into it', () => {
     const page = { orderBy: '$key', limitToFirst: 1 }
     const cursor = runQuery(example, page).cursor()!
@@ -426,5 +431,11 @@ test('any bounds keep the children that they say, in order', () => {
         expect(keysOf(query, fromJson(children))).toEqual(wanted.map(([name]) => name))
       },
     ),
+  )
+})
+
+test('a query without an order is refused with words that say so', () => {
+  expect(() => runQuery(example, { limitToFirst: 1 } as TreeQuery)).toThrow(
+    new TypeError('Cannot look at undefined of a child: a field is a text, such as "$key"'),
   )
 })
