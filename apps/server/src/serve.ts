@@ -97,8 +97,7 @@ function listenError(error: unknown, options: ServeOptions): unknown {
   if (code === undefined) return error
   const [reason, hint] = listenReasons[code] ?? [code, undefined]
   const { host, port, tlsCert, metricsHost, metricsPort } = options
-  // Of the two addresses the error names the port of one.
-  const isMetrics = metricsPort !== undefined && Reflect.get(error as Error, 'port') === metricsPort
+  const isMetrics = metricsPort !== undefined && isOfMetrics(error as FailedListen, options)
   const url = isMetrics
     ? urlOf('http', metricsHost, metricsPort)
     : urlOf(tlsCert === undefined ? 'http' : 'https', host, port)
@@ -106,6 +105,23 @@ function listenError(error: unknown, options: ServeOptions): unknown {
     cause: error,
     hint: isMetrics ? hint?.replaceAll('--', '--metrics-') : hint,
   })
+}
+
+/** What an error of Node's says about the address: no port where it was 0, or where the host was not found. */
+interface FailedListen extends Error {
+  readonly port?: number
+  readonly address?: string
+  readonly hostname?: string
+}
+
+/** Whether that is the one of the two addresses that metrics were to have. */
+function isOfMetrics(
+  failed: FailedListen,
+  { port, metricsPort, metricsHost }: ServeOptions,
+): boolean {
+  return failed.port === undefined || port === metricsPort
+    ? (failed.hostname ?? failed.address) === metricsHost
+    : failed.port === metricsPort
 }
 
 const listenReasons: Readonly<Record<string, readonly [reason: string, hint: string]>> = {

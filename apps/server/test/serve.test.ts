@@ -318,6 +318,17 @@ test('serve says which port for metrics is in use', async () => {
   }
 })
 
+test('serve says that it is the address for metrics that this machine does not have', async () => {
+  // As in the test of --host below.
+  const args = ['serve', '--port', '0', '--metrics-port', '0', '--metrics-host', '192.0.2.1']
+  const { code, stderr } = await elkyn([...args, '--data', folder.path])
+  expect(code).toBe(3)
+  expect(stderr).toBe(
+    'error: Cannot listen on http://192.0.2.1:0: this machine does not have the address\n' +
+      'Choose another one with --metrics-host.\n',
+  )
+})
+
 test('serve cannot have one port for two things, and makes no folder to find that out', async () => {
   const free = createServer().listen(0, '127.0.0.1')
   await once(free, 'listening')
