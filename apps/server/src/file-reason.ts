@@ -19,6 +19,6 @@ const reasons: Readonly<Record<'read' | 'write' | 'both', Readonly<Record<string
   },
   both: {
     EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of its path is no folder',
+    ENOTDIR: 'a part of its path is not a folder',
   },
 }

@@ -75,7 +75,7 @@ test.each(['0', '2'])('serve --threads %s says what is wrong with the files', as
   await writeFiles()
   const swapped = await serve(key, cert, threads)
   expect(swapped.code).toBe(3)
-  expect(swapped.stderr).toContain('error: Cannot use TLS: The key is no private key in PEM\n')
+  expect(swapped.stderr).toContain('error: Cannot use TLS: The key is not a private key in PEM\n')
   await writeFile(key, selfSigned().key)
   const unrelated = await serve(cert, key, threads)
   expect(unrelated.code).toBe(3)

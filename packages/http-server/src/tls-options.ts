@@ -22,8 +22,8 @@ export interface TlsSecrets {
  */
 export function checkTls(given: TlsOptions): TlsSecrets {
   const [key, cert] = [Buffer.from(given.key), Buffer.from(given.cert)]
-  const privateKey = check('The key is no private key in PEM', () => createPrivateKey(key))
-  const certificate = check('The certificate is none in PEM', () => new X509Certificate(cert))
+  const privateKey = check('The key is not a private key in PEM', () => createPrivateKey(key))
+  const certificate = check('The certificate is not one in PEM', () => new X509Certificate(cert))
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new TypeError('Cannot use TLS: The key is not that of the certificate')
   }

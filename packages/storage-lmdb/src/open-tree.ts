@@ -165,7 +165,7 @@ export function storeOptions(options: OpenTreeOptions, epoch: string): LmdbTreeS
     throw new TypeError('Cannot open: the option path has to name a folder')
   }
   if (key !== undefined && !isUint8Array(key)) {
-    throw new TypeError('Cannot use an encryption key that is no Uint8Array: a key is 32 bytes')
+    throw new TypeError('Cannot use an encryption key that is not a Uint8Array: a key is 32 bytes')
   }
   if (key !== undefined && key.length !== 32) {
     throw new RangeError(`Cannot use an encryption key of ${key.length} bytes: it has 32`)

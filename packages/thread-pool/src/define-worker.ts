@@ -54,7 +54,8 @@ export function defineWorker<
   State = unknown,
 >(definition: WorkerDefinition<State, Handlers>): WorkerDefinition<State, Handlers> {
   for (const [name, handler] of Object.entries(handlersOf(definition))) {
-    if (typeof handler !== 'function') throw new TypeError(`The handler "${name}" is no function`)
+    if (typeof handler !== 'function')
+      throw new TypeError(`The handler "${name}" is not a function`)
   }
   return Object.assign({}, definition, { [brand]: true })
 }

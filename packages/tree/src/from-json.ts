@@ -45,7 +45,8 @@ export function updateOf(
   members: Readonly<Record<string, unknown>>,
   options: ParseJsonOptions = {},
 ): readonly UpdateMember[] {
-  if (!isPlainObject(members)) throw new TypeError('Cannot update: the members are no plain object')
+  if (!isPlainObject(members))
+    throw new TypeError('Cannot update: the members are not a plain object')
   const { depth = 0 } = options
   const update = Object.entries(members).map(([name, value]) => {
     const path = parseUpdatePath(name)

@@ -25,7 +25,7 @@ export function checkIdempotencyKey(
 ): boolean {
   const { client, number, fingerprint } = key
   if (!/^[\w.~-]{1,128}$/.test(client) || !Number.isSafeInteger(number) || number < 1) {
-    throw new TypeError(`Cannot write: ${client}-${number} is no idempotency key`)
+    throw new TypeError(`Cannot write: ${client}-${number} is not an idempotency key`)
   }
   if (last === 'forgotten') throw unknownOutcome(key, `the last write of ${client} was forgotten`)
   const expected = (last?.number ?? 0) + 1

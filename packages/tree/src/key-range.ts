@@ -5,7 +5,7 @@ import type { KeyRange } from './store.ts'
 /** @throws {RangeError} when the limit is neither a number of keys nor `Infinity`. */
 export function checkKeyRange({ limit = Infinity }: KeyRange): void {
   if (limit === Infinity || (Number.isInteger(limit) && limit >= 0)) return
-  throw new RangeError(`Cannot read keys: the limit ${limit} is no number of keys`)
+  throw new RangeError(`Cannot read keys: the limit ${limit} is not a number of keys`)
 }
 
 /**

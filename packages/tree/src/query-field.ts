@@ -36,7 +36,7 @@ export function parseField(text: string): QueryField {
   if (path === rootPath) {
     throw new TreeError(
       'ERR_INVALID_PATH',
-      `Cannot look at "${text}" of a child: it is no path below that. For the child itself, use "$value"`,
+      `Cannot look at "${text}" of a child: it is not a path below that. For the child itself, use "$value"`,
       { path: text },
     )
   }

@@ -188,7 +188,7 @@ function checkedLimit(first: number | undefined, last: number | undefined): numb
   }
   const limit = first ?? last ?? Infinity
   if (limit === Infinity || (Number.isSafeInteger(limit) && limit > 0)) return limit
-  throw new RangeError(`Cannot query: the limit ${limit} is no natural number from 1`)
+  throw new RangeError(`Cannot query: the limit ${limit} is not a whole number from 1`)
 }
 
 function plannedConditions(where: readonly QueryCondition[]): readonly PlannedCondition[] {

@@ -128,7 +128,7 @@ export function describeReading({ describe, test, expect }: Suite): void {
       expect(keys({ after: 'c' })).toEqual([])
     })
 
-    test('keys() refuses a limit that is no number of keys', async (store) => {
+    test('keys() refuses a limit that is not a number of keys', async (store) => {
       put(store, '/', `{"a":1,"list":{"x":1,"y":2},"large":{${largeMembers()}}}`)
       using snapshot = store.snapshot()
       for (const path of ['/', 'a', 'list', 'large', 'none']) {
