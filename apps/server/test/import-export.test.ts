@@ -45,6 +45,15 @@ test('export --out - writes to standard output', async () => {
   expect(await elkyn(args)).toEqual({ code: 0, stdout: '{"a":1}\n', stderr: '' })
 })
 
+test('export writes what is larger than a block from a folder to standard output', async () => {
+  const data = ['--data', folder.file('data')]
+  const text = `${JSON.stringify({ text: 'x'.repeat(1_000_000), z: 1 })}\n`
+  await elkyn(['import', '-', ...data], { input: text })
+  const { code, stdout, stderr } = await elkyn(['export', ...data])
+  expect([code, stderr]).toEqual([0, ''])
+  expect(stdout === text).toBe(true)
+})
+
 test('export and import take several databases, each as deep as a tree can be', async () => {
   const data = folder.file('data')
   const keys = Array.from({ length: 32 }, (_, index) => `k${index}`).join('/')

@@ -49,7 +49,7 @@ async function exportFile(options: ExportOptions): Promise<void> {
   const form = options.plain === true ? 'plain' : 'export'
   const stored = await target.read(options.path, { form })
   const blocks = options.unescapeKeys === true ? renameKeys(stored, unescapeKey) : stored
-  if (options.out === '-') return writeOutput(blocks)
+  if (options.out === '-') return await writeOutput(blocks)
 
   const progress = new Progress(process.stderr, { label: 'Exporting' })
   await writeFile(options.out, progress.watch(blocks))

@@ -200,15 +200,16 @@ export class WriterPool {
     const task = requestBytes(requestText(request, this.#headers), body)
     if (this.#queuedBytes + task.length > this.#options.maxQueuedBytes) return busyResponse()
     this.#queuedBytes += task.length
+    let answer: Uint8Array
     try {
       // So they share a commit.
       const turn = this.#turn.end()
       if (turn !== undefined) await turn
-      const answer = await this.#ask(() => this.#pool.run(task, writeOptions))
-      return this.#answer(request, parseAnswerBytes(answer))
+      answer = await this.#ask(() => this.#pool.run(task, writeOptions))
     } finally {
       this.#queuedBytes -= task.length
     }
+    return this.#answer(request, parseAnswerBytes(answer))
   }
 
   async #uploadOneMore(
