@@ -15,7 +15,7 @@ export function refuseAuthVariables(environment: Environment): void {
       'usage',
       `Cannot serve with ${name}: this version has no authentication`,
       {
-        hint: `Everybody who reaches the server could read and write. Unset ${name} if that is meant.`,
+        hint: `Anyone who reaches the server could read and write. Unset ${name} if that is what you want.`,
       },
     )
   }

@@ -124,7 +124,7 @@ function namespacesOption({
   if (namespaces === undefined) {
     if (defaultNamespace === undefined) return undefined
     throw new CommandError('usage', 'Cannot serve with --default-namespace alone', {
-      hint: 'Say with --namespaces which databases there are.',
+      hint: 'Name the databases with --namespaces.',
     })
   }
   const names = namespaces.filter((name) => name !== '*')

@@ -43,7 +43,7 @@ async function readText(file: string): Promise<string> {
 
 /** A rule that would not be kept. */
 class UnenforcedError extends RulesError {
-  readonly hint = `This version judges no rules: everybody who reaches the server may read and write.
+  readonly hint = `This version does not evaluate rules: anyone who reaches the server can read and write.
 A file that says so has ".read": true and ".write": true at its top, no other ".read" or ".write",
 and indexes in ".indexOn".`
 }

@@ -172,7 +172,7 @@ function logListening(log: Logger, url: string, options: ServeOptions): void {
     'listening',
   )
   if (!isLoopback(options.host)) {
-    log.warn({ host: options.host }, 'everybody who reaches this address can read and write')
+    log.warn({ host: options.host }, 'anyone who reaches this address can read and write')
   }
 }
 

@@ -46,7 +46,7 @@ async function read(what: string, path: string): Promise<Buffer> {
 /** What is wrong with files that could be read; anything else as it is. */
 export function tlsError(error: unknown, { cert, key }: TlsFiles): unknown {
   if (!(error instanceof TypeError) || !error.message.startsWith('Cannot use TLS: ')) return error
-  const hint = `Both have to be PEM, and the key that of the certificate: ${cert}, ${key}`
+  const hint = `Both files have to be PEM, and the key has to belong to the certificate: ${cert}, ${key}`
   return new CommandError('unavailable', error.message, { cause: error, hint })
 }
 

@@ -279,7 +279,7 @@ test('serve refuses a number of threads that nobody can have', async () => {
 test('serve warns of an address that others reach', async () => {
   await using server = await RunningServer.start(folder.path, ['--host', '0.0.0.0'])
   const { stderr } = await server.stop()
-  expect(stderr).toContain('everybody who reaches this address can read and write')
+  expect(stderr).toContain('anyone who reaches this address can read and write')
 })
 
 test('serve says which port is in use', async () => {

@@ -8,7 +8,7 @@ export function addDeleteCommand(program: Command): void {
   const command = program
     .command('delete')
     .summary('delete a path and all below it')
-    .description('Deletes what is at a path, and all below it. Deleting nothing is no error.')
+    .description('Deletes what is at a path, and all below it. Deleting nothing is not an error.')
     .argument('<path>', 'what to delete, such as /users/ada', pathArgument)
     .addHelpText(
       'after',

@@ -11,7 +11,7 @@ export function addPushCommand(program: Command): void {
     .command('push')
     .summary('add a child under a new key')
     .description(
-      `Adds a child to a path and prints its key. A key sorts behind those that were
+      `Adds a child to a path and prints its key. A key sorts after those that were
 made before it, so a list stays in order.`,
     )
     .argument('<path>', 'the list, such as /messages', pathArgument)

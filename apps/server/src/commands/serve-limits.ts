@@ -23,7 +23,7 @@ export function addLimitOptions(command: Command): void {
     )
     .option(
       '--max-streams-per-address <number>',
-      'those of one client address',
+      'streams of one client address at one time',
       integerArgument(1, maxClients),
       10_000,
     )
@@ -35,7 +35,7 @@ export function addLimitOptions(command: Command): void {
     )
     .option(
       '--change-log-size <MiB>',
-      'changes kept for streams that come back',
+      'changes that are kept for streams that resume',
       integerArgument(1, tebibyteMiB),
       256,
     )

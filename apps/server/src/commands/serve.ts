@@ -29,7 +29,7 @@ The server runs in a process of its own, which is started again when it crashes.
         .argParser(integerArgument(0, 65_535)),
     )
     .addOption(
-      new Option('--data <folder>', 'where the data lies')
+      new Option('--data <folder>', 'the folder with the data')
         .default('./data')
         .env('ELKYN_DATA_DIR')
         .argParser(textArgument),
@@ -42,20 +42,20 @@ The server runs in a process of its own, which is started again when it crashes.
     .addOption(
       new Option(
         '--namespaces <names>',
-        'serve several databases of these names; *: of any name',
+        'serve several databases with these names; *: with any name',
       ).argParser(namesArgument),
     )
-    .option('--default-namespace <name>', 'the one that a request means that names none')
-    .option('--rules <file>', 'rules as Firebase has them, for the indexes in ".indexOn"')
+    .option('--default-namespace <name>', 'the database of requests that name none')
+    .option('--rules <file>', 'a Firebase rules file, for the indexes in its ".indexOn"')
     .option(
       '--no-require-indexes',
-      'let queries do without an index, by reading all children of their place',
+      'allow queries without an index, which read all children of their place',
     )
-    .option('--no-compression', 'send answers as they are, also to clients that take br or gzip')
+    .option('--no-compression', 'never compress answers, not even for clients that take br or gzip')
     .addOption(
       new Option(
         '--threads <number>',
-        'threads that read; auto: one a processor; 0: no threads at all',
+        'threads that read; auto: one per processor; 0: no threads at all',
       )
         .default(4)
         .env('ELKYN_THREADS')
@@ -64,7 +64,10 @@ The server runs in a process of its own, which is started again when it crashes.
   addLimitOptions(command)
   command
     .addOption(
-      new Option('--tls-cert <file>', 'the certificate, as PEM: speak TLS, and HTTP/2 with who can')
+      new Option(
+        '--tls-cert <file>',
+        'the certificate, as PEM: turns on TLS, with HTTP/2 for those who can',
+      )
         .env('ELKYN_TLS_CERT')
         .argParser(textArgument),
     )
@@ -74,12 +77,15 @@ The server runs in a process of its own, which is started again when it crashes.
         .argParser(textArgument),
     )
     .addOption(
-      new Option('--log-level <level>', 'the least level that is logged on standard error')
+      new Option('--log-level <level>', 'the lowest level that is logged to standard error')
         .choices(logLevels)
         .default('info')
         .env('ELKYN_LOG_LEVEL'),
     )
-    .option('--metrics', 'show metrics for Prometheus at /.metrics, to whoever reaches the server')
+    .option(
+      '--metrics',
+      'show metrics for Prometheus at /.metrics, to anyone who reaches the server',
+    )
     .addOption(
       new Option('--metrics-port <number>', 'show them on a port of their own instead').argParser(
         integerArgument(0, 65_535),
@@ -92,7 +98,7 @@ The server runs in a process of its own, which is started again when it crashes.
     )
     .option(
       '--no-supervise',
-      'serve from one process that ends when it fails, for what restarts it itself',
+      'serve from one process that ends when it fails, if something else restarts it',
     )
     .addHelpText(
       'after',
