@@ -2,13 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
-import type { RunOptions, ThreadPoolErrorCode } from '@elkyn/thread-pool'
+import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { threadData } from '../../test/threads/thread-data.ts'
 import { silentLog } from '../log.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { parseRequestBytes } from './request-text.ts'
 import { WriterPool } from './writer-pool.ts'
+
+type Run = (this: ThreadPool, ...task: Parameters<ThreadPool['run']>) => Promise<unknown>
 
 async function startedPool(): Promise<WriterPool> {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-writer-'))
@@ -41,15 +43,15 @@ test('writes keep the order in which they come, though the writer gets through m
 
 test('an answer that nobody takes is dropped as soon as there is room to say so', async () => {
   const pool = await startedPool()
-  const { run } = ThreadPool.prototype
+  const run: Run = Reflect.get(ThreadPool.prototype, 'run')
   const refusals: ThreadPoolErrorCode[] = ['ERR_QUEUE_FULL', 'ERR_QUEUE_FULL']
   let drops = 0
   vi.spyOn(ThreadPool.prototype, 'run').mockImplementation(function (this: ThreadPool, ...task) {
-    const isDrop = (task[1] as RunOptions | undefined)?.name === 'drop'
+    const isDrop = task[1]?.name === 'drop'
     if (isDrop) drops++
     const refusal = isDrop ? refusals.shift() : undefined
     if (refusal !== undefined) return Promise.reject(new ThreadPoolError(refusal, 'No room'))
-    return Reflect.apply(run, this, task) as Promise<unknown>
+    return run.apply(this, task)
   })
   vi.useFakeTimers({ toFake: ['setTimeout'] })
   onTestFinished(() => {

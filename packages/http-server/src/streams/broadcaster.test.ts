@@ -289,6 +289,7 @@ test('a slow client that comes back is sent the next piece when it has taken the
     await settled()
   }
   expect(source.last('/a').job.since).toBe(idOf(6))
+})
 
 test('a value that was large meanwhile is told again when it is what it was before', async () => {
   using at = started()
