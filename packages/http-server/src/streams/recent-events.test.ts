@@ -10,7 +10,7 @@ const idOf = (sequence: number, pairs?: number): string =>
 
 /** A topic with somebody who has everything up to a change. */
 function topicAt(name: string, sequence: number): Topic {
-  const path = parsePath(`/${name}`)
+  const path = parsePath(`/${name.slice(0, 10)}`)
   const topic = new Topic(name, { path, shownPath: path, form: 'plain' })
   topic.live.add(new Subscriber({} as StreamClient, topic, undefined))
   reach(topic, sequence)
@@ -132,6 +132,16 @@ test('many events come in few pieces, few as they are', () => {
   expect(text === textOf(told)).toBe(true)
   expect(count).toBe(told.length)
   expect(pieces).toBeLessThan(10)
+})
+
+test('what it takes to know of many places counts as well', () => {
+  const recent = new RecentEvents(1e6)
+  const topics = Array.from({ length: 100 }, (_, number) => topicAt(`${number}`.repeat(10_000), 3))
+  for (const topic of topics) tell(recent, topic, [frame(4, '1')])
+  const known = topics.filter((topic) => recent.after(topic, idOf(3)) !== undefined)
+  expect(known.length).toBeGreaterThan(10)
+  expect(known.length).toBeLessThan(50)
+  expect(known.at(-1)).toBe(topics.at(-1))
 })
 
 test('with no room nothing is kept', () => {

@@ -11,10 +11,15 @@ const minSegments = 8
 /** Bytes that are sent as they lie there. Less is worth a copy: each piece is asked for in a turn of its own. */
 const minPieceBytes = 64 * 1024
 
+/** What it takes to know of an extent, in bytes. */
+const extentBytes = 128
+
 /** Memory for events of all topics in the order in which they were told, filled once. */
 interface Segment {
   readonly bytes: Buffer
   end: number
+  /** Bytes that may be added; what it takes to find them counts too, though it lies elsewhere. */
+  room: number
   /** Those who have events in it. */
   readonly histories: Set<History>
 }
@@ -68,27 +73,33 @@ export class RecentEvents {
     if (this.#maxSegments === 0 || !topic.isFollowed) return
     const first = frames[0]!
     const last = frames.at(-1)!
-    const isKept = bytes !== undefined && bytes.length <= this.#segmentBytes
     // What nobody was told may lie between these.
     const isComplete = first.sequence > topic.untold
-    if (!isKept || !isComplete || last instanceof Gap || last.id === undefined) {
+    if (bytes === undefined || !isComplete || last instanceof Gap || last.id === undefined) {
       this.end(topic)
       return
     }
-    const { sequence, id } = last
-    const segment = this.#segmentFor(bytes.length)
     const history = this.#openHistory(topic, first.sequence)
+    const segment = this.#segmentFor(history, bytes.length)
+    if (segment === undefined) {
+      this.end(topic)
+      return
+    }
     const start = segment.end
     segment.bytes.set(bytes, start)
     segment.end += bytes.length
-    const extent = history.extents.at(-1)
-    if (extent?.segment === segment && extent.end === start) {
-      extent.end = segment.end
-      extent.count += frames.length
-      extent.sequence = sequence
-      extent.id = id
+    segment.room -= bytes.length
+    const { sequence, id } = last
+    const newest = history.extents.at(-1)
+    if (newest?.segment === segment && newest.end === start) {
+      newest.end = segment.end
+      newest.count += frames.length
+      newest.sequence = sequence
+      newest.id = id
       return
     }
+    this.#histories.set(history.key, history)
+    segment.room -= extentBytes + (segment.histories.has(history) ? 0 : bytesOf(history))
     segment.histories.add(history)
     history.extents.push({ segment, start, end: segment.end, count: frames.length, sequence, id })
   }
@@ -131,18 +142,19 @@ export class RecentEvents {
   #openHistory(topic: Topic, sequence: number): History {
     const known = this.#histories.get(topic.key)
     if (known?.isOpen === true) return known
-    const history = { key: topic.key, base: baseOf(topic, sequence), extents: [], isOpen: true }
-    this.#histories.set(topic.key, history)
-    return history
+    return { key: topic.key, base: baseOf(topic, sequence), extents: [], isOpen: true }
   }
 
-  #segmentFor(length: number): Segment {
+  /** Where so many bytes go; `undefined` where they are too many. */
+  #segmentFor(history: History, length: number): Segment | undefined {
+    const needed = length + extentBytes + bytesOf(history)
     const last = this.#segments.at(-1)
-    if (last !== undefined && last.end + length <= this.#segmentBytes) return last
+    if (last !== undefined && last.room >= needed) return last
+    if (needed > this.#segmentBytes) return undefined
     if (this.#segments.length === this.#maxSegments) this.#forget(this.#segments.shift()!)
     // Never filled again: sockets may look at it for as long as their clients take.
     const bytes = Buffer.allocUnsafeSlow(this.#segmentBytes)
-    const segment: Segment = { bytes, end: 0, histories: new Set() }
+    const segment: Segment = { bytes, end: 0, room: bytes.length, histories: new Set() }
     this.#segments.push(segment)
     return segment
   }
@@ -157,6 +169,11 @@ export class RecentEvents {
       if (extents.length === 0 && this.#histories.get(key) === history) this.#histories.delete(key)
     }
   }
+}
+
+/** What it takes to know of a history, in bytes. */
+function bytesOf({ key }: History): number {
+  return 256 + 2 * key.length
 }
 
 /** An event that somebody has who is up to date, as what is told next begins with this number. */
