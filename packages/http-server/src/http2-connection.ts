@@ -148,9 +148,11 @@ class Http2Connection implements ClientConnection {
   #limit(exchange: Http2Exchange): void {
     const { stream } = exchange
     const { requestTimeoutMs, writeTimeoutMs } = this.#context.limits
-    stream.setTimeout(writeTimeoutMs, () => {
-      if (stream.writableLength > 0) stream.close(http2().constants.NGHTTP2_CANCEL)
-    })
+    // Node's own timeout of a stream takes what leaves of others for progress of this one.
+    const look = setInterval(() => {
+      if (exchange.hasStalled()) stream.close(http2().constants.NGHTTP2_CANCEL)
+    }, writeTimeoutMs)
+    stream.once('close', () => clearInterval(look))
     if (stream.endAfterHeaders) return
     const timer = setTimeout(() => {
       if (exchange.isAnswered) return

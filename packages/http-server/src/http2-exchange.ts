@@ -4,6 +4,7 @@ import { Http2Stream } from './http2-stream.ts'
 import { leftOrGone } from './left-or-gone.ts'
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
 import { http2 } from './node-modules.ts'
+import { PartWriter, partBytes } from './part-writer.ts'
 import { RequestBody } from './request-body.ts'
 import { RequestSignal } from './request-signal.ts'
 
@@ -17,6 +18,9 @@ export class Http2Exchange implements Exchange {
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
   readonly #onGone = new Set<() => void>()
+  #writer: PartWriter | undefined
+  /** Bytes that had left when {@link hasStalled} was asked last. */
+  #leftBytes = -1
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: RawHeaders) {
     this.stream = stream
@@ -97,7 +101,13 @@ export class Http2Exchange implements Exchange {
     if (body !== undefined) fields['content-length'] = body.length
     const isBare = body === undefined || body.length === 0 || this.method === 'HEAD'
     stream.respond(fields, { endStream: isBare })
-    if (!isBare) stream.end(body)
+    if (isBare) return
+    if (body.length <= partBytes) {
+      stream.end(body)
+      return
+    }
+    this.write(body)
+    this.end()
   }
 
   sendHead({ status, headers }: Answer): void {
@@ -105,31 +115,31 @@ export class Http2Exchange implements Exchange {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.stream.write(bytes)
+    return this.#parts.write(bytes)
   }
 
   writeThrough(bytes: Uint8Array): Promise<void> {
-    return leftOrGone(this, (done) => this.stream.write(bytes, done))
+    return leftOrGone(this, (done) => this.#parts.write(bytes, done))
   }
 
   drained(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const done = (): void => {
-      this.stream.off('drain', done)
-      this.offGone(done)
-      resolve()
-    }
-    if (this.isGone) {
-      resolve()
-    } else {
-      this.stream.on('drain', done)
-      this.onGone(done)
-    }
-    return promise
+    return leftOrGone(this, (done) => (this.#parts.onDrain = done))
   }
 
   end(): void {
-    this.stream.end()
+    if (this.#writer === undefined) this.stream.end()
+    else this.#writer.end(() => this.stream.end())
+  }
+
+  /** Whether something is to leave, and nothing has since this was asked last. */
+  hasStalled(): boolean {
+    const { pendingBytes, leftBytes } = this.#writer ?? {
+      pendingBytes: this.stream.writableLength,
+      leftBytes: 0,
+    }
+    const hasStalled = pendingBytes > 0 && leftBytes === this.#leftBytes
+    this.#leftBytes = leftBytes
+    return hasStalled
   }
 
   breakOff(): void {
@@ -138,7 +148,15 @@ export class Http2Exchange implements Exchange {
 
   openStream(status: number, headers: RawHeaders): OutgoingStream {
     this.stream.respond(fieldsOf(status, headers))
-    return new Http2Stream(this.stream)
+    return new Http2Stream(this.stream, this.#parts)
+  }
+
+  get #parts(): PartWriter {
+    if (this.#writer === undefined) {
+      this.#writer = new PartWriter(this.stream)
+      this.stream.on('drain', this.#writer.drained)
+    }
+    return this.#writer
   }
 
   #header(name: string): string | undefined {

@@ -1,6 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import type { OutgoingStream } from './exchange.ts'
-import { PartWriter } from './part-writer.ts'
+import type { PartWriter } from './part-writer.ts'
 import { writeCopy } from './write-copy.ts'
 
 /** An answer that goes on, beside others of the same connection. */
@@ -9,10 +9,9 @@ export class Http2Stream implements OutgoingStream {
   readonly #writer: PartWriter
 
   /** @param stream Whose head was sent. */
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: ServerHttp2Stream, writer: PartWriter) {
     this.#stream = stream
-    this.#writer = new PartWriter(stream)
-    stream.on('drain', this.#writer.drained)
+    this.#writer = writer
   }
 
   get onDrain(): (() => void) | undefined {

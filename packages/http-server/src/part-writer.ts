@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 
 /** Most bytes that are handed on at once. */
-const partBytes = 64 * 1024
+export const partBytes: number = 64 * 1024
 
 interface Waiting {
   readonly bytes: Uint8Array
@@ -16,6 +16,7 @@ export class PartWriter {
   /** Called each time when all has left that {@link write} said was too much. */
   onDrain: (() => void) | undefined
   readonly #writable: Writable
+  #writtenBytes = 0
   /** What was not handed on yet. There is nothing unless a part is on its way. */
   #waiting: Waiting[] = []
   #waitingBytes = 0
@@ -32,12 +33,18 @@ export class PartWriter {
     return this.#writable.writableLength + this.#waitingBytes
   }
 
+  /** How much of what was written has left. */
+  get leftBytes(): number {
+    return this.#writtenBytes - this.pendingBytes
+  }
+
   /**
    * @param release Called once when nobody looks at the bytes any more, also where nobody takes them.
    * @returns whether more should follow before {@link onDrain}.
    */
   write(bytes: Uint8Array, release?: () => void): boolean {
     const writable = this.#writable
+    this.#writtenBytes += bytes.length
     if (this.#waiting.length === 0 && writable.writableLength + bytes.length <= partBytes) {
       return release === undefined ? writable.write(bytes) : writable.write(bytes, () => release())
     }

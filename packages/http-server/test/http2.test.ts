@@ -229,6 +229,17 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test('whose answers nobody takes are reset, whatever else the connection is busy with', async () => {
+    await using server = await Running.start({ writeTimeoutMs: 100 })
+    server.fill()
+    const session = server.connect()
+    const stalled = ask(session, 'GET', '/a.json')
+    while (!stalled.closed) await text(ask(session, 'GET', '/b.json'))
+    expect(stalled.rstCode).toBe(constants.NGHTTP2_CANCEL)
+    expect(server.store.openSnapshots).toBe(0)
+    session.destroy()
+  })
+
   test('are counted as those of HTTP/1.1 are', async () => {
     await using server = await Running.start({ metrics: true })
     server.fill()
