@@ -36,6 +36,6 @@ export function mayBeStream(url: string, headers: DecisiveHeaders): boolean {
   return (
     (accept !== undefined && String(accept).toLowerCase().includes('text/event-stream')) ||
     url.includes(watchSuffix) ||
-    url.startsWith(streamsPath)
+    url.includes(streamsPath)
   )
 }

@@ -671,6 +671,15 @@ describe('/.streams', () => {
     expect(await server.metric('elkyn_stream_resumes_total{outcome="lost"}')).toBe(0)
   })
 
+  // https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+  test('is found behind the name of the host, too', async () => {
+    await using server = await StreamServer.start('memory')
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    socket.write('POST http://a/.streams HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}')
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /)
+    socket.destroy()
+  })
+
   test('takes another method of a POST, and refuses what others refuse', async () => {
     await using server = await StreamServer.start('memory')
     const { stream, id } = await openedNamed(server, {})
