@@ -22,12 +22,14 @@ test('indexesOf() gathers .indexOn of all places, wildcards among them', () => {
       ".write": "true", /* as text */
       ".indexOn": "born",
       "people": { ".indexOn": ["age", "address/city",], },
+      "jobs": { ".indexOn": [".priority", "due"] },
       "rooms": { "$room": { ".indexOn": ".value", "log": { ".indexOn": ["time"], ".validate": true } } },
     },
   }`
   expect(indexesOf(text)).toEqual({
     '/': ['born'],
     '/people': ['age', 'address/city'],
+    '/jobs': ['$priority', 'due'],
     '/rooms/$room': ['$value'],
     '/rooms/$room/log': ['time'],
   })

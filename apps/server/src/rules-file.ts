@@ -140,6 +140,12 @@ function checkedChild(member: RulesMember, place: readonly string[]): RulesMembe
   return member
 }
 
+// Firebase indexes priorities by itself, and bears it where a file says so.
+const specialFields: ReadonlyMap<string, string> = new Map([
+  ['.value', '$value'],
+  ['.priority', '$priority'],
+])
+
 function addIndexes(
   value: RulesValue,
   place: readonly string[],
@@ -154,7 +160,7 @@ function addIndexes(
         'Invalid indexOn expression. Must be either a string or an array of strings',
       )
     }
-    fields.push(item.value === '.value' ? '$value' : item.value)
+    fields.push(specialFields.get(item.value) ?? item.value)
   }
   // In the definition of an index it would mean every key, which in a rules file only `$name` does.
   if (place.includes('*')) throw new RulesError(value.at, "There are no indexes below the key '*'.")

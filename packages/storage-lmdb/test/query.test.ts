@@ -11,14 +11,15 @@ import { temporaryFolder } from './temporary-folder.ts'
 
 const users = at('/users')
 
-/** Stages `count` users, each with a name, an age and, now and then, a city. */
-function fill(store: TreeStore, count: number, path = users): void {
+/** Stages `count` users, each with a name, an age and, now and then, a city; on demand also with the age as priority. */
+function fill(store: TreeStore, count: number, path = users, areRanked = false): void {
   const stager = store.stage({ path })
   stager.write(Buffer.from('{'))
   for (let index = 0; index < count; index++) {
     const city = index % 10 === 0 ? `,"at":{"city":"c${index % 7}"}` : ''
     const age = (index * 7919) % 1000
-    const text = `"u${String(index).padStart(7, '0')}":{"name":"n","age":${age}${city}}`
+    const rank = areRanked ? `".priority":${age},` : ''
+    const text = `"u${String(index).padStart(7, '0')}":{${rank}"name":"n","age":${age}${city}}`
     stager.write(Buffer.from(index === 0 ? text : `,${text}`))
   }
   stager.write(Buffer.from('}'))
@@ -64,6 +65,25 @@ describe('a query', () => {
     const [few, many] = reads
     expect(many).toEqual(few)
     // An entry and a row for each child, and some on the way.
+    for (const read of many!) expect(read).toBeLessThanOrEqual(20 * 3 + 10)
+  })
+
+  test('reads as much by priority, where that is indexed', async () => {
+    const queries: TreeQuery[] = [
+      { orderBy: '$priority', limitToFirst: 20 },
+      { orderBy: '$priority', limitToLast: 20 },
+      { orderBy: '$priority', start: { value: 500 }, reverse: true, limitToFirst: 20 },
+    ]
+    const reads: number[][] = []
+    for (const count of [1000, 20_000]) {
+      using folder = temporaryFolder()
+      const indexes = { '/users': ['$priority'] }
+      await using store = openStore({ path: folder.path, indexes, heldMaxBytes: 65_536 })
+      fill(store, count, users, true)
+      reads.push(queries.map((query) => readsOf(store, query)))
+    }
+    const [few, many] = reads
+    expect(many).toEqual(few)
     for (const read of many!) expect(read).toBeLessThanOrEqual(20 * 3 + 10)
   })
 
