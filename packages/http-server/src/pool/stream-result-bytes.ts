@@ -1,4 +1,4 @@
-import type { StreamEvent, StreamResult } from '../streams/stream-job.ts'
+import type { Known, StreamEvent, StreamResult } from '../streams/stream-job.ts'
 
 /** An event without its data, whose length it says instead. */
 interface EventHead extends Omit<StreamEvent, 'json' | 'name'> {
@@ -6,8 +6,11 @@ interface EventHead extends Omit<StreamEvent, 'json' | 'name'> {
   readonly length: number
 }
 
-interface ResultHead extends Omit<StreamResult, 'events' | 'whole' | 'framed'> {
+interface ResultHead extends Omit<StreamResult, 'events' | 'whole' | 'framed' | 'known'> {
   readonly events: readonly EventHead[]
+  readonly known?: Omit<Known, 'keys'> | undefined
+  /** Bytes of the keys that are known, behind the data of the events. */
+  readonly keysLength?: number
   /** The whole, where it is not the first of the events. */
   readonly whole?: EventHead
   readonly isFirstWhole: boolean
@@ -21,13 +24,21 @@ const prefixBytes = 4
 const nothing = Buffer.alloc(0)
 
 /** Writes what a reading came to as bytes for another thread: a head in JSON, and the data of its events. */
-export function streamResultBytes({ events, whole, framed, ...rest }: StreamResult): Uint8Array {
+export function streamResultBytes({
+  events,
+  whole,
+  framed,
+  known: { keys, ...known } = {},
+  ...rest
+}: StreamResult): Uint8Array {
   const lent = framed?.isLent === true ? framed : undefined
   const isFirstWhole = whole !== undefined && whole === events[0]
   const extra = whole === undefined || isFirstWhole ? [] : [whole]
   const head: ResultHead = {
     ...rest,
+    known,
     events: events.map(headOf),
+    ...(keys === undefined ? {} : { keysLength: keys.length }),
     ...(extra[0] === undefined ? {} : { whole: headOf(extra[0]) }),
     isFirstWhole,
     ...(framed === undefined ? {} : { framedCount: framed.count }),
@@ -37,6 +48,7 @@ export function streamResultBytes({ events, whole, framed, ...rest }: StreamResu
   const prefix = Buffer.allocUnsafe(prefixBytes)
   prefix.writeUInt32LE(text.length)
   const data = [...events, ...extra].map(({ json }) => json)
+  if (keys !== undefined) data.push(keys)
   if (framed !== undefined && lent === undefined) data.push(framed.bytes)
   return Buffer.concat([prefix, text, ...data])
 }
@@ -49,19 +61,29 @@ export function parseStreamResult(bytes: Uint8Array, lent: Buffer = nothing): St
   const memory = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let end = prefixBytes + memory.readUInt32LE()
   const head = JSON.parse(memory.toString('utf8', prefixBytes, end)) as ResultHead
+  const bytesOf = (length: number): Buffer => memory.subarray(end, (end += length))
   const take = ({ name, id, length }: EventHead): StreamEvent => {
-    const json = memory.subarray(end, end + length)
-    end += length
-    return { name: name ?? undefined, json, id }
+    return { name: name ?? undefined, json: bytesOf(length), id }
   }
-  const { isFirstWhole, events: heads, whole: wholeHead, framedCount, lentBytes, ...rest } = head
+  const {
+    isFirstWhole,
+    events: heads,
+    whole: wholeHead,
+    framedCount,
+    lentBytes,
+    known,
+    keysLength,
+    ...rest
+  } = head
   const events = heads.map(take)
   const whole = isFirstWhole ? events[0] : wholeHead && take(wholeHead)
+  // They are held longer than all the rest.
+  const keys = keysLength === undefined ? {} : { keys: Buffer.from(bytesOf(keysLength)) }
   const isLent = lentBytes !== undefined
   const framedBytes = isLent ? lent.subarray(0, lentBytes) : memory.subarray(end)
   const framed =
     framedCount === undefined ? undefined : { count: framedCount, bytes: framedBytes, isLent }
-  return { ...rest, events, whole, framed }
+  return { ...rest, events, whole, framed, known: { ...known, ...keys } }
 }
 
 function headOf({ name, json, id }: StreamEvent): EventHead {
