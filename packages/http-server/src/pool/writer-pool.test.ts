@@ -1,11 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { threadData } from '../../test/threads/thread-data.ts'
 import { silentLog } from '../log.ts'
+import type { Answer } from '../message.ts'
+import { RequestBody } from '../request-body.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { parseRequestBytes } from './request-text.ts'
 import { WriterPool } from './writer-pool.ts'
@@ -16,13 +19,13 @@ async function startedPool(): Promise<WriterPool> {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-writer-'))
   onTestFinished(() => rm(path, { recursive: true }))
   const pool = new WriterPool(
-    { maxQueuedRequests: 10, maxQueuedBytes: 1e7, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
+    { maxQueuedRequests: 1000, maxQueuedBytes: 1e8, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
     { ...threadData(path), maxBodyBytes: 1e7 },
     new LargeAnswers(1, path),
     silentLog,
     () => {},
   )
-  onTestFinished(() => pool.close(Infinity))
+  onTestFinished(() => pool.close(5000))
   await pool.start()
   return pool
 }
@@ -75,4 +78,40 @@ test('an answer that nobody takes is dropped as soon as there is room to say so'
   await write()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(drops).toBe(4)
+})
+
+test('bodies that come too slowly give way to others', async () => {
+  const pool = await startedPool()
+  const { signal } = new AbortController()
+  const facts = { length: Number.NaN, isCopied: false, hasArrived: () => true, prepare: () => {} }
+  const upload = (source: Readable): Promise<Answer> => {
+    source.push(`"${'x'.repeat(70_000)}`)
+    const body = new RequestBody(source, facts)
+    return pool.write({ method: 'PUT', url: '/a.json?print=silent', headers: {}, body, signal })
+  }
+  const end = (source: Readable): void => {
+    source.push('"')
+    source.push(null)
+  }
+  const quick = async (): Promise<number> => {
+    const source = new Readable({ read() {} })
+    const answer = upload(source)
+    end(source)
+    return (await answer).status
+  }
+  const sources = Array.from({ length: 256 }, () => new Readable({ read() {} }))
+  const stalled = sources.map(upload)
+  expect(await quick()).toBe(503)
+  let later = 0
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + later)
+  onTestFinished(() => void vi.restoreAllMocks())
+  await vi.waitFor(async () => {
+    later += 10_000
+    expect(await quick()).toBe(204)
+  }, 60_000)
+  expect((await Promise.race(stalled)).status).toBe(503)
+  for (const source of sources) end(source)
+  const statuses = (await Promise.all(stalled)).map(({ status }) => status)
+  expect(statuses.filter((status) => status === 204)).toHaveLength(255)
 })

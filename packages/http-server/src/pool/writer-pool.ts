@@ -19,6 +19,8 @@ import { forwardedHeaders, pieceBytes, requestBytes, requestText } from './reque
 import type { ForwardedHeaders } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Turn } from './turn.ts'
+import { UploadPlaces } from './upload-places.ts'
+import type { UploadPlace } from './upload-places.ts'
 import { threadEnvironment, threadLimits, workerModule } from './worker-module.ts'
 import { nextTicket, StallWatch } from './writer-progress.ts'
 import type { worker } from './writer-worker.ts'
@@ -43,8 +45,8 @@ const usualPieceBytes = 72 * 1024
 const writesInHand = 512
 
 /**
- * Bodies that arrive in pieces at one time at most. Each keeps a hand of the writer until it has ended, however slow
- * its client is. A piece of it, or its end, takes another one: with half of the hands there is always one for those,
+ * Bodies that arrive in pieces at one time at most. Each keeps a hand of the writer until it has ended or given way, however
+ * slow its client is. A piece of it, or its end, takes another one: with half of the hands there is always one for those,
  * and a piece leaves its hand again without anything else.
  */
 const maxUploads = writesInHand / 2
@@ -64,8 +66,8 @@ export class WriterPool {
   /** For pieces of bodies, one after the other. */
   readonly #pieceMemory = Buffer.allocUnsafeSlow(usualPieceBytes)
   readonly #progress: Int32Array
+  readonly #uploads = new UploadPlaces(maxUploads)
   #queuedBytes = 0
-  #uploads = 0
   #storeStats: TreeStoreStats | undefined
   #failure: Error | undefined
 
@@ -192,7 +194,7 @@ export class WriterPool {
     return (
       this.#pool.pending < maxQueuedRequests + writesInHand &&
       this.#queuedBytes + Math.min(length, maxParsedBytes) <= maxQueuedBytes &&
-      (length <= maxParsedBytes || this.#uploads < maxUploads)
+      (length <= maxParsedBytes || this.#uploads.hasRoom)
     )
   }
 
@@ -219,12 +221,12 @@ export class WriterPool {
   ): Promise<Answer> {
     // What {@link #hasRoomFor} asks of one that says its length.
     const isFull = this.#queuedBytes + maxParsedBytes > this.#options.maxQueuedBytes
-    if (isFull || this.#uploads >= maxUploads) return busyResponse()
-    this.#uploads++
+    const place = isFull ? undefined : this.#uploads.take()
+    if (place === undefined) return busyResponse()
     try {
-      return await this.#upload(request, first, pieces)
+      return await this.#upload(request, first, pieces, place)
     } finally {
-      this.#uploads--
+      this.#uploads.leave(place)
     }
   }
 
@@ -232,6 +234,7 @@ export class WriterPool {
     request: HttpRequest,
     first: Uint8Array,
     pieces: AsyncIterator<Uint8Array>,
+    place: UploadPlace,
   ): Promise<Answer> {
     const ticket = nextTicket(this.#progress)
     const task = pieceBytes(ticket, requestBytes(requestText(request, this.#headers), undefined))
@@ -240,7 +243,7 @@ export class WriterPool {
     const answer = this.#ask(() => this.#pool.run(task, options))
     let isComplete = false
     try {
-      isComplete = await this.#sendPieces(ticket, first, pieces, answer)
+      isComplete = await this.#sendPieces(ticket, first, pieces, place, answer)
       if (isComplete) await this.#ask(() => this.#pool.run(ticket, { name: 'end', priority: 0 }))
     } catch (error) {
       // Not by another task: the queue may be too full for one.
@@ -258,16 +261,20 @@ export class WriterPool {
     ticket: number,
     first: Uint8Array,
     pieces: AsyncIterator<Uint8Array>,
+    place: UploadPlace,
     answer: Promise<unknown>,
   ): Promise<boolean> {
-    const race = new Race(answer)
+    const stopped = Promise.race([answer, place.givenUp])
+    const race = new Race(stopped)
     await race.run(this.#sendPiece(pieceBytes(ticket, first)))
     for (;;) {
+      place.wait()
       const next = await race.run(pieces.next())
       if (next === undefined) {
-        await answer
+        await stopped
         return false
       }
+      place.received(next.value?.length ?? 0)
       if (next.done === true) return true
       const piece = pieceBytes(ticket, next.value, this.#pieceMemory)
       if (pieces instanceof RequestBody) pieces.giveBack(next.value)
