@@ -95,7 +95,11 @@ export class Producer {
     const ring = this.#memory.ring(band)
     for (;;) {
       const position = ring.findFree(1)
-      if (isOutcome(position) || ring.ownFree(position, 1, 0)) return position
+      if (isOutcome(position)) return position
+      if (!ring.ownFree(position, 1, 0)) continue
+      // Not only when it is published: until then the caller may take as long as it likes.
+      this.#memory.afterOwnFree(ring)
+      return position
     }
   }
 

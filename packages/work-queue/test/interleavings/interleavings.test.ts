@@ -4,7 +4,9 @@ import { explore } from './explorer.ts'
 import type { End, Operation, Program } from './explorer.ts'
 import {
   accepted,
+  claimAndHold,
   close,
+  depthOf,
   left,
   makeQueue,
   put,
@@ -221,6 +223,19 @@ describe.each(capacitiesOfLongPrograms)('threads that wait, at capacity %i', (ca
         expect(!end.asleep.includes(2) || end.results[1]?.[0] === 11).toBe(true)
       },
     }))
+  })
+})
+
+test('no producer sleeps beside a free slot behind a claim that another one holds', () => {
+  const q = makeQueue({ capacity: 2, participants: 3, firstPosition: wrap })
+  explore({
+    memory: q.memory,
+    usedFor: q.usedFor,
+    isVisible: q.isStamp,
+    threads: [[claimAndHold(q, 0)], [put(q, 1, 21)], [tryPutMany(q, 2, 31, 2), tryTakeMany(q, 2)]],
+    check: (end) => {
+      expect(end.asleep.length === 0 || depthOf(q, end) === 2).toBe(true)
+    },
   })
 })
 

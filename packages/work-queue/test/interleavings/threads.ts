@@ -19,7 +19,7 @@ import type { Layout } from '../../src/layout.ts'
 import { Memory } from '../../src/memory.ts'
 import { DONE, Producer } from '../../src/producer.ts'
 import { Reaper } from '../../src/reap.ts'
-import { CLOSED } from '../../src/ring.ts'
+import { CLOSED, isOutcome } from '../../src/ring.ts'
 import { Slab } from '../../src/slab.ts'
 import type { Need } from '../../src/waiting.ts'
 import { AGAIN, END } from './explorer.ts'
@@ -104,6 +104,16 @@ export function put({ layout }: Queue, participant: number, tag: number, band = 
     })
     if (!done) return AGAIN
     return outcome === CLOSED ? 'closed' : tag
+  }
+}
+
+/** Claims a slot, waiting, and does not publish it. @returns 'holds a claim' */
+export function claimAndHold({ layout }: Queue, participant: number): Operation {
+  return (context) => {
+    const memory = memoryOf(context, layout, participant)
+    const producer = new Producer(memory)
+    const done = block(() => (isOutcome(producer.claim(0)) ? memory.spaceNeeds[0] : undefined))
+    return done ? 'holds a claim' : AGAIN
   }
 }
 
@@ -224,6 +234,12 @@ export function reap({ layout }: Queue, participant: number, ...dead: number[]):
     if (all.returned.length + all.abandoned > 0) throw new Error('settled by halves')
     return AGAIN
   }
+}
+
+/** Items in the queue, claims included. */
+export function depthOf({ layout }: Queue, { memory }: End): number {
+  const at = bandAt(layout, 0)
+  return ((wordAt(memory, at + BAND.TAIL) - wordAt(memory, at + BAND.HEAD)) | 0) >> 1
 }
 
 /** All tags that consumers have taken, thread by thread. */
