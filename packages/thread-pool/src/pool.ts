@@ -133,8 +133,9 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     try {
       value = readValue(kind & 0xff, bytes, start, end)
     } catch (error) {
+      const { index } = this.#reading
       this.#end(this.#reading, task, waitUs, runUs, true)
-      return this.#reject(task, notCloneable('return', error), 'failed')
+      return this.#reject(task, notCloneable('return', error), 'failed', index, waitUs, runUs)
     }
     this.#finish(this.#reading, task, value, isError, waitUs, runUs)
   }
@@ -438,8 +439,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#here.delete(task)
     const runUs = (now() - startedAt) * 1000
     this.#meter.count(undefined, task.name, 0, runUs, outcome.hasThrown)
-    if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed')
-    else this.#resolve(task, outcome.value)
+    if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed', -1, 0, runUs)
+    else this.#resolve(task, outcome.value, -1, 0, runUs)
   }
 
   #limitTimeHere(task: Task, controller: AbortController): NodeJS.Timeout | undefined {
@@ -472,16 +473,23 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   // Settling tasks. `task.resolve` and `task.reject` decide who is first.
 
-  #resolve(task: Task, value: unknown): void {
-    if (task.resolve(value)) this.#settled()
+  #resolve(task: Task, value: unknown, thread: number, waitUs: number, runUs: number): void {
+    if (!task.resolve(value)) return
+    this.#publish(task, 'completed', thread, waitUs, runUs, undefined)
+    this.#settled()
   }
 
-  #reject(task: Task, error: unknown, outcome: TaskDiagnostics['outcome']): void {
+  #reject(
+    task: Task,
+    error: unknown,
+    outcome: TaskDiagnostics['outcome'],
+    thread = -1,
+    waitUs: number = (now() - task.since) * 1000,
+    runUs = 0,
+  ): void {
     if (!task.reject(error)) return
     if (outcome !== 'failed') this.#meter.gaveUp(outcome)
-    if (outcome !== 'failed' && channels.task.hasSubscribers) {
-      this.#publish(task, outcome, -1, (now() - task.since) * 1000, 0, error)
-    }
+    this.#publish(task, outcome, thread, waitUs, runUs, error)
     this.#settled()
   }
 
@@ -502,13 +510,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     runUs: number,
   ): void {
     this.#end(thread, task, waitUs, runUs, isError)
-    const thrown = isError ? unpackThrown(value as Thrown) : undefined
-    if (channels.task.hasSubscribers && !task.isSettled) {
-      const outcome = isError ? 'failed' : 'completed'
-      this.#publish(task, outcome, thread.index, waitUs, runUs, thrown)
-    }
-    if (isError) this.#reject(task, thrown, 'failed')
-    else this.#resolve(task, value)
+    if (!isError) return this.#resolve(task, value, thread.index, waitUs, runUs)
+    this.#reject(task, unpackThrown(value as Thrown), 'failed', thread.index, waitUs, runUs)
   }
 
   /** A handler has ended: its slot is free, whether anybody still waits for the result or not. */
@@ -527,6 +530,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     runUs: number,
     error: unknown,
   ): void {
+    if (!channels.task.hasSubscribers) return
     const message: TaskDiagnostics = {
       pool: this.#options.name,
       name: task.name,

@@ -133,7 +133,12 @@ test('a thread that is asleep is not busy while another one is', async () => {
 })
 
 test('a diagnostics channel tells of each task', async () => {
-  const { pool } = makePool({ threads: 1, name: 'watched' })
+  const { pool, reached, open } = makePool({
+    threads: 1,
+    name: 'watched',
+    maxQueue: 0,
+    whenFull: 'run-in-caller',
+  })
   const seen: TaskDiagnostics[] = []
   const listener = (message: unknown): void => {
     seen.push(message as TaskDiagnostics)
@@ -144,11 +149,23 @@ test('a diagnostics channel tells of each task', async () => {
   })
   await pool.run(1)
   await codeOf(pool.run('x', { name: 'fail' }))
+  // It cannot be sent.
+  await codeOf(pool.run(() => {}))
   await codeOf(pool.run(1, { name: 'exit' }))
-  expect(seen.map(({ pool: name, outcome }) => [name, outcome])).toEqual([
-    ['watched', 'completed'],
-    ['watched', 'failed'],
-    ['watched', 'lost'],
+  const blocked = pool.run(2, { name: 'gate' })
+  await reached(2, 1)
+  await pool.run(1)
+  await codeOf(pool.run('x', { name: 'fail' }))
+  open(2)
+  await blocked
+  expect(seen.map(({ pool: name, outcome, thread }) => [name, outcome, thread >= 0])).toEqual([
+    ['watched', 'completed', true],
+    ['watched', 'failed', true],
+    ['watched', 'failed', false],
+    ['watched', 'lost', false],
+    ['watched', 'completed', false],
+    ['watched', 'failed', false],
+    ['watched', 'completed', true],
   ])
 })
 
