@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { rootPath } from '@elkyn/tree'
+import { TreeError, rootPath } from '@elkyn/tree'
 import type { Change, ChangePair, Path } from '@elkyn/tree'
 import type { Bearing } from './bearing.ts'
 import { readHeadNumber, writeHeadNumber } from './entry.ts'
@@ -157,7 +157,12 @@ export class ChangeLog {
     const reader = begin()
     try {
       const sequence = this.sequenceOf(id, reader.options)
-      if (sequence === 0) yield beginning
+      if (sequence === 0) {
+        yield beginning
+        // There is no cursor of lmdb yet that would say so.
+        if (reader.isClosed)
+          throw new TreeError('ERR_STORE_CLOSED', 'Cannot read: the store is closed')
+      }
       if (sequence !== undefined) yield* this.#entriesFrom(sequence, reader.options)
     } finally {
       end(reader)

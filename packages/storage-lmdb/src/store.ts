@@ -376,6 +376,9 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   async close(): Promise<void> {
+    if (this.#lmdb.isFolderWriting) {
+      throw new TypeError('Cannot close here: a write is being applied')
+    }
     this.#closing ??= this.#close()
     await this.#closing
   }

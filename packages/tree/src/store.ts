@@ -351,7 +351,7 @@ export interface CommitStats {
  *
  * A write is applied by itself: the functions and the judge in it have what they are given, and may
  * neither read the store nor write to it. There `snapshot`, `commit`, `stage` and all readings of
- * snapshots that were opened before throw `TypeError`, and `write` rejects with one. A listener
+ * snapshots that were opened before throw `TypeError`, and `write` and `close` reject with one. A listener
  * may do all of this.
  */
 export interface TreeStore extends AsyncDisposable {

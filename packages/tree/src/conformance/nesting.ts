@@ -9,6 +9,7 @@ function uses(store: TreeStore, older: TreeSnapshot): Promise<unknown[]> {
     () => store.commit([set('inner', 1)]),
     async () => store.write(set('inner', 1)),
     () => store.stage(),
+    async () => store.close(),
     () => older.kind(at('a')),
     () => older.get(at('a')),
     () => [...older.keys(at('a'))],
@@ -19,7 +20,7 @@ function uses(store: TreeStore, older: TreeSnapshot): Promise<unknown[]> {
   return Promise.all(bodies.map(thrown))
 }
 
-const refusals: readonly string[] = Array.from({ length: 10 }, () => 'TypeError')
+const refusals: readonly string[] = Array.from({ length: 11 }, () => 'TypeError')
 
 export function describeNesting({ describe, test, expect }: Suite): void {
   describe('inside a write', () => {
