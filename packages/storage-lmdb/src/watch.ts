@@ -34,8 +34,10 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
 }
 
-/** So many events wait for a slow reader; then they give way to the value as it is. */
+/** So many events wait for a slow reader; then they give way to the value as it is, */
 const MAX_WAITING = 1000
+/** as they do where they have more characters of JSON. */
+const MAX_WAITING_TEXT = 16 * 1024 * 1024
 
 /** Longest delay that a timer takes, in milliseconds. */
 const FOREVER_MS = 2 ** 31 - 1
@@ -70,10 +72,17 @@ async function* follow(
   }
 }
 
+interface Waiting {
+  readonly event: TreeEvent
+  readonly textLength: number
+}
+
 class PathWatch {
   readonly #store: LmdbTreeStore
   readonly #path: Path
-  #events: TreeEvent[] = []
+  #events: Waiting[] = []
+  /** The sum of theirs. */
+  #textLength = 0
   /** The reader's next event is the value as it is then, instead of what came before. */
   #isStale = false
   /** Everything up to here the reader has, or will get with the value. */
@@ -107,7 +116,10 @@ class PathWatch {
   }
 
   next(): TreeEvent | undefined {
-    return this.#isStale ? this.#fresh() : this.#events.shift()
+    if (this.#isStale) return this.#fresh()
+    const next = this.#events.shift()
+    if (next !== undefined) this.#textLength -= next.textLength
+    return next?.event
   }
 
   /** Resolves when there may be something to take. */
@@ -132,7 +144,6 @@ class PathWatch {
   #fresh(): TreeEvent {
     using snapshot = this.#store.snapshot()
     this.#isStale = false
-    this.#events = []
     this.#sequence = snapshot.sequence
     return {
       path: rootPath,
@@ -169,13 +180,22 @@ class PathWatch {
     const isAbove = below === undefined && isAncestor(path, this.#path)
     if (below === undefined && !isAbove) return
     if (value === undefined || this.#events.length >= MAX_WAITING) {
-      this.#isStale = true
-      this.#events = []
+      this.#giveWay()
       return
     }
     const part = isAbove ? partOf(value, relativePath(path, this.#path)!) : value
     const place = index === pairs.length - 1 ? id : eventIdInside(id, index + 1)
-    this.#events.push({ path: below ?? rootPath, value: part.toJSON(), sequence, id: place })
+    const event = { path: below ?? rootPath, value: part.toJSON(), sequence, id: place }
+    const textLength = part.text.length
+    this.#events.push({ event, textLength })
+    this.#textLength += textLength
+    if (this.#textLength > MAX_WAITING_TEXT) this.#giveWay()
+  }
+
+  #giveWay(): void {
+    this.#isStale = true
+    this.#events = []
+    this.#textLength = 0
   }
 }
 

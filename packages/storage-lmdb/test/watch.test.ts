@@ -232,6 +232,17 @@ test('an aborted watch ends, waiting or not', async () => {
   expect(seen.length).toBe(1)
 })
 
+test('a reader that is many large events behind gets the value as it is', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const events = tree.watch('/')[Symbol.asyncIterator]()
+  await events.next()
+  for (let index = 0; index < 20; index++) tree.setSync(`/n${index}`, 'x'.repeat(1_000_000))
+  const [whole] = await take({ [Symbol.asyncIterator]: () => events }, 1)
+  expect([whole?.path, whole?.sequence]).toEqual(['/', 20])
+  expect(Object.keys(whole?.value as object)).toHaveLength(20)
+})
+
 test('close() ends what watches', async () => {
   using folder = temporaryFolder()
   const tree = await openWatched(folder)
