@@ -316,11 +316,14 @@ export interface TreeStoreStats {
   readonly commits?: CommitStats
   /** Changes in the change log. */
   readonly changes?: number
-  /** Entries of the tree: values in one piece, and heads of larger ones. */
+  /**
+   * Entries of the tree: values in one piece, and heads of larger ones; one more for each head that may have an odd
+   * integer or a priority among its children. Those count too that are being staged, or are still to be removed.
+   */
   readonly rows?: number
   /** Entries of indexes: one for each child and index of its place, where that is no single row. */
   readonly indexEntries?: number
-  /** Heads whose rows are still to be removed. */
+  /** Heads whose rows are still to be removed, and those of values that are being staged. */
   readonly graves?: number
   /** Levels of the tree on the disk that holds the rows. */
   readonly depth?: number
