@@ -187,14 +187,16 @@ export class Batch {
   #writePairs(write: TreeWrite, top: Layer): Written {
     const rows = this.#rows
     // Everything is computed from the tree before the write, so all of it before the first change.
-    const resolved = write.pairs.map(({ path, value }) =>
-      resolveValue(this.#resolving, write, path, value),
-    )
+    const resolved = write.pairs.map(({ path, value }) => {
+      this.#lmdb.progressed()
+      return resolveValue(this.#resolving, write, path, value)
+    })
     this.#takeRoom(write, resolved)
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
     let room = LOGGED_TEXT_MAX_LENGTH
     for (let index = 0; index < resolved.length; index++) {
+      this.#lmdb.progressed()
       const value = resolved[index]!
       const { path } = write.pairs[index]!
       if (value instanceof TreeValue) {
@@ -207,7 +209,10 @@ export class Batch {
       } else {
         rows.link(path, value.head, (one) => value.indexed.has(path, one))
         const view = new EntryView(top, this.#heads)
-        for (const [below, sum] of value.sums) setValue(rows, below, ranked(sum, view.get(below)))
+        for (const [below, sum] of value.sums) {
+          this.#lmdb.progressed()
+          setValue(rows, below, ranked(sum, view.get(below)))
+        }
         pairs.push({ path, value: undefined })
         values.push(undefined)
       }

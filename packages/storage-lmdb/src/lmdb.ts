@@ -149,7 +149,7 @@ export class Lmdb {
         {
           onRead: () => this.entriesRead++,
           onWrite: () => {
-            this.#progressed()
+            this.progressed()
           },
         },
       )
@@ -253,16 +253,17 @@ export class Lmdb {
     this.#head = head
     this.#name = name
     this.#rows.put(name, entry)
-    this.#progressed()
+    this.progressed()
   }
 
   removeRow(head: number, name: string): void {
     this.#head = head
     this.#rows.remove(name)
-    this.#progressed()
+    this.progressed()
   }
 
-  #progressed(): void {
+  /** Shows that a transaction goes on. */
+  progressed(): void {
     if (this.#progress !== undefined) Atomics.add(this.#progress, ProgressWord.rows, 1)
   }
 

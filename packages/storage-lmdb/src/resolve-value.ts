@@ -54,6 +54,7 @@ export function resolveValue(
     if (isPriorityPath(path)) throw invalidPriority(path)
     value.use(write)
     const sums = value.serverValues.map(({ keys, value: serverValue }) => {
+      lmdb.progressed()
       const below = descendantPath(path, keys)
       return [below, computed(view, now, below, TreeValue.fromNode(serverValue))] as const
     })
