@@ -142,6 +142,7 @@ export class Tree implements AsyncDisposable {
     await this.#write(setWrite(path, value))
   }
 
+  /** Does what {@link Tree.set} does, and returns when the write is on the disk: it blocks the thread. */
   setSync(path: string, value: unknown): void {
     this.#commit(setWrite(path, value))
   }
@@ -154,6 +155,7 @@ export class Tree implements AsyncDisposable {
     await this.#write(updateWrite(path, members))
   }
 
+  /** Does what {@link Tree.update} does, as {@link Tree.setSync}. */
   updateSync(path: string, members: Readonly<Record<string, unknown>>): void {
     this.#commit(updateWrite(path, members))
   }
@@ -165,17 +167,19 @@ export class Tree implements AsyncDisposable {
     return key
   }
 
+  /** Does what {@link Tree.push} does, as {@link Tree.setSync}. @returns the key. */
   pushSync(path: string, value: unknown): string {
     const key = pushId()
     this.#commit(setWrite(joinPath(parsePath(path), key), value))
     return key
   }
 
-  /** Deletes what is at a path. Deleting nothing is no error. */
+  /** Deletes what is at a path. Deleting nothing is not an error. */
   async delete(path: string): Promise<void> {
     await this.#write(setWrite(path, null))
   }
 
+  /** Does what {@link Tree.delete} does, as {@link Tree.setSync}. */
   deleteSync(path: string): void {
     this.#commit(setWrite(path, null))
   }
@@ -191,6 +195,7 @@ export class Tree implements AsyncDisposable {
     return result(await this.#store.write(write))
   }
 
+  /** Does what {@link Tree.transaction} does, as {@link Tree.setSync}. @returns the value that is there afterwards. */
   transactionSync(path: string, change: (current: unknown) => unknown): unknown {
     const [write, result] = transactionWrite(path, change)
     return result(this.#store.commit([write])[0]!)
