@@ -50,8 +50,9 @@ const brand = Symbol.for('@elkyn/thread-pool/worker-definition')
  * @throws {TypeError} if there are no handlers, or one is no function
  */
 export function defineWorker<
+  // First, so that it is inferred first: handlers are to know it also where `setup` looks at what it is told.
+  State,
   const Handlers extends Record<string, Handler<State>>,
-  State = unknown,
 >(definition: WorkerDefinition<State, Handlers>): WorkerDefinition<State, Handlers> {
   for (const [name, handler] of Object.entries(handlersOf(definition))) {
     if (typeof handler !== 'function')

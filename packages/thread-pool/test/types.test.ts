@@ -45,6 +45,21 @@ test('run() refuses what the worker does not take', () => {
   expectTypeOf<typeof misuse>().toBeFunction()
 })
 
+test('handlers know the type of what setup() returns, whatever that takes', () => {
+  const stateful = (): unknown =>
+    defineWorker({
+      setup: ({ workerData }) => ({ salt: String(workerData) }),
+      handlers: {
+        hash(text: string, { state }) {
+          expectTypeOf(state).toEqualTypeOf<{ salt: string }>()
+          return text
+        },
+        length: async (text: string) => text.length,
+      },
+    })
+  expectTypeOf(stateful).toBeFunction()
+})
+
 function misuse(pool: ThreadPool<Worker>, untyped: ThreadPool, options: RunOptions): void {
   expectTypeOf(pool.run({ a: 1 })).toEqualTypeOf<Promise<number>>()
   expectTypeOf(untyped.run({ anything: 1 }, { name: 'any' })).toEqualTypeOf<Promise<unknown>>()
@@ -60,4 +75,6 @@ function misuse(pool: ThreadPool<Worker>, untyped: ThreadPool, options: RunOptio
   void pool.run({ a: 1 }, { name: 'hush' })
   // @ts-expect-error a number is no text
   void pool.run(1, { name: 'hash' })
+  // @ts-expect-error what the default handler takes is no text
+  void pool.run({ a: 1 }, { name: 'hash' })
 }
