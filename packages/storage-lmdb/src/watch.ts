@@ -29,7 +29,7 @@ export interface WatchOptions {
    * Continue behind the event with this id: what was missed comes first, from the change log, and no
    * value before it. Where the log does not reach back so far, the current value comes as usual.
    */
-  readonly since?: string
+  readonly since?: string | undefined
   /** Ends the watch. */
   readonly signal?: AbortSignal
 }
