@@ -25,3 +25,12 @@ test('UrlTransport says that a server broke off in the middle of its answer', as
     server.close()
   }
 })
+
+test.each([
+  ['localhost:8080', 'it has to begin with http:// or https://'],
+  ['ftp://localhost', 'it has to begin with http:// or https://'],
+  ['http://', 'it names no host, or no port from 0 to 65535'],
+  ['https://localhost:99999/', 'it names no host, or no port from 0 to 65535'],
+])('UrlTransport refuses %s', (url, reason) => {
+  expect(() => new UrlTransport(url)).toThrow(`Invalid URL "${url}": ${reason}`)
+})

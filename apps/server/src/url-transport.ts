@@ -26,10 +26,10 @@ export class UrlTransport implements Transport {
   constructor(base: string) {
     const url = URL.parse(base)
     if (url === null || !/^https?:$/.test(url.protocol)) {
-      throw new CommandError(
-        'usage',
-        `Invalid URL "${base}": it has to begin with http:// or https://`,
-      )
+      const reason = /^https?:\/\//i.test(base)
+        ? 'it names no host, or no port from 0 to 65535'
+        : 'it has to begin with http:// or https://'
+      throw new CommandError('usage', `Invalid URL "${base}": ${reason}`)
     }
     url.hash = ''
     this.#base = url
@@ -84,11 +84,22 @@ export class UrlTransport implements Transport {
     const reason = code ?? (cause instanceof Error ? cause.message : String(cause))
     return new CommandError('unavailable', `Cannot reach ${this.label}: ${reason}`, {
       cause,
-      ...(code === 'ECONNREFUSED' && {
-        hint: 'Start a server with "elkyn serve", or name another one with --url, or a folder with --data.',
-      }),
+      hint: hintFor(cause instanceof Error && 'code' in cause ? cause.code : code),
     })
   }
+}
+
+/** What to do when a server could not be reached, by the code of the error. */
+function hintFor(code: unknown): string | undefined {
+  if (code === 'ECONNREFUSED') {
+    return 'Start a server with "elkyn serve", or name another one with --url, or a folder with --data.'
+  }
+  if (code === 'EPROTO') return 'If it does not speak TLS, its URL begins with http://.'
+  // OpenSSL has a code for each way in which a certificate comes from nobody that is known.
+  if (/SELF_SIGNED|UNABLE_TO_(VERIFY|GET)/.test(String(code))) {
+    return 'If the certificate is the right one, name the file with its issuer: NODE_EXTRA_CA_CERTS=FILE elkyn ...'
+  }
+  return undefined
 }
 
 // Not imported: that reads every export of the module, and for one of them Node loads its `fetch`, which takes up to 40 ms.

@@ -50,6 +50,22 @@ test('serve takes its certificate from the environment, and another one when it 
   expect(second).not.toBe(first)
 })
 
+test('a command says how to reach a server over TLS, and one without', async () => {
+  await writeFiles()
+  const args = ['--tls-cert', cert, '--tls-key', key]
+  await using secure = await RunningServer.start(folder.file('data'), args)
+  const unknown = await elkyn(['get', '/', '--url', secure.url])
+  expect(unknown.code).toBe(3)
+  expect(unknown.stderr).toMatch(/^error: Cannot reach .*\nIf .* NODE_EXTRA_CA_CERTS=FILE/)
+  const env = { NODE_EXTRA_CA_CERTS: cert }
+  expect(await elkyn(['get', '/', '--url', secure.url], { env })).toMatchObject({ code: 0 })
+
+  await using plain = await RunningServer.start(folder.file('plain'))
+  const wrong = await elkyn(['get', '/', '--url', plain.url.replace('http:', 'https:')])
+  expect(wrong.code).toBe(3)
+  expect(wrong.stderr).toMatch(/^error: Cannot reach .*\nIf .* http:/)
+})
+
 test.each([
   ['--tls-cert', '--tls-key'],
   ['--tls-key', '--tls-cert'],
