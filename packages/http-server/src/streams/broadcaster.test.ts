@@ -1,6 +1,9 @@
 import { TreeValue, parsePath } from '@elkyn/tree'
 import type { Change } from '@elkyn/tree'
 import { expect, test } from 'vitest'
+import { fromJson, parsePath } from '@elkyn/tree'
+import type { Change, TreeValue } from '@elkyn/tree'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { OutgoingStream } from '../exchange.ts'
 import { silentLog } from '../log.ts'
 import { Broadcaster } from './broadcaster.ts'
@@ -48,6 +51,8 @@ class ScriptedSource implements StreamSource {
   /** Tells that something was written at a path; what, only where that is given. */
   changed(sequence: number, path: string, json?: string): void {
     const written = json === undefined ? undefined : TreeValue.fromCanonical(json, 'plain')
+  /** Tells that something was written at a path, and what, if that is not to be read. */
+  changed(sequence: number, path: string, written?: TreeValue): void {
     const pairs = [{ path: parsePath(path), value: written }]
     this.#sequence = sequence
     this.#tell([{ sequence, id: idOf(sequence), time: 0, pairs } satisfies Change])
@@ -63,8 +68,11 @@ class Recorded implements OutgoingStream {
   pendingBytes = 0
   onDrain: (() => void) | undefined
   text = ''
+  /** Called with each write. */
+  onWrite: () => void = () => {}
 
   write(bytes: Uint8Array): boolean {
+    this.onWrite()
     this.text += Buffer.from(bytes).toString()
     return true
   }
@@ -124,6 +132,15 @@ function started() {
     stream,
     meter,
     connected,
+  const connect = () => {
+    const stream = new Recorded()
+    return { stream, client: new StreamClient(stream, meter, 1e6) }
+  }
+  return {
+    source,
+    broadcaster,
+    ...connect(),
+    connect,
     [Symbol.dispose]: () => broadcaster.close(),
   }
 }
@@ -141,6 +158,12 @@ async function watchedUpTo(last: number, text: (sequence: number) => string) {
     await settled()
   }
   return at
+/** Lets each write take so long, in milliseconds, on a clock that stands still otherwise. */
+function timed(streams: readonly Recorded[], durationMs: number): void {
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => clock.mockRestore())
+  for (const stream of streams) stream.onWrite = () => (now += durationMs)
 }
 
 test('a value that was read before the last evaluation is not taken for the newest', async () => {
@@ -365,4 +388,56 @@ test('what is read again goes on from the last change before the one that concer
   source.last('/a').resolve({ ...place, sequence: 11, id: idOf(11) })
   await settled()
   expect(source.last('/a').job.since).toBe(idOf(11))
+})
+
+test('many places with one client each are told in turns of a millisecond', async () => {
+  using at = started()
+  const { source, broadcaster, connect } = at
+  const streams = Array.from({ length: 50 }, (_, index) => {
+    const { stream, client } = connect()
+    broadcaster.subscribe(client, watched(`/a/${index}`, false), undefined)
+    return stream
+  })
+  while (source.asked.length < 50) {
+    await settled()
+    for (const { resolve } of source.asked) {
+      resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [] })
+    }
+  }
+  await settled()
+  timed(streams, 0.15)
+  source.changed(2, '/a', fromJson(1))
+  await new Promise((resolve) => setImmediate(resolve))
+  const told = () => streams.filter(({ text }) => text.includes('put')).length
+  expect(told()).toBe(7)
+  await settled()
+  expect(told()).toBe(50)
+})
+
+test('a place that takes each turn keeps nobody else from being told', async () => {
+  using at = started()
+  const { source, broadcaster, connect } = at
+  const crowd = Array.from({ length: 100 }, () => {
+    const { stream, client } = connect()
+    broadcaster.subscribe(client, watched('/a', false), undefined)
+    return stream
+  })
+  const named = connect()
+  broadcaster.subscribe(named.client, watched('/b', false), undefined, 'b')
+  const other = connect()
+  broadcaster.subscribe(other.client, watched('/c', false), undefined)
+  await settled()
+  for (const { resolve } of source.asked) {
+    resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [] })
+  }
+  await settled()
+  timed([...crowd, named.stream, other.stream], 1)
+  for (const [index, path] of ['/a', '/b', '/c'].entries()) {
+    source.changed(index + 2, path, fromJson(1))
+  }
+  // The crowd would take seven.
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(crowd.filter(({ text }) => text.includes('put')).length).toBeLessThan(100)
+  expect(named.stream.text).toContain('put')
+  expect(other.stream.text).toContain('put')
 })

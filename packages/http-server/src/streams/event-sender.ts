@@ -92,15 +92,26 @@ export class EventSender {
 
   /** Sends what there is, as far as a turn goes. */
   flush(): void {
-    const end = performance.now() + turnMs
+    this.#flushTopics(performance.now() + turnMs)
+    // Or they would wait, and gather events, as long as the topics take all the time.
+    this.#flushClients(performance.now() + turnMs)
+    if (!this.isFlushed) this.#hooks.wake()
+  }
+
+  #flushTopics(end: number): void {
     for (const topic of this.#dirty) {
-      if (!this.#flushTopic(topic, end)) {
-        this.#hooks.wake()
-        return
-      }
       this.#dirty.delete(topic)
+      // What takes longer goes on behind the others.
+      if (!this.#flushTopic(topic, end)) this.#dirty.add(topic)
+      if (performance.now() > end) return
     }
-    for (const client of this.#mixed) this.flushClient(client)
+  }
+
+  #flushClients(end: number): void {
+    for (const client of this.#mixed) {
+      this.flushClient(client)
+      if (performance.now() > end) return
+    }
   }
 
   /** Sends what a client has got of several topics. */
