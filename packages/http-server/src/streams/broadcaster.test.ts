@@ -1,6 +1,3 @@
-import { TreeValue, parsePath } from '@elkyn/tree'
-import type { Change } from '@elkyn/tree'
-import { expect, test } from 'vitest'
 import { fromJson, parsePath } from '@elkyn/tree'
 import type { Change, TreeValue } from '@elkyn/tree'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -48,9 +45,6 @@ class ScriptedSource implements StreamSource {
     return { sequence, id: idOf(sequence), blocks: [Buffer.from('"large"')] }
   }
 
-  /** Tells that something was written at a path; what, only where that is given. */
-  changed(sequence: number, path: string, json?: string): void {
-    const written = json === undefined ? undefined : TreeValue.fromCanonical(json, 'plain')
   /** Tells that something was written at a path, and what, if that is not to be read. */
   changed(sequence: number, path: string, written?: TreeValue): void {
     const pairs = [{ path: parsePath(path), value: written }]
@@ -118,27 +112,15 @@ function started() {
   const meter = new StreamMeter()
   const options = { maxKeptBytes: 1e6, recentBytes: 1e6, log: silentLog, onRefused: () => {} }
   const broadcaster = new Broadcaster(source, options, meter)
-  const connected = (stream: OutgoingStream) => {
+  const connect = (stream = new Recorded()) => {
     const client = new StreamClient(stream, meter, 1e6)
     client.onDrain(() => broadcaster.drained(client))
-    return client
+    return { stream, client }
   }
-  const stream = new Recorded()
-  const client = connected(stream)
   return {
     source,
     broadcaster,
-    client,
-    stream,
     meter,
-    connected,
-  const connect = () => {
-    const stream = new Recorded()
-    return { stream, client: new StreamClient(stream, meter, 1e6) }
-  }
-  return {
-    source,
-    broadcaster,
     ...connect(),
     connect,
     [Symbol.dispose]: () => broadcaster.close(),
@@ -146,7 +128,7 @@ function started() {
 }
 
 /** Somebody who was told of the changes 1 to `last` of `/a`. */
-async function watchedUpTo(last: number, text: (sequence: number) => string) {
+async function watchedUpTo(last: number, valueOf: (sequence: number) => unknown) {
   const at = started()
   const { source, broadcaster, client } = at
   broadcaster.subscribe(client, watched('/a', false), undefined)
@@ -154,10 +136,12 @@ async function watchedUpTo(last: number, text: (sequence: number) => string) {
   source.last('/a').resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [] })
   await settled()
   for (let sequence = 2; sequence <= last; sequence++) {
-    source.changed(sequence, '/a', text(sequence))
+    source.changed(sequence, '/a', fromJson(valueOf(sequence)))
     await settled()
   }
   return at
+}
+
 /** Lets each write take so long, in milliseconds, on a clock that stands still otherwise. */
 function timed(streams: readonly Recorded[], durationMs: number): void {
   let now = 0
@@ -227,11 +211,11 @@ test('no id is sent before each subscription of a stream had its first event', a
 })
 
 test('who comes back is sent from memory what others were told, and then what was read behind it', async () => {
-  using at = await watchedUpTo(5, String)
-  const { source, broadcaster, stream, meter, connected } = at
+  using at = await watchedUpTo(5, Number)
+  const { source, broadcaster, stream, meter, connect } = at
   for (const since of [1, 3, 4]) {
     const again = new Recorded()
-    broadcaster.subscribe(connected(again), watched('/a', false), idOf(since))
+    broadcaster.subscribe(connect(again).client, watched('/a', false), idOf(since))
     await settled()
     const told = stream.text.slice(stream.text.indexOf(`"data":${since + 1}}`))
     expect(again.text.slice(again.text.indexOf('"data"'))).toBe(told)
@@ -242,22 +226,22 @@ test('who comes back is sent from memory what others were told, and then what wa
   }
   expect(meter.resumes).toBe(3)
   // They all are up to date.
-  source.changed(6, '/a', '6')
+  source.changed(6, '/a', fromJson(6))
   await settled()
   expect(source.asked.length).toBe(4)
   expect(meter.events).toBe(4 + 4 + 2 + 1 + 4)
 })
 
 test('what happened while nobody was told is not taken for known', async () => {
-  using at = await watchedUpTo(3, String)
-  const { source, broadcaster, client, connected } = at
+  using at = await watchedUpTo(3, Number)
+  const { source, broadcaster, client, connect } = at
   const [subscriber] = client.subscribers
   broadcaster.unsubscribe(subscriber!)
   const again = new Recorded()
-  broadcaster.subscribe(connected(again), watched('/a', false), idOf(3))
+  broadcaster.subscribe(connect(again).client, watched('/a', false), idOf(3))
   await settled()
   expect([again.text, source.last('/a').job.since]).toEqual(['', idOf(3)])
-  source.changed(5, '/a', '5')
+  source.changed(5, '/a', fromJson(5))
   // It reads 4, too, which nobody heard of; then once more, since at first it did not hear of anything.
   for (let round = 0; round < 2; round++) {
     source.last('/a').resolve({ sequence: 4, id: idOf(4), isWhole: false, events: [] })
@@ -265,44 +249,44 @@ test('what happened while nobody was told is not taken for known', async () => {
   }
   expect(again.ids).toEqual([idOf(5)])
   const late = new Recorded()
-  broadcaster.subscribe(connected(late), watched('/a', false), idOf(3))
+  broadcaster.subscribe(connect(late).client, watched('/a', false), idOf(3))
   await settled()
   expect([late.text, source.last('/a').job.since]).toEqual(['', idOf(3)])
 })
 
 test('what nobody was told is not left out of what others were, in whatever turn that is sent', async () => {
-  using at = await watchedUpTo(2, String)
-  const { source, broadcaster, client, connected } = at
+  using at = await watchedUpTo(2, Number)
+  const { source, broadcaster, client, connect } = at
   const [subscriber] = client.subscribers
   const late = new Recorded()
-  broadcaster.subscribe(connected(late), watched('/a', false), undefined)
+  broadcaster.subscribe(connect(late).client, watched('/a', false), undefined)
   await settled()
   // The first is told to one who leaves before it is sent, the second to nobody.
-  source.changed(3, '/a', '3')
+  source.changed(3, '/a', fromJson(3))
   broadcaster.unsubscribe(subscriber!)
-  source.changed(4, '/a', '4')
+  source.changed(4, '/a', fromJson(4))
   await settled()
   const event = { ...value('{"path":"/","data":4}', 4), name: 'put' } as const
   source.last('/a').resolve({ sequence: 4, id: idOf(4), isWhole: true, events: [event] })
   await settled()
-  source.changed(5, '/a', '5')
+  source.changed(5, '/a', fromJson(5))
   await settled()
   expect(late.ids).toEqual([idOf(4), idOf(5)])
   for (const since of [2, 3]) {
     const again = new Recorded()
-    broadcaster.subscribe(connected(again), watched('/a', false), idOf(since))
+    broadcaster.subscribe(connect(again).client, watched('/a', false), idOf(since))
     await settled()
     expect([again.text, source.last('/a').job.since]).toEqual(['', idOf(since)])
   }
 })
 
 test('a slow client that comes back is sent the next piece when it has taken the last', async () => {
-  const large = (sequence: number) => `"${String(sequence).repeat(100_000)}"`
+  const large = (sequence: number) => String(sequence).repeat(100_000)
   using at = await watchedUpTo(6, large)
-  const { source, broadcaster, connected } = at
+  const { source, broadcaster, connect } = at
   const slow = new Recorded()
   slow.pendingBytes = 100_000
-  broadcaster.subscribe(connected(slow), watched('/a', false), idOf(1))
+  broadcaster.subscribe(connect(slow).client, watched('/a', false), idOf(1))
   await settled()
   for (const sequence of [2, 3, 4, 5, 6]) {
     expect(slow.ids.at(-1)).toBe(idOf(sequence))

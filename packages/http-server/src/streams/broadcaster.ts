@@ -264,7 +264,9 @@ export class Broadcaster {
   #evaluate(topic: Topic): void {
     if (topic.isEvaluating) return
     topic.isEvaluating = true
-    this.#readings.add(topic)
+    // Somebody may wait for the whole.
+    if (topic.groups.has(undefined)) this.#readings.add(topic)
+    else this.#readings.addAgain(topic)
     this.#wake()
   }
 

@@ -11,7 +11,10 @@ const retryDelaysMs = [50, 250, 1000] as const
 export class ReadingQueue<T> {
   readonly #timers: Timers
   readonly #onEnd: () => void
-  readonly #waiting = new Set<T>()
+  /** What is read for somebody once, and what is read again. */
+  readonly #waiting: readonly [Set<T>, Set<T>] = [new Set(), new Set()]
+  /** Which of these has its turn. */
+  #turn: 0 | 1 = 0
   #running = 0
   #isClosed = false
 
@@ -27,18 +30,31 @@ export class ReadingQueue<T> {
   }
 
   add(next: T): void {
-    this.#waiting.add(next)
+    this.#waiting[0].add(next)
   }
 
-  /** Begins with what waits, in order, but for what may not begin yet. What comes meanwhile waits for the next time. */
+  /** The same for what may take long, and comes again and again: it keeps the others waiting no longer than one of them. */
+  addAgain(next: T): void {
+    this.#waiting[1].add(next)
+  }
+
+  /**
+   * Begins with what waits, of both kinds in turn and each in order, but for what may not begin yet. What comes meanwhile
+   * waits for the next time.
+   */
   begin(mayBegin: (next: T) => boolean, begin: (next: T) => void): void {
-    if (this.#running >= maxReadings) return
-    const all = Array.from(this.#waiting)
-    for (const next of all) {
-      if (!mayBegin(next)) continue
-      this.#waiting.delete(next)
+    const left = this.#waiting.map((waiting) => those(Array.from(waiting), mayBegin))
+    for (let empty = 0; empty < 2 && this.#running < maxReadings;) {
+      const turn = this.#turn
+      this.#turn = turn === 0 ? 1 : 0
+      const { value: next, done } = left[turn]!.next()
+      if (done === true) {
+        empty++
+        continue
+      }
+      empty = 0
+      this.#waiting[turn].delete(next)
       begin(next)
-      if (this.#running >= maxReadings) return
     }
   }
 
@@ -66,4 +82,8 @@ export class ReadingQueue<T> {
   close(): void {
     this.#isClosed = true
   }
+}
+
+function* those<T>(items: Iterable<T>, isWanted: (item: T) => boolean): Generator<T, void, void> {
+  for (const item of items) if (isWanted(item)) yield item
 }
