@@ -20,6 +20,8 @@ export class Http1Exchange implements Exchange {
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
   #hasContinued = false
+  /** Whether nobody reads the rest of the body, and the connection ends with the answer. */
+  #lingers = false
 
   constructor(message: IncomingMessage, response: ServerResponse, connection: Http1Connection) {
     this.message = message
@@ -106,7 +108,9 @@ export class Http1Exchange implements Exchange {
 
   sendHead({ status, headers }: Answer): void {
     if (announcesBody(this.message) && !this.#bodyWillBeRead()) {
+      this.#lingers = true
       this.response.shouldKeepAlive = false
+      this.message.resume()
     }
     this.response.writeHead(status, headers as string[])
   }
@@ -124,7 +128,8 @@ export class Http1Exchange implements Exchange {
   }
 
   end(): void {
-    this.response.end()
+    if (this.#lingers && !this.message.complete) this.#linger(undefined)
+    else this.response.end()
   }
 
   breakOff(): void {

@@ -277,6 +277,18 @@ export function describeConnections(start: StartServer): void {
       expect(await server.read('/.json')).toBe('{"a":1,"b":2}')
     })
 
+    test('an answer in blocks comes whole though nobody reads the body of its request', async () => {
+      await using server = await Fixture.open(start)
+      const value = Array.from({ length: 50 }, () => 'x'.repeat(100_000))
+      await server.put('/a.json', value)
+      const socket = server.connect()
+      socket.write(`GET /a.json HTTP/1.1\r\n${host}Content-Length: 300000\r\n\r\n`)
+      socket.write('x'.repeat(300_000))
+      const answer = await text(socket)
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+      expect(answer.endsWith('\r\n0\r\n\r\n')).toBe(true)
+    })
+
     test('a half-open client that has sent all of its request gets the answer', async () => {
       await using server = await Fixture.open(start)
       const socket = server.connect()
