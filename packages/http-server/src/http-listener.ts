@@ -148,7 +148,7 @@ export class HttpListener {
       // Whoever has called `start()` was told.
       return
     }
-    await received()
+    await received(this.#server)
     const { promise, resolve } = Promise.withResolvers<void>()
     // Not the `close()` of the HTTP server, which destroys connections whose answer was handed over
     // and has not left, and stops looking for requests that take too long.
@@ -172,7 +172,20 @@ export function startedError(): HttpServerError {
 // runs may be past both.
 const turnsToReceive = 3
 
-/** Resolves when that has been read which clients had sent by now. It lies with the system until then. */
-async function received(): Promise<void> {
-  for (let turn = 0; turn < turnsToReceive; turn++) await setImmediate()
+// Connections that wait at most: as many as Node lets the system keep.
+const mostWaiting = 511
+
+/**
+ * Resolves when that has been read which clients had sent by now. It lies with the system until then, and in a turn of
+ * the event loop one connection is accepted. Those that come meanwhile can't be told from those that were there.
+ */
+async function received(server: NetServer): Promise<void> {
+  let accepted = 0
+  let left = turnsToReceive
+  const accept = (): void => {
+    if (++accepted <= mostWaiting) left = turnsToReceive
+  }
+  server.on('connection', accept)
+  for (; left > 0; left--) await setImmediate()
+  server.off('connection', accept)
 }

@@ -479,6 +479,26 @@ export function describeConnections(start: StartServer): void {
       await closed
     })
 
+    test('answers a request that was sent before on a connection that waits to be accepted', async () => {
+      await using server = await Fixture.open(start)
+      const sockets = Array.from({ length: 50 }, () => server.connect())
+      const answers = sockets.map(text)
+      // The server accepts one of them in a turn of the event loop, while all of these are sent in few.
+      await Promise.all(
+        sockets.map(
+          (socket) =>
+            new Promise((resolve) => {
+              socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\n`, resolve)
+            }),
+        ),
+      )
+      const closed = server.server.close()
+      for (const answer of await Promise.all(answers)) {
+        expect(answer).toMatch(/^HTTP\/1.1 200 /)
+      }
+      await closed
+    })
+
     test('lets an answer that is on its way arrive whole, and then closes', async () => {
       await using server = await Fixture.open(start)
       await server.put('/a.json?print=silent', tooMuchForSockets)
