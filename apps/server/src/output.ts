@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, rmSync } from 'node:fs'
 import { readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import { pipeline } from 'node:stream/promises'
 import { CommandError, systemErrorCode } from './command-error.ts'
 import { fileReason } from './file-reason.ts'
+import { beforeSignalEnds } from './signals.ts'
 
 type Blocks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
@@ -41,6 +42,7 @@ export async function writeFile(file: string, blocks: AsyncIterable<Uint8Array>)
 
 async function replaceFile(file: string, blocks: AsyncIterable<Uint8Array>): Promise<void> {
   const unfinished = `${file}.${randomUUID()}.unfinished`
+  using _ = beforeSignalEnds(() => rmSync(unfinished, { force: true }))
   try {
     await pipeline(blocks, createWriteStream(unfinished, { flags: 'wx', flush: true }))
     await rename(unfinished, file)

@@ -52,3 +52,20 @@ export function listenForStop(): StopRequest {
     },
   }
 }
+
+/**
+ * Does a last thing before a signal ends the process, as it would have done without. Disposing gives the signals
+ * their usual meaning back.
+ */
+export function beforeSignalEnds(clean: () => void): Disposable {
+  const onSignal = (signal: StopSignal): void => {
+    clean()
+    process.exit(signalExitCode(signal))
+  }
+  for (const name of stopSignals) process.on(name, onSignal)
+  return {
+    [Symbol.dispose]() {
+      for (const name of stopSignals) process.off(name, onSignal)
+    },
+  }
+}

@@ -1,6 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -52,6 +55,23 @@ test('export writes what is larger than a block from a folder to standard output
   const { code, stdout, stderr } = await elkyn(['export', ...data])
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout === text).toBe(true)
+})
+
+test('an export that a signal stops leaves no part of a file', async () => {
+  // It never comes to an end.
+  const server = createServer((_, response) => response.write('{"a":')).listen(0, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const child = spawnElkyn(['export', '--out', folder.file('out.json'), '--url', url])
+    while ((await readdir(folder.path)).length === 0);
+    child.kill('SIGINT')
+    await closed(child)
+    expect(child.exitCode).toBe(130)
+    expect(await readdir(folder.path)).toEqual([])
+  } finally {
+    server.close()
+  }
 })
 
 test('export and import take several databases, each as deep as a tree can be', async () => {
