@@ -27,7 +27,7 @@ export interface OpenServer extends AsyncDisposable {
  * @param onFatal Called when the database has failed.
  * @throws {CommandError} `unavailable`, with the way out, when the folder cannot be had; `usage` for
  * names that no databases have.
- * @throws {TypeError} for a key or a certificate that is none.
+ * @throws {TypeError} for a key or a certificate that is not one.
  */
 export async function openServer(
   options: ServeOptions,

@@ -39,7 +39,7 @@ export class Front {
 
   /**
    * @throws {RangeError} for a limit that is not a positive integer.
-   * @throws {TypeError} for a key or a certificate that is none.
+   * @throws {TypeError} for a key or a certificate that is not one.
    */
   constructor(
     options: FrontOptions,

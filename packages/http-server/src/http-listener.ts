@@ -47,7 +47,7 @@ export class HttpListener {
   #listening: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
-  /** @throws {TypeError} for a key or a certificate that is none. */
+  /** @throws {TypeError} for a key or a certificate that is not one. */
   constructor(handle: Answerer, { limits, log, meter, tls }: HttpListenerOptions) {
     this.#connections = new ClientConnections(limits.maxConnections, log, meter)
     const context: HttpContext = {
@@ -121,7 +121,7 @@ export class HttpListener {
 
   /**
    * Takes another key and certificate for connections from now on.
-   * @throws {TypeError} when it has no TLS, and for a key or a certificate that is none.
+   * @throws {TypeError} when it has no TLS, and for a key or a certificate that is not one.
    */
   renewTls(tls: TlsOptions): void {
     if (this.#secure === undefined) {

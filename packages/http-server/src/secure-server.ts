@@ -13,7 +13,7 @@ export class SecureServer {
   /** Connections that have not said yet which version they speak, by where they come from. */
   readonly #handshakes = new Map<string, Socket>()
 
-  /** @throws {TypeError} for a key or a certificate that is none. */
+  /** @throws {TypeError} for a key or a certificate that is not one. */
   constructor(tls: TlsOptions, http1: Http1Server, context: HttpContext) {
     this.server = nodeTls().createServer({
       ...checkTls(tls),

@@ -38,7 +38,7 @@ export class SimpleHttpServer implements AsyncDisposable {
 
   /**
    * @throws {RangeError} for a limit that is not a positive integer.
-   * @throws {TypeError} for a key or a certificate that is none.
+   * @throws {TypeError} for a key or a certificate that is not one.
    */
   constructor(options: SimpleHttpServerOptions) {
     const { log = silentLog, closeStore = false, onFatal } = options
@@ -90,7 +90,7 @@ export class SimpleHttpServer implements AsyncDisposable {
 
   /**
    * Takes another key and certificate for connections from now on; those that are open keep theirs.
-   * @throws {TypeError} when the server was made without `tls`, and for a key or a certificate that is none.
+   * @throws {TypeError} when the server was made without `tls`, and for a key or a certificate that is not one.
    */
   renewTls(tls: TlsOptions): void {
     this.#front.renewTls(tls)

@@ -17,7 +17,7 @@ export interface RememberedWrite {
  * Whether a write is the one that its client is remembered for; if not, it is the next one.
  * @param last The last write of the client, or that it had one which is not remembered; `undefined` for a new client.
  * @throws {TreeError} `ERR_OUTCOME_UNKNOWN`, `ERR_IDEMPOTENCY_KEY_REUSED`
- * @throws {TypeError} for a key that is none.
+ * @throws {TypeError} for a key that is not one.
  */
 export function checkIdempotencyKey(
   key: IdempotencyKey,
