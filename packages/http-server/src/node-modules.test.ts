@@ -6,7 +6,7 @@ test('a server without TLS loads neither fetch nor TLS nor HTTP/2', () => {
   const index = new URL('./index.ts', import.meta.url).href
   const code = `
     const { SimpleHttpServer } = await import(${JSON.stringify(index)})
-    await using server = new SimpleHttpServer({ store: {}, port: 0 })
+    await using server = new SimpleHttpServer({ store: { snapshot() {} }, port: 0 })
     await server.start()
     console.log(JSON.stringify(process.moduleLoadList))`
   const args = ['--input-type=module', '--eval', code]

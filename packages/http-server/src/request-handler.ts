@@ -1,5 +1,6 @@
 import { createPushIdGenerator } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
+import { checkStore } from './check-store.ts'
 import { handleRequest } from './handle-request.ts'
 import { resolveLimits } from './limits.ts'
 import { silentLog } from './log.ts'
@@ -35,10 +36,12 @@ export interface RequestHandlerOptions extends SettingOptions {
  * for servers other than ours, and for tests.
  *
  * @throws {RangeError} for a limit that is not a positive integer, and for wrong namespaces.
+ * @throws {TypeError} for a store that is not one.
  */
 export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
   const limits = resolveLimits(options)
   const { store, allDatabases = false, log = silentLog } = options
+  checkStore(store)
   const { maxBodyBytes, maxStreamedAnswers } = limits
   const streamedAnswers = new StreamedAnswers(maxStreamedAnswers)
   const plan = { ...planSettings(options, limits), allDatabases }

@@ -1,5 +1,6 @@
 import { pushId } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
+import { checkStore } from './check-store.ts'
 import { closeTimeout } from './close-options.ts'
 import type { CloseOptions } from './close-options.ts'
 import { Front } from './front.ts'
@@ -38,10 +39,11 @@ export class SimpleHttpServer implements AsyncDisposable {
 
   /**
    * @throws {RangeError} for a limit that is not a positive integer.
-   * @throws {TypeError} for a key or a certificate that is not one.
+   * @throws {TypeError} for a store, a key or a certificate that is not one.
    */
   constructor(options: SimpleHttpServerOptions) {
     const { log = silentLog, closeStore = false, onFatal } = options
+    checkStore(options.store)
     const store = onFatal === undefined ? options.store : new WatchedStore(options.store, onFatal)
     const isServing = (): boolean => !this.#front.isClosing
     const limits = resolveLimits(options)

@@ -5,6 +5,7 @@ import { ThreadPoolError } from '@elkyn/thread-pool'
 import { pushId } from '@elkyn/tree'
 import type { StoreDescriptor } from '@elkyn/tree'
 import { asError } from '../as-error.ts'
+import { checkDescriptor } from '../check-store.ts'
 import { closeTimeout } from '../close-options.ts'
 import type { CloseOptions } from '../close-options.ts'
 import { Front } from '../front.ts'
@@ -76,10 +77,11 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
 
   /**
    * @throws {RangeError} for a limit that is not a positive integer.
-   * @throws {TypeError} for a key or a certificate that is not one.
+   * @throws {TypeError} for a descriptor, a key or a certificate that is not one.
    */
   constructor(options: ThreadPoolHttpServerOptions) {
     const { log = silentLog, store } = options
+    checkDescriptor(store)
     const limits = resolveLimits(options)
     const plan = planSettings(options, limits)
     const pool = resolvePoolOptions(options)
