@@ -29,6 +29,13 @@ function codeOf(body: () => unknown): unknown {
 }
 
 describe('parsePath()', () => {
+  test('refuses what is no text, as JavaScript may give it', () => {
+    const message = 'Invalid path: it has to be a text such as "/users/ada"'
+    for (const wrong of [undefined, null, 5, ['/a']]) {
+      expect(() => parsePath(wrong as unknown as string)).toThrow(new TypeError(message))
+    }
+  })
+
   test('it gives the canonical form', () => {
     for (const text of ['/a/b', 'a/b', '/a/b/', '//a///b//']) expect(parsePath(text)).toBe('/a/b')
     for (const text of ['/', '', '///']) expect(parsePath(text)).toBe('/')

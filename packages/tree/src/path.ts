@@ -39,8 +39,12 @@ const safeDepthLength = 2 * maxDepth
  *
  * @throws {TreeError} `ERR_INVALID_PATH` for a key that no tree can hold, `ERR_PATH_TOO_LONG` for
  * more than 32 keys or a key of more than 768 bytes; both with the `path` as it was given.
+ * @throws {TypeError} for what is no text.
  */
 export function parsePath(text: string, options: ParsePathOptions = {}): Path {
+  if (typeof text !== 'string') {
+    throw new TypeError('Invalid path: it has to be a text such as "/users/ada"')
+  }
   if (text.length <= safeKeyLength && plainPath.test(text)) {
     if (text.length <= safeDepthLength || pathDepth(text as Path) <= maxDepth) return text as Path
   }
