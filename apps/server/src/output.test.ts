@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { lstat, readFile, readdir, symlink, writeFile as write } from 'node:fs/promises'
+import { chmod, lstat, readFile, readdir, symlink, writeFile as write } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { temporaryFolder } from '../test/temporary-folder.ts'
 import type { TemporaryFolder } from '../test/temporary-folder.ts'
@@ -27,6 +27,15 @@ test('writeFile() writes where a link leads, and keeps the link', async () => {
   expect((await lstat(folder.file('link'))).isSymbolicLink()).toBe(true)
   expect((await lstat(folder.file('dangling'))).isSymbolicLink()).toBe(true)
   expect(await readdir(folder.path)).toEqual(['dangling', 'link', 'new.json', 'old.json'])
+})
+
+test('writeFile() lets nobody read a file who could not before', async () => {
+  for (const mode of [0o600, 0o666]) {
+    await write(folder.file('out.json'), 'old')
+    await chmod(folder.file('out.json'), mode)
+    await writeFile(folder.file('out.json'), blocks('1'))
+    expect((await lstat(folder.file('out.json'))).mode & 0o777).toBe(mode)
+  }
 })
 
 test('writeFile() writes to a pipe that is there', async () => {

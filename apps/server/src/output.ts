@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createWriteStream, rmSync } from 'node:fs'
-import { readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { chmod, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, resolve as resolvePath } from 'node:path'
 import process from 'node:process'
 import { pipeline } from 'node:stream/promises'
@@ -31,7 +32,7 @@ export async function writeFile(file: string, blocks: AsyncIterable<Uint8Array>)
     // What cannot be looked at says why when it is opened, where the source is ended too.
     const stats = await stat(file).catch(() => undefined)
     if (stats === undefined || stats.isFile()) {
-      await replaceFile(await linkedFile(file), withLineFeed(blocks))
+      await replaceFile(await linkedFile(file), withLineFeed(blocks), stats)
     } else {
       await pipeline(withLineFeed(blocks), createWriteStream(file))
     }
@@ -40,11 +41,19 @@ export async function writeFile(file: string, blocks: AsyncIterable<Uint8Array>)
   }
 }
 
-async function replaceFile(file: string, blocks: AsyncIterable<Uint8Array>): Promise<void> {
+/** @param replaced The file that is there. It may be for its owner alone, and so is the new one then. */
+async function replaceFile(
+  file: string,
+  blocks: AsyncIterable<Uint8Array>,
+  replaced: Stats | undefined,
+): Promise<void> {
+  const mode = (replaced?.mode ?? 0o666) & 0o777
   const unfinished = `${file}.${randomUUID()}.unfinished`
   using _ = beforeSignalEnds(() => rmSync(unfinished, { force: true }))
   try {
-    await pipeline(blocks, createWriteStream(unfinished, { flags: 'wx', flush: true }))
+    await pipeline(blocks, createWriteStream(unfinished, { flags: 'wx', flush: true, mode }))
+    // The mask of the process may have taken something from it.
+    if (replaced !== undefined) await chmod(unfinished, mode)
     await rename(unfinished, file)
   } catch (error) {
     await rm(unfinished, { force: true })
