@@ -331,7 +331,9 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     await server.send('PUT', '/l/c.json', large)
     expect(await stream.take(1)).toEqual([put('/', { c: large })])
     await server.send('DELETE', '/l/c.json')
-    expect(await stream.take(1)).toEqual([patch('/', { c: null, b: 2 })])
+    // What happened while it was sent is read then: that may be before or behind the end of this write.
+    const [next] = await stream.take(1)
+    expect([patch('/', { c: null, b: 2 }), put('/', { b: 2 })]).toContain(next)
   })
 
   test('two subscriptions of one stream to the same large value get it one after the other', async () => {
