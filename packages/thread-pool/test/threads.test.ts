@@ -211,7 +211,7 @@ test('a handler that is no function is an error of the start', async () => {
   })
   const failure: unknown = await pool.run(1).catch((error: unknown) => error)
   expect(failure).toMatchObject({ code: 'ERR_WORKER_START' })
-  expect((failure as Error).message).toContain('"default" is no function')
+  expect((failure as Error).message).toContain('"default" is not a function')
 })
 
 test('pending tasks keep the process alive, an idle pool does not', () => {
