@@ -3,6 +3,7 @@ import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
 import type { ThreadPoolErrorCode } from '@elkyn/thread-pool'
 import type { TreeStoreStats } from '@elkyn/tree'
 import { checkBodyHead } from '../body-sink.ts'
+import { requestAborted } from '../errors.ts'
 import { failureResponse, unshownResponse, writeFailureResponse } from '../failure.ts'
 import { GatheredBytes } from '../gathered-bytes.ts'
 import type { Log } from '../log.ts'
@@ -312,7 +313,7 @@ export class WriterPool {
       )
     } catch (error) {
       void this.#drop(ticket)
-      if (request.signal.aborted) throw error
+      if (request.signal.aborted) throw requestAborted()
       return unshownResponse(error, this.#log)
     }
   }
