@@ -292,12 +292,14 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
    */
   async destroy(): Promise<void> {
     this.#state = 'closed'
-    this.#closed ??= Promise.resolve({ unstarted: [] })
+    const ended = Promise.withResolvers<CloseReport>()
+    this.#closed ??= ended.promise
     const error = new ThreadPoolError('ERR_POOL_DESTROYED', 'The pool was destroyed')
     this.#refuseCallers(error)
     this.#abandon(error)
     this.#abandonHere(error)
     await this.#endThreads(0)
+    ended.resolve({ unstarted: [] })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

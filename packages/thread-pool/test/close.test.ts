@@ -93,6 +93,15 @@ test('destroy() only asks the threads of a pool that is not terminable', async (
   expect(words.at(-1)).toBe(1)
 })
 
+test('close() after destroy() is fulfilled when the threads have ended', async () => {
+  const { pool } = makePool({ threads: 2 })
+  await pool.run(1)
+  const destroyed = pool.destroy()
+  expect(await pool.close()).toEqual({ unstarted: [] })
+  expect(pool.threads).toBe(0)
+  await destroyed
+})
+
 test('await using closes the pool', async () => {
   const { pool } = makePool({ threads: 1 })
   let task: Promise<unknown>
