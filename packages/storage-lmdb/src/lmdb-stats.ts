@@ -62,6 +62,13 @@ export class LmdbStats {
     return pages.reduce((sum, count) => sum + count, META_PAGES) * this.#pageBytes
   }
 
+  /** Whether no commit has left pages to be used again, so far. */
+  hasNoFreePages(): boolean {
+    const { free } = this.#root.getStats()
+    this.#end()
+    return free.entryCount === 0
+  }
+
   /** Read transactions of all threads, and by how many commits the oldest of them is behind. */
   snapshots(): { readonly snapshots: number; readonly oldestSnapshotCommits: number } {
     const { lastTxnId } = this.#root.env.info()

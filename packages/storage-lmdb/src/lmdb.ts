@@ -115,6 +115,8 @@ export class Lmdb {
   #visitor: RowVisitor<unknown> | undefined
   readonly #path: string
   #isWriting = false
+  /** Whether a small commit has to come before any other. */
+  #isCopy = false
   readonly #progress: Int32Array | undefined
   /** Rows, names and index entries that were read so far, one by one: how much work that was. */
   entriesRead = 0
@@ -170,6 +172,7 @@ export class Lmdb {
       const { log, graves, meta, indexes } = this
       const tables = { rows: this.#rows, log, graves, meta, clients: this.#clients, indexes }
       this.stats = new LmdbStats(this.#root, tables, () => this.#isWriting)
+      this.#isCopy = !options.readOnly && this.stats.hasNoFreePages()
     } catch (error) {
       void this.#root.close()
       throw storeError(error, 'Cannot open the database')
@@ -208,6 +211,19 @@ export class Lmdb {
    * transactions of all threads: who had the one before knows that nobody came between.
    */
   transact(work: (turn: number) => void): void {
+    if (this.#isCopy) {
+      // In a file that has no free pages yet, as a copy is made, lmdb 3.5.6 ends the process when the first commit
+      // frees some hundred of them: an assertion of `mdb_page_alloc` fails. A few do no harm, then or later.
+      this.#commit(() => {
+        this.meta.put(NOTHING, NOTHING)
+        this.meta.remove(NOTHING)
+      })
+      this.#isCopy = false
+    }
+    this.#commit(work)
+  }
+
+  #commit(work: (turn: number) => void): void {
     writing.add(this.#path)
     this.#isWriting = true
     try {
@@ -465,6 +481,9 @@ export interface RowCursor {
   next<T>(visitor: RowVisitor<T>): { readonly result: T } | undefined
   close(): void
 }
+
+/** An entry that is gone with the commit that brings it. */
+const NOTHING = Buffer.of(0)
 
 /** Stands for "before every name" as a bound. */
 const NAME_BEGIN: unique symbol = Symbol('before every name')

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { OpenTreeOptions } from '../src/index.ts'
+import { runProgram } from './program.ts'
 import { read } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -88,4 +89,23 @@ test('backup() into a folder that holds something is refused', async () => {
   await expect(tree.backup(join(copy, 'other', 'below'))).rejects.toThrow(invalid)
   await expect(tree.backup(join(folder.path, 'data'))).rejects.toThrow(invalid)
   expect(readdirSync(copy)).toEqual(['other'])
+})
+
+test('a backup can be written to in a large step first', async () => {
+  using folder = temporaryFolder()
+  const options = { path: join(folder.path, 'data'), durability: 'relaxed' } as const
+  await using tree = await openTree(options)
+  const names = Array.from({ length: 4000 }, (_, index) => `n${index}`)
+  const members = (text: string) => Object.fromEntries(names.map((name) => [name, text]))
+  tree.setSync('/large', members('x'.repeat(2000)))
+  const path = join(folder.path, 'copy')
+  await tree.backup(path)
+  // In a process of its own, which LMDB may end.
+  await using program = runProgram('command-tree', [JSON.stringify({ ...options, path })])
+  expect(await program.line()).toBe('"open"')
+  program.process.stdin.write(`${JSON.stringify(['updateSync', '/large', members('y')])}\n`)
+  expect(await program.line()).toBe('null')
+  expect(await program.finish()).toBe(0)
+  await using copy = await openTree({ ...options, path })
+  expect(copy.get('/large')).toEqual(members('y'))
 })
