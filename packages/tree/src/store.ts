@@ -66,7 +66,8 @@ export interface TreeSnapshot extends TreeView, Disposable {
 
 /**
  * A large value that was checked, cut and stored beforehand by a {@link Stager}. It can be written
- * once: every later write of it is refused. It is a branch, and so never a priority.
+ * once, by the store that staged it: every later write of it is refused, and every one after `abort()`. It is a branch,
+ * and so never a priority.
  */
 export interface StagedValue {
   readonly staged: unknown
