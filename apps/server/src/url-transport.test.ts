@@ -34,3 +34,9 @@ test.each([
 ])('UrlTransport refuses %s', (url, reason) => {
   expect(() => new UrlTransport(url)).toThrow(`Invalid URL "${url}": ${reason}`)
 })
+
+test('UrlTransport shows no password and no token', () => {
+  const { label } = new UrlTransport('https://ada:secret@example.org/?ns=a&auth=secret')
+  expect(label).toBe('https://ada@example.org/?ns=a&auth=...')
+  expect(new UrlTransport('http://localhost:8080/').label).toBe('http://localhost:8080')
+})

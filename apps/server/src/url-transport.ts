@@ -33,7 +33,7 @@ export class UrlTransport implements Transport {
     }
     url.hash = ''
     this.#base = url
-    this.label = url.href.replace(/\/$/, '')
+    this.label = withoutSecrets(url).href.replace(/\/$/, '')
   }
 
   async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
@@ -87,6 +87,16 @@ export class UrlTransport implements Transport {
       hint: hintFor(cause instanceof Error && 'code' in cause ? cause.code : code),
     })
   }
+}
+
+/** The same URL as it may be shown: what is on a terminal gets into logs and questions. */
+function withoutSecrets(url: URL): URL {
+  const shown = new URL(url)
+  shown.password = ''
+  for (const name of ['auth', 'access_token']) {
+    if (shown.searchParams.has(name)) shown.searchParams.set(name, '...')
+  }
+  return shown
 }
 
 /** What to do when a server could not be reached, by the code of the error. */
