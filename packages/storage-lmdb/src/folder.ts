@@ -22,6 +22,9 @@ import { messageOf } from './failures.ts'
 import type { FolderLock } from './folder-lock.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
 
+/** Of a folder that is made: what is stored is nobody else's business on this machine. */
+const privateMode = 0o700
+
 /** What this version writes, and the only one it reads. */
 const FORMAT_VERSION = 1
 
@@ -101,10 +104,10 @@ export function checkWritable(path: string): void {
   }
 }
 
-/** Makes the folder itself, so that it can be locked. @throws {StorageError} `ERR_FOLDER_INVALID`. */
+/** Makes the folder itself, for its owner alone, so that it can be locked. @throws {StorageError} `ERR_FOLDER_INVALID`. */
 export function makeFolder(path: string): void {
   try {
-    const first = makeFolders(path)
+    const first = makeFolders(path, privateMode)
     accessSync(path, constants.W_OK)
     if (first !== undefined) syncNames(resolve(first), resolve(path))
   } catch (cause) {
@@ -116,11 +119,11 @@ export function makeFolder(path: string): void {
  * Makes a folder and those above it, and tells the first one that was not there. Node's own way, the option
  * `recursive`, never ends below a folder that answers ENOENT although it is there, as `/proc` does.
  */
-function makeFolders(path: string): string | undefined {
+function makeFolders(path: string, mode?: number): string | undefined {
   const parent = dirname(path)
   const first = parent === path || existsSync(parent) ? undefined : makeFolders(parent)
   try {
-    mkdirSync(path)
+    mkdirSync(path, mode)
   } catch (error) {
     // It may have been there before, or somebody else has just made it.
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error

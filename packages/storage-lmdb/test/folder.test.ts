@@ -56,6 +56,22 @@ async function codeOfUntouched(options: OpenTreeOptions): Promise<unknown> {
   return codes[0]
 }
 
+test('a folder and a backup are made for their owner alone, and one that is there keeps its mode', async () => {
+  using folder = temporaryFolder()
+  const modeOf = (path: string): number => statSync(path).mode & 0o777
+  const made = join(folder.path, 'above', 'made')
+  {
+    await using tree = await openTree({ path: made })
+    await tree.backup(join(folder.path, 'backup'))
+  }
+  expect([modeOf(made), modeOf(join(folder.path, 'backup'))]).toEqual([0o700, 0o700])
+  expect(modeOf(join(folder.path, 'above'))).not.toBe(0o700)
+  const there = join(folder.path, 'there')
+  mkdirSync(there, { mode: 0o750 })
+  await makeTree({ path: there })
+  expect(modeOf(there)).toBe(0o750)
+})
+
 test('a folder that nobody may write in is refused, also to read, in words that say so', async () => {
   using folder = temporaryFolder()
   const { path } = folder
