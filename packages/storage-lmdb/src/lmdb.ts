@@ -214,6 +214,7 @@ export class Lmdb {
     if (this.#isCopy) {
       // In a file that has no free pages yet, as a copy is made, lmdb 3.5.6 ends the process when the first commit
       // frees some hundred of them: an assertion of `mdb_page_alloc` fails. A few do no harm, then or later.
+      // https://github.com/kriszyp/lmdb-js/issues/317
       this.#commit(() => {
         this.meta.put(NOTHING, NOTHING)
         this.meta.remove(NOTHING)

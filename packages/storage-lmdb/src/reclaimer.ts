@@ -18,7 +18,9 @@ export class Reclaimer {
   /** Whether there was no room for the last turn, so that there is something to go on with. */
   #isStopped = false
   #isClosed = false
-  /** What ended the work for as long as the folder is open, until a writer was told. */
+  /** Whether the last turn failed for another reason, */
+  #hasFailed = false
+  /** and for which, until a writer was told. */
   #untold: unknown
 
   constructor(lmdb: Lmdb, transact: (work: () => void) => void) {
@@ -44,45 +46,59 @@ export class Reclaimer {
     this.wake()
   }
 
-  /** @throws once what ended the work, for whoever comes next, since nobody asks for it. */
+  /** @throws once what the last turn failed for, for whoever comes next, since nobody asks for it. */
   check(): void {
     const error = this.#untold
     this.#untold = undefined
     if (error !== undefined) throw error
   }
 
+  /** What is buried others remove, or whoever opens the folder next. */
   close(): void {
     this.#isClosed = true
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
+    if (this.#dead.length === 0) return
+    try {
+      this.#transact(() => {
+        this.#buryDead()
+      })
+    } catch {
+      // It counts as buried once nobody of this process has the folder open any more.
+    }
   }
 
   readonly #run = (): void => {
     this.#turn = undefined
     try {
       if (this.#reclaim()) this.wake()
+      this.#hasFailed = false
     } catch (error) {
-      // The graves stay, those of this session too. Where there was no room, the next commit comes back to them.
+      // The graves stay. Where there was no room the next commit comes back to them, otherwise the next one that adds one.
       if (error instanceof TreeError && error.code === 'ERR_STORE_FULL') this.#isStopped = true
       else this.#fail(error)
     }
   }
 
-  /** Tried again with each grave that comes, it would fail as often. */
   #fail(error: unknown): void {
-    this.close()
-    this.#untold = error
+    // What goes on failing is no news: who writes would hear of nothing else.
+    if (!this.#hasFailed) this.#untold = error
+    this.#hasFailed = true
   }
 
   /** Removes rows for one turn. @returns whether some may be left. */
   #reclaim(): boolean {
     let isLeft = false
     this.#transact(() => {
-      for (const head of this.#dead) buryUnlinked(this.#lmdb, head)
+      this.#buryDead()
       isLeft = this.#dig()
     })
     this.#dead = []
     return isLeft
+  }
+
+  #buryDead(): void {
+    for (const head of this.#dead) buryUnlinked(this.#lmdb, head)
   }
 
   #dig(): boolean {
