@@ -36,6 +36,7 @@ export class Front {
   readonly #address: { readonly host: string; readonly port: number }
   readonly #metrics: ServerMetrics
   #isStarting = false
+  #hasFailed = false
 
   /**
    * @throws {RangeError} for a limit that is not a positive integer.
@@ -48,11 +49,11 @@ export class Front {
     log: Log,
   ) {
     const { host = '127.0.0.1', port = 8080, metrics = false, tls } = options
-    const listener = (): HttpListener => this.#listener
+    const front = (): Front => this
     const ownSource: MetricsSource = {
       ...source,
       get isServing() {
-        return listener().isListening
+        return front().isServing
       },
     }
     this.#metrics = new ServerMetrics(metrics, ownSource, log)
@@ -65,8 +66,14 @@ export class Front {
     })
   }
 
-  get isClosing(): boolean {
-    return this.#listener.isClosing
+  /** Whether requests are answered, as load balancers are told. */
+  get isServing(): boolean {
+    return this.#listener.isListening && !this.#hasFailed
+  }
+
+  /** Lets load balancers know that this process is of no use any more. */
+  fail(): void {
+    this.#hasFailed = true
   }
 
   /** @throws {HttpServerError} `ERR_SERVER_NOT_LISTENING` */

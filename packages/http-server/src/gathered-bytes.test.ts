@@ -23,3 +23,15 @@ test('GatheredBytes does not copy a piece that is alone', () => {
   gathered.add(piece)
   expect(gathered.take()).toBe(piece)
 })
+
+test('GatheredBytes tells of pieces that it has copied', () => {
+  const copied: Uint8Array[] = []
+  const gathered = new GatheredBytes((piece) => copied.push(piece))
+  const pieces = [new Uint8Array(1), new Uint8Array(2)] as const
+  gathered.add(pieces[0])
+  gathered.take()
+  expect(copied).toEqual([])
+  for (const piece of pieces) gathered.add(piece)
+  gathered.take()
+  expect(copied).toEqual(pieces)
+})

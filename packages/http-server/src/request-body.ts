@@ -16,8 +16,11 @@ export interface BodyFacts {
   prepare(): void
 }
 
-/** As much is read from a socket at once, so that the rest of that is not left in chunks elsewhere. */
-const enoughBytes = 64 * 1024
+/**
+ * So much may wait to be asked for: somewhat less than is read from a socket at once, which so is one piece, and not so much
+ * less that many chunks of it would be left elsewhere.
+ */
+const enoughBytes = 60 * 1024
 
 /**
  * The body of a request as it arrives, with backpressure: little more than was asked for is taken from the socket, and all
@@ -29,7 +32,7 @@ const enoughBytes = 64 * 1024
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #source: Readable
   readonly #facts: BodyFacts
-  readonly #arrived = new GatheredBytes()
+  readonly #arrived = new GatheredBytes((chunk) => this.giveBack(chunk))
   /** To stop and go on between two chunks costs more than to hold the rest. */
   readonly #isSmall: boolean
   #state: 'untouched' | 'reading' | 'ended' | 'aborted' = 'untouched'

@@ -287,6 +287,7 @@ describe('SimpleHttpServer', () => {
       fetch(`${running.url}/a.json`, { method: 'PUT', body: JSON.stringify(value) })
     expect((await put(1)).status).toBe(503)
     expect(failures).toEqual([failure])
+    expect((await fetch(`${running.url}/.health`)).status).toBe(503)
     running.store.failure = undefined
     running.store.stageFailure = failure
     expect((await put('x'.repeat(100_000))).status).toBe(503)

@@ -44,8 +44,12 @@ export class SimpleHttpServer implements AsyncDisposable {
   constructor(options: SimpleHttpServerOptions) {
     const { log = silentLog, closeStore = false, onFatal } = options
     checkStore(options.store)
-    const store = onFatal === undefined ? options.store : new WatchedStore(options.store, onFatal)
-    const isServing = (): boolean => !this.#front.isClosing
+    const fail = (error: Error): void => {
+      this.#front.fail()
+      onFatal?.(error)
+    }
+    const store = onFatal === undefined ? options.store : new WatchedStore(options.store, fail)
+    const isServing = (): boolean => this.#front.isServing
     const limits = resolveLimits(options)
     const { maxBodyBytes } = limits
     const streamedAnswers = new StreamedAnswers(limits.maxStreamedAnswers)

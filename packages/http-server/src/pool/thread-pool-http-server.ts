@@ -101,13 +101,13 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#channel = new ServerChannel(channel, log, (error) => this.#fail(asError(error)))
     const answer = (request: HttpRequest): Answer | Promise<Answer> => {
       this.#handle ??= createRouter(
-        { plan, isServing: () => !this.#front.isClosing, log },
+        { plan, isServing: () => this.#front.isServing, log },
         this.#running.readers,
         this.#running.writer,
       )
       return this.#handle(request)
     }
-    const planOptions = { ...plan, isServing: () => !this.#front.isClosing, createKey: pushId }
+    const planOptions = { ...plan, isServing: () => this.#front.isServing, createKey: pushId }
     const source = (): PoolSource =>
       new PoolSource(this.#running.readers, this.#running.writer, pieces)
     const streams = resolveStreamOptions(options.streams ?? {}, limits)
@@ -237,6 +237,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
   #fail(error: Error): void {
     if (this.#hasFailed) return
     this.#hasFailed = true
+    this.#front.fail()
     this.#log.error({ err: error }, 'The database cannot be used any more in this process')
     this.#pools?.writer.fail(error)
     setTimeout(() => this.#onFatal(error), lastWordsMs)
