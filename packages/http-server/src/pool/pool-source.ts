@@ -11,6 +11,7 @@ import type { ChangeMessage } from './change-message.ts'
 import { OwnBlocks } from './own-blocks.ts'
 import { placeOf } from './place-headers.ts'
 import type { StreamRefusal } from './reader.ts'
+import { takePrefix } from './prefixed-blocks.ts'
 import type { ReaderPool } from './reader-pool.ts'
 import { parseStreamResult } from './stream-result-bytes.ts'
 import type { WriterPool } from './writer-pool.ts'
@@ -68,7 +69,11 @@ export class PoolSource implements StreamSource {
 
   async readLarge(target: StreamTarget, signal: AbortSignal): Promise<LargeValue> {
     const { headers, body } = await this.#readers.readLargeStream(target, signal)
-    return { ...placeOf(headers), blocks: ownBlocks(body) }
+    const { keysLength, ...place } = placeOf(headers)
+    const blocks = ownBlocks(body)
+    if (keysLength === undefined) return { ...place, blocks }
+    const { prefix: keys, rest } = await takePrefix(blocks, keysLength)
+    return { ...place, known: { keys }, blocks: rest }
   }
 }
 
@@ -77,8 +82,7 @@ function refused({ status, message }: StreamRefusal): Refusal {
 }
 
 // A stream may hold what its client does not take.
-function ownBlocks(body: Answer['body']): LargeValue['blocks'] {
-  if (body === undefined) return []
-  if (body instanceof Uint8Array) return [body]
-  return Symbol.iterator in body ? body : new OwnBlocks(body)
+function ownBlocks(body: Answer['body']): OwnBlocks {
+  if (body !== undefined && Symbol.asyncIterator in body) return new OwnBlocks(body)
+  throw new Error('A value that is sent in blocks came without')
 }

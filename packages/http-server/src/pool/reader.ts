@@ -14,7 +14,7 @@ import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
 import { minLentBytes } from '../streams/framed-events.ts'
 import { pieceAt } from '../streams/piece-memory.ts'
-import { checkStreamTarget, runStreamJob, wholeBlocks } from '../streams/stream-job.ts'
+import { checkStreamTarget, knownOf, runStreamJob, wholeBlocks } from '../streams/stream-job.ts'
 import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import type { TimeSlice } from '../time-slice.ts'
@@ -154,13 +154,23 @@ function wholeResponse(store: TreeStore, target: StreamTarget): HttpResponse {
   const snapshot = store.snapshot()
   try {
     const { sequence } = snapshot
-    const headers = placeHeaders(sequence, store.idOf(sequence))
-    const body = new SnapshotBody(wholeBlocks(snapshot, target), () => snapshot.close())
+    const { keys } = knownOf(snapshot, target)
+    const headers = placeHeaders(sequence, store.idOf(sequence), keys?.length)
+    const blocks = behindKeys(keys, wholeBlocks(snapshot, target))
+    const body = new SnapshotBody(blocks, () => snapshot.close())
     return { status: 200, headers, body }
   } catch (error) {
     snapshot.close()
     throw error
   }
+}
+
+function* behindKeys(
+  keys: Uint8Array | undefined,
+  blocks: Iterable<Uint8Array>,
+): Iterable<Uint8Array> {
+  if (keys !== undefined) yield keys
+  yield* blocks
 }
 
 function readNow(head: string, { store, planOptions }: Reader): Uint8Array {

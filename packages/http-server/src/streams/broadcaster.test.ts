@@ -16,6 +16,8 @@ interface Asked extends PromiseWithResolvers<StreamResult> {
   readonly job: StreamJob
 }
 
+const knownOfLarge = { keys: Buffer.from('a') }
+
 /** A source that answers when it is told to. */
 class ScriptedSource implements StreamSource {
   readonly asked: Asked[] = []
@@ -42,7 +44,7 @@ class ScriptedSource implements StreamSource {
 
   async readLarge(): Promise<LargeValue> {
     const sequence = this.#sequence
-    return { sequence, id: idOf(sequence), blocks: [Buffer.from('"large"')] }
+    return { sequence, id: idOf(sequence), known: knownOfLarge, blocks: [Buffer.from('"large"')] }
   }
 
   /** Tells that something was written at a path, and what, if that is not to be read. */
@@ -152,10 +154,15 @@ function timed(streams: readonly Recorded[], durationMs: number): void {
 
 test('a value that was read before the last evaluation is not taken for the newest', async () => {
   using at = started()
-  const { source, broadcaster, client, stream } = at
+  const { source, broadcaster, connect, client, stream } = at
+  broadcaster.subscribe(connect().client, watched('/a', true), undefined)
+  await settled()
+  const first = { sequence: 1, id: idOf(1), isWhole: true, events: [], known: {} }
+  source.last('/a').resolve({ ...first, whole: value('1', 1) })
+  await settled()
   broadcaster.subscribe(client, watched('/a', true), idOf(1))
   await settled()
-  expect(source.asked.map(({ job }) => job.since)).toEqual([idOf(1)])
+  expect(source.asked.map(({ job }) => job.since)).toEqual([undefined, idOf(1)])
   // One thread reads at change 1; another one evaluates at change 2, and is faster.
   const reading = source.last('/a')
   source.changed(2, '/a')
@@ -166,10 +173,36 @@ test('a value that was read before the last evaluation is not taken for the newe
   await settled()
   reading.resolve({ sequence: 1, id: idOf(1), events: [], isWhole: false, known: {} })
   await settled()
-  expect(source.asked.length).toBe(3)
+  expect(source.asked.slice(3).map(({ job }) => job)).toMatchObject([{ wantsWhole: true }])
+  expect(stream.text).toBe('')
   source.last('/a').resolve({ ...place, events: [], isWhole: false, whole })
   await settled()
   expect(stream.text).toContain('data: 2\n')
+})
+
+test('who was sent a large value is told what changed, though others have come further', async () => {
+  using at = started()
+  const { source, broadcaster, connect, client } = at
+  const large = { sequence: 1, id: idOf(1), isWhole: true, isLarge: true, events: [], known: {} }
+  broadcaster.subscribe(client, watched('/a', true), undefined)
+  await settled()
+  source.changed(1, '/a')
+  source.last('/a').resolve(large)
+  await settled()
+  const reading = source.last('/a')
+  expect(reading.job).toMatchObject({ since: idOf(1), known: knownOfLarge })
+  const other = connect()
+  broadcaster.subscribe(other.client, watched('/a', true), undefined)
+  await settled()
+  source
+    .last('/a')
+    .resolve({ ...large, sequence: 3, id: idOf(3), isLarge: false, whole: value('3', 3) })
+  await settled()
+  expect(other.stream.text).toContain('data: 3\n')
+  const known = { keys: Buffer.from('b') }
+  reading.resolve({ sequence: 2, id: idOf(2), events: [value('2', 2)], isWhole: false, known })
+  await settled()
+  expect(source.last('/a').job).toMatchObject({ since: idOf(2), known })
 })
 
 test('what was evaluated and has not left is not among what a client has', async () => {
@@ -300,7 +333,7 @@ test('a slow client that comes back is sent the next piece when it has taken the
 
 test('a value that was large meanwhile is told again when it is what it was before', async () => {
   using at = started()
-  const { source, broadcaster, client, stream } = at
+  const { source, broadcaster, connect, client, stream } = at
   broadcaster.subscribe(client, watched('/a', true), undefined)
   await settled()
   const one = value('1', 1)
@@ -318,7 +351,11 @@ test('a value that was large meanwhile is told again when it is what it was befo
   expect(stream.text).toContain('data: "large"\n')
   // What happened while that was sent is being read when the next change comes.
   const reading = source.last('/a')
+  expect(reading.job).toMatchObject({ since: idOf(2), known: knownOfLarge })
   source.changed(3, '/a')
+  await settled()
+  expect(source.last('/a')).toBe(reading)
+  broadcaster.subscribe(connect().client, watched('/a', true), undefined)
   await settled()
   const evaluation = source.last('/a')
   reading.resolve({ sequence: 2, id: idOf(2), isWhole: false, events: [], known: {} })

@@ -10,7 +10,7 @@ import type { FramedPiece } from './framed-events.ts'
 import { ReadingQueue } from './reading-queue.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { StreamClient } from './stream-client.ts'
-import type { StreamEvent, StreamResult } from './stream-job.ts'
+import type { Known, StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamSource } from './stream-source.ts'
 import { watchedPath } from './stream-target.ts'
@@ -200,7 +200,7 @@ export class Broadcaster {
       // So that nobody looks through what has happened elsewhere, or finds it to be too much.
       topic.unchangedUntil(this.#position)
       topic.isDirty = true
-      this.#evaluate(topic)
+      if (topic.isAwaited) this.#evaluate(topic)
       return
     }
     const { sequence } = change
@@ -244,14 +244,14 @@ export class Broadcaster {
 
   // Reading.
 
-  #read(subscriber: Subscriber, since: string | undefined): void {
+  #read(subscriber: Subscriber, since: string | undefined, known?: Known): void {
     const { topic } = subscriber
     subscriber.state = 'reading'
     subscriber.since = since
     topic.live.delete(subscriber)
     let group = topic.groups.get(since)
     if (group === undefined) {
-      group = { topic, since, subscribers: [] }
+      group = { topic, since, known, subscribers: [] }
       topic.groups.set(since, group)
       // Of a topic that is read again and again, the whole comes with the next time.
       if (!topic.isFollowed && since === undefined) this.#evaluate(topic)
@@ -311,7 +311,7 @@ export class Broadcaster {
   }
 
   async #runReading(group: ReadGroup): Promise<void> {
-    const { topic, since, subscribers } = group
+    const { topic, since, known, subscribers } = group
     topic.groups.delete(since)
     if (topic.subscribers.size === 0) return
     const recent = this.#recentFor(group)
@@ -322,7 +322,7 @@ export class Broadcaster {
     topic.readings++
     try {
       const { state, round } = this.#listener
-      const job = { target: topic.target, since }
+      const job = { target: topic.target, since, known }
       const framing = isFramed(group) ? { framedBytes: this.#framedBytes } : {}
       const read = await this.#readings.run(() => this.#source.run({ ...job, ...framing }))
       if (this.#isClosed) return
@@ -337,7 +337,7 @@ export class Broadcaster {
     }
   }
 
-  #delivered({ subscribers }: ReadGroup, result: StreamResult): void {
+  #delivered({ subscribers, known }: ReadGroup, result: StreamResult): void {
     const takers = subscribers.filter((subscriber) => this.#takes(subscriber, result))
     if (result.isLarge === true && result.isWhole) {
       for (const subscriber of takers) this.#readLarge(subscriber)
@@ -353,7 +353,7 @@ export class Broadcaster {
       subscriber.reached(result)
       if (result.isCut === true) this.#readOn(subscriber, result.id)
       else if (topic.isFollowed) this.#joinFollowed(subscriber)
-      else this.#joinEvaluated(subscriber, result)
+      else this.#joinEvaluated(subscriber, result, known?.keys !== undefined)
     }
   }
 
@@ -396,9 +396,13 @@ export class Broadcaster {
 
   /**
    * Those who watch an evaluated topic are told what changes from one evaluation to the next, so that only who knows the
-   * same joins them. Anybody else is read for again.
+   * same joins them. Anybody else is told the whole with the next evaluation, or where that is large, read for again.
    */
-  #joinEvaluated(subscriber: Subscriber, { sequence, id, known }: StreamResult): void {
+  #joinEvaluated(
+    subscriber: Subscriber,
+    { sequence, id, known }: StreamResult,
+    isLarge: boolean,
+  ): void {
     const { topic } = subscriber
     const at = topic.position?.sequence
     const isQuiet = !topic.isDirty && !topic.isEvaluating
@@ -411,7 +415,8 @@ export class Broadcaster {
     const hasHeard = (this.#position?.sequence ?? -1) >= sequence
     const isUnchanged = at !== undefined && at < sequence && isQuiet && hasHeard
     if (!isFirst && at !== sequence && !isUnchanged) {
-      this.#read(subscriber, undefined)
+      if (isLarge) this.#read(subscriber, id, known)
+      else this.#read(subscriber, undefined)
       return
     }
     subscriber.state = 'live'
@@ -441,7 +446,7 @@ export class Broadcaster {
     } finally {
       topic.isEvaluating = false
     }
-    if (topic.isDirty || topic.groups.has(undefined)) this.#evaluate(topic)
+    if (topic.isAwaited && (topic.isDirty || topic.groups.has(undefined))) this.#evaluate(topic)
   }
 
   #evaluated(topic: Topic, result: StreamResult, waiting: readonly Subscriber[]): void {
@@ -492,7 +497,7 @@ export class Broadcaster {
       this.#meter.events++
       client.isBusy = false
       subscriber.reached(value)
-      if (subscriber.state === 'reading') this.#read(subscriber, value.id)
+      if (subscriber.state === 'reading') this.#read(subscriber, value.id, value.known)
       this.drained(client)
     } catch (error) {
       if (client.isGone || this.#isClosed) return

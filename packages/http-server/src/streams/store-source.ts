@@ -3,7 +3,7 @@ import type { TreeStore } from '@elkyn/tree'
 import type { SnapshotBody } from '../snapshot-body.ts'
 import type { StreamedAnswers } from '../streamed-answers.ts'
 import { PieceMemory, withPiece } from './piece-memory.ts'
-import { checkStreamTarget, runStreamJob, wholeBlocks } from './stream-job.ts'
+import { checkStreamTarget, knownOf, runStreamJob, wholeBlocks } from './stream-job.ts'
 import type { LargeValue, StreamJob, StreamResult } from './stream-job.ts'
 import type { OnChanges, StreamSource } from './stream-source.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -38,11 +38,12 @@ export class StoreSource implements StreamSource {
     try {
       const { sequence } = snapshot
       const id = this.#store.idOf(sequence)
+      const known = knownOf(snapshot, target)
       const blocks: SnapshotBody = this.#streamedAnswers.begin(
         wholeBlocks(snapshot, target),
         snapshot,
       )
-      return { sequence, id, blocks }
+      return { sequence, id, known, blocks }
     } catch (error) {
       snapshot.close()
       throw error

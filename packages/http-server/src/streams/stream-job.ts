@@ -68,6 +68,8 @@ export interface StreamResult {
 export interface LargeValue {
   readonly sequence: number
   readonly id: string | undefined
+  /** What who has it knows, so that it is told what changes from then on. */
+  readonly known?: Known
   readonly blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
@@ -287,7 +289,8 @@ function changesSince(
   return count === 0 ? 'lost' : changes
 }
 
-function knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Known {
+/** What who is told the whole knows, but for its digest. */
+export function knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Known {
   // Whoever is sent whole values is told no changes.
   if (query?.shape !== 'value' || isValue === true) return {}
   const keys = Array.from(snapshot.query(path, query.query).entries(), ({ key }) => key)

@@ -84,6 +84,8 @@ export class Subscriber {
 export interface ReadGroup {
   readonly topic: Topic
   readonly since: string | undefined
+  /** What they know, where that is more than `since` says. */
+  readonly known: Known | undefined
   readonly subscribers: Subscriber[]
 }
 
@@ -127,6 +129,11 @@ export class Topic {
     this.key = key
     this.target = target
     this.isFollowed = isFollowed(target)
+  }
+
+  /** Whether somebody is told what it evaluates to: who is reading looks for itself. */
+  get isAwaited(): boolean {
+    return this.live.size > 0 || this.groups.has(undefined)
   }
 
   /** Says that up to here, of all that was heard of, nothing concerns it that is not evaluated or to be. */

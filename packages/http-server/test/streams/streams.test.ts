@@ -336,6 +336,34 @@ describe.each(serverKinds)('streams (%s)', (kind) => {
     expect([patch('/', { c: null, b: 2 }), put('/', { b: 2 })]).toContain(next)
   })
 
+  test('a large result is sent once, whatever is written while it is on its way', async () => {
+    await using server = await StreamServer.start(kind)
+    const large = Array.from({ length: 600 }, (_, index) => [`k${index}`, 'x'.repeat(1000)])
+    await server.send('PUT', '/l.json', Object.fromEntries(large))
+    const query = '/l.json?orderBy="$key"&limitToLast=590'
+    const stream = await server.open(query)
+    const mirror = new Mirror()
+    const wholes: string[] = []
+    const write = async (): Promise<void> => {
+      for (let index = 0; index < 40; index++) {
+        await server.send('PUT', `/l/k${index % 7}${index % 3 === 0 ? '/new' : ''}.json`, index)
+      }
+      await server.send('PUT', '/l/zLast.json', 1)
+    }
+    const written = write()
+    for (let isLast = false; !isLast;) {
+      const event = await stream.next()
+      mirror.apply(event)
+      if (event.data.startsWith('{"path":"/","data":') && event.event === 'put') {
+        wholes.push(event.data.slice(0, 40))
+      }
+      isLast = event.data.includes('zLast')
+    }
+    await written
+    expect(mirror.value).toEqual(plain(await server.read(query)))
+    expect(wholes).toHaveLength(1)
+  })
+
   test('two subscriptions of one stream to the same large value get it one after the other', async () => {
     await using server = await StreamServer.start(kind)
     const large = Array.from({ length: 3000 }, () => 'x'.repeat(1000))
