@@ -5,6 +5,7 @@ import type { WorkQueue } from '@elkyn/work-queue'
 import { Fifo } from './fifo.ts'
 import { FreeSlots } from './free-slots.ts'
 import { itemHeaderBytes, namedHandler } from './messages.ts'
+import { sparePlaces } from './options.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Task } from './task.ts'
 import { TaskState, TaskTable } from './task-table.ts'
@@ -38,7 +39,7 @@ export class Dispatcher {
       slotBytes: options.slotBytes,
       bands: options.priorities,
       arenaBytes: options.arenaBytes,
-      maxParticipants: Math.min(options.maxThreads + 33, 1024),
+      maxParticipants: options.maxThreads + sparePlaces,
     })
     this.table = TaskTable.allocate(options.slots)
     this.#free = new FreeSlots(options.slots)

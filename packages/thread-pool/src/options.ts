@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from 'node:path'
 import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits, SHARE_ENV, TransferListItem } from 'node:worker_threads'
-import { maxSlots, maxThreadIndex } from './task-table.ts'
+import { maxSlots } from './task-table.ts'
 
 /** What {@link ThreadPool.run} does while `maxQueue` tasks wait. */
 export type WhenFull = 'reject' | 'wait' | 'run-in-caller' | 'drop-oldest'
@@ -15,7 +15,7 @@ export interface ThreadPoolOptions {
    * `defineWorker()` returned, or plain functions.
    */
   worker: URL | string
-  /** Threads, fixed: the same as `minThreads` and `maxThreads`. */
+  /** Threads, fixed: the same as `minThreads` and `maxThreads`. At most 991. */
   threads?: number
   /** Threads that are always there and started at once; 0 is allowed. Default: 1. */
   minThreads?: number
@@ -219,18 +219,23 @@ function workerUrl(worker: URL | string): string {
   return pathToFileURL(isAbsolute(worker) ? worker : resolve(worker)).href
 }
 
+/** Places in the queue beside those of the threads: for the pool, and for threads that have yet to end. */
+export const sparePlaces = 33
+
+// A queue has places for so many.
+const mostThreads = 1024 - sparePlaces
+
 function resolveThreads(options: ThreadPoolOptions): [min: number, max: number] {
-  const limit = maxThreadIndex - 64
   if (options.threads !== undefined) {
     if (options.minThreads !== undefined || options.maxThreads !== undefined) {
       throw new TypeError('Cannot use threads together with minThreads or maxThreads')
     }
-    const threads = integer(options, 'threads', 1, 1, limit)
+    const threads = integer(options, 'threads', 1, 1, mostThreads)
     return [threads, threads]
   }
-  const fallback = Math.max(availableParallelism(), options.minThreads ?? 1)
-  const max = integer(options, 'maxThreads', fallback, 1, limit)
-  const min = integer(options, 'minThreads', 1, 0, limit)
+  const fallback = Math.max(Math.min(availableParallelism(), mostThreads), options.minThreads ?? 1)
+  const max = integer(options, 'maxThreads', fallback, 1, mostThreads)
+  const min = integer(options, 'minThreads', 1, 0, mostThreads)
   if (min > max) throw new RangeError(`minThreads is ${min}, over maxThreads, which is ${max}`)
   return [min, max]
 }

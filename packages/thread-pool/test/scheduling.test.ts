@@ -226,6 +226,9 @@ test('options that cannot be meant are mistakes', async () => {
   expect(() => makeFakePool({}, { terminable: 'no' as never })).toThrow('terminable')
   expect(() => makeFakePool({}, { name: 5 as never })).toThrow('name')
   expect(() => makeFakePool({}, { threads: 0 })).toThrow(RangeError)
+  expect(() => makeFakePool({}, { threads: 992 })).toThrow(
+    'threads must be an integer from 1 to 991',
+  )
   expect(() => makeFakePool({}, { maxThreads: 2 })).toThrow(TypeError)
   expect(() => makeFakePool({}, { killAfterMs: 5 })).toThrow('terminable')
   expect(() => makeFakePool({}, { whenFull: 'explode' as 'wait' })).toThrow('explode')
