@@ -91,6 +91,13 @@ test('metrics are shown to nobody unless they are asked for', async () => {
   )
 })
 
+test('what says nowhere where metrics are to be shown is refused', () => {
+  for (const metrics of [9464, 'yes', null]) {
+    const options = { store: new MemoryTreeStore(), metrics: metrics as unknown as true }
+    expect(() => new SimpleHttpServer(options)).toThrow('the option metrics is true, false or')
+  }
+})
+
 test('a listener of their own shows metrics and health, and nothing else', async () => {
   await using server = await start({ metrics: { port: 0 } })
   const { url, host } = server.metricsAddress()

@@ -39,7 +39,13 @@ export class ServerMetrics {
   #page: Promise<MetricsPage> | undefined
   #listener: HttpListener | undefined
 
+  /** @throws {TypeError} for an option that JavaScript may give, such as a port alone. */
   constructor(option: MetricsOption, source: MetricsSource, log: Log) {
+    if (typeof option !== 'boolean' && (typeof option !== 'object' || option === null)) {
+      throw new TypeError(
+        'Cannot show metrics: the option metrics is true, false or { host, port }',
+      )
+    }
     this.#option = option
     this.#source = source
     this.#log = log
