@@ -185,8 +185,7 @@ function baseOf({ live }: Topic, sequence: number): string | undefined {
 /** Where it goes on behind an event; `undefined` where that is not known, or is the last one. */
 function placeBehind({ base, extents }: History, since: string): Place | undefined {
   if (since === base) return placeAt(extents, 0)
-  const sequence = sequenceOf(since)
-  const index = extents.findIndex((extent) => extent.sequence >= sequence)
+  const index = indexOfChange(extents, sequenceOf(since))
   const extent = extents[index]
   if (extent === undefined) return undefined
   if (extent.id === since) return placeAt(extents, index + 1)
@@ -195,6 +194,17 @@ function placeBehind({ base, extents }: History, since: string): Place | undefin
   const idLine = Buffer.from(`\nid: ${since}\n\n`)
   const at = told.indexOf(idLine)
   return at < 0 ? undefined : { index, offset: start + at + idLine.length }
+}
+
+/** The first extent that does not end before a change. There may be ten thousands, where topics tell something in turn. */
+function indexOfChange(extents: readonly Extent[], sequence: number): number {
+  let [low, high] = [0, extents.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (extents[middle]!.sequence < sequence) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function placeAt(extents: readonly Extent[], index: number): Place | undefined {
