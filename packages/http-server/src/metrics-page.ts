@@ -138,7 +138,7 @@ function addStore(registry: MetricsRegistry, read: Read): void {
   }
 }
 
-const outcomes = ['completed', 'failed', 'rejected', 'lost'] as const
+const outcomes = ['completed', 'failed', 'cancelled', 'rejected', 'lost'] as const
 const threadStates = ['ready', 'starting', 'stopping'] as const
 
 function addPools(registry: MetricsRegistry, read: Read): void {

@@ -21,6 +21,8 @@ export interface PoolStats {
   readonly waiting: number
   readonly completed: number
   readonly failed: number
+  /** Tasks that were given up: their clients had gone, or their time was over. */
+  readonly cancelled: number
   /** Tasks that were refused because the queue was full. */
   readonly rejected: number
   /** Tasks that died with their thread. */
