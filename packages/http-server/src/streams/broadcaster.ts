@@ -282,9 +282,10 @@ export class Broadcaster {
     const { state } = this.#listener
     if (state === 'listening') return true
     if (state !== 'starting' || next instanceof Topic) return false
-    if (this.#recentFor(next) !== undefined) return true
-    const hasNothing = next.subscribers.every(({ sequence }) => sequence < 0)
-    return next.topic.isFollowed && next.since !== undefined && hasNothing
+    const { topic, since, subscribers } = next
+    if (since === undefined || !topic.isFollowed) return false
+    if (isFramed(next) && this.#recent.has(topic, since)) return true
+    return subscribers.every(({ sequence }) => sequence < 0)
   }
 
   /** What is in memory of what was missed, the next piece of it. */

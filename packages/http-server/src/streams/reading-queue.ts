@@ -43,6 +43,7 @@ export class ReadingQueue<T> {
    * waits for the next time.
    */
   begin(mayBegin: (next: T) => boolean, begin: (next: T) => void): void {
+    if (this.#running >= maxReadings) return
     const left = this.#waiting.map((waiting) => those(Array.from(waiting), mayBegin))
     for (let empty = 0; empty < 2 && this.#running < maxReadings;) {
       const turn = this.#turn

@@ -110,6 +110,12 @@ export class RecentEvents {
     if (history !== undefined) history.isOpen = false
   }
 
+  /** Whether {@link after} gives something. */
+  has({ key }: Topic, since: string): boolean {
+    const history = this.#histories.get(key)
+    return history !== undefined && placeBehind(history, since) !== undefined
+  }
+
   /** What a topic told behind an event, or the first piece of that; `undefined` where it is not known. */
   after({ key }: Topic, since: string): StreamResult | undefined {
     const history = this.#histories.get(key)
