@@ -206,7 +206,10 @@ export class Tree implements AsyncDisposable {
    * Ends when `signal` aborts or the loop is left.
    */
   watch(path: string, options?: WatchOptions): AsyncIterable<TreeEvent>
-  /** The same with a function. @returns the function that ends it. */
+  /**
+   * The same with a function. Where that throws, or a value cannot be read, the watch ends and the error is not caught.
+   * @returns the function that ends it.
+   */
   watch(path: string, listener: (event: TreeEvent) => void, options?: WatchOptions): () => void
   watch(
     path: string,

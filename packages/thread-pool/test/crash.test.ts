@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPool, ThreadPoolError } from '../src/index.ts'
 import type { ThreadExitEvent } from '../src/index.ts'
+import { outputOf, processGone } from './own-process.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 import type { worker } from './tasks-worker.ts'
 
@@ -44,18 +42,10 @@ test('a thread that is terminated while it works is replaced', async () => {
   expect(await pool.run('next')).toBe('next')
 })
 
-// In a process of its own: of the ways to run out of memory, V8 ends some with the thread and some with the process.
 test('a handler that runs out of memory rejects its task, or takes the whole process along', () => {
-  const program = fileURLToPath(new URL('./out-of-memory.ts', import.meta.url))
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [program], {
-    encoding: 'utf8',
-  })
-  const isAborted = signal !== null || status === 134
-  const outcome = isAborted && /out of memory/i.test(stderr) ? 'process gone' : stdout
-  expect([
-    'process gone',
-    'ERR_WORKER_EXITED, because of ERR_WORKER_OUT_OF_MEMORY\nnext\n',
-  ]).toContain(outcome)
+  expect([processGone, 'ERR_WORKER_EXITED, because of ERR_WORKER_OUT_OF_MEMORY\nnext\n']).toContain(
+    outputOf(new URL('./out-of-memory.ts', import.meta.url)),
+  )
 })
 
 test('a thread that is terminated with a cloned value on its way settles the task', async () => {

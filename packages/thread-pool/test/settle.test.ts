@@ -1,22 +1,22 @@
-import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
-import { ThreadPool } from '../src/index.ts'
-import { play, scenarios } from './settle-suite.ts'
+import { expect, test } from 'vitest'
+import { outputOf, processGone } from './own-process.ts'
+import { settleHere } from './settle-here.ts'
+import { scenarios } from './settle-suite.ts'
 
-test.each(scenarios)('every promise settles as it should: $title', async (scenario) => {
-  const { memoryMb } = scenario
-  const pool = new ThreadPool({
-    worker: fileURLToPath(new URL('../bench/workers/elkyn.ts', import.meta.url)),
-    threads: 2,
-    startTimeoutMs: Infinity,
-    ...(memoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
-  })
-  onTestFinished(() => pool.destroy())
-  const suitePool = {
-    run: (task: unknown) => pool.run(task),
-    close: () => pool.close(),
-  }
-  const noLimit = (): Promise<void> => new Promise(() => {})
-  const { endings, wanted } = await play(scenario, suitePool, noLimit)
+const withEnoughMemory = scenarios.filter(({ memoryMb }) => memoryMb === undefined)
+const withLittleMemory = scenarios.filter(({ memoryMb }) => memoryMb !== undefined)
+
+test.each(withEnoughMemory)('every promise settles as it should: $title', async (scenario) => {
+  const { endings, wanted } = await settleHere(scenario)
   expect(endings).toEqual(wanted)
 })
+
+test.each(withLittleMemory)(
+  'every promise settles as it should, or the whole process is gone: $title',
+  ({ title }) => {
+    const output = outputOf(new URL('./settle-run.ts', import.meta.url), title)
+    if (output === processGone) return
+    const { endings, wanted } = JSON.parse(output) as Awaited<ReturnType<typeof settleHere>>
+    expect(endings).toEqual(wanted)
+  },
+)
