@@ -10,17 +10,23 @@ const missed = 10_000
 const burst = 50
 const limit = 2
 
-interface Contender {
+/** How a client comes back. */
+interface Return {
   readonly name: string
   readonly path: string
+  /** The event that it had last. */
+  readonly id: string
+}
+
+interface Contender extends Return {
   readonly own: number[]
   readonly other: number[]
   bytes: number
 }
 
 /**
- * A client that comes back, against what it takes to send it as many bytes: to where others went on watching, whose
- * events are in memory, and to where nobody did, so that they are read from the log.
+ * A client that comes back, against what it takes to send it as many bytes: to where others went on watching, or to where
+ * it was the only one, whose events are in memory; and to where nobody was watching, so that they are read from the log.
  */
 export async function streamsResumeGroup({ isQuick, rounds, say }: GroupOptions): Promise<Row[]> {
   const logged = isQuick ? 200_000 : 10_000_000
@@ -30,47 +36,67 @@ export async function streamsResumeGroup({ isQuick, rounds, say }: GroupOptions)
   await using plain = await startStreamServer('socket.write')
   await using load = await startStreamLoad()
   const { port, dialect } = elkyn
-  const id = await newestId(port)
-  // A reader is there, so that it is known when all have been written.
-  await load.open({ port, dialect, topics: ['feed'] })
-  await load.fanOut({ port, dialect, groups: missed / burst, burst })
-  await load.close()
-  const contenders: Contender[] = [
-    { name: 'others watched meanwhile', path: '/feed.json', own: [], other: [], bytes: 0 },
-    { name: 'nobody watched', path: '/.json', own: [], other: [], bytes: 0 },
-  ]
-  // The first round is a warm-up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const contender of contenders) {
-      const { name, path, own, other } = contender
-      const request = resumeRequest(path, id)
-      const resumed = await load.read({ port, request, end: markerOf(missed) })
-      const { bytes } = resumed
-      const sent = await load.read({ port: plain.port, request: bytesRequest(bytes), end: '' })
-      say(`  ${name}: ${resumed.elapsedMs.toFixed(1)} ms, against ${sent.elapsedMs.toFixed(1)} ms`)
-      contender.bytes = bytes
-      if (round === 0) continue
-      own.push(resumed.elapsedMs)
-      other.push(sent.elapsedMs)
-    }
+  let written = 0
+  const write = async (): Promise<void> => {
+    written += missed
+    // A reader is there, so that it is known when all have been written.
+    await load.open({ port, dialect, topics: ['feed'] })
+    await load.fanOut({ port, dialect, groups: missed / burst, burst })
+    await load.close()
   }
-  return contenders.map(({ name, own, other, bytes }) => {
-    const ratio = ratiosOf(own, other)
-    return {
-      work: `${work}, ${name}`,
-      elkyn: milliseconds(own),
-      other: 'socket.write',
-      otherFigure: milliseconds(other),
-      ratio,
-      target: atMost(limit, ratio),
-      note: `${(bytes / 1e6).toFixed(1)} MB`,
+  const measure = async (returns: readonly Return[]): Promise<Row[]> => {
+    const contenders = returns.map((one): Contender => ({ ...one, own: [], other: [], bytes: 0 }))
+    // The first round is a warm-up.
+    for (let round = 0; round <= rounds; round++) {
+      for (const contender of contenders) {
+        const { name, path, id, own, other } = contender
+        const request = resumeRequest(path, id)
+        const resumed = await load.read({ port, request, end: markerOf(written) })
+        const { bytes } = resumed
+        const sent = await load.read({ port: plain.port, request: bytesRequest(bytes), end: '' })
+        say(
+          `  ${name}: ${resumed.elapsedMs.toFixed(1)} ms, against ${sent.elapsedMs.toFixed(1)} ms`,
+        )
+        contender.bytes = bytes
+        if (round === 0) continue
+        own.push(resumed.elapsedMs)
+        other.push(sent.elapsedMs)
+      }
     }
-  })
+    return contenders.map((contender) => rowOf(work, contender))
+  }
+
+  const feedId = await newestId(port, '/feed.json')
+  await write()
+  const rows = await measure([
+    { name: 'others watched meanwhile', path: '/feed.json', id: feedId },
+    { name: 'nobody had watched', path: '/.json', id: feedId },
+  ])
+  // Of the root, too, somebody has been told the newest event now, and has gone.
+  const rootId = await newestId(port, '/.json')
+  await write()
+  const alone = await measure([
+    { name: 'nobody else watched meanwhile', path: '/.json', id: rootId },
+  ])
+  return [...rows, ...alone]
+}
+
+function rowOf(work: string, { name, own, other, bytes }: Contender): Row {
+  const ratio = ratiosOf(own, other)
+  return {
+    work: `${work}, ${name}`,
+    elkyn: milliseconds(own),
+    other: 'socket.write',
+    otherFigure: milliseconds(other),
+    ratio,
+    target: atMost(limit, ratio),
+    note: `${(bytes / 1e6).toFixed(1)} MB`,
+  }
 }
 
 /** The id of the event with which a stream begins now. */
-async function newestId(port: number): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${port}/feed.json`, {
+async function newestId(port: number, path: string): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     headers: { Accept: 'text/event-stream' },
   })
   let text = ''
