@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { eventIdInside, parseEventId } from './event-id.ts'
+import { eventIdInside, parseEventId, sequenceOfEventId } from './event-id.ts'
 
 test('eventIdInside() says behind how many pairs of a change an event stands', () => {
   expect(eventIdInside('epoch-12-ab', 3)).toBe('epoch-12.3-ab')
@@ -15,4 +15,13 @@ test('parseEventId() takes what is no id for that of a change that nobody has', 
   for (const text of ['', '-', 'x', '12.3', 'a-1.x-b', 'ä\n-1.2']) {
     expect(parseEventId(text)).toEqual({ id: text, pairs: Infinity })
   }
+})
+
+test('sequenceOfEventId() says of which change an event is', () => {
+  expect(['epoch-12-ab', '-ep-och-12.3-ab', 'epoch-0-0'].map(sequenceOfEventId)).toEqual([
+    12, 12, 0,
+  ])
+  expect(['', 'epoch', '12', 'epoch-ab', 'epoch-x-ab'].map(sequenceOfEventId)).toEqual(
+    Array.from({ length: 5 }, () => NaN),
+  )
 })

@@ -21,3 +21,8 @@ export function parseEventId(eventId: string): EventPlace {
   if (before === undefined) return { id: eventId, pairs: Infinity }
   return { id: `${before}${mark}`, pairs: Number(pairs) }
 }
+
+/** The number of the change that an event came from; `NaN` where its id says none. */
+export function sequenceOfEventId(eventId: string): number {
+  return Number(/-(\d+)(?:\.\d+)?-[^-]*$/.exec(eventId)?.[1])
+}

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { OutgoingStream } from '../exchange.ts'
 import { silentLog } from '../log.ts'
 import { Broadcaster } from './broadcaster.ts'
+import type { BroadcasterOptions } from './broadcaster.ts'
 import { StreamClient } from './stream-client.ts'
 import type { LargeValue, StreamEvent, StreamJob, StreamResult } from './stream-job.ts'
 import { StreamMeter } from './stream-meter.ts'
@@ -21,15 +22,19 @@ const knownOfLarge = { keys: Buffer.from('a') }
 /** A source that answers when it is told to. */
 class ScriptedSource implements StreamSource {
   readonly asked: Asked[] = []
-  #tell: OnChanges = () => {}
+  tell: OnChanges = () => {}
   #sequence = 0
   /** Says that changes were lost. */
   lose: () => void = () => {}
 
+  /** How often somebody listens. */
+  listeners = 0
+
   async listen(onChanges: OnChanges, onLost: () => void): Promise<() => void> {
-    this.#tell = onChanges
+    this.tell = onChanges
     this.lose = onLost
-    return () => {}
+    this.listeners++
+    return () => this.listeners--
   }
 
   async check(): Promise<void> {
@@ -51,7 +56,7 @@ class ScriptedSource implements StreamSource {
   changed(sequence: number, path: string, written?: TreeValue): void {
     const pairs = [{ path: parsePath(path), value: written }]
     this.#sequence = sequence
-    this.#tell([{ sequence, id: idOf(sequence), time: 0, pairs } satisfies Change])
+    this.tell([{ sequence, id: idOf(sequence), time: 0, pairs } satisfies Change])
   }
 
   /** The last reading of a path that was asked for. */
@@ -109,10 +114,13 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-function started() {
+const lingerMs = 60_000
+
+function started(given: Partial<BroadcasterOptions> = {}) {
   const source = new ScriptedSource()
   const meter = new StreamMeter()
-  const options = { maxKeptBytes: 1e6, recentBytes: 1e6, log: silentLog, onRefused: () => {} }
+  const kept = { maxKeptBytes: 1e6, recentBytes: 1e6, lingerMs, maxLingering: 10 }
+  const options = { ...kept, log: silentLog, onRefused: () => {}, ...given }
   const broadcaster = new Broadcaster(source, options, meter)
   const connect = (stream = new Recorded()) => {
     const client = new StreamClient(stream, meter, 1e6)
@@ -130,8 +138,12 @@ function started() {
 }
 
 /** Somebody who was told of the changes 1 to `last` of `/a`. */
-async function watchedUpTo(last: number, valueOf: (sequence: number) => unknown) {
-  const at = started()
+async function watchedUpTo(
+  last: number,
+  valueOf: (sequence: number) => unknown,
+  options?: Partial<BroadcasterOptions>,
+) {
+  const at = started(options)
   const { source, broadcaster, client } = at
   broadcaster.subscribe(client, watched('/a', false), undefined)
   await settled()
@@ -243,7 +255,7 @@ test('no id is sent before each subscription of a stream had its first event', a
   expect(broadcaster.lowest(client)?.id).toBe(idOf(5))
 })
 
-test('who comes back is sent from memory what others were told, and then what was read behind it', async () => {
+test('who comes back is sent from memory what others were told, and nothing is read', async () => {
   using at = await watchedUpTo(5, Number)
   const { source, broadcaster, stream, meter, connect } = at
   for (const since of [1, 3, 4]) {
@@ -252,21 +264,17 @@ test('who comes back is sent from memory what others were told, and then what wa
     await settled()
     const told = stream.text.slice(stream.text.indexOf(`"data":${since + 1}}`))
     expect(again.text.slice(again.text.indexOf('"data"'))).toBe(told)
-    // Others may have written meanwhile what nobody was told.
-    expect(source.last('/a').job.since).toBe(idOf(5))
-    source.last('/a').resolve({ sequence: 5, id: idOf(5), isWhole: false, events: [] })
-    await settled()
   }
   expect(meter.resumes).toBe(3)
   // They all are up to date.
   source.changed(6, '/a', fromJson(6))
   await settled()
-  expect(source.asked.length).toBe(4)
+  expect(source.asked.length).toBe(1)
   expect(meter.events).toBe(4 + 4 + 2 + 1 + 4)
 })
 
 test('what happened while nobody was told is not taken for known', async () => {
-  using at = await watchedUpTo(3, Number)
+  using at = await watchedUpTo(3, Number, { lingerMs: 0 })
   const { source, broadcaster, client, connect } = at
   const [subscriber] = client.subscribers
   broadcaster.unsubscribe(subscriber!)
@@ -328,7 +336,10 @@ test('a slow client that comes back is sent the next piece when it has taken the
     slow.onDrain?.()
     await settled()
   }
-  expect(source.last('/a').job.since).toBe(idOf(6))
+  source.changed(7, '/a', fromJson(7))
+  await settled()
+  expect(slow.ids.at(-1)).toBe(idOf(7))
+  expect(source.asked.length).toBe(1)
 })
 
 test('a value that was large meanwhile is told again when it is what it was before', async () => {
@@ -461,4 +472,236 @@ test('a place that takes each turn keeps nobody else from being told', async () 
   expect(crowd.filter(({ text }) => text.includes('put')).length).toBeLessThan(100)
   expect(named.stream.text).toContain('put')
   expect(other.stream.text).toContain('put')
+})
+
+/** Somebody who was told of the changes 1 to 3 of `/a`, and has gone. */
+async function goneAfterThree(options?: Partial<BroadcasterOptions>) {
+  const at = await watchedUpTo(3, (sequence) => sequence, options)
+  leave(at.broadcaster, at.client)
+  return at
+}
+
+function leave(broadcaster: Broadcaster, client: StreamClient): void {
+  for (const subscriber of client.subscribers) broadcaster.unsubscribe(subscriber)
+}
+
+/** Somebody comes back to a path. @returns the stream, and how often something was read for it. */
+async function returned(
+  {
+    broadcaster,
+    connect,
+    source,
+  }: Pick<ReturnType<typeof started>, 'broadcaster' | 'connect' | 'source'>,
+  since: string,
+  path = '/a',
+) {
+  const asked = source.asked.length
+  const { client, stream } = connect()
+  broadcaster.subscribe(client, watched(path, false), since)
+  await settled()
+  return { client, stream, readings: source.asked.length - asked }
+}
+
+test('who comes back to what nobody else watches is told from memory what happened meanwhile', async () => {
+  using at = await goneAfterThree()
+  const { source } = at
+  source.changed(4, '/a', fromJson(4))
+  source.changed(5, '/b', fromJson(5))
+  await settled()
+  source.changed(6, '/a/x', fromJson(6))
+  const { stream, readings } = await returned(at, idOf(3))
+  expect(readings).toBe(0)
+  source.changed(7, '/a', fromJson(7))
+  await settled()
+  expect(stream.ids).toEqual([4, 6, 7].map(idOf))
+})
+
+test('who comes back to where nothing has happened is told what happens next, and nothing is read', async () => {
+  using at = await goneAfterThree()
+  at.source.changed(4, '/b', fromJson(4))
+  const { client, stream, readings } = await returned(at, idOf(3))
+  expect(readings).toBe(0)
+  expect(stream.text).toBe('')
+  at.source.changed(5, '/a', fromJson(5))
+  await settled()
+  expect(stream.ids).toEqual([idOf(5)])
+  // And again.
+  leave(at.broadcaster, client)
+  const second = await returned(at, idOf(3))
+  expect([second.stream.ids, second.readings]).toEqual([[idOf(5)], 0])
+})
+
+test('who was told by a keep-alive how far it has come finds the rest in memory', async () => {
+  using at = await watchedUpTo(3, (sequence) => sequence)
+  const { source, broadcaster, client } = at
+  source.changed(4, '/b', fromJson(4))
+  await settled()
+  expect(broadcaster.placeOf(client)).toMatchObject({ id: idOf(4) })
+  leave(broadcaster, client)
+  const quiet = await returned(at, idOf(4))
+  expect([quiet.stream.ids, quiet.readings]).toEqual([[], 0])
+  leave(broadcaster, quiet.client)
+  source.changed(5, '/a', fromJson(5))
+  await settled()
+  source.changed(6, '/a', fromJson(6))
+  await settled()
+  const back = await returned(at, idOf(4))
+  expect([back.stream.ids, back.readings]).toEqual([[idOf(5), idOf(6)], 0])
+  // Nobody was told so by this server.
+  const foreign = await returned(at, 'e-4-x')
+  expect([foreign.stream.ids, foreign.readings]).toEqual([[], 1])
+})
+
+test.each<[string, Partial<BroadcasterOptions>, (source: ScriptedSource) => void]>([
+  ['time is over', {}, () => vi.advanceTimersByTime(lingerMs)],
+  ['a value is not in memory', {}, (source) => source.changed(4, '/a')],
+  [
+    'a value is too large to be kept',
+    {},
+    (source) => source.changed(4, '/a', fromJson('x'.repeat(2e5))),
+  ],
+  ['changes were lost', {}, (source) => source.lose()],
+  ['nothing lingers', { lingerMs: 0 }, () => {}],
+])('what was missed is read where %s', async (_, options, happen) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  using at = await goneAfterThree(options)
+  const { source } = at
+  happen(source)
+  await settled()
+  source.changed(5, '/a', fromJson(5))
+  await settled()
+  const { readings } = await returned(at, idOf(3))
+  expect(readings).toBe(1)
+  expect(source.last('/a').job.since).toBe(idOf(3))
+})
+
+test('changes are listened to as long as somebody may come back', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  using at = await goneAfterThree()
+  const { source } = at
+  vi.advanceTimersByTime(lingerMs - 1)
+  expect(source.listeners).toBe(1)
+  const { client } = await returned(at, idOf(3))
+  vi.advanceTimersByTime(1)
+  expect(source.listeners).toBe(1)
+  leave(at.broadcaster, client)
+  vi.advanceTimersByTime(lingerMs - 1)
+  expect(source.listeners).toBe(1)
+  vi.advanceTimersByTime(1)
+  expect(source.listeners).toBe(0)
+})
+
+test('those who have gone first are not waited for where too many have', async () => {
+  using at = await goneAfterThree({ maxLingering: 1 })
+  const { source, broadcaster, connect } = at
+  const { client } = connect()
+  broadcaster.subscribe(client, watched('/b', false), undefined)
+  await settled()
+  source.last('/b').resolve({ sequence: 3, id: idOf(3), isWhole: true, events: [] })
+  await settled()
+  leave(broadcaster, client)
+  expect(await returned(at, idOf(3), '/a')).toMatchObject({ readings: 1 })
+  expect(await returned(at, idOf(3), '/b')).toMatchObject({ readings: 0 })
+})
+
+test('what waits behind a large value is read once, when that has left', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  const paths = ['/large', '/a', '/b', '/c', '/d', '/e']
+  const place = { sequence: 1, id: idOf(1), events: [] }
+  const reading = vi.spyOn(source, 'run').mockImplementation(async ({ target, since }) => {
+    const isWhole = since === undefined
+    return { ...place, isWhole, isLarge: isWhole && target.path === '/large' }
+  })
+  const blocks = Array.from({ length: 20 }, () => Buffer.from('1'))
+  vi.spyOn(source, 'readLarge').mockResolvedValue({ ...place, blocks })
+  // A client whose system takes one block at a time.
+  stream.write = (bytes) => {
+    stream.text += Buffer.from(bytes).toString()
+    setImmediate(() => stream.onDrain?.())
+    return false
+  }
+  for (const path of paths) broadcaster.subscribe(client, watched(path, false), undefined, path)
+  for (let round = 0; round < 10; round++) await settled()
+  expect(stream.text).toContain('1'.repeat(blocks.length))
+  // Each at first, and what it missed meanwhile.
+  expect(reading).toHaveBeenCalledTimes(2 * paths.length)
+})
+
+test('a write to many places is looked at once for each who watches one of them', async () => {
+  using at = started()
+  const { source, broadcaster, connect } = at
+  const count = 200
+  const streams = Array.from({ length: count }, (_, index) => {
+    const { client, stream } = connect()
+    broadcaster.subscribe(client, watched(`/a/${index}`, false), undefined)
+    return stream
+  })
+  const answer = (): void => {
+    for (const { resolve } of source.asked)
+      resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [] })
+  }
+  for (let round = 0; round < 20; round++) {
+    await settled()
+    answer()
+  }
+  let looks = 0
+  const pairs = Array.from({ length: count }, (_, index) => ({
+    get path() {
+      looks++
+      return parsePath(`/a/${index}`)
+    },
+    value: fromJson(index),
+  }))
+  source.tell([{ sequence: 2, id: idOf(2), time: 0, pairs, update: parsePath('/a') }])
+  await settled()
+  expect(streams.map(({ text }) => text.includes(`"data":`))).not.toContain(false)
+  expect(looks).toBeLessThan(10 * count)
+})
+
+/** A stream that watches the value of `/q` and what happens in `/chat`, up to change 1, and what says that `/q` is as it was. */
+async function manyUpToOne() {
+  const at = started()
+  const { source, broadcaster, meter } = at
+  const client = new StreamClient(new Recorded(), meter, 1e6, 'many')
+  broadcaster.subscribe(client, watched('/q', true), undefined, 'q')
+  broadcaster.subscribe(client, watched('/chat', false), undefined, 'chat')
+  await settled()
+  const answer = async (sequence: number): Promise<void> => {
+    const same = { sequence, id: idOf(sequence), isWhole: false, known: { digest: 'same' } }
+    source.last('/q').resolve({ ...same, events: [], whole: value('1', sequence) })
+    source.last('/chat').resolve({ ...same, events: [] })
+    await settled()
+  }
+  await answer(1)
+  return { ...at, client, answer }
+}
+
+test('the id of many subscriptions never says less than before', async () => {
+  using at = await manyUpToOne()
+  const { source, broadcaster, client, answer } = at
+  const places: (number | undefined)[] = []
+  for (let sequence = 2; sequence < 12; sequence += 2) {
+    source.changed(sequence, '/chat', fromJson(1))
+    await settled()
+    places.push(broadcaster.placeOf(client)?.sequence)
+    source.changed(sequence + 1, '/q', fromJson(1))
+    places.push(broadcaster.placeOf(client)?.sequence)
+    await settled()
+    await answer(sequence + 1)
+  }
+  expect(places).toEqual([2, 2, 4, 4, 6, 6, 8, 8, 10, 10])
+})
+
+test('the id of a value that is looked at again and again, and stays as it is, says how far that is', async () => {
+  using at = await manyUpToOne()
+  const { source, broadcaster, client, answer } = at
+  for (let sequence = 2; sequence < 5; sequence++) {
+    source.changed(sequence, '/q', fromJson(1))
+    expect(broadcaster.placeOf(client)?.sequence).toBe(sequence - 1)
+    await settled()
+    await answer(sequence)
+  }
 })

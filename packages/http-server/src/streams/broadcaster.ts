@@ -2,11 +2,14 @@ import type { Change } from '@elkyn/tree'
 import type { Log } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { changeEvents } from './change-events.ts'
+import type { PartOfChange } from './change-events.ts'
 import { ChangeListener } from './change-listener.ts'
 import { EventSender } from './event-sender.ts'
 import type { EventSenderHooks } from './event-sender.ts'
 import { maxFramedBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
+import { KnownPlaces } from './known-places.ts'
+import { LingeringTopics } from './lingering-topics.ts'
 import { ReadingQueue } from './reading-queue.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { StreamClient } from './stream-client.ts'
@@ -18,13 +21,16 @@ import type { StreamTarget } from './stream-target.ts'
 import { Timers } from './timers.ts'
 import { TopicTree } from './topic-tree.ts'
 import { Frame, Gap, Subscriber, Topic, joined } from './topic.ts'
-import type { Position, ReadGroup } from './topic.ts'
+import type { Batch, Position, ReadGroup } from './topic.ts'
 
 export interface BroadcasterOptions {
   /** Bytes of events that are kept for those who are reading. */
   readonly maxKeptBytes: number
   /** Bytes of events that are kept for those who come back. */
   readonly recentBytes: number
+  /** How long they go on to be kept for topics that nobody watches any more, and of how many, at most. */
+  readonly lingerMs: number
+  readonly maxLingering: number
   readonly log: Log
   /** Is told of a subscriber whose target cannot be shown any more. */
   readonly onRefused: (subscriber: Subscriber, refusal: Refusal) => void
@@ -32,6 +38,9 @@ export interface BroadcasterOptions {
 
 /** How long to wait where too much is being read, in milliseconds. */
 const busyDelayMs = 100
+
+/** For so many, to parse a value once takes less than to look through it for each. */
+const many = 8
 
 /** With so little that a client has not taken, the next piece of what it missed is read. */
 const aheadBytes = 64 * 1024
@@ -53,6 +62,8 @@ export class Broadcaster {
   readonly #readings: ReadingQueue<ReadGroup | Topic>
   readonly #sender: EventSender
   readonly #recent: RecentEvents
+  readonly #places = new KnownPlaces()
+  readonly #lingering: LingeringTopics
   /** The newest change that was heard of. */
   #position: Position | undefined
   #flushing: NodeJS.Immediate | undefined
@@ -69,9 +80,10 @@ export class Broadcaster {
     })
     this.#readings = new ReadingQueue(this.#timers, () => this.#wake())
     this.#recent = new RecentEvents(options.recentBytes)
+    this.#lingering = new LingeringTopics(options, this.#timers, (topic) => this.#leave(topic))
     const hooks: EventSenderHooks = {
       wake: () => this.#wake(),
-      onBatch: (topic, batch) => this.#recent.add(topic, batch),
+      onBatch: (topic, batch) => this.#toTell(topic, batch),
       onGap: (subscriber, since) => this.#read(subscriber, since),
       lowest: (client) => this.lowest(client),
     }
@@ -105,14 +117,26 @@ export class Broadcaster {
   }
 
   unsubscribe(subscriber: Subscriber): void {
-    const { topic, client } = subscriber
-    if (subscriber.state === 'ended') return
+    const { topic, client, state } = subscriber
+    if (state === 'ended') return
     subscriber.state = 'ended'
     this.#meter.subscriptions--
     client.subscribers.delete(subscriber)
     topic.live.delete(subscriber)
     topic.subscribers.delete(subscriber)
     if (topic.subscribers.size > 0) return
+    const isHeard = this.#listener.state === 'listening'
+    if (state === 'live' && isHeard && topic.isFollowed) this.#lingering.add(topic, subscriber)
+    if (topic.absent === undefined) this.#forget(topic)
+  }
+
+  /** Nobody is expected to come back to a topic any more. */
+  #leave(topic: Topic): void {
+    topic.absent = undefined
+    if (topic.subscribers.size === 0) this.#forget(topic)
+  }
+
+  #forget(topic: Topic): void {
     this.#topics.delete(topic.key)
     this.#tree.delete(watchedPath(topic.target), topic)
     this.#sender.delete(topic)
@@ -122,6 +146,8 @@ export class Broadcaster {
 
   /** The client has taken what waited for it. */
   drained(client: StreamClient): void {
+    // Nothing can be sent in between, and this is called again behind it.
+    if (client.isBusy) return
     for (const subscriber of client.subscribers) {
       if (subscriber.state === 'behind') this.#read(subscriber, subscriber.since)
     }
@@ -137,6 +163,13 @@ export class Broadcaster {
       if (lowest === undefined || position.sequence < lowest.sequence) lowest = position
     }
     return lowest
+  }
+
+  /** The same, whose id the client is sent. */
+  placeOf(client: StreamClient): Position | undefined {
+    const place = this.lowest(client)
+    if (place !== undefined) this.#places.add(place)
+    return place
   }
 
   /** Whether nothing is left to send of what was heard of. */
@@ -164,6 +197,8 @@ export class Broadcaster {
   /** Nobody knows what happened since: what is known is read again, and what was missed from the log. */
   #lost(): void {
     const heard = this.#position?.sequence ?? -1
+    this.#lingering.end()
+    this.#places.clear()
     for (const topic of this.#topics.values()) {
       this.#missed(topic, heard)
       if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
@@ -187,15 +222,26 @@ export class Broadcaster {
   #dispatch(change: Change): void {
     const { pairs } = change
     if (pairs.length === 1) {
-      this.#tree.concernedBy(pairs[0]!.path, (topic) => this.#tell(topic, change))
+      const topics: Topic[] = []
+      this.#tree.concernedBy(pairs[0]!.path, (topic) => topics.push(topic))
+      const isForMany = topics.length >= many
+      for (const topic of topics) this.#tell(topic, change, { isForMany })
       return
     }
-    const concerned = new Set<Topic>()
-    for (const { path } of pairs) this.#tree.concernedBy(path, (topic) => concerned.add(topic))
-    for (const topic of concerned) this.#tell(topic, change)
+    // Each looks at the pairs that concern it only: there may be many of both.
+    const concerned = new Map<Topic, number[]>()
+    for (const [index, { path }] of pairs.entries()) {
+      this.#tree.concernedBy(path, (topic) => {
+        const indexes = concerned.get(topic)
+        if (indexes === undefined) concerned.set(topic, [index])
+        else indexes.push(index)
+      })
+    }
+    const isForMany = concerned.size >= many
+    for (const [topic, indexes] of concerned) this.#tell(topic, change, { indexes, isForMany })
   }
 
-  #tell(topic: Topic, change: Change): void {
+  #tell(topic: Topic, change: Change, part: PartOfChange): void {
     if (!topic.isFollowed) {
       // So that nobody looks through what has happened elsewhere, or finds it to be too much.
       topic.unchangedUntil(this.#position)
@@ -204,12 +250,13 @@ export class Broadcaster {
       return
     }
     const { sequence } = change
-    if (topic.live.size === 0) {
+    if (!topic.isTold) {
       this.#missed(topic, sequence)
       // Who comes later reads it.
       if (topic.readings === 0) return
     }
-    const events = changeEvents(change, topic.target.path, topic.target.form)
+    const { path, form } = topic.target
+    const events = changeEvents(change, path, form, part)
     if (events === undefined) {
       this.#push(topic, new Gap(sequence, this.#position?.id))
       return
@@ -230,16 +277,28 @@ export class Broadcaster {
     this.#sender.add(topic)
   }
 
+  /** What is about to be sent goes also to those who come back. */
+  #toTell(topic: Topic, batch: Batch): void {
+    this.#recent.add(topic, batch)
+    const { absent } = topic
+    if (absent === undefined) return
+    const last = batch.frames.at(-1)!
+    // Nothing is read for who is not there.
+    if (batch.bytes === undefined) this.#lingering.delete(topic)
+    else if (last.sequence > absent.sequence) topic.absent = positionOf(last as Frame)
+  }
+
   /** What a subscriber has, which is what was heard of where nothing is on its way to it. */
   #reached(subscriber: Subscriber): Position {
     const { topic, state } = subscriber
-    const isSent = topic.unsent.length === 0 && topic.batch === undefined
-    const isQuiet = isSent && (topic.isFollowed || (!topic.isDirty && !topic.isEvaluating))
+    const isQuiet = topic.isSent && (topic.isFollowed || (!topic.isDirty && !topic.isEvaluating))
     const heard = this.#position
     const isUpToDate = state === 'live' && isQuiet && !subscriber.client.isFull
-    return isUpToDate && heard !== undefined && heard.sequence > subscriber.sequence
-      ? heard
-      : subscriber
+    // Noted, that it does not seem to have less when something happens next.
+    if (isUpToDate && heard !== undefined && heard.sequence > subscriber.sequence) {
+      subscriber.reached(heard)
+    }
+    return subscriber
   }
 
   // Reading.
@@ -284,14 +343,36 @@ export class Broadcaster {
     if (state !== 'starting' || next instanceof Topic) return false
     const { topic, since, subscribers } = next
     if (since === undefined || !topic.isFollowed) return false
-    if (isFramed(next) && this.#recent.has(topic, since)) return true
+    const known = this.#places.sequenceOf(since)
+    if (isFramed(next) && this.#recent.has(topic, since, known)) return true
     return subscribers.every(({ sequence }) => sequence < 0)
   }
 
   /** What is in memory of what was missed, the next piece of it. */
   #recentFor(group: ReadGroup): StreamResult | undefined {
     const { topic, since } = group
-    return since === undefined || !isFramed(group) ? undefined : this.#recent.after(topic, since)
+    if (since === undefined || !topic.isFollowed) return undefined
+    const sequence = this.#places.sequenceOf(since)
+    const recent = isFramed(group) ? this.#recent.after(topic, since, sequence) : undefined
+    return recent ?? this.#nothingMissed(topic, since, sequence)
+  }
+
+  /** What says that nothing was missed since an event; `undefined` where that is not known. */
+  #nothingMissed(
+    topic: Topic,
+    since: string,
+    sequence: number | undefined,
+  ): StreamResult | undefined {
+    if (this.#listener.state !== 'listening' || !topic.isTold) return undefined
+    // Who is told what comes next has all before these.
+    for (const told of [this.#recent.newest(topic), topic.toldFrom]) {
+      if (told === undefined) continue
+      if (told.id === since) return { ...positionOf(told), events: [], isWhole: false }
+      if (sequence !== undefined && sequence >= told.sequence) {
+        return { sequence, id: since, events: [], isWhole: false }
+      }
+    }
+    return undefined
   }
 
   /** What failed again and again must not look as if nothing happened. */
@@ -392,7 +473,9 @@ export class Broadcaster {
       return
     }
     subscriber.state = 'live'
-    if (this.#sender.sendFrames(subscriber, topic.kept)) topic.live.add(subscriber)
+    if (!this.#sender.sendFrames(subscriber, topic.kept)) return
+    topic.live.add(subscriber)
+    this.#lingering.delete(topic)
   }
 
   /**
@@ -459,6 +542,11 @@ export class Broadcaster {
       for (const subscriber of topic.live) this.#readLarge(subscriber)
     } else {
       for (const frame of framesOf(events, sequence)) this.#push(topic, frame)
+      if (topic.isSent) {
+        for (const subscriber of topic.live) {
+          if (subscriber.sequence < sequence) subscriber.reached(result)
+        }
+      }
     }
     const whole = result.whole && new Frame(result.whole, sequence)
     for (const subscriber of waiting) {
@@ -544,6 +632,10 @@ function forAll(piece: FramedPiece, takers: number): FramedPiece {
       if (--left === 0) release()
     },
   }
+}
+
+function positionOf({ sequence, id }: Position): Position {
+  return { sequence, id }
 }
 
 function framesOf(events: readonly StreamEvent[], sequence: number): Frame[] {

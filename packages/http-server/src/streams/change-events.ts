@@ -19,6 +19,16 @@ export interface ChangeEvent {
   readonly id: string
 }
 
+/** What is told of a change. */
+export interface PartOfChange {
+  /** How many of its pairs were told before. Default: none. */
+  readonly from?: number
+  /** Those of the pairs at, above or below the path, in order. Default: it is looked which they are. */
+  readonly indexes?: readonly number[] | undefined
+  /** Whether many are told of it, each another part: then values are parsed, once for all of them. Default: false. */
+  readonly isForMany?: boolean
+}
+
 /** The pair of a change with its place in it. */
 interface Placed {
   readonly path: Path
@@ -32,18 +42,18 @@ interface Placed {
  * not carry a value that would have to be told. The events of a change are to be sent together.
  *
  * @param form In which values are shown. Priorities that are set by themselves show in `export` only.
- * @param from How many pairs of the change were told before.
  */
 export function changeEvents(
   change: Change,
   path: Path,
   form: JsonForm,
-  from = 0,
+  { from = 0, indexes, isForMany = false }: PartOfChange = {},
 ): readonly ChangeEvent[] | undefined {
+  const part = isForMany ? parsedPart : scannedPart
   if (change.pairs.length === 1 && change.update === undefined) {
-    return soleEvent(change.pairs[0]!, change, path, form, from)
+    return soleEvent(change.pairs[0]!, change, path, form, from, part)
   }
-  const placed = placedPairs(change.pairs, path, form)
+  const placed = placedPairs(change.pairs, path, form, part, indexes)
   if (placed === undefined) return undefined
   if (placed.length === 0) return []
   // A member that is a path says nothing by itself about what lies beside it, and clients differ in
@@ -74,8 +84,9 @@ function soleEvent(
   path: Path,
   form: JsonForm,
   from: number,
+  part: PartOf,
 ): readonly ChangeEvent[] | undefined {
-  const placed = placedPair(pair, path, form)
+  const placed = placedPair(pair, path, form, part)
   if (placed === 'elsewhere') return []
   if (placed === undefined) return undefined
   if (from > 0) return []
@@ -91,10 +102,12 @@ function placedPairs(
   pairs: readonly ChangePair[],
   path: Path,
   form: JsonForm,
+  part: PartOf,
+  indexes: Iterable<number> = pairs.keys(),
 ): Placed[] | undefined {
   const placed: Placed[] = []
-  for (let index = 0; index < pairs.length; index++) {
-    const found = placedPair(pairs[index]!, path, form)
+  for (const index of indexes) {
+    const found = placedPair(pairs[index]!, path, form, part)
     if (found === undefined) return undefined
     if (found !== 'elsewhere') placed.push({ ...found, done: index + 1 })
   }
@@ -106,6 +119,7 @@ function placedPair(
   pair: ChangePair,
   path: Path,
   form: JsonForm,
+  part: PartOf,
 ): Omit<Placed, 'done'> | 'elsewhere' | undefined {
   if (form === 'plain' && isPriorityPath(pair.path)) return 'elsewhere'
   const below = relativePath(path, pair.path)
@@ -113,17 +127,22 @@ function placedPair(
   const { value } = pair
   if (value === undefined) return undefined
   if (below !== undefined) return { path: below, value }
-  return { path: rootPath, value: partOf(value, relativePath(pair.path, path)!) }
+  return { path: rootPath, value: part(value, relativePath(pair.path, path)!) }
 }
 
-/** The value at `path` below the place of `value`. */
-function partOf(value: TreeValue, path: Path): TreeValue {
-  const keys = pathKeys(path)
-  if (value.form === 'export') return TreeValue.fromNode(nodeAt(value.node, keys))
-  // Without parsing what lies beside it.
-  const span = locate(value.text, keys)
+/** Gives the value at `path` below the place of `value`. */
+type PartOf = (value: TreeValue, path: Path) => TreeValue
+
+/** Without parsing what lies beside it. */
+function scannedPart(value: TreeValue, path: Path): TreeValue {
+  if (value.form === 'export') return parsedPart(value, path)
+  const span = locate(value.text, pathKeys(path))
   if (span === undefined) return TreeValue.null
   return TreeValue.fromCanonical(value.text.slice(span.start, span.end), 'plain')
+}
+
+function parsedPart(value: TreeValue, path: Path): TreeValue {
+  return TreeValue.fromNode(nodeAt(value.node, pathKeys(path)))
 }
 
 interface PatchBase {

@@ -14,6 +14,16 @@ export interface EventFields {
 
 const lineEnd = /\r\n|[\r\n]/
 
+/** What stands between the data of an event and its id. */
+export const beforeEventId = '\nid: '
+
+/** What stands before and after a whole value in the data of its `put`. */
+export const wholeBefore: Buffer = Buffer.from('{"path":"/","data":')
+export const wholeAfter: Buffer = Buffer.from('}')
+
+/** What ends a block. */
+export const blockEnd = '\n\n'
+
 /**
  * A block of an event stream, up to and with the blank line that dispatches it. No text can get out of
  * its field: where a field is one line, the line breaks of its text are left out, and an id with a NUL,
@@ -51,7 +61,7 @@ export function jsonEvent(
 
 /** The same as text, for events that are joined before they become bytes. */
 export function jsonEventText(name: string, json: string, id: string): string {
-  return `event: ${name}\ndata: ${json}\nid: ${id}\n\n`
+  return `event: ${name}\ndata: ${json}${beforeEventId}${id}${blockEnd}`
 }
 
 /** The bytes before and after the JSON text of an event. */
@@ -61,6 +71,6 @@ export function jsonEventFrame(
 ): { readonly before: Buffer; readonly after: Buffer } {
   return {
     before: Buffer.from(name === undefined ? 'data: ' : `event: ${name}\ndata: `),
-    after: Buffer.from(id === undefined ? '\n\n' : `\nid: ${id}\n\n`),
+    after: Buffer.from(id === undefined ? blockEnd : `${beforeEventId}${id}${blockEnd}`),
   }
 }

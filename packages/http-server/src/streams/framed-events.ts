@@ -1,7 +1,14 @@
 import { rootPath } from '@elkyn/tree'
 import type { ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
 import type { ChangeEvent } from './change-events.ts'
-import { jsonEventText } from './event-frame.ts'
+import {
+  beforeEventId,
+  blockEnd,
+  jsonEventFrame,
+  jsonEventText,
+  wholeAfter,
+  wholeBefore,
+} from './event-frame.ts'
 import type { StreamTarget } from './stream-target.ts'
 
 /** Events in one piece, ready to be sent. */
@@ -32,11 +39,12 @@ const firstBytes = 4096
 /** How much more a piece may be, which ends with a whole event, unless that is large. */
 export const likelyExcess: number = 16 * 1024
 
-const beforePath = Buffer.from('event: put\ndata: {"path":"')
+const { before: beforeJson } = jsonEventFrame('put', undefined)
+const beforePath = Buffer.concat([beforeJson, Buffer.from('{"path":"')])
 const beforeText = Buffer.from('","data":')
-const beforeOwnText = Buffer.from('event: put\ndata: {"path":"/","data":')
-const beforeId = Buffer.from('}\nid: ')
-const behindId = Buffer.from('\n\n')
+const beforeOwnText = Buffer.concat([beforeJson, wholeBefore])
+const beforeId = Buffer.concat([wholeAfter, Buffer.from(beforeEventId)])
+const behindId = Buffer.from(blockEnd)
 
 /** Bytes that do not stand for themselves in JSON; and the dot, which only the path of a priority has. */
 const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>

@@ -73,6 +73,36 @@ test('what was told is known behind each of its events, also behind those inside
   }
 })
 
+test('what was told behind a change elsewhere is known, where that is known to be one of this history', () => {
+  const recent = new RecentEvents(1e6)
+  const topic = topicAt('a', 3)
+  const frames = [
+    frame(5, '"a"'),
+    frame(8, '"b"', 1),
+    frame(8, '"c"'),
+    frame(12, '"d"'),
+    frame(20, '"e"'),
+  ]
+  tell(recent, topic, frames.slice(0, 3))
+  // In another extent.
+  tell(recent, topicAt('b', 3), [frame(9, '"x"')])
+  tell(recent, topic, frames.slice(3))
+  const after = (sequence: number): string | undefined => {
+    const place = `e-${sequence}-elsewhere`
+    expect(recent.after(topic, place)).toBe(undefined)
+    const first = recent.after(topic, place, sequence)
+    if (first === undefined) return undefined
+    const { text } = allAfter(recent, topic, first.id!)
+    return Buffer.from(first.framed!.bytes).toString() + text
+  }
+  // What lies between 2 and the event that all had is not known.
+  expect(after(2)).toBe(undefined)
+  for (let sequence = 3; sequence < 20; sequence++) {
+    expect(after(sequence)).toBe(textOf(frames.filter((one) => one.sequence > sequence)))
+  }
+  expect(after(20)).toBe(undefined)
+})
+
 test('nothing is known behind an event of another history, or none', () => {
   const recent = new RecentEvents(1e6)
   const topic = topicAt('a', 3)

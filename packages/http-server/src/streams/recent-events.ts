@@ -1,6 +1,8 @@
+import { sequenceOfEventId } from '@elkyn/tree'
+import { beforeEventId, blockEnd } from './event-frame.ts'
 import type { StreamResult } from './stream-job.ts'
 import { Gap } from './topic.ts'
-import type { Batch, Topic } from './topic.ts'
+import type { Batch, Position, Topic } from './topic.ts'
 
 /** Bytes of a segment, unless all may have few, and of what is taken out at once. */
 const maxSegmentBytes = 256 * 1024
@@ -38,8 +40,8 @@ interface Extent {
 /** What one topic told, without a gap. */
 interface History {
   readonly key: string
-  /** Who has this event has all before the first one here. */
-  base: string | undefined
+  /** Who has this has all before the first event here. */
+  base: Position | undefined
   readonly extents: Extent[]
   /** Whether what the topic tells next comes directly behind. */
   isOpen: boolean
@@ -111,15 +113,25 @@ export class RecentEvents {
   }
 
   /** Whether {@link after} gives something. */
-  has({ key }: Topic, since: string): boolean {
+  has({ key }: Topic, since: string, known?: number): boolean {
     const history = this.#histories.get(key)
-    return history !== undefined && placeBehind(history, since) !== undefined
+    return history !== undefined && placeBehind(history, since, known) !== undefined
   }
 
-  /** What a topic told behind an event, or the first piece of that; `undefined` where it is not known. */
-  after({ key }: Topic, since: string): StreamResult | undefined {
+  /** The last event that a topic told; `undefined` where it has told something since that is not here. */
+  newest({ key }: Topic): Position | undefined {
     const history = this.#histories.get(key)
-    const place = history && placeBehind(history, since)
+    return history?.isOpen === true ? history.extents.at(-1) : undefined
+  }
+
+  /**
+   * What a topic told behind an event, or the first piece of that; `undefined` where it is not known.
+   * @param known The number of the change with this id, where that is known to be one of this history: then it
+   * may be one that the topic did not tell. Default: it is not.
+   */
+  after({ key }: Topic, since: string, known?: number): StreamResult | undefined {
+    const history = this.#histories.get(key)
+    const place = history && placeBehind(history, since, known)
     if (place === undefined) return undefined
     const { extents } = history!
     const pieces: Buffer[] = []
@@ -170,7 +182,8 @@ export class RecentEvents {
       const { key, extents } = history
       let count = 0
       while (extents[count]?.segment === segment) count++
-      history.base = extents[count - 1]!.id
+      const { sequence, id } = extents[count - 1]!
+      history.base = { sequence, id }
       extents.splice(0, count)
       if (extents.length === 0 && this.#histories.get(key) === history) this.#histories.delete(key)
     }
@@ -182,24 +195,58 @@ function bytesOf({ key }: History): number {
   return 256 + 2 * key.length
 }
 
-/** An event that somebody has who is up to date, as what is told next begins with this number. */
-function baseOf({ live }: Topic, sequence: number): string | undefined {
-  for (const subscriber of live) if (subscriber.sequence < sequence) return subscriber.id
-  return undefined
+/** What somebody has who is up to date, as what is told next begins with this number. */
+function baseOf({ live, absent }: Topic, sequence: number): Position | undefined {
+  for (const { sequence: reached, id } of live) {
+    if (reached < sequence) return { sequence: reached, id }
+  }
+  return absent !== undefined && absent.sequence < sequence ? absent : undefined
 }
 
 /** Where it goes on behind an event; `undefined` where that is not known, or is the last one. */
-function placeBehind({ base, extents }: History, since: string): Place | undefined {
-  if (since === base) return placeAt(extents, 0)
-  const index = indexOfChange(extents, sequenceOf(since))
+function placeBehind(
+  history: History,
+  since: string,
+  known: number | undefined,
+): Place | undefined {
+  const { base, extents } = history
+  if (since === base?.id) return placeAt(extents, 0)
+  const index = indexOfChange(extents, sequenceOfEventId(since))
   const extent = extents[index]
   if (extent === undefined) return undefined
   if (extent.id === since) return placeAt(extents, index + 1)
   const { segment, start, end } = extent
   const told = segment.bytes.subarray(start, end)
-  const idLine = Buffer.from(`\nid: ${since}\n\n`)
+  const idLine = Buffer.from(`${beforeEventId}${since}${blockEnd}`)
   const at = told.indexOf(idLine)
-  return at < 0 ? undefined : { index, offset: start + at + idLine.length }
+  if (at >= 0) return { index, offset: start + at + idLine.length }
+  return known === undefined ? undefined : placeBehindChange(history, known)
+}
+
+/** The same behind a change that need not be among these. */
+function placeBehindChange({ base, extents }: History, sequence: number): Place | undefined {
+  const index = indexOfChange(extents, sequence + 1)
+  const extent = extents[index]
+  if (extent === undefined) return undefined
+  const { segment, start, end } = extent
+  const offset = start + offsetBehind(segment.bytes.subarray(start, end), sequence)
+  const isFirst = index === 0 && offset === start
+  // In front of the first one here there may be others.
+  if (isFirst && (base === undefined || base.sequence > sequence)) return undefined
+  return { index, offset }
+}
+
+/** Where the first event of a later change begins. */
+function offsetBehind(told: Buffer, sequence: number): number {
+  let offset = 0
+  for (;;) {
+    const idAt = told.indexOf(beforeEventId, offset)
+    if (idAt < 0) return offset
+    const end = told.indexOf(blockEnd, idAt)
+    const id = told.toString('latin1', idAt + beforeEventId.length, end)
+    if (sequenceOfEventId(id) > sequence) return offset
+    offset = end + blockEnd.length
+  }
 }
 
 /** The first extent that does not end before a change. There may be ten thousands, where topics tell something in turn. */
@@ -218,14 +265,9 @@ function placeAt(extents: readonly Extent[], index: number): Place | undefined {
   return extent && { index, offset: extent.start }
 }
 
-/** The number of the change in the id of an event; `NaN` where there is none. */
-function sequenceOf(id: string): number {
-  return Number(/-(\d+)(?:\.\d+)?-[^-]*$/.exec(id)?.[1])
-}
-
 /** How many events there are in whole blocks of them. */
 function countOf(blocks: Buffer): number {
   let count = 0
-  for (let at = blocks.indexOf('\n\n'); at >= 0; at = blocks.indexOf('\n\n', at + 2)) count++
+  for (let at = blocks.indexOf(blockEnd); at >= 0; at = blocks.indexOf(blockEnd, at + 2)) count++
   return count
 }

@@ -1,7 +1,6 @@
 import type { OutgoingStream } from '../exchange.ts'
-import { eventBlock, jsonEventFrame } from './event-frame.ts'
+import { eventBlock, jsonEventFrame, wholeAfter, wholeBefore } from './event-frame.ts'
 import type { FramedPiece } from './framed-events.ts'
-import { wholeAfter, wholeBefore } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { Batch, Frame, Subscriber } from './topic.ts'
 

@@ -65,9 +65,10 @@ export class StreamHub {
     this.#patientRounds = Math.ceil(options.writeTimeoutMs / options.keepAliveMs)
     this.#log = log
     this.#check = (target) => source.check(target)
-    const { maxPendingBytes: maxKeptBytes, recentBytes } = options
+    const { maxPendingBytes: maxKeptBytes, recentBytes, lingerMs, maxStreams } = options
+    const lingering = { lingerMs: recentBytes === 0 ? 0 : lingerMs, maxLingering: maxStreams }
     const onRefused = this.#refused.bind(this)
-    const broadcasting = { maxKeptBytes, recentBytes, log, onRefused }
+    const broadcasting = { maxKeptBytes, recentBytes, ...lingering, log, onRefused }
     this.#broadcaster = new Broadcaster(source, broadcasting, this.meter)
   }
 
@@ -352,7 +353,7 @@ export class StreamHub {
     for (let count = 1; ; count++) {
       const { value: client, done } = clients.next()
       if (done === true) return
-      const id = isFlushed ? this.#broadcaster.lowest(client)?.id : undefined
+      const id = isFlushed ? this.#broadcaster.placeOf(client)?.id : undefined
       const { isValue } = client
       const key = `${isValue}${id}`
       let block = blocks.get(key)

@@ -8,6 +8,7 @@ import { nullBlocks } from '../response.ts'
 import { changesFrom } from '../changes-from.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
+import { wholeAfter, wholeBefore } from './event-frame.ts'
 import { FramedEvents, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { concerns, isFollowed } from './stream-target.ts'
@@ -178,7 +179,7 @@ function addChange(
   from: number,
 ): boolean {
   if (from > 0 && from >= change.pairs.length) return true
-  const told = changeEvents(change, path, form, from)
+  const told = changeEvents(change, path, form, { from })
   for (const event of told ?? []) events.add(event)
   return told !== undefined
 }
@@ -236,10 +237,6 @@ function wholeEvent(
   if (target.isValue === true) return { name: undefined, json: Buffer.concat(pieces), id }
   return { name: 'put', json: Buffer.concat([wholeBefore, ...pieces, wholeAfter]), id }
 }
-
-/** What stands before and after a whole value in the data of its `put`. */
-export const wholeBefore: Buffer = Buffer.from('{"path":"/","data":')
-export const wholeAfter: Buffer = Buffer.from('}')
 
 /** Reads what is shown again, unless nothing has changed that concerns it. */
 function evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): StreamResult {

@@ -28,6 +28,11 @@ export interface StreamOptions {
    */
   readonly recentBytes?: number
   /**
+   * How long the events of what nobody watches any more are still kept among the newest ones, for clients that have only
+   * lost their connection, in milliseconds. 0: not at all. Default: 60000.
+   */
+  readonly lingerMs?: number
+  /**
    * Time between two keep-alives, in milliseconds. At one of them a client is disconnected that has taken nothing
    * of what waits for it since another, and for `writeTimeoutMs`. Default: 30000.
    */
@@ -50,11 +55,15 @@ const defaults: Required<StreamOptions> = {
   maxTotalSubscriptions: 100_000,
   maxPendingBytes: 1024 * 1024,
   recentBytes: 16 * 1024 * 1024,
+  lingerMs: 60_000,
   keepAliveMs: 30_000,
   reconnectWindowMs: 5000,
 }
 
-/** @throws {RangeError} for an option that is not a positive integer, `recentBytes` that are negative, or no time that a timer takes. */
+/** Options that may be 0. */
+const mayBeNone: ReadonlySet<keyof StreamOptions> = new Set(['recentBytes', 'lingerMs'])
+
+/** @throws {RangeError} for an option that is not a positive integer, or 0 where that means none, or no time that a timer takes. */
 export function resolveStreamOptions(
   given: StreamOptions,
   { writeTimeoutMs }: Required<HttpLimits>,
@@ -63,7 +72,7 @@ export function resolveStreamOptions(
   for (const name of Object.keys(defaults) as (keyof StreamOptions)[]) {
     const value = given[name] ?? defaults[name]
     const maximum = name.endsWith('Ms') ? maxTimerMs : Number.MAX_SAFE_INTEGER
-    const minimum = name === 'recentBytes' ? 0 : 1
+    const minimum = mayBeNone.has(name) ? 0 : 1
     if (!Number.isInteger(value) || value < minimum || value > maximum) {
       throw new RangeError(
         `Invalid streams.${name} ${value}: It has to be an integer from ${minimum} to ${maximum}`,

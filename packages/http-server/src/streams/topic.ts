@@ -45,9 +45,11 @@ export class Gap {
 /**
  * Somebody who watches a topic.
  *
- *     reading ──result──▶ live ──too slow──▶ behind ──drained──▶ reading
- *        ▲                 │
- *        └──gap in memory──┘
+ *     reading ──result──▶ live
+ *     live ──gap in memory──▶ reading
+ *     live ──its client is full, or busy with blocks──▶ behind
+ *     reading ──the same, or the next piece waits until the last one has left──▶ behind
+ *     behind ──drained──▶ reading
  *
  * Invariant: what is sent to it has the sequence numbers behind {@link sequence}, so that nothing comes
  * twice, whichever way it comes.
@@ -110,6 +112,8 @@ export class Topic {
   /** Frames that no client has been sent. */
   unsent: (Frame | Gap)[] = []
   batch: Batch | undefined
+  /** What somebody has who has gone and may come back: what happens since is framed as if it were sent. */
+  absent: Position | undefined
   /** Nobody was sent what happened last up to this change. */
   untold = -1
   /** Readings on their way. What happens meanwhile is kept for them. */
@@ -131,6 +135,22 @@ export class Topic {
     this.isFollowed = isFollowed(target)
   }
 
+  /** Whether what happens is framed for somebody who has all before it. */
+  get isTold(): boolean {
+    return this.live.size > 0 || this.absent !== undefined
+  }
+
+  /** Whether nothing waits to be sent to those who are up to date. */
+  get isSent(): boolean {
+    return this.unsent.length === 0 && this.batch === undefined
+  }
+
+  /** A place that somebody has reached who is told what comes behind it; `undefined` where nobody is told. */
+  get toldFrom(): Position | undefined {
+    for (const subscriber of this.live) return subscriber
+    return this.absent
+  }
+
   /** Whether somebody is told what it evaluates to: who is reading looks for itself. */
   get isAwaited(): boolean {
     return this.live.size > 0 || this.groups.has(undefined)
@@ -144,7 +164,7 @@ export class Topic {
 
   /** Adds to what is to be sent, and keeps it for those who are reading. */
   push(frame: Frame | Gap, maxKeptBytes: number): void {
-    if (this.live.size > 0) this.unsent.push(frame)
+    if (this.isTold) this.unsent.push(frame)
     if (this.readings === 0) return
     this.kept.push(frame)
     this.keptBytes += frame instanceof Frame ? frame.json.length : 0

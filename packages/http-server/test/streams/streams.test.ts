@@ -772,6 +772,8 @@ describe.each(serverKinds)('a change log that does not reach back (%s)', (kind) 
   test('gives a fresh value, and is counted', async () => {
     await using server = await StreamServer.start(kind, {
       log: { maxBytes: 10_000, maxChanges: 5 },
+      // Or it would be found in memory.
+      streams: { lingerMs: 0 },
     })
     const before = await opened(server, '/a.json')
     const { lastEventId } = before
