@@ -21,7 +21,7 @@ export function parseBound(
   { side, isExclusive }: { readonly side: Side; readonly isExclusive: boolean },
 ): QueryBound {
   const { value, key } = parseSent(text, orderBy)
-  const extreme = key === undefined ? undefined : extremes[key]
+  const extreme = key === undefined ? undefined : extremes.get(key)
   // The official client library names no child where all children with the value are meant.
   if (extreme !== undefined) return extreme === side ? { value } : { value, isExclusive: true }
   return {
@@ -38,7 +38,10 @@ export function parseExact(text: string, orderBy: string): QueryBound {
 }
 
 // Names that stand before and behind all keys, and the end of a range at which they leave nothing out.
-const extremes: Readonly<Record<string, Side>> = { '[MIN_NAME]': 'start', '[MAX_NAME]': 'end' }
+const extremes: ReadonlyMap<string, Side> = new Map([
+  ['[MIN_NAME]', 'start'],
+  ['[MAX_NAME]', 'end'],
+])
 
 function parseSent(text: string, orderBy: string): SentBound {
   const comma = commaIn(text)

@@ -153,6 +153,16 @@ export function describeQueries(start: StartServer): void {
       )
     })
 
+    test('take for a key what every object of JavaScript has', async () => {
+      await using server = await open()
+      await server.put('/s.json', { a: 3, constructor: 3, toString: 3, z: 3 })
+      const by = 'orderBy="$value"'
+      expect(await keys(server, '/s', `${by}&startAt=3,"constructor"`)).toBe(
+        'constructor toString z',
+      )
+      expect(await keys(server, '/s', `${by}&endAt=3,"toString"`)).toBe('a constructor toString')
+    })
+
     test('combine with print, callback, download and timeout', async () => {
       await using server = await open()
       const by = '/s.json?orderBy="$key"&equalTo="a"'
