@@ -150,11 +150,14 @@ async function sized(
 }
 
 async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResponse> {
-  const next = plan.answer(await context.store.write(await sized(plan, context)))
+  const outcome = await context.store.write(await sized(plan, context))
+  const next = plan.answer(outcome)
   if (next.kind === 'respond') return next.response
   try {
     return answer(next, context, undefined)
   } catch (error) {
+    // It was refused: that was to show what is there instead.
+    if (!outcome.ok) throw error
     // It was committed, so that no answer may say that nothing was written.
     return unshownResponse(error, context.log)
   }

@@ -243,6 +243,24 @@ describe('createRequestHandler()', () => {
     }
   })
 
+  test('does not say that a write was done which was refused, where it cannot show why', async () => {
+    const asker = new Asker({ maxStreamedAnswers: 1 })
+    await asker.ask('PUT', '/a.json?print=silent', large)
+    asker.store.leavesValuesOut = true
+    const write = (): ReturnType<Asker['ask']> =>
+      asker.ask('PUT', '/a.json', '1', { headers: { 'if-match': 'x' } })
+    asker.store.snapshotFailure = new TreeError('ERR_STORE_FAILED', 'no room')
+    const failed = await write()
+    expect(failed.status).toBe(503)
+    expect(await errorOf(failed)).toBe('The database failed: Nothing was written')
+    asker.store.snapshotFailure = undefined
+    const blocks = blocksOf(await asker.ask('GET', '/a.json'))
+    const refused = await write()
+    expect(refused.status).toBe(503)
+    expect(refused.headers.join()).toContain('Retry-After,1')
+    blocks.return?.()
+  })
+
   test('sends no more than maxStreamedAnswers answers in blocks at once', async () => {
     const asker = new Asker({ maxStreamedAnswers: 2 })
     asker.store.leavesValuesOut = true

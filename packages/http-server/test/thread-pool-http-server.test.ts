@@ -191,6 +191,10 @@ describe('a large answer', () => {
     expect(written).toMatchObject({ status: 500 })
     expect(written.text).toContain('The data was written, but cannot be shown')
     expect((await running.ask('GET', '/written/0.json')).status).toBe(200)
+    // And no refused one for committed, because what is there instead is too large.
+    const other = await running.ask('PUT', '/large.json', '1', { 'if-match': 'other' })
+    expect(other).toMatchObject({ status: 503 })
+    expect(other.headers['retry-after']).toBe('1')
     socket.destroy()
     await running.untilClosed()
     expect((await running.ask('GET', '/large.json')).text).toBe(large)

@@ -46,9 +46,12 @@ export function answerBytes(
   return bytes
 }
 
-/** Says that the answer is large. */
-export function largeBytes(ticket: number): Uint8Array {
-  return answerBytes(AnswerKind.Large, ticket, { status: 0, headers: bareHeaders }, undefined)
+/**
+ * Says that the answer is large.
+ * @param status That of the answer, where it is known before its head comes.
+ */
+export function largeBytes(ticket: number, status = 0): Uint8Array {
+  return answerBytes(AnswerKind.Large, ticket, { status, headers: bareHeaders }, undefined)
 }
 
 /** Reads what {@link answerBytes} has written. The body is a view of `bytes`. */

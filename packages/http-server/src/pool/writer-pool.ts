@@ -300,13 +300,13 @@ export class WriterPool {
 
   #answer(request: HttpRequest, received: Received): Answer | Promise<Answer> {
     const { kind, ticket, status, headers, body } = received
-    if (kind === AnswerKind.Large) return this.#receiveLarge(request, ticket)
+    if (kind === AnswerKind.Large) return this.#receiveLarge(request, ticket, status)
     this.#large.noteSmall()
     if (kind === AnswerKind.Bare) return { status, headers }
     return { status, headers, body: kind === AnswerKind.Whole ? body : [body] }
   }
 
-  async #receiveLarge(request: HttpRequest, ticket: number): Promise<Answer> {
+  async #receiveLarge(request: HttpRequest, ticket: number, status: number): Promise<Answer> {
     try {
       return await this.#large.receive(request, (window) =>
         this.#pool.run({ ticket, window }, { name: 'sendLarge', priority: 1 }),
@@ -314,6 +314,8 @@ export class WriterPool {
     } catch (error) {
       void this.#drop(ticket)
       if (request.signal.aborted) throw requestAborted()
+      // It was refused: that was to show what is there instead.
+      if (status >= 400) throw error
       return unshownResponse(error, this.#log)
     }
   }

@@ -188,7 +188,7 @@ function encode(answer: HttpResponse, { tickets }: Writer): Uint8Array {
     if (length <= maxGatheredBytes) continue
     const ticket = tickets.next()
     tickets.answers.set(ticket, { ...head, body: new ResumedBlocks(gathered, blocks) })
-    return largeBytes(ticket)
+    return largeBytes(ticket, head.status)
   }
   return answerBytes(AnswerKind.Blocks, 0, head, Buffer.concat(gathered, length))
 }
