@@ -4,6 +4,7 @@ import process from 'node:process'
 import type { IndexDefinitions } from '@elkyn/tree'
 import type { Logger } from 'pino'
 import { banner } from './banner.ts'
+import { closeInTime } from './close-in-time.ts'
 import { CommandError, systemErrorCode } from './command-error.ts'
 import { refuseAuthVariables } from './environment.ts'
 import { createLog } from './log.ts'
@@ -50,13 +51,14 @@ export async function serve(given: ServeOptions): Promise<void> {
     log.info({ url: `${server.metricsAddress().url}/.metrics` }, 'showing metrics')
   }
 
-  const reason = await Promise.race([aborted(stop.signal), failed.promise])
-  if (reason instanceof Error) {
-    log.fatal({ err: reason }, 'the database failed, stopping')
-    await opened.abort()
-  }
-  log.info({ signal: reason }, 'stopping')
-  await opened.close()
+  // Also when it stops already.
+  const ended = failed.promise.then((error) => {
+    log.fatal({ err: error }, 'the database failed, stopping')
+    return opened.abort()
+  })
+  const signal = await Promise.race([aborted(stop.signal), ended])
+  log.info({ signal }, 'stopping')
+  await closeInTime(opened, log)
   log.info('stopped')
 }
 

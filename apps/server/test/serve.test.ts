@@ -187,6 +187,27 @@ test.each([
   expect(await (await fetch(`${again.url}/.json`)).json()).toEqual({ small: 1 })
 })
 
+test.each([
+  ['0', { exitCode: 1, signalCode: null }],
+  ['2', { exitCode: null, signalCode: 'SIGABRT' }],
+])(
+  'serve --no-supervise --threads %s ends when the disk fails while it stops',
+  async (threads, end) => {
+    const flags = ['--no-supervise', '--threads', threads]
+    await using server = await RunningServer.start(folder.file('data'), flags, { fileMaxKiB: 1000 })
+    const begun = await beginPut(`${server.url}/large.json?print=silent`)
+    server.child.kill('SIGTERM')
+    await server.logged('stopping')
+    const answered = once(begun, 'response') as Promise<[IncomingMessage]>
+    begun.end(JSON.stringify('x'.repeat(2_000_000)))
+    const [response] = await answered
+    expect(response.statusCode).toBe(503)
+    await closed(server.child)
+    expect(server.child).toMatchObject(end)
+    expect(server.log.text).toContain('"msg":"the database failed, stopping"')
+  },
+)
+
 async function put(server: RunningServer, path: string, body: string): Promise<number> {
   const { status } = await fetch(`${server.url}${path}?print=silent`, { method: 'PUT', body })
   return status
