@@ -21,6 +21,8 @@ export interface CommandErrorOptions extends ErrorOptions {
   readonly hint?: string | undefined
   /** Default: that of the kind. */
   readonly exitCode?: number
+  /** What a server answered with, if one did. */
+  readonly status?: number | undefined
 }
 
 /** A failure that is shown to the user as a message, without a stack trace. */
@@ -29,11 +31,13 @@ export class CommandError extends Error {
   /** What the process ends with. */
   readonly exitCode: number
   readonly hint: string | undefined
+  readonly status: number | undefined
 
   constructor(kind: FailureKind, message: string, options: CommandErrorOptions = {}) {
     super(message, options)
     this.exitCode = options.exitCode ?? exitCodes[kind]
     this.hint = options.hint
+    this.status = options.status
   }
 }
 

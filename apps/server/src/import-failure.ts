@@ -41,10 +41,18 @@ function outcomeOf(error: unknown, { state }: FailedImport): string {
     const next = shellWord(state.next)
     return `Stored is all before ${state.next}. To go on, repeat the command with --resume-from ${next}`
   }
-  // A connection that broke off leaves open what became of the request.
-  return error instanceof CommandError && error.exitCode === exitCodes.unavailable
+  return error instanceof CommandError && isUnknown(error)
     ? 'Nothing is known to be stored: repeat the command.'
     : 'Nothing was stored.'
+}
+
+/** Whether the request may have been carried out all the same. */
+function isUnknown({ exitCode, status, message }: CommandError): boolean {
+  // The connection broke off.
+  if (exitCode === exitCodes.unavailable) return true
+  if (status === undefined || (status >= 300 && status < 500)) return false
+  // A proxy that waited no longer knows nothing, and a server may have failed when all was stored.
+  return !message.endsWith('Nothing was written')
 }
 
 /** The place as a number of bytes, for tools that find those; '' where it cannot be known. */

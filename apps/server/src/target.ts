@@ -95,6 +95,7 @@ export class Target implements AsyncDisposable {
     if (response.status < 300) return response
     const words = memberOf(await text(response.body), 'error') ?? `status ${response.status}`
     throw new CommandError('failed', `${this.label} refused ${method} ${path}: ${words}`, {
+      status: response.status,
       ...(response.status === 400 && path.includes('\\') && { hint: backslashHint }),
     })
   }

@@ -20,6 +20,7 @@ test('UrlTransport says that a server broke off in the middle of its answer', as
     await expect(read).rejects.toMatchObject({
       name: 'CommandError',
       message: `${url} broke off in the middle of its answer`,
+      status: 200,
     })
   } finally {
     server.close()

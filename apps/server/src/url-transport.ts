@@ -72,6 +72,7 @@ export class UrlTransport implements Transport {
     } catch (cause) {
       throw new CommandError('failed', `${this.label} broke off in the middle of its answer`, {
         cause,
+        status: response.statusCode,
       })
     } finally {
       // Whoever answers before it has the whole body does not want the rest.
