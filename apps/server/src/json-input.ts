@@ -1,4 +1,4 @@
-import { closeSync, constants, createReadStream, openSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, createReadStream, openSync, statSync } from 'node:fs'
 import type { ReadStream } from 'node:fs'
 import process from 'node:process'
 import { addAbortSignal } from 'node:stream'
@@ -12,11 +12,15 @@ export const jsonArgument = 'JSON text, @FILE for a file, or - for standard inpu
 
 /**
  * The JSON that an argument stands for: itself, or what a file or standard input holds.
- * @throws {CommandError} when the argument is meant as JSON and is not.
+ * @throws {CommandError} when the argument is meant as JSON and is not, or the file cannot be read.
  */
 export function openJsonArgument(argument: string): JsonBody {
   if (argument === '-') return readInput('-')
-  if (argument.startsWith('@')) return readInput(argument.slice(1))
+  if (argument.startsWith('@')) {
+    const file = argument.slice(1)
+    checkInput(file)
+    return readInput(file)
+  }
   if (!isJson(argument)) {
     throw new CommandError('usage', `Not JSON: ${argument}`, { hint: wayOut(argument) })
   }
@@ -65,12 +69,32 @@ function isPipe(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFIFO() === true
 }
 
+/**
+ * Looks at a file that is to be read, or at standard input for `-`, before anything is made for what it holds.
+ * @returns its number of bytes; `undefined` for what has no size, such as a pipe.
+ * @throws {CommandError} when the file cannot be read.
+ */
+export function checkInput(file: string): number | undefined {
+  if (file === '-') return undefined
+  try {
+    accessSync(file, constants.R_OK)
+    const stats = statSync(file)
+    if (stats.isDirectory()) throw cannotRead(file, 'EISDIR')
+    return stats.isFile() ? stats.size : undefined
+  } catch (error) {
+    throw readError(file, error)
+  }
+}
+
 /** The error to show when a file cannot be read; anything else is returned as it is. */
-export function readError(file: string, error: unknown): unknown {
+function readError(file: string, error: unknown): unknown {
   const code = systemErrorCode(error)
-  if (code === undefined) return error
+  return code === undefined ? error : cannotRead(file, code, error)
+}
+
+function cannotRead(file: string, code: string, cause?: unknown): CommandError {
   const reason = fileReason(code, 'read')
-  return new CommandError('failed', `Cannot read ${file}: ${reason}`, { cause: error })
+  return new CommandError('failed', `Cannot read ${file}: ${reason}`, { cause })
 }
 
 function isJson(text: string): boolean {

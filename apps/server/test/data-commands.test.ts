@@ -140,11 +140,20 @@ test('a folder that a server has open is refused, with the way to the server', a
   expect(stderr).toContain('--url')
 })
 
-test('a file that is not there is refused', async () => {
-  const args = ['set', '/a', `@${folder.file('none.json')}`, '--data', folder.file('data')]
-  const { code, stderr } = await elkyn(args)
-  expect(code).toBe(1)
-  expect(stderr).toBe(`error: Cannot read ${folder.file('none.json')}: there is no such file\n`)
+test.each([
+  ['that is not there', 'none.json', 'there is no such file'],
+  ['that is a folder', '', 'it is a folder'],
+])('a file %s is refused, and nothing is made', async (_, name, reason) => {
+  const file = folder.file(name)
+  for (const command of [
+    ['set', '/a', `@${file}`],
+    ['update', '/a', `@${file}`],
+    ['import', file],
+  ]) {
+    const { code, stderr } = await elkyn([...command, '--data', folder.file('data')])
+    expect([code, stderr]).toEqual([1, `error: Cannot read ${file}: ${reason}\n`])
+    expect(await readdir(folder.path)).toEqual([])
+  }
 })
 
 test('$ELKYN_URL names the server, and its path and query stay', async () => {

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import process from 'node:process'
 import { escapeKey, rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
@@ -8,7 +7,7 @@ import { formatBytes } from '../format-bytes.ts'
 import { checkDocument, importDocument } from '../import-document.ts'
 import type { ImportOptions, ImportState } from '../import-document.ts'
 import { importFailure } from '../import-failure.ts'
-import { readError, readInput } from '../json-input.ts'
+import { checkInput, readInput } from '../json-input.ts'
 import { Progress } from '../progress.ts'
 import { listenForStop } from '../signals.ts'
 import { addTargetOptions, openTarget } from '../target-options.ts'
@@ -63,7 +62,7 @@ Examples:
 
 async function importFile(file: string, options: ImportFileOptions): Promise<void> {
   using stop = listenForStop()
-  const totalBytes = await sizeOf(file)
+  const totalBytes = checkInput(file)
   await using target = await openTarget(options, 'write')
   const settings: ImportOptions = {
     path: options.path,
@@ -87,15 +86,4 @@ async function importFile(file: string, options: ImportFileOptions): Promise<voi
   const seconds = (progress.elapsedMs / 1000).toFixed(1)
   const what = `${formatBytes(progress.bytes)} into ${options.path} of ${target.label}`
   process.stderr.write(`Imported ${what} in ${seconds} s\n`)
-}
-
-/** Number of bytes of a file; `undefined` for what has no size, such as a pipe. */
-async function sizeOf(file: string): Promise<number | undefined> {
-  if (file === '-') return undefined
-  try {
-    const stats = await stat(file)
-    return stats.isFile() ? stats.size : undefined
-  } catch (error) {
-    throw readError(file, error)
-  }
 }
