@@ -16,7 +16,7 @@ import { listenForStop } from './signals.ts'
 import type { StopRequest } from './signals.ts'
 import { startFacts, Supervisor } from './supervisor.ts'
 import { readTlsFiles, tlsError, tlsFilesOf, watchTlsFiles } from './tls-files.ts'
-import type { TlsFiles } from './tls-files.ts'
+import type { TlsFiles, TlsTexts } from './tls-files.ts'
 import { tryAddresses } from './try-addresses.ts'
 import { version } from './version.ts'
 
@@ -38,7 +38,8 @@ export async function serve(given: ServeOptions): Promise<void> {
   const indexes = options.rules === undefined ? undefined : await readRulesFile(options.rules)
   const tlsFiles = tlsFilesOf(options)
   await atAddresses(options, () => tryAddresses(options))
-  await using opened = await open(options, { indexes, tlsFiles }, log, failed.resolve)
+  const tls = tlsFiles && (await readTlsFiles(tlsFiles))
+  await using opened = await open(options, { indexes, tlsFiles, tls }, log, failed.resolve)
   const { server } = opened
   await atAddresses(options, () => server.start())
   const { url } = server.address()
@@ -46,7 +47,7 @@ export async function serve(given: ServeOptions): Promise<void> {
   if (!supervisor?.facts.restarts) announce(url, options)
   supervisor?.listening({ port: server.address().port, logLevel: options.logLevel })
   logListening(log, url, options)
-  using _ = tlsFiles && watchTlsFiles(tlsFiles, log, (tls) => server.renewTls(tls))
+  using _ = tls && watchTlsFiles(tlsFiles, tls, log, (renewed) => server.renewTls(renewed))
   if (options.metricsPort !== undefined) {
     log.info({ url: `${server.metricsAddress().url}/.metrics` }, 'showing metrics')
   }
@@ -65,15 +66,16 @@ export async function serve(given: ServeOptions): Promise<void> {
 interface Files {
   readonly indexes: IndexDefinitions | undefined
   readonly tlsFiles: TlsFiles | undefined
+  /** What is in those. */
+  readonly tls: TlsTexts | undefined
 }
 
 async function open(
   options: ServeOptions,
-  { indexes, tlsFiles }: Files,
+  { indexes, tlsFiles, tls }: Files,
   log: Logger,
   onFatal: (error: Error) => void,
 ): Promise<OpenServer> {
-  const tls = tlsFiles && (await readTlsFiles(tlsFiles))
   try {
     return await openServer(options, { indexes, tls }, log, onFatal)
   } catch (error) {

@@ -25,8 +25,14 @@ export function tlsFilesOf({ tlsCert: cert, tlsKey: key }: ServeOptions): TlsFil
   throw new CommandError('usage', `Cannot serve with ${given} alone: TLS takes ${missing} too`)
 }
 
+/** What is in the files. */
+export interface TlsTexts extends TlsOptions {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
 /** @throws {CommandError} `unavailable` when one of the files can't be read. */
-export async function readTlsFiles({ cert, key }: TlsFiles): Promise<TlsOptions> {
+export async function readTlsFiles({ cert, key }: TlsFiles): Promise<TlsTexts> {
   return { cert: await read('certificate', cert), key: await read('key', key) }
 }
 
@@ -57,16 +63,22 @@ const watchIntervalMs = 2000
  * Uses renewed files as soon as both belong together; until then, the earlier ones. Looks at them again and
  * again: tools that renew certificates change links, of which the system tells nothing.
  *
+ * @param inUse What was in the files when they were read.
  * @returns the way to stop.
  */
 export function watchTlsFiles(
   files: TlsFiles,
-  log: Logger,
+  inUse: TlsTexts,
+  log: Pick<Logger, 'info' | 'warn'>,
   use: (tls: TlsOptions) => void,
 ): Disposable {
+  let used = inUse
   const renew = async (): Promise<void> => {
     try {
-      use(await readTlsFiles(files))
+      const tls = await readTlsFiles(files)
+      if (tls.cert.equals(used.cert) && tls.key.equals(used.key)) return
+      use(tls)
+      used = tls
       log.info('the certificate was renewed')
     } catch (error) {
       // The other file may only be on its way.
@@ -78,6 +90,8 @@ export function watchTlsFiles(
   for (const path of paths) {
     watchFile(path, { interval: watchIntervalMs, persistent: false }, listener)
   }
+  // Only changes from now on are seen, and the server may have taken long to start.
+  listener()
   return {
     [Symbol.dispose]() {
       for (const path of paths) unwatchFile(path, listener)
