@@ -1,3 +1,4 @@
+import type { Health } from './health.ts'
 import type { Answerer } from './http-context.ts'
 import { HttpListener, startedError } from './http-listener.ts'
 import type { ListenAddress } from './http-listener.ts'
@@ -45,15 +46,15 @@ export class Front {
   constructor(
     options: FrontOptions,
     answer: Answerer,
-    source: Omit<MetricsSource, 'isServing'>,
+    source: Omit<MetricsSource, 'health'>,
     log: Log,
   ) {
     const { host = '127.0.0.1', port = 8080, metrics = false, tls } = options
     const front = (): Front => this
     const ownSource: MetricsSource = {
       ...source,
-      get isServing() {
-        return front().isServing
+      get health() {
+        return front().health
       },
     }
     this.#metrics = new ServerMetrics(metrics, ownSource, log)
@@ -66,9 +67,11 @@ export class Front {
     })
   }
 
-  /** Whether requests are answered, as load balancers are told. */
-  get isServing(): boolean {
-    return this.#listener.isListening && !this.#hasFailed
+  /** What load balancers are told. */
+  get health(): Health {
+    if (this.#hasFailed) return 'failed'
+    if (this.#listener.isListening) return 'ok'
+    return this.#listener.isClosing ? 'stopping' : 'starting'
   }
 
   /** Lets load balancers know that this process is of no use any more. */

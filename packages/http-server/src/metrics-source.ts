@@ -1,10 +1,11 @@
 import type { TreeStoreStats } from '@elkyn/tree'
+import type { Health } from './health.ts'
 import type { StreamMeter } from './streams/stream-meter.ts'
 
 /** Where a server's metrics come from beside its listener. Asked each time that somebody reads them. */
 export interface MetricsSource {
-  /** Whether requests are answered: neither starting nor stopping. */
-  readonly isServing: boolean
+  /** How the server is. */
+  readonly health: Health
   /** How the store is; where another thread has it open, as that thread says. */
   store?(): TreeStoreStats | undefined | Promise<TreeStoreStats | undefined>
   /** What streams did, once there was one. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { text } from 'node:stream/consumers'
 import { MemoryTreeStore } from '@elkyn/tree'
 import type { TreeStoreStats } from '@elkyn/tree'
 import { expect, test } from 'vitest'
@@ -91,6 +92,20 @@ test('metrics are shown to nobody unless they are asked for', async () => {
   )
 })
 
+test('/.metrics beside the tree may be asked for by its whole URL, and about', async () => {
+  await using server = await start({ metrics: true })
+  const { url, port } = server.address()
+  expect((await fetch(`${url}/.metrics`, { method: 'OPTIONS' })).status).toBe(204)
+  for (const [target, answer] of [
+    [`${url}/.metrics`, /^HTTP\/1\.1 200 OK\r\n.*elkyn_http_connections/s],
+    ['nonsense/.metrics', /^HTTP\/1\.1 400 /],
+  ] as const) {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    expect(await text(socket)).toMatch(answer)
+  }
+})
+
 test('what says nowhere where metrics are to be shown is refused', () => {
   for (const metrics of [9464, 'yes', null]) {
     const options = { store: new MemoryTreeStore(), metrics: metrics as unknown as true }
@@ -106,7 +121,13 @@ test('a listener of their own shows metrics and health, and nothing else', async
   expect((await read(`${url}/.metrics`))('elkyn_http_connections')).toBe('1')
   expect(await (await fetch(`${url}/.health`)).json()).toEqual({ status: 'ok' })
   expect((await fetch(`${url}/a.json`)).status).toBe(404)
-  expect((await fetch(`${url}/.metrics`, { method: 'PUT' })).status).toBe(405)
+  for (const path of ['/.metrics', '/.health', '/.metrics?x=1', '/.health?x=1']) {
+    const status = async (method: string): Promise<number> =>
+      (await fetch(url + path, { method })).status
+    expect(await status('GET')).toBe(200)
+    expect(await status('PUT')).toBe(405)
+    expect(await status('OPTIONS')).toBe(204)
+  }
   await server.close()
   await expect(fetch(`${url}/.metrics`)).rejects.toThrow(TypeError)
 })

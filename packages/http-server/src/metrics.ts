@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { ELDHistogram } from 'node:perf_hooks'
+import { preflightResponse } from './cors.ts'
 import { HttpServerError } from './errors.ts'
+import { healthResponse } from './health.ts'
 import { HttpListener } from './http-listener.ts'
 import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
@@ -10,9 +12,9 @@ import { isSafe, methodNotAllowedResponse, safeMethods } from './method.ts'
 import { RequestMeter } from './metrics-meter.ts'
 import type { MetricsPage } from './metrics-page.ts'
 import type { MetricsSource } from './metrics-source.ts'
-import { healthResponse } from './plan-request.ts'
 import { errorResponse, bareHeaders } from './response.ts'
 import { StreamMeter } from './streams/stream-meter.ts'
+import { parseTarget } from './target.ts'
 
 /** Where a server shows its metrics. */
 export type MetricsOption = boolean | MetricsAddress
@@ -90,22 +92,22 @@ export class ServerMetrics {
     handle: (request: HttpRequest) => Answer,
   ): (request: HttpRequest) => Answer | Promise<HttpResponse> {
     if (this.#option !== true) return handle
-    return (request) => (isMetricsUrl(request.url) ? this.#metrics(request) : handle(request))
+    return (request) =>
+      ownPathOf(request.url) === metricsPath ? this.#answer(request) : handle(request)
   }
 
-  /** On its own listener. */
+  /** On its own listener, and beside the tree. */
   async #answer(request: HttpRequest): Promise<HttpResponse> {
-    if (isMetricsUrl(request.url)) return await this.#metrics(request)
-    if (request.url === '/.health' && isSafe(request.method)) {
-      return healthResponse(this.#source.isServing)
+    const path = ownPathOf(request.url)
+    if (path !== metricsPath && path !== '/.health') {
+      return errorResponse(404, 'Nothing but /.metrics and /.health is here')
     }
-    return errorResponse(404, 'Nothing but /.metrics and /.health is here')
+    if (request.method === 'OPTIONS') return preflightResponse(request)
+    if (!isSafe(request.method)) return methodNotAllowedResponse(safeMethods)
+    return path === metricsPath ? await this.#metrics() : healthResponse(this.#source.health)
   }
 
-  async #metrics({ method }: HttpRequest): Promise<HttpResponse> {
-    if (!isSafe(method)) {
-      return methodNotAllowedResponse(safeMethods)
-    }
+  async #metrics(): Promise<HttpResponse> {
     try {
       const page = await (this.#page ??= loadPage())
       const text = await page.text({
@@ -131,6 +133,15 @@ async function loadPage(): Promise<MetricsPage> {
   return new MetricsPage()
 }
 
-function isMetricsUrl(url: string): boolean {
-  return url.startsWith('/.metrics') && (url.length === 9 || url[9] === '?')
+const metricsPath = '/.metrics'
+
+/** The path of a URL that may be one of the server itself, which begin with a dot as no key does. */
+function ownPathOf(url: string): string | undefined {
+  if (url.startsWith('/') && !url.startsWith('/.')) return undefined
+  try {
+    return parseTarget(url).pathname
+  } catch {
+    // What is wrong with it is said where the tree is.
+    return undefined
+  }
 }

@@ -2,7 +2,9 @@ import type { Compression } from './compression.ts'
 import { acceptedCodings } from './content-coding.ts'
 import { parseConditions } from './conditions.ts'
 import { preflightResponse } from './cors.ts'
-import type { HttpRequestHead, HttpResponse } from './message.ts'
+import { healthResponse } from './health.ts'
+import type { Health } from './health.ts'
+import type { HttpRequestHead } from './message.ts'
 import { parseIdempotencyKey } from './idempotency-key.ts'
 import { effectiveMethod, isSafe, methodNotAllowed, safeMethods } from './method.ts'
 import type { Method } from './method.ts'
@@ -15,7 +17,6 @@ import { nothingResponse, planRead } from './read.ts'
 import type { ReadRequest } from './read.ts'
 import { parseQuery } from './query-parameters.ts'
 import { Refusal } from './refusal.ts'
-import { jsonResponse } from './response.ts'
 import { acceptsStream, lastEventIdOf, watchSuffix } from './streams/stream-request.ts'
 import { locate, parseTarget, surfaceOf } from './target.ts'
 import type { Location } from './target.ts'
@@ -28,8 +29,8 @@ import type { WriteRequest } from './plan-write.ts'
 export interface PlanOptions extends PlanSettings {
   /** Gives a new key for a child of a list. */
   readonly createKey: () => string
-  /** Whether the server is neither starting nor stopping. */
-  readonly isServing: () => boolean
+  /** How the server is. */
+  readonly health: () => Health
 }
 
 /**
@@ -107,16 +108,9 @@ const plans: Readonly<Record<Method, (request: TreeRequest, options: PlanOptions
   DELETE: planDelete,
 }
 
-function planHealth(method: Method, { isServing }: PlanOptions): RespondPlan {
+function planHealth(method: Method, { health }: PlanOptions): RespondPlan {
   if (!isSafe(method)) throw methodNotAllowed(safeMethods)
-  return { kind: 'respond', response: healthResponse(isServing()) }
-}
-
-/** What is told to those that send requests where they are answered. */
-export function healthResponse(isServing: boolean): HttpResponse {
-  return isServing
-    ? jsonResponse(200, '{"status":"ok"}')
-    : jsonResponse(503, '{"status":"stopping"}')
+  return { kind: 'respond', response: healthResponse(health()) }
 }
 
 // The whole value, again and again.

@@ -2,6 +2,7 @@ import { createPushIdGenerator } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { checkStore } from './check-store.ts'
 import { handleRequest } from './handle-request.ts'
+import type { Health } from './health.ts'
 import { resolveLimits } from './limits.ts'
 import { silentLog } from './log.ts'
 import type { Log } from './log.ts'
@@ -45,7 +46,7 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
   const { maxBodyBytes, maxStreamedAnswers } = limits
   const streamedAnswers = new StreamedAnswers(maxStreamedAnswers)
   const plan = { ...planSettings(options, limits), allDatabases }
-  return handlerOf({ store, maxBodyBytes, streamedAnswers, plan, log }, () => true)
+  return handlerOf({ store, maxBodyBytes, streamedAnswers, plan, log }, () => 'ok')
 }
 
 /** What a handler is made of, when its options have been looked at. */
@@ -57,11 +58,8 @@ export interface HandlerParts {
   readonly log: Log
 }
 
-/** The same for a server, which says with `isServing` that it is not about to stop. */
-export function handlerOf(
-  { plan, ...parts }: HandlerParts,
-  isServing: () => boolean,
-): RequestHandler {
-  const context = { ...plan, ...parts, createKey: createPushIdGenerator(), isServing }
+/** The same for a server, which says how it is. */
+export function handlerOf({ plan, ...parts }: HandlerParts, health: () => Health): RequestHandler {
+  const context = { ...plan, ...parts, createKey: createPushIdGenerator(), health }
   return (request) => handleRequest(request, context)
 }

@@ -287,7 +287,8 @@ describe('SimpleHttpServer', () => {
       fetch(`${running.url}/a.json`, { method: 'PUT', body: JSON.stringify(value) })
     expect((await put(1)).status).toBe(503)
     expect(failures).toEqual([failure])
-    expect((await fetch(`${running.url}/.health`)).status).toBe(503)
+    const health = await fetch(`${running.url}/.health`)
+    expect([health.status, await health.json()]).toEqual([503, { status: 'failed' }])
     running.store.failure = undefined
     running.store.stageFailure = failure
     expect((await put('x'.repeat(100_000))).status).toBe(503)

@@ -5,6 +5,7 @@ import { closeTimeout } from './close-options.ts'
 import type { CloseOptions } from './close-options.ts'
 import { Front } from './front.ts'
 import type { FrontOptions } from './front.ts'
+import type { Health } from './health.ts'
 import type { ListenAddress } from './http-listener.ts'
 import { resolveLimits } from './limits.ts'
 import { silentLog } from './log.ts'
@@ -49,14 +50,14 @@ export class SimpleHttpServer implements AsyncDisposable {
       onFatal?.(error)
     }
     const store = onFatal === undefined ? options.store : new WatchedStore(options.store, fail)
-    const isServing = (): boolean => this.#front.isServing
+    const health = (): Health => this.#front.health
     const limits = resolveLimits(options)
     const { maxBodyBytes } = limits
     const streamedAnswers = new StreamedAnswers(limits.maxStreamedAnswers)
     const settings = planSettings(options, limits)
     const parts = { store, maxBodyBytes, streamedAnswers, plan: settings, log }
-    const handle = handlerOf(parts, isServing)
-    const plan = { ...settings, isServing, createKey: pushId }
+    const handle = handlerOf(parts, health)
+    const plan = { ...settings, health, createKey: pushId }
     const source = (): StoreSource => new StoreSource(store, streamedAnswers)
     const streams = resolveStreamOptions(options.streams ?? {}, limits)
     this.#streams = new StreamService(streams, plan, source, log)

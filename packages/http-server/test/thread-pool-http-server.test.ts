@@ -135,7 +135,10 @@ describe('a writer', () => {
     expect(answer).toMatchObject({ status: 503 })
     expect(await running.fatal).toMatchObject({ code: 'ERR_STORE_FAILED' })
     expect((await running.ask('PUT', '/a.json', '1')).status).toBe(503)
-    expect((await running.ask('GET', '/.health')).status).toBe(503)
+    expect(await running.ask('GET', '/.health')).toMatchObject({
+      status: 503,
+      text: '{"status":"failed"}',
+    })
   })
 })
 

@@ -78,7 +78,7 @@ export class Reader {
   ) {
     this.store = store
     this.channel = new ThreadChannel(channel)
-    this.planOptions = { ...plan, createKey: createPushIdGenerator(), isServing: () => true }
+    this.planOptions = { ...plan, createKey: createPushIdGenerator(), health: () => 'ok' }
     this.#patienceMs = patienceMs
     this.#permits = new ScanPermits(permits, thread)
     this.#pieces = pieces

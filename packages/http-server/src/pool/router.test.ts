@@ -25,7 +25,7 @@ async function wayOf(method: string, url: string): Promise<string> {
     backslashesInUrls: false,
   }
   const route = createRouter(
-    { plan, isServing: () => true, log: silentLog },
+    { plan, health: () => 'ok', log: silentLog },
     readers as ReaderPool,
     writer as WriterPool,
   )

@@ -1,5 +1,6 @@
 import { createPushIdGenerator } from '@elkyn/tree'
 import { failureResponse } from '../failure.ts'
+import type { Health } from '../health.ts'
 import type { Answerer } from '../http-context.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest } from '../message.ts'
@@ -12,7 +13,7 @@ import type { WriterPool } from './writer-pool.ts'
 
 export interface RouterOptions {
   readonly plan: PlanSettings
-  readonly isServing: () => boolean
+  readonly health: () => Health
   readonly log: Log
 }
 
@@ -21,12 +22,12 @@ export interface RouterOptions {
  * write that has a large body is said here, before that is read.
  */
 export function createRouter(
-  { plan: settings, isServing, log }: RouterOptions,
+  { plan: settings, health, log }: RouterOptions,
   readers: ReaderPool,
   writer: WriterPool,
 ): Answerer {
   // The keys that it gives are thrown away: the writer plans again.
-  const options: PlanOptions = { ...settings, isServing, createKey: createPushIdGenerator() }
+  const options: PlanOptions = { ...settings, health, createKey: createPushIdGenerator() }
 
   function plan(request: HttpRequest): Answer | Promise<Answer> {
     try {

@@ -101,13 +101,13 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#channel = new ServerChannel(channel, log, (error) => this.#fail(asError(error)))
     const answer = (request: HttpRequest): Answer | Promise<Answer> => {
       this.#handle ??= createRouter(
-        { plan, isServing: () => this.#front.isServing, log },
+        { plan, health: () => this.#front.health, log },
         this.#running.readers,
         this.#running.writer,
       )
       return this.#handle(request)
     }
-    const planOptions = { ...plan, isServing: () => this.#front.isServing, createKey: pushId }
+    const planOptions = { ...plan, health: () => this.#front.health, createKey: pushId }
     const source = (): PoolSource =>
       new PoolSource(this.#running.readers, this.#running.writer, pieces)
     const streams = resolveStreamOptions(options.streams ?? {}, limits)

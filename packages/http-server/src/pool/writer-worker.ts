@@ -81,7 +81,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
           log: channel.log,
           plan,
         },
-        () => true,
+        () => 'ok',
       ),
       patienceMs,
       small: new SmallRequests(() => performance.now()),
