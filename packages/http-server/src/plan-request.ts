@@ -34,8 +34,9 @@ export interface PlanOptions extends PlanSettings {
 }
 
 /**
- * Looks at the head of a request and says what is to be done. The order of the checks is that of
- * the specification: method, path, parameters, credentials, then what needs the body or the store.
+ * Looks at the head of a request and says what is to be done. Of several things that are wrong it names the first
+ * in this order: how the parameters are written, the method, the database, the path, credentials, and what parameters
+ * and headers ask for. What needs the body or the store comes later.
  *
  * @throws {Refusal} or {TreeError} for what is wrong with the request.
  */
