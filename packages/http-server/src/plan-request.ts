@@ -27,8 +27,6 @@ import { planDelete, planPatch, planPost, planPut } from './write.ts'
 import type { WriteRequest } from './plan-write.ts'
 
 export interface PlanOptions extends PlanSettings {
-  /** Gives a new key for a child of a list. */
-  readonly createKey: () => string
   /** How the server is. */
   readonly health: () => Health
 }
@@ -105,7 +103,7 @@ const plans: Readonly<Record<Method, (request: TreeRequest, options: PlanOptions
   HEAD: planRead,
   PUT: planPut,
   PATCH: planPatch,
-  POST: (request, options) => planPost(request, options, options.createKey()),
+  POST: planPost,
   DELETE: planDelete,
 }
 

@@ -1,4 +1,3 @@
-import { createPushIdGenerator } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { checkStore } from './check-store.ts'
 import { handleRequest } from './handle-request.ts'
@@ -60,6 +59,6 @@ export interface HandlerParts {
 
 /** The same for a server, which says how it is. */
 export function handlerOf({ plan, ...parts }: HandlerParts, health: () => Health): RequestHandler {
-  const context = { ...plan, ...parts, createKey: createPushIdGenerator(), health }
+  const context = { ...plan, ...parts, health }
   return (request) => handleRequest(request, context)
 }

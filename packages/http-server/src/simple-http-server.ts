@@ -1,4 +1,3 @@
-import { pushId } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { checkStore } from './check-store.ts'
 import { closeTimeout } from './close-options.ts'
@@ -57,7 +56,7 @@ export class SimpleHttpServer implements AsyncDisposable {
     const settings = planSettings(options, limits)
     const parts = { store, maxBodyBytes, streamedAnswers, plan: settings, log }
     const handle = handlerOf(parts, health)
-    const plan = { ...settings, health, createKey: pushId }
+    const plan = { ...settings, health }
     const source = (): StoreSource => new StoreSource(store, streamedAnswers)
     const streams = resolveStreamOptions(options.streams ?? {}, limits)
     this.#streams = new StreamService(streams, plan, source, log)

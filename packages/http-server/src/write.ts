@@ -7,6 +7,7 @@ import {
   parseUpdate,
   pathDepth,
   pathKeys,
+  pushId,
   rootPath,
 } from '@elkyn/tree'
 import type { Path, StagedPair, TreeSnapshot } from '@elkyn/tree'
@@ -28,8 +29,8 @@ export function planPut(request: WriteRequest, settings: PlanSettings): BodyPlan
 }
 
 /** Adds a child under a new key, and answers the key. */
-export function planPost(request: WriteRequest, settings: PlanSettings, key: string): BodyPlan {
-  return planValue(request, settings, key, false, ({ path }) => [
+export function planPost(request: WriteRequest, settings: PlanSettings): BodyPlan {
+  return planValue(request, settings, pushId(), false, ({ path }) => [
     Buffer.from(`{"name":${JSON.stringify(pathKeys(path).at(-1))}}`),
   ])
 }

@@ -1,6 +1,5 @@
 import { move } from '@elkyn/thread-pool/worker'
 import type { Moved } from '@elkyn/thread-pool/worker'
-import { createPushIdGenerator } from '@elkyn/tree'
 import type { TreeStore } from '@elkyn/tree'
 import { compressed } from '../compression.ts'
 import { failureResponse } from '../failure.ts'
@@ -78,7 +77,7 @@ export class Reader {
   ) {
     this.store = store
     this.channel = new ThreadChannel(channel)
-    this.planOptions = { ...plan, createKey: createPushIdGenerator(), health: () => 'ok' }
+    this.planOptions = { ...plan, health: () => 'ok' }
     this.#patienceMs = patienceMs
     this.#permits = new ScanPermits(permits, thread)
     this.#pieces = pieces

@@ -1,4 +1,3 @@
-import { createPushIdGenerator } from '@elkyn/tree'
 import { failureResponse } from '../failure.ts'
 import type { Health } from '../health.ts'
 import type { Answerer } from '../http-context.ts'
@@ -26,8 +25,7 @@ export function createRouter(
   readers: ReaderPool,
   writer: WriterPool,
 ): Answerer {
-  // The keys that it gives are thrown away: the writer plans again.
-  const options: PlanOptions = { ...settings, health, createKey: createPushIdGenerator() }
+  const options: PlanOptions = { ...settings, health }
 
   function plan(request: HttpRequest): Answer | Promise<Answer> {
     try {

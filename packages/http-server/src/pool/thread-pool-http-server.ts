@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import process from 'node:process'
 import { ThreadPoolError } from '@elkyn/thread-pool'
-import { pushId } from '@elkyn/tree'
 import type { StoreDescriptor } from '@elkyn/tree'
 import { asError } from '../as-error.ts'
 import { checkDescriptor } from '../check-store.ts'
@@ -107,7 +106,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       )
       return this.#handle(request)
     }
-    const planOptions = { ...plan, health: () => this.#front.health, createKey: pushId }
+    const planOptions = { ...plan, health: () => this.#front.health }
     const source = (): PoolSource =>
       new PoolSource(this.#running.readers, this.#running.writer, pieces)
     const streams = resolveStreamOptions(options.streams ?? {}, limits)
