@@ -18,7 +18,8 @@ import { StreamService } from './streams/stream-service.ts'
 import type { TlsOptions } from './tls-options.ts'
 import { WatchedStore } from './watched-store.ts'
 
-export interface SimpleHttpServerOptions extends RequestHandlerOptions, FrontOptions {
+export interface SimpleHttpServerOptions
+  extends Omit<RequestHandlerOptions, 'allDatabases'>, FrontOptions {
   /** Whether `close()` closes the store too. Default: false. */
   readonly closeStore?: boolean
   /**
