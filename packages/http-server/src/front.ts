@@ -2,7 +2,6 @@ import type { Health } from './health.ts'
 import type { Answerer } from './http-context.ts'
 import { HttpListener, startedError } from './http-listener.ts'
 import type { ListenAddress } from './http-listener.ts'
-import { resolveLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
 import type { Log } from './log.ts'
 import { ServerMetrics } from './metrics.ts'
@@ -39,12 +38,10 @@ export class Front {
   #isStarting = false
   #hasFailed = false
 
-  /**
-   * @throws {RangeError} for a limit that is not a positive integer.
-   * @throws {TypeError} for a key or a certificate that is not one.
-   */
+  /** @throws {TypeError} for a key or a certificate that is not one. */
   constructor(
-    options: FrontOptions,
+    options: Omit<FrontOptions, keyof HttpLimits>,
+    limits: Required<HttpLimits>,
     answer: Answerer,
     source: Omit<MetricsSource, 'health'>,
     log: Log,
@@ -60,7 +57,7 @@ export class Front {
     this.#metrics = new ServerMetrics(metrics, ownSource, log)
     this.#address = { host, port }
     this.#listener = new HttpListener(this.#metrics.wrap(answer), {
-      limits: resolveLimits(options),
+      limits,
       log,
       meter: this.#metrics.meter,
       tls,

@@ -3,6 +3,7 @@ import { checkStore } from './check-store.ts'
 import { handleRequest } from './handle-request.ts'
 import type { Health } from './health.ts'
 import { resolveLimits } from './limits.ts'
+import type { HttpLimits } from './limits.ts'
 import { silentLog } from './log.ts'
 import type { Log } from './log.ts'
 import type { RequestHandler } from './message.ts'
@@ -10,18 +11,12 @@ import { planSettings } from './plan-settings.ts'
 import type { PlanSettings, SettingOptions } from './plan-settings.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
 
-export interface RequestHandlerOptions extends SettingOptions {
+export interface RequestHandlerOptions
+  extends
+    SettingOptions,
+    Pick<HttpLimits, 'maxBodyBytes' | 'maxStreamedAnswers' | 'maxAnswerBytes'> {
   /** What requests read and write. Stays open: it is for its owner to close. */
   readonly store: TreeStore
-  /** Largest request body, in bytes. A larger one is answered 413. Default: 268435456 (256 MiB). */
-  readonly maxBodyBytes?: number
-  /**
-   * Answers in blocks at one time that hold a snapshot, until their iterators have ended. A further
-   * one is answered 503. Default: 128.
-   */
-  readonly maxStreamedAnswers?: number
-  /** Largest answer to a read, in bytes. A larger one is answered 400. Default: no limit. */
-  readonly maxAnswerBytes?: number
   /**
    * Whether the store has several databases, and the root is above all of them: values may then be one key deeper. For
    * tools of their owner, without `namespaces`. Default: false.

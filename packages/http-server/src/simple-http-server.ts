@@ -63,6 +63,7 @@ export class SimpleHttpServer implements AsyncDisposable {
     this.#streams = new StreamService(streams, plan, source, log)
     this.#front = new Front(
       options,
+      limits,
       this.#streams.wrap(handle),
       { store: () => store.stats?.(), streams: () => this.#streams.meter },
       log,

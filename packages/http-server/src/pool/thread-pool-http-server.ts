@@ -113,6 +113,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     this.#streams = new StreamService(streams, planOptions, source, log)
     this.#front = new Front(
       options,
+      limits,
       this.#streams.wrap(answer),
       {
         streams: () => this.#streams.meter,
