@@ -1,4 +1,11 @@
-import { JsonTokenizer, TreeBuilder, UpdateBuilder, joinPath } from '@elkyn/tree'
+import {
+  JsonTokenizer,
+  TreeBuilder,
+  UpdateBuilder,
+  joinPath,
+  pathDepth,
+  rootPath,
+} from '@elkyn/tree'
 import type { BuiltValue, Path, StageOptions, StagedPair, Stager } from '@elkyn/tree'
 import { StagedHead } from './staged-head.ts'
 import { StagingSink } from './staging-sink.ts'
@@ -13,7 +20,8 @@ export class RowStager implements Stager {
   readonly #staged: StagedHead[] = []
   #ended = false
 
-  constructor(context: StagingContext, { kind = 'value', depth = 0, path }: StageOptions) {
+  constructor(context: StagingContext, options: StageOptions) {
+    const { kind = 'value', path, depth = pathDepth(path ?? rootPath) } = options
     this.#context = context
     const sink = new StagingSink(context)
     this.#sink = sink

@@ -1,3 +1,4 @@
+import { pathDepth, rootPath } from './path.ts'
 import type { StageOptions, StagedPair, Stager } from './store.ts'
 import { JsonTokenizer } from './tokenizer.ts'
 import { TreeBuilder } from './tree-builder.ts'
@@ -8,7 +9,8 @@ export class MemoryStager implements Stager {
   readonly #tokenizer: JsonTokenizer
   readonly #finish: () => StagedPair[]
 
-  constructor({ kind = 'value', depth = 0 }: StageOptions) {
+  constructor(options: StageOptions) {
+    const { kind = 'value', path = rootPath, depth = pathDepth(path) } = options
     if (kind === 'value') {
       const builder = new TreeBuilder({ depth })
       this.#tokenizer = new JsonTokenizer(builder)

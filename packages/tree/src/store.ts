@@ -302,7 +302,10 @@ export interface StageOptions {
    * are held in memory. Default: `value`.
    */
   readonly kind?: 'value' | 'update'
-  /** Number of keys in the path it will be written to, for the limit on depth. Default: 0. */
+  /**
+   * Number of keys in the path it will be written to, for the limit on depth, which no write looks at
+   * again. Default: that of `path`; 0 where that is unknown.
+   */
   readonly depth?: number
   /**
    * The path it will be written to, which tells a store with indexes what to prepare. It may be written

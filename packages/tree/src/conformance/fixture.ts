@@ -4,6 +4,7 @@ import type { Path } from '../path.ts'
 import type {
   Change,
   JsonForm,
+  StageOptions,
   TreeStore,
   TreeWrite,
   WriteAccepted,
@@ -138,11 +139,7 @@ export function record(store: TreeStore): Recording {
 export function stage(
   store: TreeStore,
   json: string,
-  options: {
-    readonly kind?: 'value' | 'update'
-    readonly depth?: number
-    readonly chunkBytes?: number
-  } = {},
+  options: StageOptions & { readonly chunkBytes?: number } = {},
 ): TreeWrite['pairs'] {
   const { chunkBytes = Infinity, ...stageOptions } = options
   const stager = store.stage(stageOptions)

@@ -152,6 +152,13 @@ export function describeStaging({ describe, test, expect }: Suite): void {
         failure(() => stage(store, '{"a":{"b":1}}', { depth }))
       expect(await staged(30)).toBe(undefined)
       expect(await staged(31)).toBe('ERR_TOO_DEEP')
+      const path = at('k/'.repeat(30))
+      expect(await failure(() => stage(store, '{"a":{"b":1}}', { path }))).toBe(undefined)
+      expect(await failure(() => stage(store, '{"a":{"b":[1]}}', { path }))).toBe('ERR_TOO_DEEP')
+      const members = '{"a/b":{"c":1}}'
+      expect(await failure(() => stage(store, members, { path, kind: 'update' }))).toBe(
+        'ERR_TOO_DEEP',
+      )
     })
 
     test('what is staged can be written once', (store) => {
