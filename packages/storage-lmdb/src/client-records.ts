@@ -33,7 +33,7 @@ export interface ClientLimits {
   readonly maxForgotten: number
 }
 
-/** Computed values of one write are kept up to so much text; a repeat reads longer ones again. */
+/** Computed values of one write are kept up to so much text; of longer ones a repeat hands none back. */
 const VALUES_MAX_LENGTH = 64 * 1024
 
 interface StoredWrite extends Omit<RememberedWrite, 'values'> {

@@ -9,7 +9,7 @@ export interface RememberedWrite {
   readonly memo: string | undefined
   readonly sequence: number | undefined
   readonly time: number
-  /** For each pair the value that the store computed; `undefined` where the write says it itself. */
+  /** For each pair the value that the store computed; `undefined` where the write says it itself, or it was too long. */
   readonly values: readonly (TreeValue | undefined)[]
 }
 
@@ -65,7 +65,9 @@ export function rememberedWrite(
 /** The outcome of a write that is remembered, when it is sent again. */
 export function outcomeAgain({ pairs }: TreeWrite, remembered: RememberedWrite): WriteAccepted {
   const { sequence, time, values, memo } = remembered
-  const again = pairs.map(({ value }, index) => values[index] ?? givenValue(value))
+  const again = pairs.map(({ value }, index) => {
+    return values[index] ?? (isComputed(value) ? undefined : givenValue(value))
+  })
   return { ok: true, sequence, time, values: again, repeated: { memo } }
 }
 

@@ -181,8 +181,8 @@ export interface WriteAccepted {
   /** The time of the write, milliseconds since 1970: what its server timestamps became. */
   readonly time: number
   /**
-   * What was written for each pair, server values resolved; `undefined` for a staged value, which
-   * is too large to hand back (read it from a snapshot).
+   * What was written for each pair, server values resolved; `undefined` for what is too large to hand back
+   * (read it from a snapshot): a staged value, and where a write comes again maybe one that was computed.
    */
   readonly values: readonly (TreeValue | undefined)[]
   /** It was accepted before, under the same {@link IdempotencyKey}; this is what it came to then. */
