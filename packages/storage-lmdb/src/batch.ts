@@ -122,12 +122,14 @@ export class Batch {
       const failed = this.#conditions.check(write.precondition, known)
       // A judge has its say first: who may not know what is there does not learn it from the condition.
       if (failed !== undefined && write.judge === undefined) return this.#refuse(write, failed)
-      const { values, pairs } = this.#writePairs(write, top)
+      const { values, pairs, taken } = this.#writePairs(write, top)
       const refused = this.#judge(write, top) ?? failed
       if (refused !== undefined) return this.#refuse(write, refused)
       const sequence = this.#record(pairs, write.update)
       this.#layer.absorb(top)
       top.settle()
+      if (taken === undefined) this.#isFull = true
+      else this.#room -= taken
       const outcome: WriteAccepted = { ok: true, sequence, time: this.#now, values }
       if (key !== undefined) this.#clients.accept(write, key, outcome)
       return outcome
@@ -191,7 +193,7 @@ export class Batch {
       this.#lmdb.progressed()
       return resolveValue(this.#resolving, write, path, value)
     })
-    this.#takeRoom(write, resolved)
+    const taken = this.#roomFor(write, resolved)
     const values: (TreeValue | undefined)[] = []
     const pairs: ChangePair[] = []
     let room = LOGGED_TEXT_MAX_LENGTH
@@ -217,23 +219,23 @@ export class Batch {
         values.push(undefined)
       }
     }
-    return { values, pairs }
+    return { values, pairs, taken }
   }
 
-  /** @throws {TreeError} ERR_STORE_FULL when what a write adds is more than may be stored. */
-  #takeRoom({ pairs }: TreeWrite, values: readonly ResolvedValue[]): void {
-    if (this.#room === Infinity) return
+  /**
+   * The bytes that a write takes; `undefined` where there is no room for them and it may pass all the same.
+   * @throws {TreeError} `ERR_STORE_FULL` when what it adds is more than may be stored.
+   */
+  #roomFor({ pairs }: TreeWrite, values: readonly ResolvedValue[]): number | undefined {
+    if (this.#room === Infinity) return 0
     const added = addedBytes(pairs, values)
-    if (added <= this.#room) {
-      this.#room -= added
-      return
-    }
+    if (added <= this.#room) return added
     // What adds nothing to the tree must be possible when there is no room: otherwise nobody could make any. Its
     // entry in the change log takes the place of older ones, so that it can be repeated for ever.
     if (!values.every((value, index) => this.#isNoLarger(pairs[index]!.path, value))) {
       throw new TreeError('ERR_STORE_FULL', 'Cannot write: the data has reached maxBytes')
     }
-    this.#isFull = true
+    return undefined
   }
 
   /** Whether a value takes no more than what it replaces. Reads no more of that than the value has. */
@@ -288,6 +290,8 @@ function addedBytes(pairs: readonly WritePair[], values: readonly ResolvedValue[
 interface Written {
   readonly values: (TreeValue | undefined)[]
   readonly pairs: ChangePair[]
+  /** Bytes that it took of the room; `undefined` where there was none. */
+  readonly taken: number | undefined
 }
 
 /** Writes a value, or a priority where the path says so. @returns whether anything changed. */

@@ -150,3 +150,30 @@ test('beyond maxBytes a staged value finds its place', async () => {
   expect(tree.store.commit([{ pairs }])).toMatchObject([{ ok: true }])
   expect(tree.count('/staged')).toBe(1200)
 })
+
+test('a write that is refused takes no room from the others in its commit', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openLimited(folder)
+  const refused = {
+    pairs: [{ path: at('/large'), value: 'x'.repeat(700_000) }],
+    judge: () => new Error('no'),
+  }
+  const small = { pairs: [{ path: at('/small'), value: 'x'.repeat(400_000) }] }
+  expect(tree.store.commit([refused, small]).map(({ ok }) => ok)).toEqual([false, true])
+})
+
+test('a write that is refused beyond maxBytes takes no older changes from the log', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openLimited(folder)
+  tree.setSync('/large', 'x'.repeat(600_000))
+  for (let index = 0; index < 40; index++) tree.setSync(`/n${index}`, index)
+  const before = tree.stats().changes
+  // More than there is room for now, with the copy in the log.
+  const refused = {
+    pairs: [{ path: at('/large'), value: 'y'.repeat(600_000) }],
+    judge: () => new Error('no'),
+  }
+  const small = { pairs: [{ path: at('/small'), value: 'x'.repeat(500) }] }
+  expect(tree.store.commit([refused, small]).map(({ ok }) => ok)).toEqual([false, true])
+  expect(tree.stats().changes).toBe(before + 1)
+})
