@@ -8,11 +8,11 @@ import type { IndexValue } from './value-order.ts'
 
 /*
  * A cursor is the place of one child in the order of one query. Base 64 of JSON in ASCII:
- * [digest of the query, key, value], the value as it is, `{}` for a branch, and of a long string
- * { "begins": its beginning, "digest": of the whole }.
+ * [digest of the query, key, value], the value as it is, `{}` for a branch, and of a long string that is
+ * not the key { "begins": its beginning, "digest": of the whole }.
  */
 
-/** A string up to so many UTF-16 units stands in a cursor; of a longer one only the beginning does. */
+/** A string up to so many UTF-16 units stands in a cursor; of most longer ones only the beginning does. */
 const heldLength = 256
 
 /** The place of a child that a page ended with. */
@@ -33,7 +33,8 @@ class LongString {
 }
 
 export function writeCursor({ key, value }: QueryEntry, signature: string): string {
-  const isLong = typeof value === 'string' && value.length > heldLength
+  // A child may be ordered by its key, which is there anyway and has a limit of its own.
+  const isLong = typeof value === 'string' && value !== key && value.length > heldLength
   const shown = isLong ? { begins: value.slice(0, heldLength), digest: digestOf(value) } : value
   return toBase64(asciiJson([digestOf(signature), key, shown]))
 }

@@ -283,6 +283,20 @@ describe('cursor()', () => {
     expect(keysOf({ orderBy: '$key', cursor })).toEqual(['b', 'c', 'd', 'e'])
   })
 
+  test('leads past the longest keys', () => {
+    const keys = ['a'.repeat(768), 'b'.repeat(257), 'é'.repeat(384)]
+    const value = fromJson(Object.fromEntries(keys.map((key) => [key, key])))
+    for (const orderBy of ['$key', '$value']) {
+      let cursor: string | undefined
+      for (const key of keys) {
+        const page = runQuery(value, { orderBy, limitToFirst: 1, cursor })
+        expect(Array.from(page.entries(), (entry) => entry.key)).toEqual([key])
+        cursor = page.cursor()
+      }
+      expect(cursor).toBe(undefined)
+    }
+  })
+
   test('of a long text asks where that stands now', () => {
     const long = 'é😀'.repeat(300)
     const page = { orderBy: '$value', limitToFirst: 1 }
