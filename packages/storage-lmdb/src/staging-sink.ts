@@ -109,7 +109,7 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   }
 
   open(parent: OpenHead | undefined, key: string): OpenHead {
-    if (this.#nextNumber === this.#numbersEnd) this.flush()
+    if (this.#nextNumber === this.#numbersEnd) this.#commit()
     const number = this.#nextNumber++
     const path =
       parent === undefined ? this.#rootPath() : parent.path && childPath(parent.path, key)
@@ -172,8 +172,12 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
     this.#serverValues.delete(handle)
   }
 
-  /** Stores what waits. */
+  /** Stores what waits, if anything does. */
   flush(): void {
+    if (this.#pending.length + this.#newRoots.length + this.#discarded.length > 0) this.#commit()
+  }
+
+  #commit(): void {
     let firstNumber = 0
     this.#context.transact((state) => {
       this.#context.checkRoom(() => this.addedBytes())

@@ -139,6 +139,25 @@ test('beyond maxBytes deleting small values one by one makes room', async () => 
   expect(usedBytes(tree)).toBeLessThan(0.8 * used)
 })
 
+test('beyond maxBytes a value that is staged to make room passes', async () => {
+  using folder = temporaryFolder()
+  {
+    await using tree = await openLimited(folder)
+    tree.updateSync('/', { a: 'x'.repeat(200_000), b: 1 })
+  }
+  await using tree = await openLimited(folder, { maxBytes: 1 })
+  for (const [path, json] of [
+    ['/a', JSON.stringify('y'.repeat(100_000))],
+    ['/b', 'null'],
+  ] as const) {
+    const stager = tree.store.stage()
+    stager.write(Buffer.from(json))
+    const pairs = [{ path: at(path), value: stager.end()[0]!.value }]
+    expect(tree.store.commit([{ pairs }])).toMatchObject([{ ok: true }])
+  }
+  expect(tree.get('/')).toEqual({ a: 'y'.repeat(100_000) })
+})
+
 test('beyond maxBytes a staged value finds its place', async () => {
   using folder = temporaryFolder()
   await using tree = await openLimited(folder, { maxBytes: 4 * MIB })

@@ -164,6 +164,21 @@ test('writes that fit are not kept from it by rows that do not', async () => {
   )
 })
 
+test('a value that is small enough to be held makes no commit of its own', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  await reclaimed(tree)
+  await setImmediate()
+  const snapshot = tree.store.snapshot()
+  stage(tree.store, JSON.stringify({ a: 'x'.repeat(100_000) }))
+  const update = tree.store.stage({ kind: 'update' })
+  update.write(Buffer.from('{"a":null,"b/c":[1]}'))
+  update.end()
+  await setImmediate()
+  expect(tree.stats().oldestSnapshotCommits).toBe(0)
+  snapshot.close()
+})
+
 test('a priority stays on a staged leaf whose value is computed', async () => {
   using folder = temporaryFolder()
   await using store = openStore({ path: folder.path })
