@@ -86,6 +86,11 @@ export class BatchConditions {
   }
 }
 
+/** Whether a write was refused only because too little is known of what it depends on. */
+export function isStale({ error }: WriteRefused): boolean {
+  return error instanceof TreeError && error.code === 'ERR_CONDITION_STALE'
+}
+
 function conditionFailed(path: Path): WriteRefused {
   const message = `Cannot write: ${path} has changed`
   return { ok: false, error: new TreeError('ERR_CONDITION_FAILED', message, { path }) }

@@ -10,7 +10,7 @@ import type {
   WritePair,
   WriteRefused,
 } from '@elkyn/tree'
-import { BatchConditions } from './batch-conditions.ts'
+import { BatchConditions, isStale } from './batch-conditions.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { ClientRecords } from './client-records.ts'
 import { Head } from './entry.ts'
@@ -120,8 +120,11 @@ export class Batch {
       }
       if (write.pairs.length > 1) checkConflicts(write.pairs.map(({ path }) => path))
       const failed = this.#conditions.check(write.precondition, known)
-      // A judge has its say first: who may not know what is there does not learn it from the condition.
-      if (failed !== undefined && write.judge === undefined) return this.#refuse(write, failed)
+      // A judge has its say first: who may not know what is there does not learn it from the condition. But what comes back
+      // when more is known must not have called a function, which is promised to be called once.
+      if (failed !== undefined && (write.judge === undefined || isStale(failed))) {
+        return this.#refuse(write, failed)
+      }
       const { values, pairs, taken } = this.#writePairs(write, top)
       const refused = this.#judge(write, top) ?? failed
       if (refused !== undefined) return this.#refuse(write, refused)

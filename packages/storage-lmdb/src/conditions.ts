@@ -1,5 +1,6 @@
-import { TreeError, pathsConflict } from '@elkyn/tree'
+import { pathsConflict } from '@elkyn/tree'
 import type { KnownEtag, Path, Precondition, TreeWrite, WriteOutcome } from '@elkyn/tree'
+import { isStale } from './batch-conditions.ts'
 import type { ChangeLog } from './change-log.ts'
 import type { ReadSnapshot } from './read-snapshot.ts'
 import type { Readers } from './readers.ts'
@@ -81,7 +82,7 @@ export class LargeConditions {
     let known: KnownEtag = { etag, sequence: NEVER }
     for (let round = 0; round < ROUNDS; round++) {
       const outcome = await queue.add({ ...write, precondition: { path, etag, known } })
-      if (outcome.ok || !isStale(outcome.error)) return outcome
+      if (outcome.ok || !isStale(outcome)) return outcome
       known = await this.#slices.run(this.#knownEtag(path))
     }
     return queue.add(write)
@@ -118,8 +119,4 @@ function isUnknown({ precondition }: TreeWrite): boolean {
 
 function bearsOn({ pairs }: TreeWrite, path: Path): boolean {
   return pairs.some((pair) => pathsConflict(pair.path, path))
-}
-
-function isStale(error: Error): boolean {
-  return error instanceof TreeError && error.code === 'ERR_CONDITION_STALE'
 }

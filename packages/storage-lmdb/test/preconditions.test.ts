@@ -92,6 +92,20 @@ test('a large value is compared where no log says what has changed', async () =>
   expect(code(await other)).toBe('ERR_CONDITION_FAILED')
 })
 
+test('nothing in a write is called before it is known what is there', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const called: string[] = []
+  const value = (): number => called.push('function')
+  const judge = (): undefined => void called.push('judge')
+  const pairs = [{ path: at('/a'), value }]
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const compared = store.write({ pairs, precondition, judge })
+  await store.write(set('/b', 1))
+  expect(code(await compared)).toBe(undefined)
+  expect(called).toEqual(['function', 'judge'])
+})
+
 test('closing brings what is being compared to its end', async () => {
   using folder = temporaryFolder()
   const store = openLarge(folder.path)

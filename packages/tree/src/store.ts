@@ -114,7 +114,8 @@ export interface Precondition {
   /**
    * What a snapshot said that was opened after the write was asked for: a thread that only reads can
    * digest a large value for the one that writes. Where so much happened since that it does not help,
-   * the outcome may be `ERR_CONDITION_STALE`: look again, or leave it to the store.
+   * the outcome may be `ERR_CONDITION_STALE`, with no function and no judge called: look again, or leave
+   * it to the store.
    */
   readonly known?: KnownEtag
 }
