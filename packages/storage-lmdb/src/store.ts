@@ -118,7 +118,14 @@ export class LmdbTreeStore implements TreeStore {
       openSnapshot: () => this.#openSnapshot(),
     })
     if (options.readOnly) return
-    this.#indexes.begin(options.indexes)
+    try {
+      this.#indexes.begin(options.indexes)
+    } catch (error) {
+      // Nobody has the store who could close it.
+      this.#readers.close()
+      void this.#lmdb.close()
+      throw error
+    }
     this.#reclaimer.wake()
     if (options.durability === 'relaxed') this.#sync = new RelaxedSync(this.#lmdb)
   }

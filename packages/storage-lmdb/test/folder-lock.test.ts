@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { TreeError } from '@elkyn/tree'
 import { afterEach, expect, test, vi } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
+import { Lmdb } from '../src/lmdb.ts'
 import { runProgram } from './program.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
@@ -13,6 +15,7 @@ function sockets(path: string): string[] {
 
 afterEach(() => {
   vi.useRealTimers()
+  vi.restoreAllMocks()
 })
 
 test('a folder that another process has open is refused until that one closes it', async () => {
@@ -109,3 +112,35 @@ test('an opening that fails lets go of the folder', async () => {
   await using holder = runProgram('hold-folder', [folder.path])
   expect(await holder.line()).toBe('open')
 })
+
+test.runIf(process.platform === 'linux')(
+  'an opening that fails when it has the data open closes that',
+  async () => {
+    using folder = temporaryFolder()
+    await (await openTree({ path: folder.path })).close()
+    const full = new TreeError('ERR_STORE_FULL', 'Cannot write: the disk is full')
+    vi.spyOn(Lmdb.prototype, 'transact').mockImplementationOnce(() => {
+      throw full
+    })
+    await expect(openTree({ path: folder.path, indexes: { '/a': ['b'] } })).rejects.toBe(full)
+    expect(openFiles(folder.path)).toEqual([])
+    await using tree = await openTree({ path: folder.path })
+    expect(tree.indexes()).toEqual([])
+  },
+)
+
+/** What this process has open in a folder. */
+function openFiles(folder: string): string[] {
+  return readdirSync('/proc/self/fd')
+    .map(fileOf)
+    .filter((file) => file.startsWith(folder))
+}
+
+function fileOf(descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`)
+  } catch {
+    // As that of the list itself, it was closed meanwhile.
+    return ''
+  }
+}
