@@ -77,9 +77,21 @@ export class ChangeFeed {
   #begin(): void {
     // Before the position is read, so that no commit falls between the two.
     Atomics.add(this.#lmdb.shared, SharedWord.listeners, 1)
+    try {
+      this.#delivered = this.#newest()
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+  }
+
+  #newest(): number {
     const reader = this.#readers.acquire()
-    this.#delivered = this.#log.position(reader.options).sequence
-    this.#readers.release(reader)
+    try {
+      return this.#log.position(reader.options).sequence
+    } finally {
+      this.#readers.release(reader)
+    }
   }
 
   #end(): void {
