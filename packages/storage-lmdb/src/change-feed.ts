@@ -6,6 +6,12 @@ import type { Readers } from './readers.ts'
 
 type Listener = (changes: readonly Change[]) => void
 
+/** Changes, and those who listened when they were made. */
+interface Delivery {
+  readonly changes: readonly Change[]
+  readonly listeners: readonly Listener[]
+}
+
 /** Hands the changes of all threads to the listeners of this one, in order and each once. */
 export class ChangeFeed {
   readonly #lmdb: Lmdb
@@ -14,8 +20,8 @@ export class ChangeFeed {
   readonly #listeners = new Set<Listener>()
   /** What was handed out last. Means something only while somebody listens. */
   #delivered = 0
-  /** Changes of a commit that a listener itself made, which the other listeners get after this one. */
-  #waiting: (readonly Change[])[] | undefined
+  /** Of commits that a listener itself made, which the other listeners get after this one. */
+  #waiting: Delivery[] | undefined
 
   constructor(lmdb: Lmdb, log: ChangeLog, readers: Readers) {
     this.#lmdb = lmdb
@@ -100,15 +106,17 @@ export class ChangeFeed {
 
   #deliver(changes: readonly Change[]): void {
     this.#delivered = changes.at(-1)!.sequence
+    // A listener that is added later has not asked for what came before it.
+    const delivery = { changes, listeners: [...this.#listeners] }
     if (this.#waiting !== undefined) {
-      this.#waiting.push(changes)
+      this.#waiting.push(delivery)
       return
     }
-    this.#waiting = [changes]
+    this.#waiting = [delivery]
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      // A listener that is added meanwhile has not asked for what came before it.
-      const listeners = [...this.#listeners]
-      for (const listener of listeners) notify(listener, next)
+      for (const listener of next.listeners) {
+        if (this.#listeners.has(listener)) notify(listener, next.changes)
+      }
     }
     this.#waiting = undefined
   }

@@ -45,6 +45,12 @@ export interface MemoryTreeStoreOptions {
 
 type Listener = (changes: readonly Change[]) => void
 
+/** Changes, and those who listened when they were made. */
+interface Unheard {
+  readonly changes: readonly Change[]
+  readonly listeners: readonly Listener[]
+}
+
 /** Clients with idempotency keys that are remembered; beyond that the longest idle ones are not. */
 const maxClients = 10_000
 /** Names of those that are not, beyond which the first to be forgotten could be taken for new ones. */
@@ -80,7 +86,7 @@ export class MemoryTreeStore implements TreeStore {
   readonly #forgotten = new Set<string>()
   readonly #listeners = new Set<Listener>()
   /** What the listeners have still to hear: more than one commit when a listener writes itself. */
-  readonly #unheard: (readonly Change[])[] = []
+  readonly #unheard: Unheard[] = []
 
   constructor(options: MemoryTreeStoreOptions = {}) {
     this.#now = options.now ?? Date.now
@@ -321,11 +327,14 @@ export class MemoryTreeStore implements TreeStore {
   }
 
   #publish(changes: readonly Change[]): void {
-    this.#unheard.push(changes)
+    // A listener that is added later has not asked for what came before it.
+    this.#unheard.push({ changes, listeners: [...this.#listeners] })
     // A listener that commits comes back here; its changes wait until all have heard these.
     if (this.#unheard.length > 1) return
     for (let next = this.#unheard[0]; next !== undefined; next = this.#unheard[0]) {
-      for (const listener of this.#listeners) tell(listener, next)
+      for (const listener of next.listeners) {
+        if (this.#listeners.has(listener)) tell(listener, next.changes)
+      }
       this.#unheard.shift()
     }
   }

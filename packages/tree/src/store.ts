@@ -384,7 +384,10 @@ export interface TreeStore extends AsyncDisposable {
   idle(): void
   /** What it says of itself to who watches it, read without looking through the data. */
   stats?(): TreeStoreStats
-  /** Calls `listener` after each commit, with its changes in order. Returns the way to stop it. */
+  /**
+   * Calls `listener` after each commit from now on, with its changes in order. Returns the way to stop it,
+   * after which it hears nothing more.
+   */
   subscribe(listener: (changes: readonly Change[]) => void): () => void
   /**
    * The change with this id and those behind it, oldest first; none when the change log does not have it

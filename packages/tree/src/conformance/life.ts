@@ -4,7 +4,7 @@ import type { TreeNode } from '../node.ts'
 import { rootPath } from '../path.ts'
 import type { WriteOutcome } from '../store.ts'
 import { at, failure, put, read, record, set, shown, textOf } from './fixture.ts'
-import type { Suite } from './fixture.ts'
+import type { Recording, Suite } from './fixture.ts'
 
 export function describeLife({ describe, test, expect }: Suite): void {
   describe('changes', () => {
@@ -72,6 +72,31 @@ export function describeLife({ describe, test, expect }: Suite): void {
       put(store, 'a', '2')
       await recording.heard(2)
       expect(stopped.changes.length).toBe(1)
+    })
+
+    test('who is stopped by another listener hears nothing more', async (store) => {
+      store.subscribe(() => {
+        stopped.stop()
+      })
+      const stopped = record(store)
+      const recording = record(store)
+      put(store, 'a', '1')
+      await recording.heard(1)
+      expect(stopped.changes.length).toBe(0)
+    })
+
+    test('who begins to listen while others hear of changes does not hear of those', async (store) => {
+      let late: Recording | undefined
+      store.subscribe(([change]) => {
+        if (change?.sequence !== 1) return
+        store.commit([set('b', 1)])
+        late = record(store)
+      })
+      const recording = record(store)
+      put(store, 'a', '1')
+      await recording.heard(2)
+      put(store, 'c', '1')
+      expect((await late?.heard(1))?.map(shown)).toEqual([['/c=1']])
     })
 
     test('a subscriber may write', async (store) => {
