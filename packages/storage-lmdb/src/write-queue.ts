@@ -33,9 +33,10 @@ export class WriteQueue {
 
   /** Commits everything that waits. */
   flush(): void {
+    while (this.#waiting.length > 0) this.#commitBatch()
+    // Not before: a listener that heard of these may have queued more.
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
-    while (this.#waiting.length > 0) this.#commitBatch()
   }
 
   readonly #run = (): void => {

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import { at, reclaimed } from './reading.ts'
@@ -12,6 +13,20 @@ test('stats() counts commits, and the writes that shared them', async () => {
   await Promise.all(['/a', '/b', '/c'].map(async (path) => tree.set(path, 1)))
   tree.setSync('/d', 1)
   expect(tree.stats().commits).toEqual({ count: 2, writes: 4, bySize: [1, 0, 1] })
+})
+
+test('what a listener queues while the queue is emptied leaves no commit behind', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path })
+  let echo: Promise<void> | undefined
+  tree.store.subscribe(() => {
+    echo ??= tree.set('/b', 1)
+  })
+  const queued = tree.set('/a', 1)
+  tree.setSync('/c', 1)
+  await Promise.all([queued, echo])
+  await setImmediate()
+  expect(tree.stats().commits).toEqual({ count: 3, writes: 3, bySize: [3] })
 })
 
 test('stats() says how old the oldest snapshot is', async () => {
