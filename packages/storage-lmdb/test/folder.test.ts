@@ -194,26 +194,29 @@ test('a folder has to be named', async () => {
   }
 })
 
-test('what is sealed can be taken over into a folder with another key', async () => {
-  using folder = temporaryFolder()
-  const value = { '.priority': 1, a: 'x'.repeat(5000), b: { '.value': 2, '.priority': 'p' } }
-  await using old = await openTree({ path: join(folder.path, 'old'), encryptionKey: key })
-  old.setSync('/', value)
-  const path = join(folder.path, 'new')
-  const next = Buffer.alloc(32, 'next')
-  {
-    await using tree = await openTree({ path, encryptionKey: next })
-    const stager = tree.store.stage({ path: rootPath })
-    using snapshot = old.store.snapshot()
-    for (const block of snapshot.jsonBlocks(rootPath, 'export') ?? []) stager.write(block)
-    const [staged] = stager.end()
-    await tree.store.write({ pairs: [{ path: rootPath, value: staged!.value }] })
-    expect(read(tree.store, '/', 'export')).toBe(read(old.store, '/', 'export'))
-  }
-  await expect(openTree({ path, encryptionKey: key })).rejects.toThrow(
-    expect.objectContaining({ code: 'ERR_KEY_WRONG' }),
-  )
-})
+test.for([{ '.priority': 1, a: 'x'.repeat(5000), b: { '.value': 2, '.priority': 'p' } }, null])(
+  'what is sealed can be taken over into a folder with another key',
+  async (value) => {
+    using folder = temporaryFolder()
+    await using old = await openTree({ path: join(folder.path, 'old'), encryptionKey: key })
+    old.setSync('/', value)
+    const path = join(folder.path, 'new')
+    const next = Buffer.alloc(32, 'next')
+    {
+      await using tree = await openTree({ path, encryptionKey: next })
+      const stager = tree.store.stage({ path: rootPath, depth: -1 })
+      using snapshot = old.store.snapshot()
+      const blocks = snapshot.jsonBlocks(rootPath, 'export') ?? [Buffer.from('null')]
+      for (const block of blocks) stager.write(block)
+      const [staged] = stager.end()
+      await tree.store.write({ pairs: [{ path: rootPath, value: staged!.value }] })
+      expect(read(tree.store, '/', 'export')).toBe(read(old.store, '/', 'export'))
+    }
+    await expect(openTree({ path, encryptionKey: key })).rejects.toThrow(
+      expect.objectContaining({ code: 'ERR_KEY_WRONG' }),
+    )
+  },
+)
 
 test('a folder that can not be one is refused', async () => {
   using folder = temporaryFolder()
