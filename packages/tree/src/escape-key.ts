@@ -1,5 +1,6 @@
-// oxlint-disable-next-line no-control-regex -- control characters are among what a key can't hold
-const forbidden = /[\u0000-\u001f\u007f.$#[\]/%\p{Surrogate}]/gu
+import { forbiddenCharacters } from './key.ts'
+
+const special = new RegExp(`[${forbiddenCharacters}%\\p{Surrogate}]`, 'gu')
 const escaped = /%(?:[01][\dA-F]|7F|2E|24|23|5B|5D|2F|25|D[89A-F][\dA-F]{2})/g
 
 /**
@@ -9,7 +10,7 @@ const escaped = /%(?:[01][\dA-F]|7F|2E|24|23|5B|5D|2F|25|D[89A-F][\dA-F]{2})/g
  */
 export function escapeKey(name: string): string {
   if (name === '') return '%'
-  return name.replace(forbidden, (character) => {
+  return name.replace(special, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
   })
 }

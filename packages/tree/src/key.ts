@@ -10,16 +10,20 @@ export interface KeyFault {
   readonly isControl?: boolean
 }
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
-const forbidden = /[\u0000-\u001f\u007f.$#[\]/]/
+/** What no key can hold, apart from halves of surrogate pairs, as it stands in the brackets of an expression. */
+export const forbiddenCharacters: string = String.raw`\u0000-\u001f\u007f.$#[\]/`
+
+const forbidden = new RegExp(`[${forbiddenCharacters}]`)
 
 const empty: KeyFault = { text: 'cannot be empty', tooLong: false }
 const tooLong: KeyFault = { text: `cannot have more than ${maxKeyBytes} bytes`, tooLong: true }
 const surrogate: KeyFault = { text: 'cannot hold half of a surrogate pair', tooLong: false }
 
 // 1 for the ASCII characters that are allowed in a key and stand for themselves in JSON.
-const plain = new Uint8Array(0x80).fill(1, 0x20, 0x7f)
-for (const character of '.$#[]/"\\') plain[character.charCodeAt(0)] = 0
+const plain = Uint8Array.from({ length: 0x80 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  return forbidden.test(character) || '"\\'.includes(character) ? 0 : 1
+})
 
 /**
  * Whether a key is short, ASCII, valid and needs no escape in JSON. Of other keys it says nothing;

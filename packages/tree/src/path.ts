@@ -1,5 +1,5 @@
 import { TreeError } from './errors.ts'
-import { keyFault } from './key.ts'
+import { forbiddenCharacters, keyFault } from './key.ts'
 import { maxDepth } from './limits.ts'
 
 declare const validated: unique symbol
@@ -25,8 +25,7 @@ const shownLength = 100
 
 // A canonical path without surrogates, which need a look at their neighbours. No two parts of the
 // expression can match the same character, so it takes time linear in the text.
-// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
-const plainPath = /^(?:\/[^\u0000-\u001f\u007f.$#[\]/\ud800-\udfff]+)+$/
+const plainPath = new RegExp(`^(?:/[^${forbiddenCharacters}\\ud800-\\udfff]+)+$`)
 
 // So short a text can't hold a key of more than 768 bytes, at three bytes a UTF-16 unit at most.
 const safeKeyLength = 256
