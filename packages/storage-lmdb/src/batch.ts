@@ -21,7 +21,7 @@ import type { JsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
 import type { Lmdb } from './lmdb.ts'
-import { LOGGED_TEXT_MAX_LENGTH, loggedPair } from './log-format.ts'
+import { LOGGED_TEXT_MAX_LENGTH, isLogged, loggedPair } from './log-format.ts'
 import type { HeadMap } from './place.ts'
 import { invalidPriority, resolveValue } from './resolve-value.ts'
 import type { ResolveContext, ResolvedStaged } from './resolve-value.ts'
@@ -283,9 +283,10 @@ function addedBytes(pairs: readonly WritePair[], values: readonly ResolvedValue[
     if (!(value instanceof TreeValue) || value.isNull) continue
     const { text } = value
     const textBytes = Buffer.byteLength(text)
-    const isLogged = text.length <= room
-    if (isLogged) room -= text.length
-    bytes += pathBytes + textBytes + (isLogged ? textBytes : 0)
+    bytes += pathBytes + textBytes
+    if (!isLogged(value, room)) continue
+    room -= text.length
+    bytes += textBytes
   }
   return bytes
 }

@@ -108,13 +108,6 @@ export function integerAt(bytes: Uint8Array, start: number): number {
   return ordered ^ SIGN_BIT
 }
 
-/** Whether the integer encoded at `start` was spelled as arrays spell it: not `01`, `-1` or `-0`. */
-export function isCanonicalIndexAt(bytes: Uint8Array, start: number): boolean {
-  const value = integerAt(bytes, start)
-  const length = (bytes[start + 5]! << 8) | bytes[start + 6]!
-  return value >= 0 && bytes[start + 7] === 1 && length === String(value).length
-}
-
 /** The name that was encoded between `start` and `end`. */
 export function readName(bytes: Uint8Array, start: number, end: number): string {
   if (bytes[start] !== INTEGER_TAG) return textAt(bytes, start, end)

@@ -1,7 +1,7 @@
 import type { Change, ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
 import { changeId } from './change-id.ts'
 import type { LogEntry } from './log-entry.ts'
-import { HEADER_BYTES, MARK_OFFSET, UPDATE_BIT } from './log-format.ts'
+import { HEADER_BYTES, MARK_OFFSET, changeBytes } from './log-format.ts'
 import { PairCopier } from './pair-copier.ts'
 import type { EntryPlace } from './pair-copier.ts'
 import { EntryBytes, StoredChange } from './stored-change.ts'
@@ -38,7 +38,7 @@ export class LogCursor implements ChangeCursor {
     do {
       place.sequence++
       place.start = place.end
-      place.end += 4 + (this.#bytes.readInt32BE(place.start) & ~UPDATE_BIT)
+      place.end += changeBytes(this.#bytes.readInt32BE(place.start))
     } while (place.sequence < this.#from)
     return true
   }

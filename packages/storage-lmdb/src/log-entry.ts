@@ -9,7 +9,7 @@ import {
   HEADER_BYTES,
   PAIR_HEADER_BYTES,
   TIME_OFFSET,
-  UPDATE_BIT,
+  changeBytes,
 } from './log-format.ts'
 import { pairsStart } from './stored-change.ts'
 
@@ -56,16 +56,11 @@ function emptyChange(): Buffer {
   return value
 }
 
-/** Where the change ends that starts at a place of an entry. */
-function changeEnd(bytes: Buffer, at: number): number {
-  return at + 4 + (bytes.readUInt32BE(at) & ~UPDATE_BIT)
-}
-
 /** How the changes of an entry, without the first ones, bear on a path. */
 function* bearingsOf(bytes: Buffer, skipped: number, path: Path): Iterable<Bearing> {
   let left = skipped
   for (let at = HEADER_BYTES; at < bytes.length; left--) {
-    const end = changeEnd(bytes, at)
+    const end = at + changeBytes(bytes.readInt32BE(at))
     if (left <= 0) yield* bearingsOfPairs(bytes, pairsStart(bytes, at), end, path)
     at = end
   }

@@ -31,7 +31,17 @@ export const HOLE = 0
 /** A change is logged with so much text; who needs a value beyond reads it from the tree. */
 export const LOGGED_TEXT_MAX_LENGTH: number = 1024 * 1024
 
+/** Whether a value goes into the log where there is room for so much text. */
+export function isLogged({ text }: TreeValue, room: number): boolean {
+  return text.length <= room
+}
+
 /** The pair as it goes into the log: without its value where that has more text than there is room for. */
 export function loggedPair(path: Path, value: TreeValue, room: number): ChangePair {
-  return { path, value: value.text.length > room ? undefined : value }
+  return { path, value: isLogged(value, room) ? value : undefined }
+}
+
+/** Bytes of a change that begins with these four. */
+export function changeBytes(head: number): number {
+  return 4 + (head & ~UPDATE_BIT)
 }

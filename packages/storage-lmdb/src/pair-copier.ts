@@ -3,7 +3,7 @@ import { ChangeIdWriter } from './change-id.ts'
 import { copyInto } from './copy-bytes.ts'
 import { Kind } from './entry.ts'
 import { FixedBytes } from './fixed-bytes.ts'
-import { CHANGE_HEADER_BYTES, MARK_OFFSET, PAIR_HEADER_BYTES, UPDATE_BIT } from './log-format.ts'
+import { CHANGE_HEADER_BYTES, MARK_OFFSET, PAIR_HEADER_BYTES, changeBytes } from './log-format.ts'
 
 const slash = '/'.charCodeAt(0)
 
@@ -65,7 +65,7 @@ export class PairCopier {
     target.wanted = 0
     while (done < most && at < limit && start < entry.length) {
       const head = source.getInt32(start)
-      const end = start + 4 + (head & ~UPDATE_BIT)
+      const end = start + changeBytes(head)
       const pair = start + CHANGE_HEADER_BYTES
       const pathStart = pair + PAIR_HEADER_BYTES
       // The bit of an update is that of the sign.
