@@ -1,7 +1,9 @@
 import type { Change } from '@elkyn/tree'
 import type { ChangeLog } from './change-log.ts'
+import { StorageError } from './errors.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
+import type { ReadOptions } from './lmdb-types.ts'
 import type { Readers } from './readers.ts'
 
 type Listener = (changes: readonly Change[]) => void
@@ -11,6 +13,21 @@ interface Delivery {
   readonly changes: readonly Change[]
   readonly listeners: readonly Listener[]
 }
+
+/** Changes that are read from the log, in one piece. */
+interface Missed {
+  readonly changes: readonly Change[]
+  /**
+   * Number of the last one that is to be handed out now. What comes while the others are is told by itself: else threads that
+   * go on to write would keep this one from all else.
+   */
+  readonly end: number
+}
+
+/** So many changes are read at a time, so that no thread holds a whole log because it was busy for a while, */
+const PART_MAX_CHANGES = 1000
+/** or as few as have so many bytes. */
+const PART_MAX_BYTES = 1024 * 1024
 
 /** Hands the changes of all threads to the listeners of this one, in order and each once. */
 export class ChangeFeed {
@@ -51,27 +68,51 @@ export class ChangeFeed {
 
   /** Hands out what was committed since, from the log. */
   catchUp(): void {
-    if (this.#listeners.size === 0) return
-    let changes = this.#missed()
-    const [first] = changes
-    if (first === undefined) return
-    if (first.sequence !== this.#delivered + 1) {
-      changes = [this.#log.lost(first.sequence - 1, first.time), ...changes]
+    let end = Infinity
+    while (this.#listeners.size > 0 && this.#delivered < end) {
+      const missed = this.#missed()
+      if (missed.changes.length === 0) return
+      end = Math.min(end, missed.end)
+      this.#deliver(missed.changes)
     }
-    this.#deliver(changes)
   }
 
-  #missed(): Change[] {
+  #missed(): Missed {
     try {
       const reader = this.#readers.acquire()
       try {
-        return [...this.#log.changesAfter(this.#delivered, reader.options)]
+        return this.#read(reader.options)
       } finally {
         this.#readers.release(reader)
       }
     } catch {
       // The commit was answered, so this is nobody's error. They are read after the next one.
-      return []
+      return { changes: [], end: 0 }
+    }
+  }
+
+  #read(options: ReadOptions): Missed {
+    const changes: Change[] = []
+    let bytes = 0
+    try {
+      using cursor = this.#log.cursorAfter(this.#delivered, options)
+      while (cursor.next()) {
+        if (changes.length >= PART_MAX_CHANGES || bytes >= PART_MAX_BYTES) {
+          return { changes, end: this.#log.position(options).sequence }
+        }
+        const { change } = cursor
+        if (changes.length === 0 && change.sequence !== this.#delivered + 1) {
+          changes.push(this.#log.lost(change.sequence - 1, change.time))
+        }
+        changes.push(change)
+        bytes += cursor.bytes
+      }
+      return { changes, end: 0 }
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      // It will never be read, so that those behind it would not be, either.
+      if (changes.length === 0) changes.push(this.#log.damaged(this.#delivered, options))
+      return { changes, end: Infinity }
     }
   }
 

@@ -220,6 +220,13 @@ export class ChangeLog {
     return { sequence, time, id, pairs: [{ path: rootPath, value: undefined }] }
   }
 
+  /** Stands for the changes of the entry behind a sequence number, which is not read. */
+  damaged(sequence: number, options: ReadOptions): Change {
+    const range = { start: keyOf(sequence + 1), limit: 1, ...options }
+    const [key] = iterableOf(() => this.#lmdb.log.keys(range))
+    return this.lost(readHeadNumber(key!, 4), Date.now())
+  }
+
   /** The number of the change with this id; `undefined` when it is not of this history or not kept. */
   sequenceOf(id: string, options: ReadOptions | undefined): number | undefined {
     const sequence = sequenceIn(id)
