@@ -138,23 +138,17 @@ export class Lmdb {
       this.log = new LogTable((table) => this.#openTable('log', table))
       this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
       this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
-      // An older database has none until somebody opens it for writing, and only writers look into it.
-      this.#clients = options.readOnly
-        ? undefined
-        : this.#openTable('clients', { encoding: 'binary', keyEncoding: 'binary' })
-      // Nor has it this one; and who reads looks for it only where the catalog in `meta` says so.
-      this.indexes = new IndexTable(
-        (table) =>
-          options.readOnly
-            ? this.#openIfThere('indexes', table)
-            : this.#openTable('indexes', table),
-        {
-          onRead: () => this.entriesRead++,
-          onWrite: () => {
-            this.progressed()
-          },
+      // An older database has neither of these until somebody opens it for writing. Only writers look into the first.
+      const openAny = (name: string, table: object): ByteTable | undefined =>
+        options.readOnly ? this.#openIfThere(name, table) : this.#openTable(name, table)
+      this.#clients = openAny('clients', { encoding: 'binary', keyEncoding: 'binary' })
+      // And who reads looks into this one only where the catalog in `meta` says so.
+      this.indexes = new IndexTable((table) => openAny('indexes', table), {
+        onRead: () => this.entriesRead++,
+        onWrite: () => {
+          this.progressed()
         },
-      )
+      })
       const initial = new ArrayBuffer(SHARED_BYTES)
       new Int32Array(initial)[SharedWord.session] = 1 + Math.floor(Math.random() * 0x7ffffffe)
       new Int32Array(initial)[SharedWord.relaxed] = options.syncCommits ? 0 : 1

@@ -64,6 +64,19 @@ test('stats() says what is stored, how deep, and how much room the file has', as
   expect(empty.freeBytes - full.freeBytes).toBeGreaterThan(1_000_000)
 })
 
+test('stats() counts the same bytes in a tree that was opened to read beside the writer', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const writes = Array.from({ length: 300 }, (_, index) => ({
+    pairs: [{ path: at('/a'), value: index }],
+    idempotencyKey: { client: `client-${index}`, number: 1, fingerprint: 'f'.repeat(200) },
+  }))
+  tree.store.commit(writes)
+  await using reader = await openTree({ path: folder.path, readOnly: true })
+  const { fileBytes, freeBytes } = tree.stats()
+  expect(reader.stats()).toMatchObject({ fileBytes, freeBytes })
+})
+
 test('the map of the file grows under open snapshots', async () => {
   using folder = temporaryFolder()
   await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
