@@ -53,7 +53,7 @@ export class IndexKeeper {
   wake(): void {
     this.#isStopped = false
     this.#failure = undefined
-    this.#tellThreads(0)
+    this.#setFailed(0)
     this.#turn ??= setImmediate(this.#run)
   }
 
@@ -126,11 +126,12 @@ export class IndexKeeper {
     const message = `Cannot build the indexes: ${words}`
     this.#failure = new StorageError('ERR_INDEX_FAILED', message, { cause: error })
     this.#untold = this.#failure
-    this.#tellThreads(1)
+    this.#setFailed(1)
+    this.#lmdb.tellThreads()
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
   }
 
-  #tellThreads(failed: 0 | 1): void {
+  #setFailed(failed: 0 | 1): void {
     Atomics.store(this.#lmdb.shared, SharedWord.indexesFailed, failed)
   }
 

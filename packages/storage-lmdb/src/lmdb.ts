@@ -70,7 +70,7 @@ export const HeadMark = {
 export const SharedWord = {
   /** Grows with each commit. */
   commits: 0,
-  /** How many stores want `onCommit`. */
+  /** How many want that `onCommit` is called. */
   listeners: 1,
   /** A number that only this opening of the folder has. */
   session: 2,
@@ -236,6 +236,11 @@ export class Lmdb {
     }
     // After the commit: a reader that sees the new number finds the commit.
     Atomics.add(this.shared, SharedWord.commits, 1)
+    this.tellThreads()
+  }
+
+  /** Has all threads look at what is new, if any wants to know. */
+  tellThreads(): void {
     if (Atomics.load(this.shared, SharedWord.listeners) > 0) this.#notify()
   }
 

@@ -1,4 +1,5 @@
 import type { IndexDefinition, IndexDefinitions } from '@elkyn/tree'
+import { CommitWaits } from './commit-waits.ts'
 import type { StorageError } from './errors.ts'
 import { hasHeads } from './index-building.ts'
 import { isUnfinished, withDefinitions, writeCatalog } from './index-catalog.ts'
@@ -27,6 +28,9 @@ export class StoreIndexes {
   readonly #catalogs: CatalogReader
   readonly #context: KeeperContext
   readonly #keeper: IndexKeeper
+  /** Those who wait for what keepers of other threads do. */
+  readonly #waits: CommitWaits
+  #isClosed = false
 
   constructor(lmdb: Lmdb, readers: Readers, catalogs: CatalogReader, context: KeeperContext) {
     this.#lmdb = lmdb
@@ -34,6 +38,7 @@ export class StoreIndexes {
     this.#catalogs = catalogs
     this.#context = context
     this.#keeper = new IndexKeeper(lmdb, context)
+    this.#waits = new CommitWaits(lmdb)
   }
 
   /** Begins to build and to remove what has to be. `undefined` leaves the indexes as they are. */
@@ -74,11 +79,24 @@ export class StoreIndexes {
   }
 
   /**
-   * Resolves when all are built, as far as this store builds them.
+   * Resolves when all are built, here or in another thread, or this was closed.
    * @throws {StorageError} `ERR_INDEX_FAILED`
    */
   async built(): Promise<void> {
     await this.#keeper.finished()
+    await this.#waits.until(() => this.#isClosed || this.#isFinished())
+  }
+
+  #isFinished(): boolean {
+    if (!isUnfinished(this.#catalog())) return true
+    const { failure } = this
+    if (failure !== undefined) throw failure
+    return false
+  }
+
+  /** To be called when any thread has committed. */
+  committed(): void {
+    this.#waits.wake()
   }
 
   /** Goes on where there was no room, now that something was committed. */
@@ -88,6 +106,8 @@ export class StoreIndexes {
 
   close(): void {
     this.#keeper.close()
+    this.#isClosed = true
+    this.#waits.wake()
   }
 
   #define(definitions: readonly IndexDefinition[]): void {

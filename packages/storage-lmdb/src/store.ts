@@ -89,6 +89,7 @@ export class LmdbTreeStore implements TreeStore {
       progress: options.progress,
       onCommit: () => {
         this.#feed.catchUp()
+        this.#indexes.committed()
       },
     })
     this.#log = new ChangeLog(this.#lmdb, options.epoch, options.log, options.sealer)
@@ -258,7 +259,7 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   /**
-   * Resolves when all indexes are built, as far as this store builds them.
+   * Resolves when all indexes are built, whichever thread builds them.
    * @throws {StorageError} `ERR_INDEX_FAILED`
    */
   async indexesBuilt(): Promise<void> {

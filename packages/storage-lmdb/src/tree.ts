@@ -130,7 +130,8 @@ export class Tree implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the indexes that are being built are complete, and dropped ones gone.
+   * Resolves when the indexes that are being built, in whichever thread, are complete, and dropped ones gone. Only
+   * trees that were not opened with `readOnly` work at that.
    * @throws {StorageError} `ERR_INDEX_FAILED`
    */
   async indexesBuilt(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   rootPath,
 } from '@elkyn/tree'
 import type { Change, Path } from '@elkyn/tree'
+import { keepAlive } from './keep-alive.ts'
 import type { LmdbTreeStore } from './store.ts'
 
 /** Something that happened at or below a watched path, or the value there as it is now. */
@@ -38,9 +39,6 @@ export interface WatchOptions {
 const MAX_WAITING = 1000
 /** as they do where they have more characters of JSON. */
 const MAX_WAITING_TEXT = 16 * 1024 * 1024
-
-/** Longest delay that a timer takes, in milliseconds. */
-const FOREVER_MS = 2 ** 31 - 1
 
 /** Follows a path; see `Tree.watch`. */
 export async function* watchPath(
@@ -124,12 +122,10 @@ class PathWatch {
 
   /** Resolves when there may be something to take. */
   async arrival(): Promise<void> {
-    // Somebody waits for a change: that is a reason for the process to live.
-    const alive = setInterval(() => {}, FOREVER_MS)
-    await new Promise<void>((resolve) => {
+    const waiting = new Promise<void>((resolve) => {
       this.#wake = resolve
     })
-    clearInterval(alive)
+    await keepAlive(waiting)
   }
 
   end(): void {

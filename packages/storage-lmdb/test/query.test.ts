@@ -268,6 +268,42 @@ describe('an index', () => {
     expect(readsOf(reader, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
   })
 
+  test('is waited for by all who have the folder open, whoever builds it', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(store, 100)
+    await using reader = openStore({ path: folder.path, readOnly: true })
+    await using other = openStore({ path: folder.path })
+    await Promise.all([reader, other].map(async (one) => one.indexesBuilt()))
+    store.defineIndexes({ '/users': ['age'] })
+    const waiting = [reader, other].map(async (one) => {
+      await one.indexesBuilt()
+      return readsOf(one, { orderBy: 'age', limitToFirst: 1 })
+    })
+    for (const reads of await Promise.all(waiting)) expect(reads).toBeLessThan(10)
+  })
+
+  test('that nobody builds any more is waited for by nobody', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(store, 100)
+    await using reader = openStore({ path: folder.path, readOnly: true })
+    const closed = openStore({ path: folder.path, readOnly: true })
+    const put = vi.spyOn(IndexTable.prototype, 'put').mockImplementation(() => {
+      throw new TypeError('a fault')
+    })
+    onTestFinished(() => put.mockRestore())
+    store.defineIndexes({ '/users': ['age'] })
+    const failed = expect.objectContaining({ code: 'ERR_INDEX_FAILED' }) as unknown
+    const waiting = Promise.allSettled([reader.indexesBuilt(), closed.indexesBuilt()])
+    await closed.close()
+    expect(await waiting).toEqual([
+      { status: 'rejected', reason: failed },
+      { status: 'fulfilled', value: undefined },
+    ])
+    await expect(reader.indexesBuilt()).rejects.toEqual(failed)
+  })
+
   test('is built where there is room again on the disk', async () => {
     using folder = temporaryFolder()
     await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
