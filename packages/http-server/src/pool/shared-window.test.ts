@@ -73,6 +73,20 @@ test('a window that nobody wants any more leaves the last piece as it is', async
   expect(value).toEqual(bytesFrom(0, size))
 })
 
+// Whoever takes pieces in a `for await` does not give up what has failed.
+test('a window whose sender has failed is done with', async () => {
+  let done = 0
+  const receiver = new WindowReceiver(size, new LargePace(), noFile, () => done++)
+  const sender = new WindowSender(receiver.buffer, 60_000)
+  await sender.send(bytesFrom(0, 10))
+  const first = await receiver.next()
+  expect(first.value).toEqual(bytesFrom(0, 10))
+  await receiver.senderEnded(new Error('The disk says no'))
+  await expect(receiver.next()).rejects.toThrow('The disk says no')
+  expect(done).toBe(1)
+  expect(await receiver.next()).toEqual({ done: true, value: undefined })
+})
+
 test('the sender through a window is woken when half of it is free', async () => {
   const receiver = receiverOf()
   const window = new SharedWindow(receiver.buffer)

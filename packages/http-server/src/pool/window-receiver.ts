@@ -68,13 +68,17 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     if (this.#isDone) return { done: true, value: undefined }
     this.#take(this.#lent)
     this.#lent = 0
-    const value = await this.#piece()
-    if (value !== undefined) {
-      this.#sent += value.length
-      return { done: false, value }
+    let value: Uint8Array | undefined
+    try {
+      value = await this.#piece()
+    } catch (error) {
+      // A `for await` ends what it leaves, but not what has failed.
+      await this.return()
+      throw error
     }
-    await this.return()
-    return { done: true, value: undefined }
+    if (value === undefined) return this.return()
+    this.#sent += value.length
+    return { done: false, value }
   }
 
   /** Wants nothing more. */
