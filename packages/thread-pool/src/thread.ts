@@ -1,5 +1,5 @@
 // One worker thread as the pool sees it: started, ready, stopping, gone.
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { MessageChannel } from 'node:worker_threads'
 import type { MessagePort, TransferListItem, WorkerOptions } from 'node:worker_threads'
 import type { WorkQueueHandle } from '@elkyn/work-queue'
 import { now } from './clock.ts'
@@ -12,6 +12,7 @@ import { maxTimerMs } from './max-timer-ms.ts'
 import { controlBytes, ControlTime, ControlWord } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
+import { receiveAll } from './receive-all.ts'
 
 /** The part of `Worker` that a pool uses. Tests bring their own. */
 export interface WorkerLike {
@@ -97,7 +98,7 @@ export class Thread {
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     port1.on('message', (message: ToPool) => this.#receive(message))
-    port1.on('messageerror', () => this.#receive({ type: 'unreadable' }))
+    port1.on('messageerror', () => this.#receiveUnreadable())
     port1.unref()
     this.#boot(port2)
     this.#timer = this.#limitStart(options.startTimeoutMs)
@@ -257,11 +258,15 @@ export class Thread {
 
   /** Without a turn of the event loop. */
   #hearAll(): void {
-    for (;;) {
-      const received: { message: ToPool } | undefined = receiveMessageOnPort(this.#port)
-      if (received === undefined) break
-      this.#receive(received.message)
-    }
+    receiveAll(
+      this.#port,
+      (message: ToPool) => this.#receive(message),
+      () => this.#receiveUnreadable(),
+    )
+  }
+
+  #receiveUnreadable(): void {
+    this.#receive({ type: 'unreadable' })
   }
 
   #startError(): unknown {

@@ -1,5 +1,5 @@
 // The loop of a thread: take a task, run it, publish its result, until told to stop.
-import { isMainThread, receiveMessageOnPort } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
 import { attachWorkQueue } from '@elkyn/work-queue'
 import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
@@ -12,6 +12,7 @@ import { notCloneable, packThrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
+import { receiveAll } from './receive-all.ts'
 import { TaskRun } from './task-run.ts'
 import type { ThreadScope } from './task-run.ts'
 import { TaskTable } from './task-table.ts'
@@ -87,7 +88,7 @@ export class WorkerRuntime {
     this.#scope.state = state
     this.#names = Object.keys(definition.handlers)
     this.#port.on('message', (message: ToThread) => this.#receive(message))
-    this.#port.on('messageerror', () => this.#post({ type: 'unreadable' }))
+    this.#port.on('messageerror', () => this.#tellUnreadable())
     this.#post({ type: 'ready', participant: this.#queue.participant, names: this.#names })
     await this.#loop()
     // The pool may have sent a task before it said stop, which the loop sees without a turn of the event loop.
@@ -360,13 +361,17 @@ export class WorkerRuntime {
     // Those that come like this are heard while it blocks.
     const mayBlock = this.#mayBlock
     this.#isAlone = true
-    for (;;) {
-      const received: { message: ToThread } | undefined = receiveMessageOnPort(this.#port)
-      if (received === undefined) break
-      this.#receive(received.message)
-    }
+    receiveAll(
+      this.#port,
+      (message: ToThread) => this.#receive(message),
+      () => this.#tellUnreadable(),
+    )
     this.#mayBlock = mayBlock
     this.#isAlone = false
+  }
+
+  #tellUnreadable(): void {
+    this.#post({ type: 'unreadable' })
   }
 
   #receive(message: ToThread): void {

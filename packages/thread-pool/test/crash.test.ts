@@ -1,7 +1,10 @@
+import { EventEmitter } from 'node:events'
+import process from 'node:process'
 import { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPool, ThreadPoolError } from '../src/index.ts'
-import type { ThreadExitEvent } from '../src/index.ts'
+import type { StartWorker, ThreadExitEvent, WorkerLike } from '../src/index.ts'
+import type { BootMessage } from '../src/messages.ts'
 import { outputOf, processGone } from './own-process.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 import type { worker } from './tasks-worker.ts'
@@ -47,6 +50,49 @@ test('a handler that runs out of memory rejects its task, or takes the whole pro
     outputOf(new URL('./out-of-memory.ts', import.meta.url)),
   )
 })
+
+test('a thread that ends with something unheard that is too deep to be read is replaced', async () => {
+  const startWorker: StartWorker = () => new WorkerThatSaysDeep()
+  const pool = new ThreadPool({ worker: 'unused.js', threads: 1, crashLoopLimit: 1 }, startWorker)
+  onTestFinished(() => pool.destroy())
+  const error = await pool.run('lost').catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'ERR_WORKER_START', exitCode: 3 })
+  expect(pool.metrics()).toMatchObject({ pending: 0, threads: { starting: 0 } })
+})
+
+/** Ends at once, and what it says is heard only then. A thread of its own says it, whose stack is larger than ours. */
+class WorkerThatSaysDeep extends EventEmitter implements WorkerLike {
+  readonly threadId: number = 1000
+
+  postMessage({ port }: BootMessage): void {
+    const said = new Int32Array(new SharedArrayBuffer(4))
+    const code = `
+      const { port, said } = require('node:worker_threads').workerData
+      let value = 1
+      for (let level = 0; level < 20_000; level++) value = [value]
+      port.postMessage({ type: 'result', tag: 0, value, startedAt: 0, runUs: 0 })
+      Atomics.store(said, 0, 1)
+      Atomics.notify(said, 0)
+    `
+    const thread = new Worker(code, {
+      eval: true,
+      workerData: { port, said },
+      transferList: [port],
+      resourceLimits: { stackSizeMb: 64 },
+    })
+    thread.unref()
+    Atomics.wait(said, 0, 0)
+    process.nextTick(() => this.emit('exit', 3))
+  }
+
+  async terminate(): Promise<number> {
+    return 1
+  }
+
+  unref(): void {
+    // The test's thread stays anyway.
+  }
+}
 
 test('a thread that is terminated with a cloned value on its way settles the task', async () => {
   class Box {

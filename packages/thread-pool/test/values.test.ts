@@ -221,6 +221,18 @@ test('a task too deep to be read in the thread is an error, at each depth', asyn
   expect(await pool.run('next')).toBe('next')
 })
 
+test('a task too deep to be read by a thread that blocked for it is an error, at each depth', async () => {
+  const { pool } = makePool({ threads: 1, resourceLimits: { stackSizeMb: 1 } })
+  const codes = new Set<unknown>()
+  for (const depth of depths) {
+    // Quick ones, after which it blocks.
+    for (let index = 0; index < 5; index++) await pool.run(index)
+    codes.add(await codeOf(pool.run(nested(depth) as undefined, { name: 'where' })))
+  }
+  expect(codes).toEqual(new Set(['fulfilled', 'ERR_VALUE_NOT_CLONEABLE']))
+  expect(pool.metrics()).toMatchObject({ crashes: 0, pending: 0 })
+})
+
 test('a result too deep to be read here is an error, at each depth', async () => {
   const { pool } = makePool({ threads: 1 })
   const deep = depths.map((depth) => codeOf(pool.run(depth, { name: 'nested' })))
