@@ -113,6 +113,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closed: Promise<CloseReport> | undefined
   #onEmpty: (() => void) | undefined
+  /** What ran in this thread is torn down once, whoever ends the pool. */
+  #callerEnd: Promise<void> | undefined
   // One listener for all reads, with the thread that is being read beside it.
   #reading: Thread | undefined
   readonly #listener: Parameters<Thread['readCompletions']>[1] = (
@@ -298,7 +300,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#refuseCallers(error)
     this.#abandon(error)
     this.#abandonHere(error)
-    await this.#endThreads(0)
+    await Promise.all([this.#endThreads(0), this.#endCaller(0)])
     ended.resolve({ unstarted: [] })
   }
 
@@ -761,17 +763,14 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#abandonHere(error)
     this.#state = 'closed'
     await this.#endThreads(Math.max(0, deadline - now()))
-    await this.#closeCaller(Math.max(0, deadline - now()))
+    await this.#endCaller(Math.max(0, deadline - now()))
     return { unstarted }
   }
 
   /** As threads end: what `teardown` throws is told, and one that does not end is not waited for. */
-  async #closeCaller(timeoutMs: number): Promise<void> {
-    try {
-      await isDoneWithin(this.#caller.close(), timeoutMs + lastWaitMs)
-    } catch (error) {
-      this.#tellError(error)
-    }
+  async #endCaller(timeoutMs: number): Promise<void> {
+    this.#callerEnd ??= this.#caller.close().catch((error: unknown) => this.#tellError(error))
+    await isDoneWithin(this.#callerEnd, timeoutMs + lastWaitMs)
   }
 
   /** Waits until nothing is pending. @returns false if the time is over before */

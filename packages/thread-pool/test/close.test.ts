@@ -147,6 +147,23 @@ test('close() is fulfilled though the module could not be loaded in the caller',
   expect(await pool.close()).toEqual({ unstarted: [] })
 })
 
+test('destroy() tears down in the caller as well, once', async () => {
+  const words = new Int32Array(new SharedArrayBuffer(64))
+  // Its threads have handlers of their own, and no teardown.
+  const pool = makeFakePool(
+    { default: () => 'there' },
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      workerData: { words },
+      maxQueue: 0,
+      whenFull: 'run-in-caller',
+    },
+  )
+  expect(await Promise.all([pool.run('here'), pool.run('here')])).toEqual(['there', 'here'])
+  await Promise.all([pool.destroy(), pool.destroy()])
+  expect(words.at(-1)).toBe(1)
+})
+
 test("a teardown that throws in the caller is an 'error' event, as in a thread", async () => {
   const { pool, words, reached, open } = makePool({
     threads: 1,
