@@ -5,11 +5,17 @@ import type { Handler, TaskContext, WorkerDefinition } from './define-worker.ts'
 import { loadWorker } from './load-worker.ts'
 import type { Task } from './task.ts'
 
+interface Loaded {
+  readonly definition: WorkerDefinition
+  readonly state: unknown
+  readonly workerData: unknown
+}
+
 /** Runs tasks in the thread that owns the pool, as a thread of it would. */
 export class Caller {
   readonly #url: string
   readonly #workerData: unknown
-  #loaded: Promise<{ definition: WorkerDefinition; state: unknown }> | undefined
+  #loaded: Promise<Loaded> | undefined
 
   constructor(url: string, workerData: unknown) {
     this.#url = url
@@ -18,44 +24,52 @@ export class Caller {
 
   /**
    * Never rejects: the handler's time is over in both cases.
+   * @param value a copy of the task's own, see {@link copyValue}
    * @param signal aborts when the task is given up
    */
-  async run(task: Task, signal: AbortSignal): Promise<{ hasThrown: boolean; value: unknown }> {
+  async run(
+    name: string,
+    value: unknown,
+    signal: AbortSignal,
+  ): Promise<{ hasThrown: boolean; value: unknown }> {
     try {
-      return { hasThrown: false, value: await this.#call(task, signal) }
+      return { hasThrown: false, value: await this.#call(name, value, signal) }
     } catch (error) {
       return { hasThrown: true, value: error }
     }
   }
 
-  async #call(task: Task, signal: AbortSignal): Promise<unknown> {
+  async #call(name: string, value: unknown, signal: AbortSignal): Promise<unknown> {
     this.#loaded ??= this.#load()
-    const { definition, state } = await this.#loaded
-    const handlers: Record<string, Handler> = definition.handlers
-    const handler = Object.hasOwn(handlers, task.name) ? handlers[task.name] : undefined
+    const loaded = await this.#loaded
+    const handlers: Record<string, Handler> = loaded.definition.handlers
+    const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
     if (handler === undefined) {
-      throw new ThreadPoolError('ERR_UNKNOWN_HANDLER', `Cannot run "${task.name}": no such handler`)
+      throw new ThreadPoolError('ERR_UNKNOWN_HANDLER', `Cannot run "${name}": no such handler`)
     }
-    const value: unknown = clone(task.value, 'send', task.transferList)
-    const result: unknown = await handler(value as never, this.#context(task.name, state, signal))
+    const result: unknown = await handler(value as never, this.#context(name, loaded, signal))
     if (isMoved(result)) return result.value
-    return clone(result, 'return')
+    try {
+      return structuredClone(result)
+    } catch (error) {
+      throw notCloneable('return', error)
+    }
   }
 
-  async #load(): Promise<{ definition: WorkerDefinition; state: unknown }> {
+  async #load(): Promise<Loaded> {
     const definition = await loadWorker(this.#url)
     const workerData: unknown = structuredClone(this.#workerData)
     const state: unknown = await definition.setup?.({ thread: -1, workerData })
-    return { definition, state }
+    return { definition, state, workerData }
   }
 
-  #context(name: string, state: unknown, signal: AbortSignal): TaskContext {
+  #context(name: string, { state, workerData }: Loaded, signal: AbortSignal): TaskContext {
     return {
       name,
       state,
       signal,
       thread: -1,
-      workerData: this.#workerData,
+      workerData,
       get cancelled() {
         return signal.aborted
       },
@@ -73,16 +87,9 @@ export class Caller {
   }
 }
 
-function clone(
-  value: unknown,
-  verb: 'send' | 'return',
-  transferList: Task['transferList'] = [],
-): unknown {
-  try {
-    return structuredClone(value, { transfer: [...transferList] as Transferable[] })
-  } catch (error) {
-    throw notCloneable(verb, error)
-  }
+/** The value as a handler gets it. @throws what reading it throws */
+export function copyValue({ value, transferList = [] }: Task): unknown {
+  return structuredClone(value, { transfer: [...transferList] as Transferable[] })
 }
 
 type Transferable = NonNullable<

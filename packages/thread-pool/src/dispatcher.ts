@@ -69,6 +69,13 @@ export class Dispatcher {
     return this.queue.depth + this.#lined
   }
 
+  /** Copies the value of a task that is sent later. @throws what reading it throws */
+  copy(task: Task): void {
+    // What is no object cannot change.
+    if (typeof task.value !== 'object') return
+    task.item = this.#ownItem(this.#encode(task, false))
+  }
+
   /**
    * Sends a new task.
    * @param thread one that is idle, or -1: a value that needs the port is for it, with no round trip
@@ -76,16 +83,17 @@ export class Dispatcher {
    * @throws what reading the value throws
    */
   send(task: Task, thread: number): boolean {
-    const item = this.#encode(task, thread !== -1)
-    const isScratch = item.length <= Math.max(this.#scratch.length, largeScratchBytes)
+    const item = task.item ?? this.#encode(task, thread !== -1)
     // A string stays what it is, so that its item can be made again, which is rarely wanted.
     const isKept = task.retriesLeft > 0 && typeof task.value !== 'string'
-    // Copied by a constructor: what `slice()` of a Buffer gives is no copy.
-    if (isKept || task.port !== 'no') task.item = isScratch ? new Uint8Array(item) : item
+    if (isKept || task.port !== 'no') task.item ??= this.#ownItem(item)
     if (thread !== -1 && task.port !== 'no' && this.#assign(task, thread)) return false
     const line = this.#lines[task.priority]
-    if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) return true
-    task.item ??= isScratch ? new Uint8Array(item) : item
+    if (line?.size === 0 && this.#enqueue(task, task.item ?? item)) {
+      this.#forgetItem(task)
+      return true
+    }
+    task.item ??= this.#ownItem(item)
     this.#line(task)
     return true
   }
@@ -122,7 +130,7 @@ export class Dispatcher {
         if (task.place === 'line') {
           if (task.item === undefined || !this.#enqueue(task, task.item)) break
           this.#lined--
-          if (task.retriesLeft === 0 && task.port === 'no') task.item = undefined
+          this.#forgetItem(task)
         }
         line.shift()
       }
@@ -186,6 +194,18 @@ export class Dispatcher {
       if (this.isWaiting(task)) longest = task
     }
     return longest
+  }
+
+  /** An item that stays as it is when the next one is made. */
+  #ownItem(item: Uint8Array): Uint8Array {
+    const isScratch = item.length <= Math.max(this.#scratch.length, largeScratchBytes)
+    // Copied by a constructor: what `slice()` of a Buffer gives is no copy.
+    return isScratch ? new Uint8Array(item) : item
+  }
+
+  /** Keeps the item of a task in the queue only where it may be sent once more. */
+  #forgetItem(task: Task): void {
+    if (task.retriesLeft === 0 && task.port === 'no') task.item = undefined
   }
 
   #line(task: Task): void {

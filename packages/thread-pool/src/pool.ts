@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import process from 'node:process'
 import { Worker } from 'node:worker_threads'
-import { Caller } from './caller.ts'
+import { Caller, copyValue } from './caller.ts'
 import { microseconds, now } from './clock.ts'
 import { Crew } from './crew.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -356,8 +356,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     try {
       isSent = this.#dispatcher.send(task, idle?.index ?? -1)
     } catch (error) {
-      task.reject(this.#state === 'open' ? notCloneable('send', error) : closedError(task))
-      return
+      return this.#refuseValue(task, error)
     }
     // A getter of the value may have done anything, here and where the value is posted.
     if (this.#state !== 'open') {
@@ -401,11 +400,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         task.reject(fullError(task, this.#pending, this.#options.maxQueue))
         break
       case 'wait':
-        this.#callers.push(task)
-        if (task.signal !== undefined) this.#listen(task, task.signal)
+        this.#wait(task)
         break
       case 'run-in-caller':
-        void this.#runHere(task)
+        this.#beginHere(task)
         break
       case 'drop-oldest':
         this.#dropOldest(task)
@@ -427,7 +425,39 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#accept(task)
   }
 
-  async #runHere(task: Task): Promise<void> {
+  #wait(task: Task): void {
+    if (!this.#canRead(task, () => this.#dispatcher.copy(task))) return
+    this.#callers.push(task)
+    if (task.signal !== undefined) this.#listen(task, task.signal)
+    // A getter may have made room.
+    this.#admit()
+  }
+
+  #beginHere(task: Task): void {
+    let value: unknown
+    const isRead = this.#canRead(task, () => {
+      value = copyValue(task)
+    })
+    if (isRead) void this.#runHere(task, value)
+  }
+
+  /** Reads the value of a task, by which getters may do anything. @returns false if the task was rejected */
+  #canRead(task: Task, read: () => void): boolean {
+    try {
+      read()
+    } catch (error) {
+      this.#refuseValue(task, error)
+      return false
+    }
+    if (this.#state !== 'open') task.reject(closedError(task))
+    return !task.isSettled
+  }
+
+  #refuseValue(task: Task, error: unknown): void {
+    task.reject(this.#state === 'open' ? notCloneable('send', error) : closedError(task))
+  }
+
+  async #runHere(task: Task, value: unknown): Promise<void> {
     const controller = new AbortController()
     this.#here.set(task, controller)
     task.isAccepted = true
@@ -438,7 +468,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     const timer = this.#limitTimeHere(task, controller)
     const startedAt = now()
-    const outcome = await this.#caller.run(task, controller.signal)
+    const outcome = await this.#caller.run(task.name, value, controller.signal)
     clearTimeout(timer)
     this.#here.delete(task)
     const runUs = (now() - startedAt) * 1000

@@ -39,3 +39,31 @@ test.each(['close', 'destroy'] as const)(
     expect(pool.pending).toBe(0)
   },
 )
+
+test.each(['wait', 'run-in-caller'] as const)(
+  'destroy() while the value of a task that is too many is read refuses it: %s',
+  async (whenFull) => {
+    const { pool } = makePool({ threads: 1, maxQueue: 0, whenFull })
+    const first = codeOf(pool.run('first'))
+    let ended: Promise<unknown> | undefined
+    const task = lively(() => (ended ??= pool.destroy()))
+    expect(await codeOf(pool.run(task))).toBe('ERR_POOL_CLOSED')
+    expect(await first).toBe('ERR_POOL_DESTROYED')
+    await ended
+    expect(pool.pending).toBe(0)
+  },
+)
+
+test("a value that makes room while it is read does not wait for it with whenFull 'wait'", async () => {
+  const { pool, reached } = makePool({ threads: 1, maxQueue: 1, whenFull: 'wait' })
+  const blocking = codeOf(pool.run(1, { name: 'untilAborted' }))
+  await reached(1, 1)
+  const controller = new AbortController()
+  const second = codeOf(pool.run(2, { name: 'count', signal: controller.signal }))
+  const third = codeOf(pool.run(lively(() => controller.abort('made room'))))
+  expect(await second).toBe('made room')
+  expect(pool.pending).toBe(2)
+  await pool.destroy()
+  expect(await third).toBe('ERR_POOL_DESTROYED')
+  expect(await blocking).toBe('ERR_POOL_DESTROYED')
+})

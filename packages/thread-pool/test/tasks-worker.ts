@@ -9,6 +9,8 @@ export interface Shared {
   /** Words: a gate and counters, see the handlers. */
   words?: Int32Array
   failSetup?: boolean
+  /** What `setup` and `note` add to. */
+  notes?: unknown[]
 }
 
 interface State {
@@ -39,6 +41,7 @@ interface Handlers extends Record<string, (task: never, context: TaskContext<Sta
   throwsWhenReadLater(): Promise<unknown>
   detachedLater(): Promise<Uint8Array>
   nested(depth: number): unknown
+  note(task: string, context: TaskContext<State>): unknown
   sleep(ms: number): Promise<number>
 }
 
@@ -66,6 +69,7 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
   setup({ thread, workerData: data }: ThreadInfo): State {
     const shared = (data ?? {}) as Shared
     if (shared.failSetup === true) throw new Error(`setup of thread ${thread} failed`)
+    shared.notes?.push('setup')
     return { words: shared.words ?? new Int32Array(new SharedArrayBuffer(64)) }
   },
   teardown({ words }: State): void {
@@ -168,6 +172,11 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       let value: unknown = depth
       for (let level = 0; level < depth; level++) value = [value]
       return value
+    },
+    note(task, { workerData: data }) {
+      const { notes } = data as Shared
+      notes?.push(task)
+      return notes
     },
     sleep: (ms) => sleep(ms, ms),
   } satisfies Handlers,

@@ -84,6 +84,21 @@ test("whenFull 'run-in-caller' runs the handler here", async () => {
   await blocked
 })
 
+test('a handler that runs here has the copy of workerData that setup has', async () => {
+  const notes: unknown[] = []
+  const { pool } = makePool({
+    threads: 1,
+    maxQueue: 0,
+    whenFull: 'run-in-caller',
+    workerData: { notes },
+  })
+  const inThread = pool.run(1)
+  expect(await pool.run('first', { name: 'note' })).toEqual(['setup', 'first'])
+  expect(await pool.run('second', { name: 'note' })).toEqual(['setup', 'first', 'second'])
+  expect(notes).toEqual([])
+  expect(await inThread).toBe(1)
+})
+
 test('metrics() counts by name and by thread', async () => {
   const { pool } = makePool({ threads: 2, name: 'counted' })
   await nextEvent(pool, 'workerReady')

@@ -153,6 +153,24 @@ test('a task is what it was when run() was called', async () => {
   expect(await Promise.all(results)).toEqual([new Uint8Array([1]), { list: [1] }])
 })
 
+test.each(['wait', 'run-in-caller'] as const)(
+  'a task that is too many is what it was when run() was called: %s',
+  async (whenFull) => {
+    const { pool } = makePool({ threads: 1, maxQueue: 0, whenFull })
+    const first = pool.run('first')
+    const bytes = new Uint8Array([1])
+    const object = { list: [1] }
+    const results = [pool.run(bytes), pool.run(object), pool.run('text'), pool.run(new Point())]
+    bytes[0] = 2
+    object.list.push(2)
+    const copies = [new Uint8Array([1]), { list: [1] }, 'text', { x: 1 }]
+    expect(await Promise.all(results)).toEqual(copies)
+    expect(await codeOf(pool.run(() => 1))).toBe('ERR_VALUE_NOT_CLONEABLE')
+    expect(await first).toBe('first')
+    expect(pool.pending).toBe(0)
+  },
+)
+
 test('a value that cannot be cloned is an error that says so', async () => {
   const { pool } = makePool({ threads: 2 })
   expect(await codeOf(pool.run(() => 1))).toBe('ERR_VALUE_NOT_CLONEABLE')
