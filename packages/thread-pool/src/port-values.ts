@@ -25,7 +25,8 @@ export class PortValues {
       thread.post({ type: 'task', tag, name, value }, transferList),
     )
     // It may block, or be about to: an item in the queue is heard anyway, and a message before it is there by then.
-    if (isSent && isOnly) this.#dispatcher.nudge(task)
+    // Not where a getter has given the task up, which may have closed the queue.
+    if (isSent && isOnly && !task.isSettled) this.#dispatcher.nudge(task)
   }
 
   /** Sends the values of tasks that a thread has taken. */

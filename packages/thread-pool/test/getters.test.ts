@@ -67,3 +67,14 @@ test("a value that makes room while it is read does not wait for it with whenFul
   expect(await third).toBe('ERR_POOL_DESTROYED')
   expect(await blocking).toBe('ERR_POOL_DESTROYED')
 })
+
+test('destroy() while the value of a task that has waited is read by the port refuses it', async () => {
+  const { pool } = makePool({ threads: 1, maxQueue: 0, whenFull: 'wait' })
+  let ended: Promise<unknown> | undefined
+  const task = [/what goes by the port/, lively(() => (ended ??= pool.destroy()))]
+  const first = pool.run('first')
+  expect(await codeOf(pool.run(task))).toBe('ERR_POOL_DESTROYED')
+  expect(await first).toBe('first')
+  await ended
+  expect(pool.pending).toBe(0)
+})
