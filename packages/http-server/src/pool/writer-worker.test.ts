@@ -28,3 +28,17 @@ test('a writer does not take a body for its own that began in the one before', a
   await worker.teardown!(state)
   await rm(path, { recursive: true })
 })
+
+test('an upload that was cancelled before its handler could listen is given up', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'elkyn-writer-'))
+  const state = await worker.setup!({ workerData: threadData(path) } as never)
+  const context = { state, signal: AbortSignal.abort() } as never
+  const upload = worker.handlers.upload(
+    pieceBytes(1, requestBytes('PUT /a.json', undefined)),
+    context,
+  )
+  expect(parseAnswerBytes(await upload).status).toBe(400)
+  expect(state.tickets.uploads.size).toBe(0)
+  await worker.teardown!(state)
+  await rm(path, { recursive: true })
+})

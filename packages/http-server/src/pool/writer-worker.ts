@@ -121,6 +121,8 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       const { uploads } = state.tickets
       uploads.set(ticket, upload)
       signal.addEventListener('abort', () => upload.abort(), { once: true })
+      // Cancelled before: no event follows.
+      if (signal.aborted) upload.abort()
       const answer = await upload.answer
       uploads.delete(ticket)
       return encode(answer, state)
