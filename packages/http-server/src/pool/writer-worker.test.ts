@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { TreeError } from '@elkyn/tree'
 import { threadData } from '../../test/threads/thread-data.ts'
+import type { HttpResponse } from '../message.ts'
 import { parseAnswerBytes } from './answer-bytes.ts'
 import { pieceBytes, requestBytes } from './request-text.ts'
 import { worker } from './writer-worker.ts'
@@ -40,5 +42,25 @@ test('an upload that was cancelled before its handler could listen is given up',
   expect(parseAnswerBytes(await upload).status).toBe(400)
   expect(state.tickets.uploads.size).toBe(0)
   await worker.teardown!(state)
+  await rm(path, { recursive: true })
+})
+
+test('a write that was committed and cannot be read back is answered as written', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'elkyn-writer-'))
+  const writer = await worker.setup!({ workerData: threadData(path) } as never)
+  function* unreadable(): Generator<Uint8Array> {
+    yield Buffer.from('[1,')
+    throw new TreeError('ERR_STORE_FAILED', 'The page cannot be read')
+  }
+  const handle = async (): Promise<HttpResponse> => {
+    return { status: 200, headers: [], body: unreadable() }
+  }
+  const answer = await worker.handlers.write(requestBytes('PUT /a.json', Buffer.from('[1,2]')), {
+    state: { ...writer, handle },
+  } as never)
+  const { status, body } = parseAnswerBytes(answer)
+  expect(status).toBe(500)
+  expect(Buffer.from(body).toString()).toContain('The data was written, but cannot be shown')
+  await worker.teardown!(writer)
   await rm(path, { recursive: true })
 })

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { TreeStore, TreeStoreStats } from '@elkyn/tree'
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
+import { unshownResponse } from '../failure.ts'
 import type { HttpResponse, RequestHandler } from '../message.ts'
 import { handlerOf } from '../request-handler.ts'
 import { StreamedAnswers } from '../streamed-answers.ts'
@@ -177,10 +178,23 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
 // Blocks up to so many bytes come back at once.
 const maxGatheredBytes = 256 * 1024
 
-function encode(answer: HttpResponse, { tickets }: Writer): Uint8Array {
+function encode(answer: HttpResponse, writer: Writer): Uint8Array {
   const { body, ...head } = answer
   if (body === undefined) return answerBytes(AnswerKind.Bare, 0, head, undefined)
   if (body instanceof Uint8Array) return answerBytes(AnswerKind.Whole, 0, head, body)
+  try {
+    return encodeBlocks(head, body, writer.tickets)
+  } catch (error) {
+    // What comes in blocks was committed before it is read back.
+    return encode(unshownResponse(error, writer.channel.log), writer)
+  }
+}
+
+function encodeBlocks(
+  head: HttpResponse,
+  body: Iterable<Uint8Array>,
+  tickets: Tickets,
+): Uint8Array {
   const gathered: Uint8Array[] = []
   let length = 0
   const blocks = body[Symbol.iterator]()
