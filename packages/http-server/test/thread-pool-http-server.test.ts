@@ -47,6 +47,7 @@ describe('ThreadPoolHttpServer', () => {
     ['maxThreads', 1000],
     ['maxQueuedBytes', -1],
     ['stallLimitMs', Infinity],
+    ['stallLimitMs', 999],
   ])('a %s of %s is refused', (name, value) => {
     const store = lmdbStorage({ path: 'never-opened' })
     expect(() => new ThreadPoolHttpServer({ store, [name]: value })).toThrow(name)
@@ -119,12 +120,12 @@ describe('a writer', () => {
   })
 
   test('that makes no progress is taken for dead: its writes are answered, and the owner is told', async () => {
-    await using running = await Running.start({ stallLimitMs: 100 })
+    await using running = await Running.start({ stallLimitMs: 1000 })
     const answer = await running.ask('PUT', '/gate.json', '1')
     expect(answer).toMatchObject({ status: 503 })
     expect(answer.text).toContain('outcome of the write is unknown')
     expect((await running.ask('PUT', '/a.json', '1')).status).toBe(503)
-    expect((await running.fatal).message).toContain('no progress for 100 ms')
+    expect((await running.fatal).message).toContain('no progress for 1000 ms')
     // Reads go on, for as long as the process does.
     expect((await running.ask('GET', '/a.json')).status).toBe(200)
   })

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { maxTimerMs } from '../limits.ts'
+import { beatMs } from './writer-progress.ts'
 
 /** How many threads answer, and what may wait for them. */
 export interface PoolOptions {
@@ -25,7 +26,7 @@ export interface PoolOptions {
   readonly spoolFolder?: string
   /**
    * How long the writer may make no progress while something waits for it, the syncing of a commit
-   * excepted, before it is taken for dead. Default: 10000.
+   * excepted, before it is taken for dead. At least 1000. Default: 10000.
    */
   readonly stallLimitMs?: number
 }
@@ -42,7 +43,10 @@ export interface ResolvedPoolOptions {
 
 const maxThreadCount = 256
 
-/** @throws {RangeError} for what is no positive integer, and for fewer threads at most than at least. */
+/** Several of the beats by which a writer with nothing to do shows that it is alive. */
+const leastStallLimitMs = 4 * beatMs
+
+/** @throws {RangeError} for what is no integer within its limits, and for fewer threads at most than at least. */
 export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
   const threads = check('threads', given.threads ?? 4, maxThreadCount)
   const minThreads = check(
@@ -65,11 +69,23 @@ export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
     maxQueuedBytes: check('maxQueuedBytes', given.maxQueuedBytes ?? 64 * 1024 * 1024),
     answerPatienceMs: check('answerPatienceMs', given.answerPatienceMs ?? 5000, maxTimerMs),
     spoolFolder: given.spoolFolder === undefined ? undefined : resolve(given.spoolFolder),
-    stallLimitMs: check('stallLimitMs', given.stallLimitMs ?? 10_000, maxTimerMs),
+    stallLimitMs: check(
+      'stallLimitMs',
+      given.stallLimitMs ?? 10_000,
+      maxTimerMs,
+      leastStallLimitMs,
+    ),
   }
 }
 
-function check(name: string, value: number, maximum: number = Number.MAX_SAFE_INTEGER): number {
-  if (Number.isInteger(value) && value >= 1 && value <= maximum) return value
-  throw new RangeError(`Invalid ${name} ${value}: It has to be an integer from 1 to ${maximum}`)
+function check(
+  name: string,
+  value: number,
+  maximum: number = Number.MAX_SAFE_INTEGER,
+  minimum = 1,
+): number {
+  if (Number.isInteger(value) && value >= minimum && value <= maximum) return value
+  throw new RangeError(
+    `Invalid ${name} ${value}: It has to be an integer from ${minimum} to ${maximum}`,
+  )
 }

@@ -58,8 +58,8 @@ export async function untilOpened(progress: Int32Array): Promise<void> {
   if (Atomics.load(progress, WriterWord.Opened) === -1) throw new Error('The store was not opened')
 }
 
-// How often a writer that has nothing to do says that it is alive, in milliseconds.
-const beatMs = 250
+/** How often a writer that has nothing to do says that it is alive, in milliseconds. */
+export const beatMs = 250
 
 /** The writer's side: counts turns of its event loop. Returns the way to stop. */
 export function beat(progress: Int32Array): () => void {
