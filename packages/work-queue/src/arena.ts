@@ -46,9 +46,9 @@ export class Arena {
     return Math.ceil(byteLength / this.blockBytes)
   }
 
-  /** The bytes of the longest item. */
+  /** The bytes of the longest item, whose length has to fit a word. */
   get maxBytes(): number {
-    return this.blockCount * this.blockBytes
+    return Math.min(this.blockCount * this.blockBytes, 2 ** 32 - 1)
   }
 
   countFree(): number {

@@ -46,6 +46,7 @@ export class ChainItem implements WorkItem {
   #state: 'held' | 'released' = 'held'
   #bytes: Uint8Array<ArrayBuffer> | undefined
 
+  /** @param byteLength as it stands in the slot, where those from 2^31 on are negative */
   constructor(
     arena: Arena,
     first: number,
@@ -56,7 +57,7 @@ export class ChainItem implements WorkItem {
   ) {
     this.#arena = arena
     this.#first = first
-    this.byteLength = byteLength
+    this.byteLength = byteLength >>> 0
     this.tag = tag
     this.band = band
     this.#detached = detached
@@ -142,7 +143,7 @@ export class Batch implements WorkBatch {
   }
 
   byteLength(index: number): number {
-    return wordAt(this.#slots.words, this.#word(index) + SLOT.LENGTH)
+    return wordAt(this.#slots.words, this.#word(index) + SLOT.LENGTH) >>> 0
   }
 
   byteOffset(index: number): number {

@@ -164,6 +164,29 @@ test('items longer than a slot travel in blocks, which bytes gives back', () => 
   expect(item?.segments()).toEqual([long])
 })
 
+// Their blocks are never touched, so that they take no memory.
+test('items from 2 GiB on have their length', () => {
+  const length = 2 ** 31
+  const arenaBytes = 2 ** 32
+  const queue = createWorkQueue({ capacity: 4, arenaBytes, blockBytes: 2 ** 26 })
+  expect(queue.maxItemBytes).toBe(2 ** 32 - 1)
+  const put = (): void => {
+    const draft = queue.draft()
+    draft.tryReserve(length)
+    Object.assign(draft, { byteLength: length })
+    expect(queue.tryEnqueue(draft)).toBe(true)
+  }
+  put()
+  const item = queue.tryDequeue()
+  expect(item?.byteLength).toBe(length)
+  expect(item?.segments().length).toBe(32)
+  item?.release()
+  put()
+  const batch = queue.tryDequeueMany()
+  expect(batch?.byteLength(0)).toBe(length)
+  expect(batch?.item(0).byteLength).toBe(length)
+})
+
 test('release() gives blocks back once, and reading after it throws', () => {
   const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
   queue.tryEnqueue(new Uint8Array(600))
