@@ -50,7 +50,7 @@ export class Dispatcher {
     // One item must not fill the arena: beyond a quarter the port is as good.
     this.#largestItem = Math.min(
       this.queue.maxItemBytes,
-      Math.max(this.queue.slotBytes, options.arenaBytes >> 2),
+      Math.max(this.queue.slotBytes, Math.floor(options.arenaBytes / 4)),
     )
   }
 

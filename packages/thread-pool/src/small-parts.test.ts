@@ -1,9 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Deadlines } from './deadlines.ts'
+import { Dispatcher } from './dispatcher.ts'
 import { Fifo } from './fifo.ts'
 import { FreeSlots } from './free-slots.ts'
 import { Histogram } from './histogram.ts'
+import { resolveOptions } from './options.ts'
+import { noOptions, taskFields } from './task-fields.ts'
+import { Task } from './task.ts'
 
 test('Deadlines gives what is due in the order of time', () => {
   fc.assert(
@@ -53,6 +57,15 @@ test('Fifo drops what is not needed in its middle, and keeps the order', () => {
   }
   const left = fifo.clear().filter(isNeeded)
   expect(left).toEqual([0, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000])
+})
+
+test('Dispatcher sends long values through the largest arena that there may be', () => {
+  const options = resolveOptions({ worker: 'unused.js', arenaBytes: 2 ** 31 })
+  const settle = (): void => {}
+  const fields = taskFields(noOptions, options)
+  const task = new Task(new Uint8Array(1000), 0, fields, settle, settle)
+  expect(new Dispatcher(options).send(task, -1)).toBe(true)
+  expect(task.port).toBe('no')
 })
 
 test('FreeSlots uses the slot that has rested longest', () => {
