@@ -3,7 +3,9 @@ import { now } from './clock.ts'
 import { Task } from './task.ts'
 import { TimeLimits } from './time-limits.ts'
 
-test('a limit of 0 is looked at once in a turn of the event loop while its task waits', async () => {
+const nothing = (): void => {}
+
+function taskWithoutTime(): Task {
   const fields = {
     name: 'default',
     priority: 0,
@@ -13,8 +15,11 @@ test('a limit of 0 is looked at once in a turn of the event loop while its task 
     signal: undefined,
     retry: 0,
   }
-  const nothing = (): void => {}
-  const task = new Task(1, now(), fields, nothing, nothing)
+  return new Task(1, now(), fields, nothing, nothing)
+}
+
+test('a limit of 0 is looked at once in a turn of the event loop while its task waits', async () => {
+  const task = taskWithoutTime()
   const given = Promise.withResolvers<Task>()
   let turn = 0
   const turns: number[] = []
@@ -31,4 +36,27 @@ test('a limit of 0 is looked at once in a turn of the event loop while its task 
   clearInterval(keepAlive)
   // A timer may come early, and then there is nothing to look at in its turn.
   expect(new Set(turns).size).toBe(5)
+})
+
+test('a cancelled task that has let go of its thread is forgotten long before its time', async () => {
+  const { promise: lastKilled, resolve } = Promise.withResolvers<void>()
+  const last = taskWithoutTime()
+  last.place = 'slot'
+  let kills = 0
+  const limits = new TimeLimits({
+    beforeCheck: nothing,
+    startedAt: () => 0,
+    onTimeout: nothing,
+    onKill: (task) => {
+      kills++
+      if (task === last) resolve()
+    },
+  })
+  const at = now()
+  limits.add(last, at + 1, 'kill', 0)
+  for (let count = 0; count < 10_000; count++) limits.add(taskWithoutTime(), at, 'kill', 0)
+  const keepAlive = setInterval(nothing, 60_000)
+  await lastKilled
+  clearInterval(keepAlive)
+  expect(kills).toBeLessThan(2000)
 })

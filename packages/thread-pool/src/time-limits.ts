@@ -16,13 +16,18 @@ export interface TimeLimitsListener {
   onKill(task: Task): void
 }
 
+interface Limit {
+  readonly task: Task
+  readonly kind: 'timeout' | 'kill'
+}
+
 /** Timers of Node.js are no finer. */
 const shortestWaitMs = 1
 
 /** Watches over the time limits of all tasks, with one timer. */
 export class TimeLimits {
   readonly #listener: TimeLimitsListener
-  readonly #deadlines = new Deadlines<{ task: Task; kind: 'timeout' | 'kill' }>()
+  readonly #deadlines = new Deadlines<Limit>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(listener: TimeLimitsListener) {
@@ -30,11 +35,9 @@ export class TimeLimits {
   }
 
   /** @param pending tasks that are not settled: most end long before their limit, and their limits are dropped */
-  add(task: Task, at: number, kind: 'timeout' | 'kill', pending: number): void {
+  add(task: Task, at: number, kind: Limit['kind'], pending: number): void {
     const isFirst = at < this.#deadlines.next
-    if (this.#deadlines.size > 2 * pending + 1024) {
-      this.#deadlines.prune((each) => each.kind === 'kill' || !each.task.isSettled)
-    }
+    if (this.#deadlines.size > 2 * pending + 1024) this.#deadlines.prune(isNeeded)
     this.#deadlines.add(at, { task, kind })
     if (isFirst) this.#setTimer()
   }
@@ -74,4 +77,9 @@ export class TimeLimits {
     // In a later turn of the event loop in any case, without which the task may never start.
     this.#deadlines.add(Math.max(end, time + shortestWaitMs), { task, kind: 'timeout' })
   }
+}
+
+function isNeeded({ task, kind }: Limit): boolean {
+  // A thread that has let go of its task is not killed for it.
+  return kind === 'kill' ? task.place === 'slot' : !task.isSettled
 }
