@@ -1,7 +1,10 @@
 import process from 'node:process'
 import { describe, expect, test, vi } from 'vitest'
+import { Arena } from './arena.ts'
 import { WorkQueueError, attachWorkQueue, createWorkQueue } from './index.ts'
 import type { WorkItem, WorkQueue } from './index.ts'
+import { CELL, cellAt, layoutOf, readSizes } from './layout.ts'
+import { Ring } from './ring.ts'
 import { createSharedQueue } from './shared-queue.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -185,6 +188,18 @@ test('items from 2 GiB on have their length', () => {
   const batch = queue.tryDequeueMany()
   expect(batch?.byteLength(0)).toBe(length)
   expect(batch?.item(0).byteLength).toBe(length)
+})
+
+test('tryEnqueue() keeps no blocks when the queue is closed meanwhile', async () => {
+  const queue = createWorkQueue({ arenaBytes: 640, blockBytes: 64 })
+  const write: Arena['write'] = Reflect.get(Arena.prototype, 'write')
+  vi.spyOn(Arena.prototype, 'write').mockImplementationOnce(function (this: Arena, ...args) {
+    write.apply(this, args)
+    queue.close()
+  })
+  expect(await codeOf(() => queue.tryEnqueue(new Uint8Array(600)))).toBe('ERR_QUEUE_CLOSED')
+  vi.restoreAllMocks()
+  expect(queue.stats().blocks.free).toBe(10)
 })
 
 test('release() gives blocks back once, and reading after it throws', () => {
@@ -789,6 +804,34 @@ describe('participants', () => {
     const queue = createWorkQueue()
     await expect(queue.reap(queue.participant)).rejects.toThrow(TypeError)
     await expect(queue.reap(32)).rejects.toThrow(RangeError)
+  })
+
+  test('reap() gives what it has taken out also when detach() comes meanwhile', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const [dead, living] = [attachWorkQueue(queue.handle), attachWorkQueue(queue.handle)]
+    const long = new Uint8Array(100).fill(7)
+    queue.tryEnqueue(long)
+    queue.tryEnqueue(bytes('b'))
+    // It dies before it releases the two slots.
+    vi.spyOn(Ring.prototype, 'release').mockImplementationOnce(() => {
+      throw new Error('killed')
+    })
+    expect(() => dead.tryDequeueMany()).toThrow('killed')
+    vi.restoreAllMocks()
+    // Another one is about to own the second, for all that can be seen.
+    const { buffer } = queue.handle
+    const words = new Int32Array(buffer)
+    const cell = cellAt(layoutOf(readSizes(words)!), living.participant)
+    words[cell + CELL.DEQUEUE_POSITION] = 2
+    words[cell + CELL.DEQUEUE_COUNT] = 1
+    const reaping = queue.reap(dead.participant)
+    queue.detach()
+    const { returned } = await reaping
+    expect(returned.map((item) => item.bytes)).toEqual([long])
+    expect(living.stats().blocks.free).toBe(2)
+    words[cell + CELL.DEQUEUE_COUNT] = 0
+    const rest = await living.reap(dead.participant)
+    expect(rest.returned.map(text)).toEqual(['b'])
   })
 
   test('reap() of a number that nobody has finds nothing', async () => {

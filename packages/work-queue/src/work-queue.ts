@@ -312,7 +312,7 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
   drain(): Promise<WorkItem[]>
 
   /**
-   * Ends this object's part: pending calls reject with `ERR_DETACHED`, an open claim is abandoned,
+   * Ends this object's part: pending calls but `reap` reject with `ERR_DETACHED`, an open claim is abandoned,
    * blocks of drafts and items not released are given back, and its number can be used again.
    */
   detach(): void
@@ -326,7 +326,8 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
    * until somebody does, others may wait behind what the dead thread had claimed.
    *
    * @returns when every claim is settled. That can wait for a thread that is at the same slot at
-   *   this moment, and, when that one has died too, for its own `reap`.
+   *   this moment, and, when that one has died too, for its own `reap`. After {@link WorkQueue.detach} it
+   *   does not wait: the report has what was settled before, and somebody else has to reap the rest.
    */
   reap(participant: number): Promise<ReapReport>
   /** Calls {@link WorkQueue.reap} for all participants of a thread, named by `worker.threadId`. */
