@@ -24,7 +24,7 @@ export class Task {
   crashes = 0
   place: TaskPlace = 'none'
   tag = 0
-  /** When it was accepted. */
+  /** When `run()` was called, also if it had to wait to be accepted. */
   readonly since: number
   /** The item, kept where it may have to be sent again or later. */
   item: Uint8Array | undefined

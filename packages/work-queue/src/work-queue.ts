@@ -205,9 +205,10 @@ export interface ReapReport {
  * A bounded queue between threads. Each thread has its own object for the same queue, made by
  * {@link createWorkQueue} or {@link attachWorkQueue}.
  *
- * There are three forms of waiting: `try…` never waits, `…Sync` blocks the thread and is for worker
- * threads only (`ERR_MAIN_THREAD`), and the plain name returns a promise. Items of one producer come out in the
- * order in which they were accepted, within a band. Consumers that have taken them run in parallel.
+ * There are three forms of waiting: `try…` waits for nobody but a thread that is at the very next slot, for 5 ms at most;
+ * `…Sync` blocks the thread and is for worker threads only (`ERR_MAIN_THREAD`); the plain name returns a promise. Items of
+ * one producer come out in the order in which they were accepted, within a band. Consumers that have taken them run in
+ * parallel.
  *
  * Each call that puts in throws or rejects with `ERR_QUEUE_CLOSED` after {@link WorkQueue.close}.
  */
