@@ -5,6 +5,8 @@
 // A thread that dies with a permit can't give it back. So each permit is a word that says who holds it, taken and given
 // by one instruction, and the server frees those of threads that have ended.
 
+import { changed } from './changed.ts'
+
 /** The words in front of the permits. */
 const Word = {
   /** How many permits count. Written by the server only. */
@@ -136,14 +138,4 @@ export class PermitOffice {
 function announce(words: Int32Array): void {
   Atomics.add(words, Word.Freed, 1)
   Atomics.notify(words, Word.Freed)
-}
-
-async function changed(
-  words: Int32Array,
-  word: number,
-  seen: number,
-  timeoutMs?: number,
-): Promise<void> {
-  const wait = Atomics.waitAsync(words, word, seen, timeoutMs)
-  if (wait.async) await wait.value
 }

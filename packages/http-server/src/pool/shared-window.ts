@@ -2,6 +2,8 @@
 // the window holds. Both sides sleep on a word that the other one changes, after they have looked whether there is
 // something to do: so no wake-up can be lost. Lengths count modulo 2^32.
 
+import { changed } from './changed.ts'
+
 /** The words in front of the bytes. */
 export const WindowWord = {
   /** Changed by the sender when there is something new to see. */
@@ -76,9 +78,8 @@ export class SharedWindow {
   }
 
   /** Resolves when `event` is no longer what was `seen`, or the time is over. */
-  async changed(event: number, seen: number, timeoutMs?: number): Promise<void> {
-    const wait = Atomics.waitAsync(this.words, event, seen, timeoutMs)
-    if (wait.async) await wait.value
+  changed(event: number, seen: number, timeoutMs?: number): Promise<void> {
+    return changed(this.words, event, seen, timeoutMs)
   }
 
   /** Bytes in the file. Known when the sender has ended. */

@@ -1,3 +1,5 @@
+import { changed } from './changed.ts'
+
 /** Words by which a writer shows that it is alive. */
 const WriterWord = {
   /** Grows with each turn of the event loop and each row that is written. */
@@ -43,9 +45,8 @@ export function setServing(progress: SharedArrayBuffer): void {
   Atomics.notify(words, WriterWord.Serving)
 }
 
-export async function untilServing(progress: Int32Array): Promise<void> {
-  const wait = Atomics.waitAsync(progress, WriterWord.Serving, 0)
-  if (wait.async) await wait.value
+export function untilServing(progress: Int32Array): Promise<void> {
+  return changed(progress, WriterWord.Serving, 0)
 }
 
 /**
@@ -53,8 +54,7 @@ export async function untilServing(progress: Int32Array): Promise<void> {
  * @throws {Error} when it could not.
  */
 export async function untilOpened(progress: Int32Array): Promise<void> {
-  const wait = Atomics.waitAsync(progress, WriterWord.Opened, 0)
-  if (wait.async) await wait.value
+  await changed(progress, WriterWord.Opened, 0)
   if (Atomics.load(progress, WriterWord.Opened) === -1) throw new Error('The store was not opened')
 }
 
