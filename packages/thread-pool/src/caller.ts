@@ -1,8 +1,8 @@
 import { notCloneable } from './error-codec.ts'
-import { ThreadPoolError } from './errors.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, TaskContext, WorkerDefinition } from './define-worker.ts'
 import { loadWorker } from './load-worker.ts'
+import { unknownHandlerError } from './task-errors.ts'
 import type { Task } from './task.ts'
 
 interface Loaded {
@@ -44,9 +44,7 @@ export class Caller {
     const loaded = await this.#loaded
     const handlers: Record<string, Handler> = loaded.definition.handlers
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
-    if (handler === undefined) {
-      throw new ThreadPoolError('ERR_UNKNOWN_HANDLER', `Cannot run "${name}": no such handler`)
-    }
+    if (handler === undefined) throw unknownHandlerError(name, Object.keys(handlers))
     const result: unknown = await handler(value as never, this.#context(name, loaded, signal))
     if (isMoved(result)) return result.value
     try {

@@ -347,7 +347,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     const { names } = this.#dispatcher
     if (names === undefined || names.has(task.name)) return undefined
-    return unknownHandlerError(task, names.keys())
+    return unknownHandlerError(task.name, names.keys())
   }
 
   #accept(task: Task): void {

@@ -14,11 +14,11 @@ export function quarantinedError(task: Task): ThreadPoolError {
   )
 }
 
-export function unknownHandlerError(task: Task, names: Iterable<string>): ThreadPoolError {
+export function unknownHandlerError(name: string, names: Iterable<string>): ThreadPoolError {
   const known = [...names].map((handler) => `"${handler}"`).join(', ')
   return new ThreadPoolError(
     'ERR_UNKNOWN_HANDLER',
-    `Cannot run "${task.name}": the worker has ${known}`,
+    `Cannot run "${name}": the worker has ${known || 'no handlers'}`,
   )
 }
 

@@ -9,10 +9,10 @@ import { isMoved } from './define-worker.ts'
 import type { Handler, WorkerDefinition } from './define-worker.ts'
 import { ringDoorbell } from './doorbell.ts'
 import { notCloneable, packThrown } from './error-codec.ts'
-import { ThreadPoolError } from './errors.ts'
 import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import { receiveAll } from './receive-all.ts'
+import { unknownHandlerError } from './task-errors.ts'
 import { TaskRun } from './task-run.ts'
 import type { ThreadScope } from './task-run.ts'
 import { TaskTable } from './task-table.ts'
@@ -247,7 +247,7 @@ export class WorkerRuntime {
     if (this.#running.size === 0) this.#times[ControlTime.BusySince] = startedAt
     try {
       const handlers: Record<string, Handler> = this.#definition.handlers
-      if (!Object.hasOwn(handlers, name)) throw this.#unknownHandler(name)
+      if (!Object.hasOwn(handlers, name)) throw unknownHandlerError(name, this.#names)
       const result = handlers[name]?.(value as never, run)
       if (isThenable(result)) return this.#follow(run, result)
       this.#return(run, result)
@@ -286,14 +286,6 @@ export class WorkerRuntime {
     if (since === 0) return
     this.#times[ControlTime.BusySince] = 0
     this.#times[ControlTime.Busy] = (this.#times[ControlTime.Busy] ?? 0) + this.#clock - since
-  }
-
-  #unknownHandler(name: string): ThreadPoolError {
-    const known = this.#names.map((handler) => `"${handler}"`).join(', ')
-    return new ThreadPoolError(
-      'ERR_UNKNOWN_HANDLER',
-      `Cannot run "${name}": the worker has ${known || 'no handlers'}`,
-    )
   }
 
   #return(run: TaskRun, result: unknown): void {

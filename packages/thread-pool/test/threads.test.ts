@@ -84,6 +84,16 @@ test("whenFull 'run-in-caller' runs the handler here", async () => {
   await blocked
 })
 
+test('a name that the worker does not have is an error here as in a thread', async () => {
+  const { pool } = makePool({ threads: 1, maxQueue: 0, whenFull: 'run-in-caller' })
+  const name = 'absent' as 'default'
+  const tasks = [pool.run(1, { name }), pool.run(2, { name })]
+  const messages = tasks.map((task) => task.catch((error: Error) => error.message))
+  const [inThread, here] = await Promise.all(messages)
+  expect(here).toMatch('Cannot run "absent": the worker has "default", "later"')
+  expect(here).toBe(inThread)
+})
+
 test('a handler that runs here has the copy of workerData that setup has', async () => {
   const notes: unknown[] = []
   const { pool } = makePool({
