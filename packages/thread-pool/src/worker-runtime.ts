@@ -21,8 +21,10 @@ import { readValue, ValueKind, ValueWriter } from './value-codec.ts'
 // A loop that never turns runs no timers, flushes no logs and finalises nothing.
 const tasksPerTurn = 256
 const msPerTurn = 5
-// Values on their way from the pool, so that asking costs no round trip a task.
+// Values on their way from the pool, so that asking costs no round trip a task,
 const maxAsked = 16
+// and not more than are run within so many milliseconds: another thread may be free for them.
+const aheadMs = 2
 
 // A thread blocks where the wait before was shorter than this.
 const quickMs = 2
@@ -55,6 +57,8 @@ export class WorkerRuntime {
   readonly #asked = new Map<number, Taken>()
   readonly #arrived: { taken: Taken; value: unknown }[] = []
   #askNow: number[] = []
+  /** How many values may be asked for beyond those that can be run at once. */
+  #ahead = 1
   /** Interrupts the wait for the next item. */
   #interruption = new AbortController()
   #waiting = false
@@ -177,8 +181,10 @@ export class WorkerRuntime {
   }
 
   #hasFreeHand(): boolean {
-    if (this.#running.size + this.#arrived.length >= this.#boot.concurrency) return false
-    return this.#asked.size < maxAsked
+    const { concurrency } = this.#boot
+    const inHand = this.#running.size + this.#arrived.length
+    if (inHand >= concurrency) return false
+    return this.#asked.size < Math.max(this.#ahead, concurrency - inHand)
   }
 
   /** Waits until a run ends or a value arrives. */
@@ -280,6 +286,8 @@ export class WorkerRuntime {
   /** A handler is through: the account is closed before the pool can see the result. */
   #end(run: TaskRun): void {
     this.#clock = now()
+    const inTime = Math.floor(aheadMs / (this.#clock - run.startedAt))
+    this.#ahead = Math.max(1, Math.min(this.#ahead + 1, inTime, maxAsked))
     if (this.#running.size > 0) this.#running.delete(run.tag)
     if (this.#running.size > 0) return
     const since = this.#times[ControlTime.BusySince] ?? 0

@@ -1,7 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
-import { codeOf } from './pools.ts'
+import { PortValues } from '../src/port-values.ts'
+import type { TaskContext } from '../src/worker.ts'
+import { codeOf, nextEvent } from './pools.ts'
 import { makeFakePool } from './fake-worker.ts'
 
 /** A pool whose one thread is busy until `release()`, and which writes down what it runs. */
@@ -47,6 +49,56 @@ test('urgent tasks overtake others, which are delayed and not starved', async ()
   expect(ran.slice(0, 4)).toEqual(['high', 'high', 'high', 'high'])
   expect(ran.indexOf('low')).toBeLessThan(16)
   expect(ran.lastIndexOf('low')).toBeLessThan(40)
+})
+
+test('what goes by the port waits for whichever thread is free first', async () => {
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  const { promise: haveBothBegun, resolve } = Promise.withResolvers<void>()
+  const first = Promise.withResolvers<void>()
+  const threads = new Set<number>()
+  const pool = makeFakePool(
+    {
+      default: async (_: unknown, { thread }: TaskContext) => {
+        first.resolve()
+        if (threads.add(thread).size === 2) resolve()
+        await haveBothBegun
+      },
+      block: () => promise,
+    },
+    { threads: 2 },
+  )
+  await Promise.all([nextEvent(pool, 'workerReady'), nextEvent(pool, 'workerReady')])
+  const blocking = pool.run(undefined, { name: 'block' })
+  const tasks = [pool.run(/by the port/), pool.run(/by the port/)]
+  await first.promise
+  release()
+  await Promise.all([blocking, ...tasks])
+  expect(threads).toEqual(new Set([0, 1]))
+})
+
+test('a thread asks for as many values at once as are soon run', async () => {
+  let clockMs = 1000
+  vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
+  const send = vi.spyOn(PortValues.prototype, 'send')
+  onTestFinished(() => void vi.restoreAllMocks())
+  let runMs = 0
+  const pool = makeFakePool({
+    default: () => {
+      clockMs += runMs
+    },
+  })
+  const mostAtOnce = async (): Promise<number> => {
+    // By this one it knows how long they take.
+    await pool.run(/by the port/)
+    send.mockClear()
+    await Promise.all(Array.from({ length: 200 }, () => pool.run(/by the port/)))
+    return Math.max(...send.mock.calls.map(([, tags]) => tags.length))
+  }
+  expect(await mostAtOnce()).toBe(16)
+  runMs = 0.5
+  expect(await mostAtOnce()).toBe(4)
+  runMs = 10
+  expect(await mostAtOnce()).toBe(1)
 })
 
 test('a task that waits in the line survives that the queue is full at each try', async () => {
