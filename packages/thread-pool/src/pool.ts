@@ -10,6 +10,7 @@ import { notCloneable, unpackThrown } from './error-codec.ts'
 import type { Thrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { Fifo } from './fifo.ts'
+import { shareHeldTasks } from './held-tasks.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lookout } from './lookout.ts'
 import { maxTimerMs } from './max-timer-ms.ts'
@@ -703,6 +704,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     // Also the insurance against a wake-up that never came.
     this.#drain()
     this.#observe()
+    // After that: what is sent here has a thread, and is no reason to start one.
+    shareHeldTasks(this.#dispatcher, this.#crew.threads)
   }
 
   #observe(): void {

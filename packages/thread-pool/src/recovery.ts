@@ -95,9 +95,8 @@ export class Recovery {
     }
     // Its value never arrived there, or nothing was moved: it has not begun.
     const hasBegun = this.#dispatcher.table.state(task.tag) === TaskState.Running
-    const isMoved = task.port === 'sent' && (task.transferList?.length ?? 0) > 0
     const item = this.#dispatcher.itemOf(task)
-    if (!hasBegun && item !== undefined && !isMoved) return this.#sendAgain(task, item)
+    if (!hasBegun && item !== undefined && !task.isMoved) return this.#sendAgain(task, item)
     task.crashes++
     const deaths = task.key === undefined ? task.crashes : this.#quarantine.add(task.key)
     const isPoison = deaths >= this.#quarantineAfter

@@ -58,6 +58,11 @@ export class Task {
     this.#reject = reject
   }
 
+  /** Whether buffers of its value have gone to a thread, so that it cannot be sent again. */
+  get isMoved(): boolean {
+    return this.port === 'sent' && (this.transferList?.length ?? 0) > 0
+  }
+
   /** The only way to settle. @returns false if it was settled before */
   resolve(value: unknown): boolean {
     if (!this.#settle()) return false

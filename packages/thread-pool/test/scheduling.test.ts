@@ -76,6 +76,40 @@ test('what goes by the port waits for whichever thread is free first', async () 
   expect(threads).toEqual(new Set([0, 1]))
 })
 
+test('what waits in a thread behind a long task goes to one that is free', async () => {
+  // However long it takes here, tasks are short.
+  const clockMs = performance.now()
+  vi.spyOn(performance, 'now').mockReturnValue(clockMs)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const blocked = Promise.withResolvers<void>()
+  const long = Promise.withResolvers<void>()
+  const began = Promise.withResolvers<void>()
+  const threads: number[] = []
+  const pool = makeFakePool(
+    {
+      default: (_: unknown, { thread }: TaskContext) => threads.push(thread),
+      block: () => blocked.promise,
+      long: () => {
+        began.resolve()
+        return long.promise
+      },
+    },
+    { threads: 2 },
+  )
+  await Promise.all([nextEvent(pool, 'workerReady'), nextEvent(pool, 'workerReady')])
+  const blocking = pool.run(undefined, { name: 'block' })
+  for (let count = 0; count < 5; count++) await pool.run(/by the port/)
+  const longTask = pool.run(/by the port/, { name: 'long' })
+  const behind = [pool.run(/by the port/), pool.run(/by the port/)]
+  await began.promise
+  blocked.resolve()
+  await Promise.all([blocking, ...behind])
+  const [first = -1] = threads
+  expect(threads.slice(5)).toEqual([1 - first, 1 - first])
+  long.resolve()
+  await longTask
+})
+
 test('a thread asks for as many values at once as are soon run', async () => {
   let clockMs = 1000
   vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
