@@ -47,3 +47,25 @@ test('keepAlive() says nothing of a client that has taken everything', () => {
   const rounds = [1000, block.length, block.length]
   expect(keepAlives(stream, client, rounds)).toEqual([0, 0, 0])
 })
+
+/** A stream whose client takes everything at once. */
+const fast: OutgoingStream = {
+  pendingBytes: 0,
+  onDrain: undefined,
+  write: () => true,
+  writeLent: () => true,
+  end: () => {},
+  destroy: () => {},
+}
+
+test('writeBlocks() lets others have their turn, however fast its client is', async () => {
+  const turn = new AbortController()
+  setImmediate(() => turn.abort())
+  function* blocks(): Generator<Uint8Array> {
+    const tooLong = performance.now() + 1000
+    while (!turn.signal.aborted && performance.now() < tooLong) yield block
+  }
+  const client = new StreamClient(fast, new StreamMeter(), 1_000_000)
+  await client.writeBlocks(block, blocks(), block)
+  expect(turn.signal.aborted).toBe(true)
+})

@@ -1,4 +1,5 @@
 import type { OutgoingStream } from '../exchange.ts'
+import { shortSliceMs, TimeSlice } from '../time-slice.ts'
 import { eventBlock, jsonEventFrame, wholeAfter, wholeBefore } from './event-frame.ts'
 import type { FramedPiece } from './framed-events.ts'
 import type { StreamMeter } from './stream-meter.ts'
@@ -94,9 +95,12 @@ export class StreamClient {
   ): Promise<void> {
     this.hasBegunBlocks = true
     this.write(before)
+    const slice = new TimeSlice(shortSliceMs)
     for await (const block of blocks) {
       if (this.isGone) return
       if (!this.write(block)) await this.#drained()
+      // What a fast client takes at once drains without a turn of the event loop.
+      await slice.rest()
     }
     if (this.isGone) return
     this.write(after)
