@@ -9,6 +9,7 @@ import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { ThreadPool } from '@elkyn/thread-pool'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPoolHttpServer } from '../src/index.ts'
+import { EventClient } from './streams/event-client.ts'
 import { FaultWord } from './threads/faulty-store.ts'
 import { Running } from './threads/running.ts'
 
@@ -357,6 +358,36 @@ describe('a queue', () => {
     expect((await held).status).toBe(200)
     const statuses = (await Promise.all(rest)).map(({ status }) => status)
     expect(new Set(statuses)).toEqual(new Set([200, 503]))
+  })
+
+  test('that is full refuses new streams of queries, and keeps those that are open waiting', async () => {
+    await using running = await Running.start({
+      threads: 1,
+      maxQueuedRequests: 1,
+      maxStreamedAnswers: 1,
+      metrics: true,
+    })
+    const query = `${running.server.address().url}/q.json?orderBy="$key"`
+    await using stream = await EventClient.open(query)
+    expect(await stream.take(1)).toEqual(['put {"path":"/","data":null}'])
+    const held = running.ask('GET', '/gate.json')
+    await running.until(FaultWord.AtGate, 1)
+    const rest = Array.from({ length: 20 }, () => running.ask('GET', '/a.json'))
+    await Promise.race(rest)
+    const other = await EventClient.open(query)
+    expect([other.status, other.message.headers['retry-after']]).toEqual([503, '1'])
+    // More often than what fails is tried.
+    await running.ask('PUT', '/q/b.json', '1')
+    const rejected = 'elkyn_pool_tasks_total{pool="elkyn-reader",outcome="rejected"}'
+    let base = 0
+    await running.untilMetric(rejected, (count) => (base = count) > 0)
+    const more = running.untilMetric(rejected, (count) => count >= base + 6)
+    await Promise.race([more, stream.ended()])
+    running.openGate()
+    expect(await stream.take(1)).toEqual(['put {"path":"/b","data":1}'])
+    expect((await held).status).toBe(200)
+    expect(running.logged).toEqual([])
+    await Promise.all(rest)
   })
 
   test('keeps nobody longer than they want to wait', async () => {

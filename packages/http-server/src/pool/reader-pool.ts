@@ -1,4 +1,4 @@
-import { ThreadPool, ThreadPoolError } from '@elkyn/thread-pool'
+import { ThreadPool } from '@elkyn/thread-pool'
 import { failureResponse } from '../failure.ts'
 import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
@@ -10,7 +10,7 @@ import type { StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
-import { busyResponse } from './pool-answers.ts'
+import { busyRefusal } from './pool-answers.ts'
 import type { worker } from './reader-worker.ts'
 import type { ReaderJob, StreamRefusal } from './reader.ts'
 import { PermitOffice } from './scan-permits.ts'
@@ -136,9 +136,8 @@ export class ReaderPool {
   }
 
   #failure(error: unknown, request: HttpRequest): HttpResponse {
-    if (error instanceof Refusal) return failureResponse(error, this.#log)
-    const code = error instanceof ThreadPoolError ? error.code : undefined
-    if (code === 'ERR_QUEUE_FULL' || code === 'ERR_CRASH_LOOP') return busyResponse()
+    const refusal = error instanceof Refusal ? error : busyRefusal(error)
+    if (refusal !== undefined) return failureResponse(refusal, this.#log)
     // Nobody will see what is answered then.
     if (!request.signal.aborted) {
       this.#log.error({ err: error, url: request.url }, 'A read could not be answered')
@@ -146,20 +145,22 @@ export class ReaderPool {
     return errorResponse(500, 'An internal error occurred')
   }
 
-  /** What a stream has to be told; as bytes where that is not much. */
+  /** What a stream has to be told; as bytes where that is not much. @throws {Refusal} 503 where too much waits. */
   runStreamJob(job: ReaderJob): Promise<Uint8Array | StreamResult | StreamRefusal> {
-    return this.#pool.run(job, { name: 'stream', priority: 0, retry: 1 })
+    return orBusy(this.#pool.run(job, { name: 'stream', priority: 0, retry: 1 }))
   }
 
-  /** Why a target cannot be shown, if so. */
+  /** Why a target cannot be shown, if so. @throws {Refusal} likewise. */
   checkStream(target: StreamTarget): Promise<StreamRefusal | undefined> {
-    return this.#pool.run(target, { name: 'checkStream', priority: 0, retry: 1 })
+    return orBusy(this.#pool.run(target, { name: 'checkStream', priority: 0, retry: 1 }))
   }
 
-  /** The whole of what a stream shows, in blocks. */
+  /** The whole of what a stream shows, in blocks. @throws {Refusal} likewise. */
   readLargeStream(target: StreamTarget, signal: AbortSignal): Promise<Answer> {
-    return this.#large.receive({ method: 'GET', signal }, (window) =>
-      this.#pool.run({ target, window }, { name: 'streamLarge', priority: largeBand }),
+    return orBusy(
+      this.#large.receive({ method: 'GET', signal }, (window) =>
+        this.#pool.run({ target, window }, { name: 'streamLarge', priority: largeBand }),
+      ),
     )
   }
 
@@ -173,6 +174,14 @@ export class ReaderPool {
 
   destroy(): Promise<void> {
     return this.#pool.destroy()
+  }
+}
+
+async function orBusy<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw busyRefusal(error) ?? error
   }
 }
 

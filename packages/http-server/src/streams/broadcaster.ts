@@ -10,7 +10,7 @@ import { maxFramedBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { KnownPlaces } from './known-places.ts'
 import { LingeringTopics } from './lingering-topics.ts'
-import { ReadingQueue } from './reading-queue.ts'
+import { ReadingQueue, busyDelayMs } from './reading-queue.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { StreamClient } from './stream-client.ts'
 import type { Known, StreamEvent, StreamResult } from './stream-job.ts'
@@ -35,9 +35,6 @@ export interface BroadcasterOptions {
   /** Is told of a subscriber whose target cannot be shown any more. */
   readonly onRefused: (subscriber: Subscriber, refusal: Refusal) => void
 }
-
-/** How long to wait where too much is being read, in milliseconds. */
-const busyDelayMs = 100
 
 /** For so many, to parse a value once takes less than to look through it for each. */
 const many = 8

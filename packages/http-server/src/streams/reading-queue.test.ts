@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { Refusal } from '../refusal.ts'
 import { ReadingQueue } from './reading-queue.ts'
 import { Timers } from './timers.ts'
 
@@ -35,4 +36,26 @@ test('ReadingQueue lets what is read once and what is read again go by turns', a
   ])
   for (let ended = 0; ended < 34; ended++) await endNext()
   expect(begun.at(-1)).toBe('again39')
+})
+
+function failing(errors: readonly Error[]): () => Promise<string> {
+  const left = [...errors]
+  return async () => {
+    const error = left.shift()
+    if (error !== undefined) throw error
+    return 'read'
+  }
+}
+
+test('ReadingQueue waits for a source that is busy, and gives up one that fails again and again', async () => {
+  const timers = new Timers()
+  vi.spyOn(timers, 'later').mockImplementation((_delayMs, work) => void setImmediate(work))
+  const queue = new ReadingQueue<string>(timers, () => {})
+  const busy = Array.from({ length: 9 }, () => new Refusal(503, 'Busy'))
+  const failed = Array.from({ length: 3 }, () => new Error('Failed'))
+  expect(await queue.run(failing([...busy, ...failed, ...busy]))).toBe('read')
+  const last = new Error('Failed once too often')
+  await expect(queue.run(failing([...failed, ...busy, last]))).rejects.toBe(last)
+  const refusal = new Refusal(400, 'There is no index')
+  await expect(queue.run(failing([...busy, refusal]))).rejects.toBe(refusal)
 })

@@ -7,6 +7,9 @@ const maxReadings = 32
 /** How long to wait before a reading that failed is tried again, and how often, in milliseconds. */
 const retryDelaysMs = [50, 250, 1000] as const
 
+/** How long to wait where too much is being read, in milliseconds. */
+export const busyDelayMs = 100
+
 /** What is to be read, so much of it at one time, and again where that fails. */
 export class ReadingQueue<T> {
   readonly #timers: Timers
@@ -59,17 +62,17 @@ export class ReadingQueue<T> {
     }
   }
 
-  /** Calls `work` until it succeeds, or once too often. A refusal stays one. */
+  /** Calls `work` until it succeeds, or fails once too often. A refusal stays one, unless there is too much to do. */
   async run<R>(work: () => Promise<R>): Promise<R> {
     this.#running++
     try {
-      for (let attempt = 0; ; attempt++) {
+      for (let failures = 0; ;) {
         try {
           return await work()
         } catch (error) {
-          const delayMs = retryDelaysMs[attempt]
-          const isFinal = delayMs === undefined || this.#isClosed || error instanceof Refusal
-          if (isFinal) throw error
+          const isBusy = error instanceof Refusal && error.status === 503
+          const delayMs = isBusy ? busyDelayMs : delayOf(error, failures++)
+          if (delayMs === undefined || this.#isClosed) throw error
           await new Promise<void>((resolve) => this.#timers.later(delayMs, resolve))
         }
       }
@@ -83,6 +86,10 @@ export class ReadingQueue<T> {
   close(): void {
     this.#isClosed = true
   }
+}
+
+function delayOf(error: unknown, failures: number): number | undefined {
+  return error instanceof Refusal ? undefined : retryDelaysMs[failures]
 }
 
 function* those<T>(items: Iterable<T>, isWanted: (item: T) => boolean): Generator<T, void, void> {
