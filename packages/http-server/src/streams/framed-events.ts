@@ -1,5 +1,5 @@
 import { rootPath } from '@elkyn/tree'
-import type { ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
+import type { ChangeCursor, PairFrame, PairTarget, Path } from '@elkyn/tree'
 import type { ChangeEvent } from './change-events.ts'
 import {
   beforeEventId,
@@ -46,6 +46,13 @@ const beforeOwnText = Buffer.concat([beforeJson, wholeBefore])
 const beforeId = Buffer.concat([wholeAfter, Buffer.from(beforeEventId)])
 const behindId = Buffer.from(blockEnd)
 
+/** What is written of a pair at or below a path, as a `put`. */
+export function pairFrame(path: Path): PairFrame {
+  // As it begins the paths below it: that of the root is not to be seen there.
+  const watched = Buffer.from(path === rootPath ? '' : path)
+  return { path: watched, beforePath, beforeText, beforeOwnText, beforeId, behindId, isSpecial }
+}
+
 /** Bytes that do not stand for themselves in JSON; and the dot, which only the path of a priority has. */
 const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x20 || '"\\.'.includes(String.fromCharCode(byte)) ? 1 : 0,
@@ -67,10 +74,7 @@ export class FramedEvents {
    * @param lent Memory that is used as far as it goes, unless it is very little. Default: none.
    */
   constructor({ path, form }: StreamTarget, limit: number, lent?: Buffer) {
-    // The watched path as it begins those below it: that of the root is not to be seen there.
-    const watched = Buffer.from(path === rootPath ? '' : path)
-    const frame = { beforePath, beforeText, beforeOwnText, beforeId, behindId, isSpecial }
-    this.#frame = form === 'plain' ? { path: watched, ...frame } : undefined
+    this.#frame = form === 'plain' ? pairFrame(path) : undefined
     this.#target = new FramedTarget(limit)
     this.#lent = lent
   }

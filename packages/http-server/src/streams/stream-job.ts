@@ -8,10 +8,11 @@ import { nullBlocks } from '../response.ts'
 import { changesFrom } from '../changes-from.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
+import { Elsewhere } from './elsewhere.ts'
 import { wholeAfter, wholeBefore } from './event-frame.ts'
 import { FramedEvents, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
-import { concerns, isFollowed } from './stream-target.ts'
+import { concerns, isFollowed, watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
 
@@ -77,11 +78,11 @@ export interface LargeValue {
 /** Changes that are looked through at once, where each is read. */
 const maxChanges = 2000
 
-/** To read a change takes as long as to copy so many. */
+/** To read a change takes as long as to copy so many, or to pass over them. */
 const readEffort = 8
 
-/** Changes that are copied at once. */
-const maxCopied = maxChanges * readEffort
+/** Changes that are copied or passed over at once. */
+const maxEffort = maxChanges * readEffort
 
 /**
  * Does a job in the calling thread, at once.
@@ -160,11 +161,11 @@ function missed(
   while (changes.next()) {
     // The first one may have been told in part.
     const skipped = count === 0 ? pairs : 0
-    const copied = skipped === 0 ? events.addCopied(changes, maxCopied - effort) : 0
+    const copied = skipped === 0 ? events.addCopied(changes, maxEffort - effort) : 0
     if (copied === 0 && !addChange(events, changes.change, target, skipped)) return undefined
     count += Math.max(copied, 1)
     effort += copied === 0 ? readEffort : copied
-    if (events.isFull || effort >= maxCopied) break
+    if (events.isFull || effort >= maxEffort) break
   }
   if (count === 0) return undefined
   const place = placeOf(changes.change)
@@ -275,15 +276,23 @@ function changesSince(
   sequence: number,
 ): readonly Change[] | 'lost' | 'many' {
   const { id, pairs } = parseEventId(since)
-  const changes: Change[] = []
-  let count = 0
-  for (const change of store.changesFrom(id)) {
-    if (change.sequence > sequence) break
-    if (count++ > maxChanges) return 'many'
-    const isNew = count > 1 || pairs < change.pairs.length
-    if (isNew && concerns(change, target)) changes.push(change)
+  const found: Change[] = []
+  const elsewhere = new Elsewhere(watchedPath(target))
+  using changes = changesFrom(store, id)
+  let effort = 0
+  while (changes.next()) {
+    if (effort >= maxEffort) return 'many'
+    // The first one may have been told in part.
+    const isFirst = effort === 0
+    const passed = isFirst ? 0 : elsewhere.pass(changes, maxEffort - effort)
+    effort += passed === 0 ? readEffort : passed
+    if (passed > 0) continue
+    const { change } = changes
+    if (change.sequence > sequence) return isFirst ? 'lost' : found
+    const isNew = !isFirst || pairs < change.pairs.length
+    if (isNew && concerns(change, target)) found.push(change)
   }
-  return count === 0 ? 'lost' : changes
+  return effort === 0 ? 'lost' : found
 }
 
 /** What who is told the whole knows, but for its digest. */
