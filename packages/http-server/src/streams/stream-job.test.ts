@@ -75,3 +75,17 @@ test('who watches a query is told it anew when too much has changed there to loo
   put(store, '/q/a', 1500)
   expect(runStreamJob(store, job)).toMatchObject({ isWhole: true })
 })
+
+test('only what the log does not reach back to is lost, not what it does not carry', async () => {
+  await using at = await opened()
+  const { store } = at
+  const since = put(store, '/q/a')
+  const large = fromJson('x'.repeat(1_500_000))
+  store.commit([{ pairs: [{ path: parsePath('/q/b'), value: large }] }])
+  const { query: _query, ...followed } = query
+  for (const target of [query, followed]) {
+    expect(runStreamJob(store, { target, since })).toMatchObject({ isWhole: true, isLost: false })
+    const job = { target, since: 'elsewhere-1-1' }
+    expect(runStreamJob(store, job)).toMatchObject({ isWhole: true, isLost: true })
+  }
+})

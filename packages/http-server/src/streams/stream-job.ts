@@ -99,13 +99,14 @@ export function runStreamJob(store: TreeStore, job: StreamJob, lent?: Buffer): S
 }
 
 function resultOf(store: TreeStore, job: StreamJob, lent: Buffer | undefined): StreamResult {
-  if (isFollowed(job.target) && job.since !== undefined) {
-    const result = missed(store, job, job.since, lent)
-    if (result !== undefined) return result
-  }
+  const { target, since } = job
+  const found =
+    isFollowed(target) && since !== undefined ? missed(store, job, since, lent) : undefined
+  if (typeof found === 'object') return found
   const snapshot = store.snapshot()
   try {
-    return isFollowed(job.target) ? whole(store, snapshot, job) : evaluate(store, snapshot, job)
+    if (!isFollowed(target)) return evaluate(store, snapshot, job)
+    return whole(store, snapshot, target, found === 'lost')
   } finally {
     snapshot.close()
   }
@@ -145,13 +146,13 @@ function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8A
   return snapshot.jsonBlocks(path, form)
 }
 
-/** What was missed; `undefined` where the log does not say. */
+/** What was missed; `lost` where the log does not reach back so far, and `unsaid` where it does not carry a value. */
 function missed(
   store: TreeStore,
   { target, framedBytes }: StreamJob,
   since: string,
   lent: Buffer | undefined,
-): StreamResult | undefined {
+): StreamResult | 'lost' | 'unsaid' {
   const { id, pairs } = parseEventId(since)
   const events =
     framedBytes === undefined ? new EventCollector() : new FramedEvents(target, framedBytes, lent)
@@ -162,12 +163,12 @@ function missed(
     // The first one may have been told in part.
     const skipped = count === 0 ? pairs : 0
     const copied = skipped === 0 ? events.addCopied(changes, maxEffort - effort) : 0
-    if (copied === 0 && !addChange(events, changes.change, target, skipped)) return undefined
+    if (copied === 0 && !addChange(events, changes.change, target, skipped)) return 'unsaid'
     count += Math.max(copied, 1)
     effort += copied === 0 ? readEffort : copied
     if (events.isFull || effort >= maxEffort) break
   }
-  if (count === 0) return undefined
+  if (count === 0) return 'lost'
   const place = placeOf(changes.change)
   return { ...place, ...events.take(), isWhole: false, isCut: changes.next() }
 }
@@ -213,11 +214,16 @@ function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
   return { sequence, id }
 }
 
-function whole(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): StreamResult {
+function whole(
+  store: TreeStore,
+  snapshot: TreeSnapshot,
+  target: StreamTarget,
+  isLost: boolean,
+): StreamResult {
   const { sequence } = snapshot
   const id = store.idOf(sequence)
-  const place = { sequence, id, isLost: job.since !== undefined }
-  const event = wholeEvent(snapshot, job.target, id)
+  const place = { sequence, id, isLost }
+  const event = wholeEvent(snapshot, target, id)
   if (event === undefined) return { ...place, events: [], isWhole: true, isLarge: true }
   return { ...place, events: [event], isWhole: true }
 }
