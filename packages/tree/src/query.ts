@@ -78,7 +78,8 @@ export interface QueryResult {
   /**
    * Says where this page ends, for the `cursor` of the next one; `undefined` where the query has no
    * `limitToFirst`, or nothing follows. It stays right whatever is written meanwhile, also when the
-   * last child is deleted.
+   * last child is deleted, unless that is ordered by a text of more than 256 UTF-16 units: when that has changed
+   * or gone, the next page is `ERR_INVALID_CURSOR`.
    */
   cursor(): string | undefined
   /**
