@@ -1,8 +1,7 @@
+import { queryOperators } from '@elkyn/tree'
 import type { QueryCondition, QueryOperator } from '@elkyn/tree'
 import { parsed } from './query-bound.ts'
 import { Refusal } from './refusal.ts'
-
-const operators: ReadonlySet<string> = new Set<QueryOperator>(['==', '!=', '<', '<=', '>', '>='])
 
 /**
  * Reads conditions that all have to hold: a JSON object of fields, each with a value that it equals or an
@@ -37,12 +36,12 @@ function isPrimitive(value: unknown): value is QueryCondition['value'] {
 }
 
 function isOperator(op: string): op is QueryOperator {
-  return operators.has(op)
+  return queryOperators.some((operator) => operator === op)
 }
 
 function invalidWhere(): Refusal {
   return new Refusal(
     400,
-    'where must be a JSON object of fields, each with a value or with comparisons by == != < <= > >=',
+    `where must be a JSON object of fields, each with a value or with comparisons by ${queryOperators.join(' ')}`,
   )
 }

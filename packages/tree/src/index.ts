@@ -34,6 +34,7 @@ export type { MemoryTreeStoreOptions } from './memory-store.ts'
 export { checkIndexDefinitions, indexesAt } from './index-definitions.ts'
 export type { IndexDefinition, IndexDefinitions } from './index-definitions.ts'
 export { checkQuery } from './query-plan.ts'
+export { queryOperators } from './query.ts'
 export type {
   QueryBound,
   QueryCondition,

@@ -8,7 +8,8 @@ import { parseField } from './query-field.ts'
 import type { QueryField } from './query-field.ts'
 import { endEdge, intersect, rangeOf, startEdge } from './query-range.ts'
 import type { Edge, EdgeRange } from './query-range.ts'
-import type { QueryBound, QueryCondition, QueryOperator, TreeQuery } from './query.ts'
+import { queryOperators } from './query.ts'
+import type { QueryBound, QueryCondition, TreeQuery } from './query.ts'
 import type { IndexValue } from './value-order.ts'
 
 /** A condition with its field parsed. */
@@ -35,7 +36,6 @@ export interface QueryPlan {
   readonly signature: string
 }
 
-const operators: ReadonlySet<string> = new Set<QueryOperator>(['==', '!=', '<', '<=', '>', '>='])
 /** So many conditions a query may have; each one costs a look at every child that is tried. */
 const maxConditions = 100
 
@@ -198,8 +198,8 @@ function plannedConditions(where: readonly QueryCondition[]): readonly PlannedCo
   return where.map((condition) => {
     const { field: text, op, value } = condition
     const field = parseField(text)
-    if (!operators.has(op)) {
-      throw new RangeError(`Cannot query: "${op as string}" is not one of == != < <= > >=`)
+    if (!queryOperators.includes(op)) {
+      throw new RangeError(`Cannot query: "${op}" is not one of ${queryOperators.join(' ')}`)
     }
     checkValue('a condition', value, field)
     return { field, condition }

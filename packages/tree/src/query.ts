@@ -47,8 +47,10 @@ export interface QueryBound {
   readonly isExclusive?: boolean
 }
 
-/** How a {@link QueryCondition} compares. */
-export type QueryOperator = '==' | '!=' | '<' | '<=' | '>' | '>='
+/** How a {@link QueryCondition} may compare. */
+export const queryOperators = ['==', '!=', '<', '<=', '>', '>='] as const
+
+export type QueryOperator = (typeof queryOperators)[number]
 
 /**
  * A condition on one field of the children. Other than a {@link QueryBound}, `<` and its kin hold among
