@@ -13,7 +13,7 @@ import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
 import { minLentBytes } from '../streams/framed-events.ts'
 import { pieceAt } from '../streams/piece-memory.ts'
-import { checkStreamTarget, knownOf, runStreamJob, wholeBlocks } from '../streams/stream-job.ts'
+import { checkStreamTarget, openWhole, runStreamJob } from '../streams/stream-job.ts'
 import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import type { TimeSlice } from '../time-slice.ts'
@@ -150,18 +150,11 @@ function orRefusal<T>(work: () => T): T | StreamRefusal {
 }
 
 function wholeResponse(store: TreeStore, target: StreamTarget): HttpResponse {
-  const snapshot = store.snapshot()
-  try {
-    const { sequence } = snapshot
-    const { keys } = knownOf(snapshot, target)
-    const headers = placeHeaders(sequence, store.idOf(sequence), keys?.length)
-    const blocks = behindKeys(keys, wholeBlocks(snapshot, target))
-    const body = new SnapshotBody(blocks, () => snapshot.close())
-    return { status: 200, headers, body }
-  } catch (error) {
-    snapshot.close()
-    throw error
-  }
+  const { sequence, id, known, blocks } = openWhole(store, target, (whole, snapshot, { keys }) => {
+    return new SnapshotBody(behindKeys(keys, whole), () => snapshot.close())
+  })
+  const headers = placeHeaders(sequence, id, known.keys?.length)
+  return { status: 200, headers, body: blocks }
 }
 
 function* behindKeys(

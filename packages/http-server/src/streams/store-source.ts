@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { TreeStore } from '@elkyn/tree'
-import type { SnapshotBody } from '../snapshot-body.ts'
 import type { StreamedAnswers } from '../streamed-answers.ts'
 import { PieceMemory, withPiece } from './piece-memory.ts'
-import { checkStreamTarget, knownOf, runStreamJob, wholeBlocks } from './stream-job.ts'
+import { checkStreamTarget, openWhole, runStreamJob } from './stream-job.ts'
 import type { LargeValue, StreamJob, StreamResult } from './stream-job.ts'
 import type { OnChanges, StreamSource } from './stream-source.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -34,19 +33,8 @@ export class StoreSource implements StreamSource {
   }
 
   async readLarge(target: StreamTarget): Promise<LargeValue> {
-    const snapshot = this.#store.snapshot()
-    try {
-      const { sequence } = snapshot
-      const id = this.#store.idOf(sequence)
-      const known = knownOf(snapshot, target)
-      const blocks: SnapshotBody = this.#streamedAnswers.begin(
-        wholeBlocks(snapshot, target),
-        snapshot,
-      )
-      return { sequence, id, known, blocks }
-    } catch (error) {
-      snapshot.close()
-      throw error
-    }
+    return openWhole(this.#store, target, (blocks, snapshot) =>
+      this.#streamedAnswers.begin(blocks, snapshot),
+    )
   }
 }

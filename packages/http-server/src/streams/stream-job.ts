@@ -134,8 +134,30 @@ function refusalOf(error: unknown, { shownPath }: StreamTarget): Refusal | undef
   return isOfCursor ? new Refusal(400, error.message) : indexRefusal(error, shownPath)
 }
 
+/**
+ * Opens a whole value in blocks.
+ * @param bodyOf Gives the blocks as a body, which closes the snapshot at its end.
+ */
+export function openWhole<B extends LargeValue['blocks']>(
+  store: TreeStore,
+  target: StreamTarget,
+  bodyOf: (blocks: Iterable<Uint8Array>, snapshot: TreeSnapshot, known: Known) => B,
+): LargeValue & { readonly known: Known; readonly blocks: B } {
+  const snapshot = store.snapshot()
+  try {
+    const { sequence } = snapshot
+    const id = store.idOf(sequence)
+    const known = knownOf(snapshot, target)
+    const blocks = bodyOf(wholeBlocks(snapshot, target), snapshot, known)
+    return { sequence, id, known, blocks }
+  } catch (error) {
+    snapshot.close()
+    throw error
+  }
+}
+
 /** The whole in blocks. Its snapshot is for the caller to close, behind the last one. */
-export function wholeBlocks(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8Array> {
+function wholeBlocks(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8Array> {
   return blocksOf(snapshot, target) ?? nullBlocks
 }
 
@@ -302,7 +324,7 @@ function changesSince(
 }
 
 /** What who is told the whole knows, but for its digest. */
-export function knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Known {
+function knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Known {
   // Whoever is sent whole values is told no changes.
   if (query?.shape !== 'value' || isValue === true) return {}
   const keys = Array.from(snapshot.query(path, query.query).entries(), ({ key }) => key)
