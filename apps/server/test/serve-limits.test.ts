@@ -73,7 +73,8 @@ async function put(server: RunningServer, name: string, value: unknown): Promise
 /** Writes `/first`. @returns the id of the event behind it. */
 async function idOfFirst(server: RunningServer): Promise<string> {
   await put(server, 'first', 1)
-  using stream = await EventStream.open(`${server.url}/.json`)
+  // Not at the root: what happened there since would be found in memory.
+  using stream = await EventStream.open(`${server.url}/first.json`)
   return (await stream.first('put')).id
 }
 
