@@ -5,6 +5,7 @@ import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { HttpLimits } from './limits.ts'
 import { ReadMemory } from './read-memory.ts'
+import { readOn } from './read-on.ts'
 import { SimpleRequestReader } from './simple-request.ts'
 import type { KnownFields } from './simple-request.ts'
 
@@ -187,7 +188,7 @@ export class DirectRequests implements DirectWay {
     // In one piece: behind the first one it may want no more.
     if (this.#waiting.length > 0) this.#node.data(Buffer.concat(this.#waiting.splice(0)))
     if (this.#hasEnded) this.#node.end()
-    if (this.#waitingBytes > maxWaitingBytes) this.#socket.resume()
+    if (this.#waitingBytes > maxWaitingBytes) readOn(this.#socket)
   }
 
   #listen(): void {

@@ -1,12 +1,19 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import process from 'node:process'
 import type { ClientConnection } from './client-connections.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import { leaveHttp } from './leave-http.ts'
+import { readOn } from './read-on.ts'
 
 // Most requests that wait behind another one before no more are read from the socket.
 const maxHeld = 64
+
+// Bytes of answers that may wait for a client before its next request does: a request takes a thousandth of
+// what its answer may.
+const maxUnsentBytes = 256 * 1024
+
+// Safe requests that are being answered by other threads at one time, lest all of their answers come at once.
+const maxAnswering = 32
 
 /** How long a client may go on to send what nobody wants, so that it gets to read why. */
 export const lingerMs = 2000
@@ -27,6 +34,10 @@ export class Http1Connection implements ClientConnection {
   #blocking = 0
   /** Answers to safe requests that are on their way from another thread. */
   #answering = 0
+  /** Of the bodies of answers that have not left. */
+  #unsentBytes = 0
+  /** Whether it was ever paused because of {@link maxHeld}. */
+  #hasPaused = false
   readonly #held: { readonly begin: () => void; readonly isUnsafe: boolean }[] = []
   /** Whether the last answer goes on without HTTP, by {@link leaveHttp}. */
   #isStream = false
@@ -89,12 +100,21 @@ export class Http1Connection implements ClientConnection {
   }
 
   /** @returns whether it was still to be answered, and is not among {@link takeUnanswered}. */
-  finished(response: ServerResponse): boolean {
+  finished(exchange: Http1Exchange): boolean {
     const isNew = this.#answeredOne()
-    if (this.#last?.response !== response) return isNew
-    this.#last = undefined
-    if (this.isFinal) this.#end()
+    this.#unsentBytes -= exchange.sentBytes
+    if (this.#last === exchange) {
+      this.#last = undefined
+      if (this.isFinal) this.#end()
+    } else {
+      this.#beginHeld()
+    }
     return isNew
+  }
+
+  /** So many bytes of an answer were handed over. */
+  sending(bytes: number): void {
+    this.#unsentBytes += bytes
   }
 
   /** How many requests never had an answer. Counts each once. */
@@ -116,17 +136,29 @@ export class Http1Connection implements ClientConnection {
   /**
    * Whether the next request has to wait: a `GET` that was sent behind a `PUT`, before the answer,
    * has to see what the `PUT` wrote, and one before a `PUT` must not see it. And one that was sent
-   * behind an answer in blocks would hold another snapshot, and blocks in memory, until that has left.
+   * behind an answer in blocks would hold another snapshot, and blocks in memory, until that has left. Whole answers
+   * wait in memory as well, and a client need not take any.
    */
   holds(isUnsafe: boolean): boolean {
-    return this.#blocking > 0 || this.#held.length > 0 || (isUnsafe && this.#answering > 0)
+    return this.#held.length > 0 || this.#mustWait(isUnsafe)
+  }
+
+  #mustWait(isUnsafe: boolean): boolean {
+    return (
+      this.#blocking > 0 ||
+      this.#unsentBytes > maxUnsentBytes ||
+      this.#answering >= (isUnsafe ? 1 : maxAnswering)
+    )
   }
 
   /** Calls `begin` when no request before it stands in its way. */
   hold(isUnsafe: boolean, begin: () => void): void {
     this.#held.push({ begin, isUnsafe })
-    // Node resumes the socket at the end of each request, and may have read some more already.
-    if (this.#held.length === maxHeld) process.nextTick(() => this.#pause())
+    if (this.#held.length !== maxHeld) return
+    this.socket.pause()
+    // Node resumes it at the end of each request, and when an answer has left behind which it had paused.
+    if (!this.#hasPaused) this.socket.on('resume', () => this.#pause())
+    this.#hasPaused = true
   }
 
   /** Holds what comes behind until {@link releaseNext}. */
@@ -146,15 +178,15 @@ export class Http1Connection implements ClientConnection {
 
   endSafe(): void {
     this.#answering--
-    if (this.#answering === 0) this.#beginHeld()
+    this.#beginHeld()
   }
 
   #beginHeld(): void {
-    while (this.#blocking === 0 && !this.isGone) {
-      const next = this.#held[0]
-      if (next === undefined || (next.isUnsafe && this.#answering > 0)) return
+    while (this.#held.length > 0 && !this.isGone) {
+      const next = this.#held[0]!
+      if (this.#mustWait(next.isUnsafe)) return
       this.#held.shift()
-      if (this.#held.length === maxHeld - 1) this.socket.resume()
+      if (this.#held.length === maxHeld - 1) readOn(this.socket)
       next.begin()
     }
   }

@@ -17,6 +17,8 @@ export class Http1Exchange implements Exchange {
   readonly connection: Http1Connection
   /** To be called when the answer has left, by whoever does not leave that to the response. */
   countAnswer: ((method: string, status: number) => void) | undefined
+  /** Of the body of an answer in one piece. */
+  sentBytes = 0
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
   #hasContinued = false
@@ -99,6 +101,8 @@ export class Http1Exchange implements Exchange {
       response.writeHead(status, headers as string[])
     } else {
       response.writeHead(status, [...headers, 'Content-Length', String(body.length)])
+      this.sentBytes = body.length
+      this.connection.sending(body.length)
     }
     if (lingers) return this.#linger(body)
     const text = body && textOfBody(body)

@@ -110,7 +110,7 @@ export class Http1Server {
     connection.begun(exchange)
     const countAnswer = adopted ? adopted.exchange.countAnswer : counterOf(meter)
     response.on('finish', () => {
-      const isNew = connection.finished(response)
+      const isNew = connection.finished(exchange)
       if (isNew) countAnswer?.(exchange.method, response.statusCode)
     })
     exchange.countAnswer = countAnswer

@@ -5,6 +5,7 @@ import type { Http1Connection } from './http1-connection.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import type { RawHeaders } from './message.ts'
 import { PartWriter } from './part-writer.ts'
+import { readOn } from './read-on.ts'
 import { writeCopy } from './write-copy.ts'
 
 /**
@@ -101,7 +102,7 @@ export class Http1Stream implements OutgoingStream {
     // only be seen by a write that fails.
     if (socket.readableEnded) socket.destroySoon()
     else socket.once('end', this.#bothClosed)
-    socket.resume()
+    readOn(socket)
   }
 
   readonly #bothClosed = (): void => this.#connection.socket.destroySoon()
