@@ -30,9 +30,6 @@ export interface DirectAnswerer {
 // What may wait behind a request before no more is read from the socket, in bytes.
 const maxWaitingBytes = 64 * 1024
 
-// As Node does, so that a client that counts from the answer is not the one that loses.
-const keepAliveMarginMs = 1000
-
 /**
  * Takes the requests of a connection past Node's HTTP server, which takes longer for each than to send and
  * receive it does. One at a time, and only as long as each is simple: from one that is not on, the connection
@@ -58,8 +55,6 @@ export class DirectRequests implements DirectWay {
   #hasEnded = false
   /** Whether the answer says that nothing is taken behind it. */
   #isFarewell = false
-  /** Whether the answer waits for its client. */
-  #isSlow = false
 
   /** Begins to read, unless Node's server does other things with its sockets than it is known to. */
   static begin(connection: Http1Connection, answerer: DirectAnswerer): void {
@@ -122,9 +117,6 @@ export class DirectRequests implements DirectWay {
     const exchange = this.#current
     if (exchange === undefined || error) return
     this.#forget()
-    const { keepAliveTimeoutMs } = this.#answerer.limits
-    if (this.#isSlow) this.#socket.setTimeout(keepAliveTimeoutMs + keepAliveMarginMs)
-    this.#isSlow = false
     this.#answerer.answered(exchange)
     if (this.#waiting.length > 0 && !this.#isFarewell) this.#catchUp()
     else if (this.connection.isFinal || this.#hasEnded) this.connection.closeWhenIdle()
@@ -141,10 +133,6 @@ export class DirectRequests implements DirectWay {
       socket.write(body, this.#written)
       socket.uncork()
     }
-    if (socket.writableLength === 0) return
-    // The system has not taken all of it, which is up to the client then.
-    this.#isSlow = true
-    socket.setTimeout(this.#answerer.limits.writeTimeoutMs)
   }
 
   handOver(): Http1Exchange {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { ClientConnection } from './client-connections.ts'
 import type { Http1Exchange } from './http1-exchange.ts'
 import { leaveHttp } from './leave-http.ts'
+import { Progress } from './progress.ts'
 import { readOn } from './read-on.ts'
 
 // Most requests that wait behind another one before no more are read from the socket.
@@ -43,6 +44,7 @@ export class Http1Connection implements ClientConnection {
   #isStream = false
   /** Whether a request is being answered that Node's HTTP server knows nothing of. */
   #isDirect = false
+  readonly #progress = new Progress()
   readonly #onGone = new Set<() => void>()
   readonly #close = (): void => this.#gone()
 
@@ -61,6 +63,12 @@ export class Http1Connection implements ClientConnection {
 
   get isGone(): boolean {
     return this.socket.destroyed
+  }
+
+  /** Whether something is to leave, and nothing has since this was asked last. */
+  hasStalled(): boolean {
+    const { bytesWritten, writableLength } = this.socket
+    return this.#progress.hasStalled(writableLength, bytesWritten - writableLength)
   }
 
   /** Whether its last bytes are known. */

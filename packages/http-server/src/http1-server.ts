@@ -30,6 +30,8 @@ export class Http1Server {
   readonly server: Server
   readonly #context: HttpContext
   readonly #connections = new Map<Duplex, Http1Connection>()
+  /** Looks for clients that take nothing of their answers, while there are any clients. */
+  #look: NodeJS.Timeout | undefined
   readonly #direct: DirectAnswerer
   /** The request that is read once more because its answer takes more than one piece. */
   #adopted: Adopted | undefined
@@ -63,7 +65,6 @@ export class Http1Server {
     })
     // None is dropped silently: the number of bytes is limited.
     server.maxHeadersCount = 0
-    server.timeout = limits.writeTimeoutMs
     // Else a client that closes its side when it has asked, as `nc` does, loses what is not answered
     // by then. Node has this switch, but not in its documentation.
     Object.assign(server, { httpAllowHalfOpen: true })
@@ -88,9 +89,24 @@ export class Http1Server {
   #onConnection(socket: Socket): void {
     const connection = new Http1Connection(socket)
     this.#connections.set(socket, connection)
-    connection.onGone(() => this.#connections.delete(socket))
+    connection.onGone(() => this.#forget(socket))
+    this.#look ??= setInterval(() => this.#endStalled(), this.#context.limits.writeTimeoutMs)
     if (this.#context.connections.add(connection)) this.#reject(connection, tooManyConnections())
     else DirectRequests.begin(connection, this.#direct)
+  }
+
+  #forget(socket: Socket): void {
+    this.#connections.delete(socket)
+    if (this.#connections.size > 0) return
+    clearInterval(this.#look)
+    this.#look = undefined
+  }
+
+  // Node's own timeout of a socket takes what comes for progress as well, be it a byte now and then.
+  #endStalled(): void {
+    for (const connection of this.#connections.values()) {
+      if (connection.hasStalled()) connection.destroy()
+    }
   }
 
   /** Ends a connection of which nothing is taken. */
@@ -224,9 +240,7 @@ export class Http1Server {
 
   // Nothing moved on the connection for a while.
   #onTimeout(socket: Socket): void {
-    const connection = this.#connections.get(socket)
-    const waitsForClient = socket.writableLength > 0
-    if (connection?.isIdle !== false || waitsForClient) socket.destroy()
+    if (this.#connections.get(socket)?.isIdle !== false) socket.destroy()
   }
 
   #onClientError(error: ParserError, socket: Duplex): void {

@@ -5,6 +5,7 @@ import { leftOrGone } from './left-or-gone.ts'
 import type { Answer, HttpRequest, RawHeaders } from './message.ts'
 import { http2 } from './node-modules.ts'
 import { PartWriter, partBytes } from './part-writer.ts'
+import { Progress } from './progress.ts'
 import { RequestBody } from './request-body.ts'
 import { RequestSignal } from './request-signal.ts'
 
@@ -19,8 +20,7 @@ export class Http2Exchange implements Exchange {
   #signal: RequestSignal | undefined
   readonly #onGone = new Set<() => void>()
   #writer: PartWriter | undefined
-  /** Bytes that had left when {@link hasStalled} was asked last. */
-  #leftBytes = -1
+  readonly #progress = new Progress()
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: RawHeaders) {
     this.stream = stream
@@ -137,9 +137,7 @@ export class Http2Exchange implements Exchange {
       pendingBytes: this.stream.writableLength,
       leftBytes: 0,
     }
-    const hasStalled = pendingBytes > 0 && leftBytes === this.#leftBytes
-    this.#leftBytes = leftBytes
-    return hasStalled
+    return this.#progress.hasStalled(pendingBytes, leftBytes)
   }
 
   breakOff(): void {

@@ -46,8 +46,9 @@ export interface HttpLimits {
    */
   readonly keepAliveTimeoutMs?: number
   /**
-   * How long a client may take in nothing of an answer that waits for it. Then its connection is
-   * destroyed. Default: 30000.
+   * How long a client may take in nothing of an answer that waits for it, whatever it sends. Then, or in
+   * twice that time at the latest, its connection is destroyed; with HTTP/2 the request is reset.
+   * Default: 30000.
    */
   readonly writeTimeoutMs?: number
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Fixture, errorText } from './fixture.ts'
 import type { StartServer } from './fixture.ts'
@@ -116,6 +117,18 @@ export function describeConnections(start: StartServer): void {
       // The server closes as soon as the stalled connection is gone, however long that may take.
       await server.server.close({ timeoutMs: 60_000 })
       stalled.destroy()
+    })
+
+    test('a client that never reads is cut off, whatever it goes on to send', async () => {
+      await using server = await Fixture.open(start, { writeTimeoutMs: 400 })
+      await server.put('/big.json?print=silent', tooMuchForSockets)
+      const stalled = await server.connected()
+      stalled.pause()
+      stalled.write(`GET /big.json HTTP/1.1\r\n${host}\r\n`)
+      while (!stalled.destroyed) {
+        stalled.write('G')
+        await setImmediate()
+      }
     })
   })
 
