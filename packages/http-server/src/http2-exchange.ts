@@ -33,6 +33,7 @@ export class Http2Exchange implements Exchange {
     // An aborted stream closes, and tells nothing new.
     stream.on('error', () => {})
     stream.once('close', () => this.#gone())
+    if (!stream.endAfterHeaders) stream.once('finish', () => this.#giveUpBody())
   }
 
   /** What the request is sent to. */
@@ -94,7 +95,6 @@ export class Http2Exchange implements Exchange {
     this.#signal?.forget()
   }
 
-  // When the body of the request goes on behind the answer, Node tells the client that nobody wants it.
   sendWhole({ status, headers }: Answer, body: Uint8Array | undefined): void {
     const { stream } = this
     const fields = fieldsOf(status, headers)
@@ -160,6 +160,20 @@ export class Http2Exchange implements Exchange {
   #header(name: string): string | undefined {
     const value = this.headers[name]
     return value === undefined ? undefined : String(value)
+  }
+
+  // Whoever answers need not read all of the body. A stream that has come to neither end of its two sides stays, with
+  // what has come: Node closes it only where nobody has begun to read.
+  #giveUpBody(): void {
+    const { stream } = this
+    if (stream.readableEnded) return
+    this.#body?.abort()
+    stream.resume()
+    // By then all has been thrown away that had come. If the end was not among it, the client is told that nobody wants
+    // the rest, which is no error: https://www.rfc-editor.org/rfc/rfc9113#section-8.1-7
+    setImmediate(() => {
+      if (!stream.readableEnded) stream.close()
+    })
   }
 
   #gone(): void {

@@ -217,6 +217,40 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test.each([
+    ['never end', `{"a":nonsense${' '.repeat(1000)}`, {}],
+    ['never end, large', `{"a":nonsense${' '.repeat(200_000)}`, {}],
+    ['take too long', '"half', { requestTimeoutMs: 50 }],
+  ])('give up their places when they are answered, where bodies %s', async (_, begin, limits) => {
+    await using server = await Running.start({ maxConcurrentStreams: 1, ...limits })
+    const session = server.connect()
+    for (let count = 0; count < 3; count++) {
+      const put = ask(session, 'PUT', '/a.json', { 'content-length': '1000000' })
+      put.write(begin)
+      expect([400, 408]).toContain(await statusOf(put))
+      put.resume()
+      await once(put, 'close')
+      expect(put.rstCode).toBe(constants.NGHTTP2_NO_ERROR)
+    }
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.close()
+    await server.server.close({ timeoutMs: 60_000 })
+  })
+
+  test('leave nothing behind when they are answered before their bodies are read', async () => {
+    await using server = await Running.start({ metrics: true })
+    const session = server.connect()
+    for (const print of ['', '?print=silent']) {
+      const put = ask(session, 'PUT', `/a.json${print}`)
+      put.end(`nonsense${' '.repeat(200_000)}`)
+      expect(await text(put)).toContain('error')
+    }
+    // They are counted when they are gone.
+    const isDone = /requests_total\{method="PUT",status="400"\} 2\n/
+    while (!isDone.test(await text(ask(session, 'GET', '/.metrics'))));
+    session.destroy()
+  })
+
   test('whose answers nobody takes are reset, and others go on', async () => {
     await using server = await Running.start({ writeTimeoutMs: 50 })
     server.fill()
