@@ -6,10 +6,10 @@ import type { HttpContext } from './http-context.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { lingerMs } from './http1-connection.ts'
 import type { Answer, HttpResponse } from './message.ts'
-import { methodNotAllowedResponse } from './method.ts'
+import { isSafe, methodNotAllowedResponse } from './method.ts'
 import { http2 } from './node-modules.ts'
 import { errorResponse } from './response.ts'
-import { send } from './send.ts'
+import { giveUpAnswer, isBlocks, send } from './send.ts'
 
 // What may come before it is read, of one request and of all together. A connection alone would be held
 // to 64 KiB a round trip by the defaults.
@@ -19,6 +19,9 @@ const connectionWindowBytes = 1024 * 1024
 // Node answers nothing when a head is larger than the announced limit. So a larger one is announced, and
 // what lies between the two is answered 431.
 const headerGraceBytes = 64 * 1024
+
+// Of all answers in blocks that there may be, one connection may have this part.
+const largePart = 1 / 8
 
 /** Speaks HTTP/2 with a client that has agreed to it. */
 export function takeHttp2(socket: TLSSocket, context: HttpContext): void {
@@ -39,6 +42,10 @@ class Http2Connection implements ClientConnection {
   #idle: NodeJS.Timeout
   #streams = 0
   #unanswered = 0
+  /** Answers in blocks that are being sent. */
+  #large = 0
+  /** Requests for more of them than the connection may have, to be answered anew when it may. */
+  readonly #waiting = new Set<Http2Exchange>()
   /** What every request is told that still comes. */
   #refusal: HttpResponse | undefined
 
@@ -110,6 +117,10 @@ class Http2Connection implements ClientConnection {
     this.#begun(stream)
     this.#count(exchange)
     this.#limit(exchange)
+    this.#answer(exchange)
+  }
+
+  #answer(exchange: Http2Exchange): void {
     const answer = this.#refusalOf(exchange) ?? this.#context.handle(exchange)
     if (answer instanceof Promise) void this.#answerLater(exchange, answer)
     else void this.#send(exchange, answer)
@@ -182,13 +193,36 @@ class Http2Connection implements ClientConnection {
   }
 
   async #send(exchange: Http2Exchange, answer: Answer): Promise<void> {
+    const isLarge = isBlocks(answer.body)
+    // What was written can't be answered anew.
+    if (isLarge && !this.#mayBeginLarge && isSafe(exchange.method) && !exchange.isGone) {
+      giveUpAnswer(answer)
+      this.#waiting.add(exchange)
+      exchange.onGone(() => this.#waiting.delete(exchange))
+      return
+    }
     exchange.settled()
+    if (isLarge) this.#large++
     try {
       await send(exchange, answer)
     } catch (error) {
       exchange.breakOff()
       this.#context.log.error({ err: error }, 'An answer broke off')
     }
+    if (isLarge) this.#large--
+    this.#beginWaiting()
+  }
+
+  get #mayBeginLarge(): boolean {
+    return this.#large < Math.ceil(this.#context.limits.maxStreamedAnswers * largePart)
+  }
+
+  // One only, as it shows in its answer alone whether it is large. When that has left, there is the next one.
+  #beginWaiting(): void {
+    if (this.#waiting.size === 0 || !this.#mayBeginLarge) return
+    const [next] = this.#waiting
+    this.#waiting.delete(next!)
+    this.#answer(next!)
   }
 
   // The client has been told, and may not care to close its side.

@@ -13,7 +13,7 @@ const sliceMs = 2
 export function send(exchange: Exchange, answer: Answer): void | Promise<void> {
   const { body } = answer
   if (exchange.isGone || exchange.isAnswered) {
-    if (isBlocks(body)) void iteratorOf(body).return?.()
+    giveUpAnswer(answer)
     return
   }
   if (answer.stream !== undefined) {
@@ -25,7 +25,14 @@ export function send(exchange: Exchange, answer: Answer): void | Promise<void> {
   exchange.sendWhole(answer, body)
 }
 
-function isBlocks(body: Answer['body']): body is Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+/** Says that an answer will not be sent. */
+export function giveUpAnswer({ body }: Answer): void {
+  if (isBlocks(body)) void iteratorOf(body).return?.()
+}
+
+export function isBlocks(
+  body: Answer['body'],
+): body is Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
   return body !== undefined && !(body instanceof Uint8Array)
 }
 

@@ -114,6 +114,25 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test('take an eighth of maxStreamedAnswers, and wait with further large answers only', async () => {
+    await using server = await Running.start({ maxStreamedAnswers: 16 })
+    server.fill()
+    const session = server.connect()
+    const asked = Array.from({ length: 5 }, () => ask(session, 'GET', '/a.json'))
+    await Promise.all(asked.slice(0, 2).map(statusOf))
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    expect(server.store.openSnapshots).toBe(2)
+    const other = server.connect()
+    expect(JSON.parse(await text(ask(other, 'GET', '/a.json')))).toHaveLength(200)
+    // Neither one that is given up nor one whose answer has become small keeps the others from their turns.
+    asked[2]!.close(constants.NGHTTP2_CANCEL)
+    server.store.commit([{ pairs: [{ path: parsePath('/a'), value: fromJson(1) }] }])
+    asked[0]!.close(constants.NGHTTP2_CANCEL)
+    expect(await Promise.all(asked.slice(3).map((request) => text(request)))).toEqual(['1', '1'])
+    other.destroy()
+    session.destroy()
+  })
+
   test('that are reset in their bodies store nothing, whatever the reset says', async () => {
     await using server = await Running.start()
     using client = await server.raw()
