@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
+import { EventClient } from './streams/event-client.ts'
 import { FaultWord } from './threads/faulty-store.ts'
 import { Running } from './threads/running.ts'
 
@@ -75,5 +76,41 @@ describe('large answers', () => {
     await running.ask('GET', '/dying.json').catch(() => {})
     expect(Atomics.load(running.words, FaultWord.Deaths)).toBeLessThan(0)
     expect((await running.ask('GET', '/scanned.json')).text).toBe(large)
+  })
+})
+
+describe('large results of streams', () => {
+  test('are read by one thread less than there are while small answers are wanted', async () => {
+    await using running = await Running.start({ threads: 3 })
+    await running.fullStrength(3)
+    running.closeGate()
+    const atGate = Atomics.load(running.words, FaultWord.AtGate)
+    const streams: EventClient[] = []
+    const open = async (): Promise<void> => {
+      // Each watches something else.
+      const query = `orderBy="$key"&limitToFirst=${streams.length + 1}&count=true`
+      const { url } = running.server.address()
+      streams.push(await EventClient.open(`${url}/counted.json?${query}`))
+    }
+    const over = new AbortController()
+    const small = async (): Promise<void> => {
+      while (!over.signal.aborted) await running.ask('GET', '/a.json')
+    }
+    const smalls = [small(), small()]
+    for (const threads of [1, 2]) {
+      await open()
+      await running.until(FaultWord.AtGate, atGate + threads)
+    }
+    // The third thread answers small ones, takes these, and must not begin.
+    for (let count = 0; count < 4; count++) await open()
+    await running.ask('GET', '/a.json')
+    expect(Atomics.load(running.words, FaultWord.Scanning)).toBe(2)
+    over.abort()
+    await Promise.all(smalls)
+    running.openGate()
+    for (const stream of streams) {
+      expect(await stream.take(1)).toEqual(['put {"path":"/","data":0}'])
+      stream.cut()
+    }
   })
 })

@@ -6,6 +6,7 @@ import { errorResponse } from '../response.ts'
 import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
+import { maxReadings } from '../streams/reading-queue.ts'
 import type { StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
@@ -54,8 +55,8 @@ export class ReaderPool {
       maxThreads: options.maxThreads,
       maxQueue: options.maxQueuedRequests,
       priorities: bands,
-      // Whatever one thread has of large answers in hand, it has a hand free for small ones.
-      concurrentTasksPerWorker: options.maxStreamedAnswers + 1,
+      // Whatever one thread has of large answers and of streams in hand, it has a hand free for small answers.
+      concurrentTasksPerWorker: options.maxStreamedAnswers + maxReadings + 1,
       // Ended while it closes the store, a thread takes the process with it.
       terminable: false,
       slotBytes: 496,

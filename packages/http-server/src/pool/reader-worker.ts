@@ -18,7 +18,7 @@ type ReaderHandlers = {
   ready: () => void
   read: (head: string, context: TaskContext<Reader>) => Uint8Array
   readLarge: (task: LargeRead, context: TaskContext<Reader>) => Promise<void>
-  stream: (job: ReaderJob, context: TaskContext<Reader>) => StreamAnswer
+  stream: (job: ReaderJob, context: TaskContext<Reader>) => StreamAnswer | Promise<StreamAnswer>
   checkStream: (target: StreamTarget, context: TaskContext<Reader>) => StreamRefusal | undefined
   streamLarge: (task: LargeStream, context: TaskContext<Reader>) => Promise<void>
 }
@@ -45,8 +45,10 @@ export const worker: WorkerDefinition<Reader, ReaderHandlers> = defineWorker({
     read: (head: string, { state }: TaskContext<Reader>): Uint8Array => state.read(head),
     readLarge: (task: LargeRead, { state }: TaskContext<Reader>): Promise<void> =>
       state.readLarge(task),
-    stream: (job: ReaderJob, { state }: TaskContext<Reader>): StreamAnswer =>
-      state.runStreamJob(job),
+    stream: (
+      job: ReaderJob,
+      { state }: TaskContext<Reader>,
+    ): StreamAnswer | Promise<StreamAnswer> => state.runStreamJob(job),
     checkStream: (
       target: StreamTarget,
       { state }: TaskContext<Reader>,

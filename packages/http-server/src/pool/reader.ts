@@ -11,14 +11,17 @@ import { checkAnswerSize } from '../answer-size.ts'
 import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
+import { inSlices } from '../steps.ts'
+import type { Steps } from '../steps.ts'
 import { minLentBytes } from '../streams/framed-events.ts'
 import { pieceAt } from '../streams/piece-memory.ts'
-import { checkStreamTarget, openWhole, runStreamJob } from '../streams/stream-job.ts'
+import { checkStreamTarget, openWhole, streamJobSteps } from '../streams/stream-job.ts'
 import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import type { TimeSlice } from '../time-slice.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
+import { PermittedSlice } from './permitted-slice.ts'
 import { placeHeaders } from './place-headers.ts'
 import { parseRequestText } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
@@ -101,28 +104,43 @@ export class Reader {
     }
   }
 
-  runStreamJob(job: ReaderJob): StreamAnswer {
+  /** At once, or in slices where many children are looked at. */
+  runStreamJob(job: ReaderJob): StreamAnswer | Promise<StreamAnswer> {
     const { piece } = job
     const lent = piece === undefined ? undefined : pieceAt(this.#pieces, piece)
-    const result = orRefusal(() => runStreamJob(this.store, job, lent))
-    if ('status' in result) return result
-    const { framed } = result
-    // To copy a little costs less than a message by itself.
-    const isMoved = framed?.isLent === false && framed.bytes.length >= minLentBytes
-    if (!isMoved) return streamResultBytes(result)
-    return move(result, [framed.bytes.buffer as ArrayBuffer])
+    const steps = streamJobSteps(this.store, job, lent)
+    try {
+      const { done, value } = steps.next()
+      return done === true ? streamAnswer(value) : this.#streamAnswerInSlices(steps)
+    } catch (error) {
+      return streamRefusal(error)
+    }
+  }
+
+  async #streamAnswerInSlices(steps: Steps<StreamResult>): Promise<StreamAnswer> {
+    const slice = new PermittedSlice(() => {}, this.#permits)
+    await slice.begin()
+    try {
+      return streamAnswer(await inSlices(steps, slice))
+    } catch (error) {
+      return streamRefusal(error)
+    } finally {
+      slice.end()
+    }
   }
 
   checkStream(target: StreamTarget): StreamRefusal | undefined {
-    return orRefusal(() => {
+    try {
       checkStreamTarget(this.store, target)
       return undefined
-    })
+    } catch (error) {
+      return streamRefusal(error)
+    }
   }
 
   async streamLarge({ target, window }: LargeStream): Promise<void> {
     try {
-      await this.#send(window, async () => wholeResponse(this.store, target))
+      await this.#send(window, (slice) => wholeResponse(this.store, target, slice))
     } catch (error) {
       this.channel.log.error({ err: error }, 'The value of a stream could not be read')
     }
@@ -138,21 +156,30 @@ export class Reader {
   }
 }
 
-/** What `work` gives, or why it refuses, as it can be told another thread. */
-function orRefusal<T>(work: () => T): T | StreamRefusal {
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error
-    const { status, message } = error
-    return { status, message }
-  }
+function streamAnswer(result: StreamResult): StreamAnswer {
+  const { framed } = result
+  // To copy a little costs less than a message by itself.
+  const isMoved = framed?.isLent === false && framed.bytes.length >= minLentBytes
+  if (!isMoved) return streamResultBytes(result)
+  return move(result, [framed.bytes.buffer as ArrayBuffer])
 }
 
-function wholeResponse(store: TreeStore, target: StreamTarget): HttpResponse {
-  const { sequence, id, known, blocks } = openWhole(store, target, (whole, snapshot, { keys }) => {
+/** Why a target is refused, as it can be told another thread. @throws what is no refusal. */
+function streamRefusal(error: unknown): StreamRefusal {
+  if (!(error instanceof Refusal)) throw error
+  const { status, message } = error
+  return { status, message }
+}
+
+async function wholeResponse(
+  store: TreeStore,
+  target: StreamTarget,
+  slice: TimeSlice,
+): Promise<HttpResponse> {
+  const steps = openWhole(store, target, (whole, snapshot, { keys }) => {
     return new SnapshotBody(behindKeys(keys, whole), () => snapshot.close())
   })
+  const { sequence, id, known, blocks } = await inSlices(steps, slice)
   const headers = placeHeaders(sequence, id, known.keys?.length)
   return { status: 200, headers, body: blocks }
 }

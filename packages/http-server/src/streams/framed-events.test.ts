@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openTree } from '@elkyn/storage-lmdb'
 import { fromJson, parsePath } from '@elkyn/tree'
-import type { TreeWrite } from '@elkyn/tree'
+import type { TreeStore, TreeWrite } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonEventText } from './event-frame.ts'
 import { maxFramedBytes } from './framed-events.ts'
-import { runStreamJob } from './stream-job.ts'
-import type { StreamJob } from './stream-job.ts'
+import { streamJobSteps } from './stream-job.ts'
+import type { StreamJob, StreamResult } from './stream-job.ts'
 
 const key = fc.constantFrom('a', 'ab', 'b', 'ä', 'q"', 'r\\s', '\u2028', '😀', '1')
 const path = fc
@@ -42,6 +42,11 @@ const write: fc.Arbitrary<TreeWrite> = fc
   )
   .map((pairs) => ({ pairs: pairs.map(([at, value]) => ({ path: at, value: fromJson(value) })) }))
 
+/** What is missed at a place comes in one step. */
+function missed(store: TreeStore, job: StreamJob): StreamResult {
+  return streamJobSteps(store, job).next().value!
+}
+
 test('what was missed is the same framed as told one by one', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'elkyn-framed-'))
   await using tree = await openTree({ path: folder, durability: 'relaxed' })
@@ -57,8 +62,8 @@ test('what was missed is the same framed as told one by one', async () => {
         const since = store.idOf(snapshot.sequence)
         store.commit(writes)
         const job: StreamJob = { target: { path: watched, shownPath: watched, form }, since }
-        const { events, ...told } = runStreamJob(store, job)
-        const { framed, ...rest } = runStreamJob(store, { ...job, framedBytes: maxFramedBytes })
+        const { events, ...told } = missed(store, job)
+        const { framed, ...rest } = missed(store, { ...job, framedBytes: maxFramedBytes })
         const texts = events.map(({ name, json: data, id }) =>
           jsonEventText(name!, Buffer.from(data).toString(), id!),
         )

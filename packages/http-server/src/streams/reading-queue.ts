@@ -2,7 +2,7 @@ import { Refusal } from '../refusal.ts'
 import type { Timers } from './timers.ts'
 
 /** Readings at one time, of all topics. */
-const maxReadings = 32
+export const maxReadings = 32
 
 /** How long to wait before a reading that failed is tried again, and how often, in milliseconds. */
 const retryDelaysMs = [50, 250, 1000] as const

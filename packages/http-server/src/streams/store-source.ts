@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { TreeStore } from '@elkyn/tree'
+import { inSlices } from '../steps.ts'
 import type { StreamedAnswers } from '../streamed-answers.ts'
+import { shortSliceMs, TimeSlice } from '../time-slice.ts'
 import { PieceMemory, withPiece } from './piece-memory.ts'
-import { checkStreamTarget, openWhole, runStreamJob } from './stream-job.ts'
+import { checkStreamTarget, openWhole, streamJobSteps } from './stream-job.ts'
 import type { LargeValue, StreamJob, StreamResult } from './stream-job.ts'
 import type { OnChanges, StreamSource } from './stream-source.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -29,12 +31,15 @@ export class StoreSource implements StreamSource {
   // Not at once: what reads on and on would let nothing else happen in this thread.
   async run(job: StreamJob): Promise<StreamResult> {
     await setImmediate()
-    return withPiece(this.#memory, job, (piece) => runStreamJob(this.#store, job, piece?.bytes))
+    return withPiece(this.#memory, job, (piece) =>
+      inSlices(streamJobSteps(this.#store, job, piece?.bytes), new TimeSlice(shortSliceMs)),
+    )
   }
 
   async readLarge(target: StreamTarget): Promise<LargeValue> {
-    return openWhole(this.#store, target, (blocks, snapshot) =>
+    const steps = openWhole(this.#store, target, (blocks, snapshot) =>
       this.#streamedAnswers.begin(blocks, snapshot),
     )
+    return inSlices(steps, new TimeSlice(shortSliceMs))
   }
 }

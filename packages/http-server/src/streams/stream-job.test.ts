@@ -2,10 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openTree } from '@elkyn/storage-lmdb'
-import { fromJson, parsePath } from '@elkyn/tree'
-import type { TreeStore } from '@elkyn/tree'
-import { expect, test } from 'vitest'
-import { runStreamJob } from './stream-job.ts'
+import { MemoryTreeStore, fromJson, parsePath } from '@elkyn/tree'
+import type { TreeSnapshot, TreeStore } from '@elkyn/tree'
+import { expect, test, vi } from 'vitest'
+import { inSlices } from '../steps.ts'
+import { TimeSlice } from '../time-slice.ts'
+import { openWhole, streamJobSteps } from './stream-job.ts'
+import type { StreamJob, StreamResult } from './stream-job.ts'
 import type { StreamTarget } from './stream-target.ts'
 
 async function opened() {
@@ -36,6 +39,10 @@ function put(store: TreeStore, path: string, count = 1): string {
   return id!
 }
 
+function run(store: TreeStore, job: StreamJob): Promise<StreamResult> {
+  return inSlices(streamJobSteps(store, job), new TimeSlice(Infinity))
+}
+
 const query: StreamTarget = {
   path: parsePath('/q'),
   shownPath: parsePath('/q'),
@@ -60,7 +67,7 @@ test('who watches a query is told nothing when much has changed elsewhere, and t
   ] as const) {
     put(store, '/p', 10)
     const last = put(store, path)
-    const { events, isWhole, id } = runStreamJob(store, { target: query, since })
+    const { events, isWhole, id } = await run(store, { target: query, since })
     expect([path, events.length, isWhole, id]).toEqual([path, isTold ? 1 : 0, isTold, last])
     since = last
   }
@@ -69,11 +76,11 @@ test('who watches a query is told nothing when much has changed elsewhere, and t
 test('who watches a query is told it anew when too much has changed there to look through', async () => {
   await using at = await opened()
   const { store } = at
-  const job = { target: query, known: { keys: Buffer.from('a') }, since: put(store, '/q/a') }
+  const job = { target: query, known: { keys: Buffer.from('a\n') }, since: put(store, '/q/a') }
   put(store, '/q/a', 1000)
-  expect(runStreamJob(store, job)).toMatchObject({ isWhole: false })
+  expect(await run(store, job)).toMatchObject({ isWhole: false })
   put(store, '/q/a', 1500)
-  expect(runStreamJob(store, job)).toMatchObject({ isWhole: true })
+  expect(await run(store, job)).toMatchObject({ isWhole: true })
 })
 
 test('only what the log does not reach back to is lost, not what it does not carry', async () => {
@@ -84,8 +91,44 @@ test('only what the log does not reach back to is lost, not what it does not car
   store.commit([{ pairs: [{ path: parsePath('/q/b'), value: large }] }])
   const { query: _query, ...followed } = query
   for (const target of [query, followed]) {
-    expect(runStreamJob(store, { target, since })).toMatchObject({ isWhole: true, isLost: false })
+    expect(await run(store, { target, since })).toMatchObject({ isWhole: true, isLost: false })
     const job = { target, since: 'elsewhere-1-1' }
-    expect(runStreamJob(store, job)).toMatchObject({ isWhole: true, isLost: true })
+    expect(await run(store, job)).toMatchObject({ isWhole: true, isLost: true })
+  }
+})
+
+/** A store with so many children that they are not looked at in one step, and the only snapshot of it. */
+function wide(): { readonly store: TreeStore; readonly snapshot: TreeSnapshot } {
+  const store = new MemoryTreeStore()
+  const children = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [index, 1]))
+  store.commit([{ pairs: [{ path: parsePath('/q'), value: fromJson(children) }] }])
+  const snapshot = store.snapshot()
+  vi.spyOn(store, 'snapshot').mockReturnValue(snapshot)
+  return { store, snapshot }
+}
+
+const least = 10_000 / 300
+
+test.each(['value', 'count', 'page'] as const)(
+  'queries that are watched for their %s pause where many children are looked at',
+  (shape) => {
+    const { store, snapshot } = wide()
+    const target = { ...query, query: { ...query.query!, shape } }
+    const pauses = [...streamJobSteps(store, { target })]
+    expect(pauses.length).toBeGreaterThan(least)
+    expect(() => snapshot.kind(query.path)).toThrow('closed')
+  },
+)
+
+test('what is given up in a pause lets go of its snapshot', () => {
+  for (const begin of [
+    (store: TreeStore) => streamJobSteps(store, { target: query }),
+    (store: TreeStore) => openWhole(store, query, () => []),
+  ]) {
+    const { store, snapshot } = wide()
+    const steps = begin(store)
+    expect(steps.next().done).toBe(false)
+    steps.return(undefined as never)
+    expect(() => snapshot.kind(query.path)).toThrow('closed')
   }
 })

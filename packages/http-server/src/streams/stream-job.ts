@@ -5,6 +5,7 @@ import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { Refusal } from '../refusal.ts'
 import { nullBlocks } from '../response.ts'
+import type { Steps } from '../steps.ts'
 import { changesFrom } from '../changes-from.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
@@ -12,6 +13,7 @@ import { Elsewhere } from './elsewhere.ts'
 import { wholeAfter, wholeBefore } from './event-frame.ts'
 import { FramedEvents, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
+import { keyBytes, keySet } from './key-bytes.ts'
 import { concerns, isFollowed, watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
@@ -85,28 +87,36 @@ const readEffort = 8
 const maxEffort = maxChanges * readEffort
 
 /**
- * Does a job in the calling thread, at once.
+ * Does a job in the calling thread. Yields where many children were looked at, so that something else can be done there.
  * @param lent Memory for a piece of framed events. Default: they come in memory of their own.
  * @throws {Refusal} 400 where the target cannot be shown any more.
  * @throws {TreeError} what the store says of it.
  */
-export function runStreamJob(store: TreeStore, job: StreamJob, lent?: Buffer): StreamResult {
+export function* streamJobSteps(
+  store: TreeStore,
+  job: StreamJob,
+  lent?: Buffer,
+): Steps<StreamResult> {
   try {
-    return resultOf(store, job, lent)
+    return yield* resultSteps(store, job, lent)
   } catch (error) {
     throw refusalOf(error, job.target) ?? error
   }
 }
 
-function resultOf(store: TreeStore, job: StreamJob, lent: Buffer | undefined): StreamResult {
+function* resultSteps(
+  store: TreeStore,
+  job: StreamJob,
+  lent: Buffer | undefined,
+): Steps<StreamResult> {
   const { target, since } = job
   const found =
     isFollowed(target) && since !== undefined ? missed(store, job, since, lent) : undefined
   if (typeof found === 'object') return found
   const snapshot = store.snapshot()
   try {
-    if (!isFollowed(target)) return evaluate(store, snapshot, job)
-    return whole(store, snapshot, target, found === 'lost')
+    if (!isFollowed(target)) return yield* evaluate(store, snapshot, job)
+    return yield* whole(store, snapshot, target, found === 'lost')
   } finally {
     snapshot.close()
   }
@@ -135,24 +145,25 @@ function refusalOf(error: unknown, { shownPath }: StreamTarget): Refusal | undef
 }
 
 /**
- * Opens a whole value in blocks.
+ * Opens a whole value in blocks. Yields as {@link streamJobSteps}.
  * @param bodyOf Gives the blocks as a body, which closes the snapshot at its end.
  */
-export function openWhole<B extends LargeValue['blocks']>(
+export function* openWhole<B extends LargeValue['blocks']>(
   store: TreeStore,
   target: StreamTarget,
   bodyOf: (blocks: Iterable<Uint8Array>, snapshot: TreeSnapshot, known: Known) => B,
-): LargeValue & { readonly known: Known; readonly blocks: B } {
+): Steps<LargeValue & { readonly known: Known; readonly blocks: B }> {
   const snapshot = store.snapshot()
+  let isOpened = false
   try {
     const { sequence } = snapshot
     const id = store.idOf(sequence)
-    const known = knownOf(snapshot, target)
+    const known = yield* knownOf(snapshot, target)
     const blocks = bodyOf(wholeBlocks(snapshot, target), snapshot, known)
+    isOpened = true
     return { sequence, id, known, blocks }
-  } catch (error) {
-    snapshot.close()
-    throw error
+  } finally {
+    if (!isOpened) snapshot.close()
   }
 }
 
@@ -236,29 +247,30 @@ function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
   return { sequence, id }
 }
 
-function whole(
+function* whole(
   store: TreeStore,
   snapshot: TreeSnapshot,
   target: StreamTarget,
   isLost: boolean,
-): StreamResult {
+): Steps<StreamResult> {
   const { sequence } = snapshot
   const id = store.idOf(sequence)
   const place = { sequence, id, isLost }
-  const event = wholeEvent(snapshot, target, id)
+  const event = yield* wholeEvent(snapshot, target, id)
   if (event === undefined) return { ...place, events: [], isWhole: true, isLarge: true }
   return { ...place, events: [event], isWhole: true }
 }
 
 /** The event that tells everything; `undefined` where that is large. */
-function wholeEvent(
+function* wholeEvent(
   snapshot: TreeSnapshot,
   target: StreamTarget,
   id: string | undefined,
-): StreamEvent | undefined {
+): Steps<StreamEvent | undefined> {
   const pieces: Uint8Array[] = []
   let length = 0
   for (const block of wholeBlocks(snapshot, target)) {
+    if (block.length === 0) yield
     length += block.length
     if (length > maxWholeBytes) return undefined
     pieces.push(block)
@@ -268,19 +280,19 @@ function wholeEvent(
 }
 
 /** Reads what is shown again, unless nothing has changed that concerns it. */
-function evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): StreamResult {
+function* evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): Steps<StreamResult> {
   const { target, since } = job
   const { sequence } = snapshot
   const found = since === undefined ? 'lost' : changesSince(store, target, since, sequence)
   const changes = typeof found === 'string' ? undefined : found
   const isLost = since !== undefined && found === 'lost'
   const place = { sequence, id: store.idOf(sequence), isLost }
-  const now = { ...place, known: knownOf(snapshot, target) }
-  const steps = changes && stepEvents(snapshot, job, changes, now)
+  const now = { ...place, known: yield* knownOf(snapshot, target) }
+  const steps = changes && (yield* stepEvents(snapshot, job, changes, now))
   if (steps !== undefined && job.wantsWhole !== true) {
     return { ...now, events: steps, isWhole: false }
   }
-  const event = wholeEvent(snapshot, target, place.id)
+  const event = yield* wholeEvent(snapshot, target, place.id)
   if (event === undefined) {
     return { ...now, events: steps ?? [], isWhole: steps === undefined, isLarge: true }
   }
@@ -324,16 +336,10 @@ function changesSince(
 }
 
 /** What who is told the whole knows, but for its digest. */
-function knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Known {
+function* knownOf(snapshot: TreeSnapshot, { path, query, isValue }: StreamTarget): Steps<Known> {
   // Whoever is sent whole values is told no changes.
   if (query?.shape !== 'value' || isValue === true) return {}
-  const keys = Array.from(snapshot.query(path, query.query).entries(), ({ key }) => key)
-  // No key has a line break.
-  return { keys: Buffer.from(keys.join('\n')) }
-}
-
-function keySet({ buffer, byteOffset, length }: Uint8Array): ReadonlySet<string> {
-  return new Set(length === 0 ? [] : Buffer.from(buffer, byteOffset, length).toString().split('\n'))
+  return { keys: yield* keyBytes(snapshot.query(path, query.query)) }
 }
 
 function digestOf({ json }: StreamEvent): string {
@@ -341,22 +347,22 @@ function digestOf({ json }: StreamEvent): string {
 }
 
 /** What has changed of a result that is known; `undefined` where that takes the whole to say. */
-function stepEvents(
+function* stepEvents(
   snapshot: TreeSnapshot,
   { target, since, known }: StreamJob,
   changes: readonly Change[],
   now: { readonly id: string | undefined; readonly known: Known },
-): readonly StreamEvent[] | undefined {
+): Steps<readonly StreamEvent[] | undefined> {
   if (changes.length === 0) return []
   const { path, form } = target
   if (known?.keys === undefined || now.known.keys === undefined) return undefined
   if (now.id === undefined || snapshot.kind(path) !== 'branch') return undefined
-  const after = keySet(now.known.keys)
+  const after = yield* keySet(now.known.keys)
   const isSame = Buffer.compare(known.keys, now.known.keys) === 0
-  const events = windowEvents({
+  const events = yield* windowEvents({
     path,
     form,
-    before: isSame ? after : keySet(known.keys),
+    before: isSame ? after : yield* keySet(known.keys),
     after,
     changes,
     since: since!,

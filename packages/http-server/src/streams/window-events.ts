@@ -1,7 +1,11 @@
-import { isPriorityPath, pathKeys, relativePath } from '@elkyn/tree'
+import { PauseCount, isPriorityPath, pathKeys, relativePath } from '@elkyn/tree'
 import type { Change, ChangePair, JsonForm, Path } from '@elkyn/tree'
+import type { Steps } from '../steps.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
+
+/** Keys that are looked for between two pauses. */
+const keysAtOnce = 4096
 
 /** The result of a query at two moments, and what happened between them. */
 export interface WindowStep {
@@ -28,7 +32,7 @@ export interface WindowStep {
  * `undefined` where all of it has to be told anew. Changes of children that were in the result and are
  * still there are told as they came; children that came and went are told together in one event.
  */
-export function windowEvents(step: WindowStep): readonly ChangeEvent[] | undefined {
+export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | undefined> {
   const { before, after, changes } = step
   const touched = new Map<string, 'told' | 'whole'>()
   for (const { pairs } of changes) {
@@ -40,12 +44,26 @@ export function windowEvents(step: WindowStep): readonly ChangeEvent[] | undefin
       else if (!touched.has(bearing)) touched.set(bearing, 'told')
     }
   }
-  const left = [...before].filter((key) => !after.has(key))
-  const entered = [...after].filter((key) => !before.has(key))
+  const left = yield* keysWithout(before, after)
+  const entered = yield* keysWithout(after, before)
   const isSame = left.length === 0 && entered.length === 0
   if (isSame && ![...touched.values()].includes('whole')) return toldEvents(step, touched)
   const moved = movedEvent(step, left, [...entered, ...touched.keys()])
   return moved && [moved]
+}
+
+/** The keys of one set that are not in another one. */
+function* keysWithout(
+  keys: ReadonlySet<string>,
+  others: ReadonlySet<string>,
+): Steps<readonly string[]> {
+  const found: string[] = []
+  const pauses = new PauseCount(keysAtOnce)
+  for (const key of keys) {
+    if (!others.has(key)) found.push(key)
+    if (pauses.next()) yield
+  }
+  return found
 }
 
 /** The key of the child that a pair concerns; `all` where that is every one of them. */

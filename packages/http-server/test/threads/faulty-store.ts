@@ -22,7 +22,7 @@ export const FaultWord = {
   /** Reads and writes that have arrived at the gate. */
   AtGate: 3,
   Closed: 4,
-  /** Threads that read the third block of `/scanned` at this moment. */
+  /** Threads that read the third block of `/scanned`, or count the children of `/counted`, at this moment. */
   Scanning: 5,
 } as const
 
@@ -58,6 +58,11 @@ function faulty(store: TreeStore, words: Int32Array): TreeStore {
           Atomics.notify(words, FaultWord.Closed)
           isOpen = false
           snapshot.close()
+        },
+        query: (...parameters: Parameters<TreeSnapshot['query']>) => {
+          const result = snapshot.query(...parameters)
+          if (parameters[0] !== '/counted') return result
+          return overriding(result, { countSteps: () => counted(words) })
         },
         jsonBlocks: (...parameters: Parameters<TreeSnapshot['jsonBlocks']>) => {
           read(parameters[0], words)
@@ -101,6 +106,17 @@ function* scanned(blocks: Iterable<Uint8Array>, words: Int32Array): Generator<Ui
     waitAtGate(words)
     Atomics.sub(words, FaultWord.Scanning, 1)
   }
+}
+
+/** Counts nothing in more than one slice. Counts the threads that have come so far, and keeps each there until the gate is open. */
+function* counted(words: Int32Array): Generator<undefined, number, void> {
+  const turn = new AbortController()
+  setImmediate(() => turn.abort())
+  while (!turn.signal.aborted) yield
+  Atomics.add(words, FaultWord.Scanning, 1)
+  waitAtGate(words)
+  Atomics.sub(words, FaultWord.Scanning, 1)
+  return 0
 }
 
 /** The same blocks, of which no thread gets to the third one. */
