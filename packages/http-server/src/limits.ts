@@ -31,7 +31,8 @@ export interface HttpLimits {
   readonly maxStreamedAnswers?: number
   /**
    * Largest answer to a read, in bytes. A larger one is answered 400, after it was read through once:
-   * a limit makes each answer that does not fit one block be read twice. Default: no limit.
+   * a limit makes each answer that does not fit one block be read twice. Holds for the whole value of a stream, too, which
+   * is ended with `cancel` then. Default: no limit.
    */
   readonly maxAnswerBytes?: number
   /**

@@ -50,13 +50,13 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
   if (/^\/\.info(?:\/|\.json$|$)/.test(pathname)) return planInfo(method, pathname, parameters)
   if (pathname.endsWith(watchSuffix)) {
     const place = locate(pathname.slice(0, -watchSuffix.length) || '/', database, options)
-    return planWatch(method, place, parameters, head)
+    return planWatch(method, place, parameters, head, options)
   }
   const place = locate(pathname, database, options)
   refuseParameters(parameters)
   refuseHeaders(head.headers)
   if (method === 'GET' && acceptsStream(head.headers.accept)) {
-    return planStream(place, parameters, head)
+    return planStream(place, parameters, head, options)
   }
   const request = {
     ...place,
@@ -64,7 +64,7 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
     form: parseForm(parameters),
     ...(isSafe(method) ? parseSelection(parameters) : nothingSelected),
     timeoutMs: isSafe(method) ? parseTimeout(parameters) : undefined,
-    maxBytes: options.maxAnswerBytes === Infinity ? undefined : options.maxAnswerBytes,
+    maxBytes: maxBytesOf(options),
     compression: compressionFor(head, options),
     wrapping: isSafe(method) ? parseWrapping(parameters) : undefined,
     writeMaxBytes: isSafe(method) ? undefined : parseWriteSizeLimit(parameters),
@@ -77,6 +77,10 @@ export function planRequest(head: HttpRequestHead, options: PlanOptions): Plan {
 
 function hostOf({ headers: { host } }: HttpRequestHead): string | undefined {
   return host === undefined ? undefined : String(host)
+}
+
+function maxBytesOf({ maxAnswerBytes }: PlanOptions): number | undefined {
+  return maxAnswerBytes === Infinity ? undefined : maxAnswerBytes
 }
 
 function compressionFor(
@@ -118,11 +122,12 @@ function planWatch(
   place: Location,
   parameters: Parameters,
   head: HttpRequestHead,
+  options: PlanOptions,
 ): Plan {
   if (!isSafe(method)) throw methodNotAllowed(safeMethods)
   refuseParameters(parameters)
   refuseHeaders(head.headers)
-  const plan = planStream(place, parameters, head)
+  const plan = planStream(place, parameters, head, options)
   return { ...plan, target: { ...plan.target, isValue: true }, isHead: method === 'HEAD' }
 }
 
@@ -131,8 +136,9 @@ function planStream(
   { path, shownPath }: Location,
   parameters: Parameters,
   { headers }: HttpRequestHead,
+  options: PlanOptions,
 ): StreamPlan {
-  const selection = parseSelection(parameters)
+  const selection = { ...parseSelection(parameters), maxBytes: maxBytesOf(options) }
   return {
     kind: 'stream',
     target: { path, shownPath, form: parseForm(parameters), ...selection },

@@ -3,6 +3,7 @@ import { TreeError, childPath, parseEventId } from '@elkyn/tree'
 import type { Change, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
+import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
 import { nullBlocks } from '../response.ts'
 import type { Steps } from '../steps.ts'
@@ -261,20 +262,25 @@ function* whole(
   return { ...place, events: [event], isWhole: true }
 }
 
-/** The event that tells everything; `undefined` where that is large. */
+/** The event that tells everything; `undefined` where that is large. @throws {Refusal} 400 for more than may be. */
 function* wholeEvent(
   snapshot: TreeSnapshot,
   target: StreamTarget,
   id: string | undefined,
 ): Steps<StreamEvent | undefined> {
+  const { maxBytes = Infinity } = target
   const pieces: Uint8Array[] = []
   let length = 0
   for (const block of wholeBlocks(snapshot, target)) {
-    if (block.length === 0) yield
     length += block.length
-    if (length > maxWholeBytes) return undefined
-    pieces.push(block)
+    if (length > maxBytes) throw tooMuchData()
+    const isLarge = length > maxWholeBytes
+    // With a limit its size has to be known before its first byte is sent.
+    if (isLarge && maxBytes === Infinity) return undefined
+    if (isLarge || block.length === 0) yield
+    else pieces.push(block)
   }
+  if (length > maxWholeBytes) return undefined
   if (target.isValue === true) return { name: undefined, json: Buffer.concat(pieces), id }
   return { name: 'put', json: Buffer.concat([wholeBefore, ...pieces, wholeAfter]), id }
 }

@@ -19,6 +19,8 @@ export interface StreamTarget {
   readonly query?: QueryRequest | undefined
   /** The whole value each time, without a path, as `/.watch` shows it. */
   readonly isValue?: boolean | undefined
+  /** Most bytes of the whole; more are refused. Default: any number. */
+  readonly maxBytes?: number | undefined
 }
 
 /** Whether the changes themselves tell all that there is to tell, so that nothing has to be read again. */

@@ -17,6 +17,7 @@ export type ServerKind = (typeof serverKinds)[number]
 export interface StreamServerOptions {
   readonly streams?: StreamOptions
   readonly writeTimeoutMs?: number
+  readonly maxAnswerBytes?: number
   /** Not where the data lies in a folder. */
   readonly namespaces?: NamespacesOptions
   /** How much the change log holds; what a store in memory keeps is counted in changes. */

@@ -768,6 +768,52 @@ describe.each(['lmdb', 'pool'] as const)('streams over a restart (%s)', (kind) =
   })
 })
 
+describe.each(serverKinds)('the limit of an answer (%s)', (kind) => {
+  const why = JSON.stringify(
+    'Data requested exceeds the maximum size that can be accessed with a single request.',
+  )
+
+  test('ends one subscription, and nothing else of its stream', async () => {
+    await using server = await StreamServer.start(kind, { maxAnswerBytes: 100 })
+    await server.send('PUT', '/a.json', { b: 'x'.repeat(80) })
+    const before = await opened(server, '/a.json')
+    await server.send('PUT', '/a/c.json', 'y'.repeat(80))
+    // What changes is told, and so is what was missed.
+    const next = [put('/c', 'y'.repeat(80))]
+    expect(await before.take(1)).toEqual(next)
+    const again = await opened(server, '/a.json', before.lastEventId)
+    await server.send('PUT', '/a/d.json', 1)
+    expect(await again.take(1)).toEqual([put('/d', 1)])
+    const { stream } = await openedNamed(server, { small: '/a/b.json', large: '/a.json' })
+    const told = (await stream.take(2)).toSorted()
+    expect(told[0]).toBe(`error {"subscription":"large","status":400,"error":${why}}`)
+    expect(told[1]).toContain('"subscription":"small"')
+    await server.send('PUT', '/a/b.json', 2)
+    expect((await stream.next()).data).toContain('"data":2')
+  })
+
+  test.each([
+    ['a small one', 10_000],
+    ['one that is sent in blocks', 400_000],
+  ])('is that of the whole value of a stream: %s', async (_name, maxAnswerBytes) => {
+    await using server = await StreamServer.start(kind, { maxAnswerBytes })
+    const value = 'x'.repeat(maxAnswerBytes / 2)
+    await server.send('PUT', '/a.json', { b: value, c: '' })
+    const targets = ['/a.json', '/a/.watch', '/a.json?orderBy="$key"']
+    for (const target of targets) {
+      const stream = await server.open(target)
+      expect((await stream.next()).data).toContain(value)
+      stream.cut()
+    }
+    await server.send('PUT', '/a/c.json', value)
+    for (const target of targets) {
+      const stream = await server.open(target)
+      expect(await stream.take(1)).toEqual([`cancel ${why}`])
+      await stream.ended()
+    }
+  })
+})
+
 describe.each(serverKinds)('a change log that does not reach back (%s)', (kind) => {
   test('gives a fresh value, and is counted', async () => {
     await using server = await StreamServer.start(kind, {
