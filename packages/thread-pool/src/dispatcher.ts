@@ -122,6 +122,12 @@ export class Dispatcher {
     this.#lines[task.priority]?.unshift(task)
   }
 
+  /** Wakes a thread that sleeps, if there is something in the queue. */
+  wakeOne(): void {
+    this.queue.cork()
+    this.queue.uncork()
+  }
+
   /** Moves from the line into the queue what has room there. */
   feed(): void {
     if (this.#lined === 0) return

@@ -4,12 +4,16 @@ import type { Task } from './task.ts'
 import type { Thread } from './thread.ts'
 
 /**
- * A thread asks for several tasks at once where they have been short. When one of them takes long after all, those
- * behind it are sent again, the oldest first and one for each thread that has nothing to do.
+ * Lets threads that have nothing to do have what waits for others. A thread asks for several tasks at once where they
+ * have been short. When one of them takes long after all, those behind it are sent again, the oldest first and one for each
+ * thread that is free.
  */
 export function shareHeldTasks(dispatcher: Dispatcher, threads: ReadonlySet<Thread>): void {
-  // What waits in the queue finds free threads by itself.
-  if (dispatcher.waiting > 0) return
+  if (dispatcher.waiting > 0) {
+    // It finds free threads by itself, but for what a thread was woken for that has then begun something else.
+    dispatcher.wakeOne()
+    return
+  }
   let free = 0
   const busy = new Set<number>()
   for (const thread of threads) {

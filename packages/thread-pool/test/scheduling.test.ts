@@ -3,7 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
 import { PortValues } from '../src/port-values.ts'
 import type { TaskContext } from '../src/worker.ts'
-import { codeOf, nextEvent } from './pools.ts'
+import { codeOf, makePool, nextEvent } from './pools.ts'
 import { makeFakePool } from './fake-worker.ts'
 
 /** A pool whose one thread is busy until `release()`, and which writes down what it runs. */
@@ -75,6 +75,27 @@ test('what goes by the port waits for whichever thread is free first', async () 
   await Promise.all([blocking, ...tasks])
   expect(threads).toEqual(new Set([0, 1]))
 })
+
+// Without, one of them would take the ten seconds after which a thread that sleeps looks by itself.
+test(
+  'a task goes to a free thread where one was woken for it that has blocked',
+  { timeout: 30_000 },
+  async () => {
+    const { pool, reached, open } = makePool({ threads: 2, concurrentTasksPerWorker: 2 })
+    await Promise.all([nextEvent(pool, 'workerReady'), nextEvent(pool, 'workerReady')])
+    for (let gate = 1; gate <= 15; gate += 2) {
+      const blocking = pool.run(gate, { name: 'twoGates' })
+      await reached(gate, 1)
+      // Behind this, the thread of the gates is the one that has waited for a task for longer.
+      await pool.run('short', { name: 'later' })
+      open(gate)
+      await reached(gate + 1, 1)
+      expect(await pool.run('next')).toBe('next')
+      open(gate + 1)
+      await blocking
+    }
+  },
+)
 
 test('what waits in a thread behind a long task goes to one that is free', async () => {
   // However long it takes here, tasks are short.

@@ -24,6 +24,7 @@ interface Handlers extends Record<string, (task: never, context: TaskContext<Sta
   move(bytes: Uint8Array): Moved<Uint8Array>
   gate(word: number, context: TaskContext<State>): number
   gateLater(word: number, context: TaskContext<State>): Promise<number>
+  twoGates(word: number, context: TaskContext<State>): Promise<void>
   countBoxed(task: { word: number }, context: TaskContext<State>): number
   count(word: number, context: TaskContext<State>): number
   exit(code: number): never
@@ -97,6 +98,13 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       const wait = Atomics.waitAsync(state.words, word, 1)
       await wait.value
       return word
+    },
+    // The second one, the next word, holds up the whole thread.
+    async twoGates(word, { state: { words } }) {
+      begin(words, word)
+      await Atomics.waitAsync(words, word, 1).value
+      begin(words, word + 1)
+      Atomics.wait(words, word + 1, 1)
     },
     countBoxed: ({ word }, { state }) => Atomics.add(state.words, word, 1) + 1,
     count: (word, { state }) => Atomics.add(state.words, word, 1) + 1,
