@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { nowhere } from '../../test/streams/nowhere.ts'
 import type { OutgoingStream } from '../exchange.ts'
 import { StreamClient } from './stream-client.ts'
 import { StreamMeter } from './stream-meter.ts'
@@ -48,16 +49,6 @@ test('keepAlive() says nothing of a client that has taken everything', () => {
   expect(keepAlives(stream, client, rounds)).toEqual([0, 0, 0])
 })
 
-/** A stream whose client takes everything at once. */
-const fast: OutgoingStream = {
-  pendingBytes: 0,
-  onDrain: undefined,
-  write: () => true,
-  writeLent: () => true,
-  end: () => {},
-  destroy: () => {},
-}
-
 test('writeBlocks() lets others have their turn, however fast its client is', async () => {
   const turn = new AbortController()
   setImmediate(() => turn.abort())
@@ -65,7 +56,7 @@ test('writeBlocks() lets others have their turn, however fast its client is', as
     const tooLong = performance.now() + 1000
     while (!turn.signal.aborted && performance.now() < tooLong) yield block
   }
-  const client = new StreamClient(fast, new StreamMeter(), 1_000_000)
+  const client = new StreamClient(nowhere, new StreamMeter(), 1_000_000)
   await client.writeBlocks(block, blocks(), block)
   expect(turn.signal.aborted).toBe(true)
 })

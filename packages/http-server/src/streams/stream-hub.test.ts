@@ -1,6 +1,6 @@
 import { rootPath } from '@elkyn/tree'
 import { expect, test } from 'vitest'
-import type { OutgoingStream } from '../exchange.ts'
+import { nowhere } from '../../test/streams/nowhere.ts'
 import { silentLog } from '../log.ts'
 import type { StreamPlan } from '../plan.ts'
 import { StreamHub } from './stream-hub.ts'
@@ -8,16 +8,6 @@ import { resolveStreamOptions } from './stream-options.ts'
 import type { StreamSource } from './stream-source.ts'
 import type { SubscriptionRequests } from './subscription-requests.ts'
 import { resolveLimits } from '../limits.ts'
-
-/** A stream that nobody reads. */
-const nowhere: OutgoingStream = {
-  pendingBytes: 0,
-  onDrain: undefined,
-  write: () => true,
-  writeLent: () => true,
-  end: () => {},
-  destroy: () => {},
-}
 
 function queryOf(orderBy: string): StreamPlan {
   const query = { query: { orderBy }, shape: 'value' } as const
