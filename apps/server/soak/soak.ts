@@ -181,6 +181,8 @@ class Soak {
     idle: readonly string[] | undefined,
   ): Promise<void> {
     let leaks: readonly string[] = []
+    // A thread that starts has files open, the executable of Node among them.
+    await untilStarted(server)
     // The server hears a little later that its clients have gone.
     for (let tries = 0; tries < maxTries; tries++) {
       leaks = leaksIn(await readMetrics(server), idle, openDescriptors(server.pid))
@@ -268,10 +270,18 @@ async function readMetrics({ url }: SoakServer): Promise<ReadonlyMap<string, num
 /** Resolves, with what is open, when all threads are there and nobody else is connected. */
 async function untilReady(server: SoakServer): Promise<readonly string[] | undefined> {
   for (;;) {
+    const metrics = await untilStarted(server)
+    if (metrics.get('elkyn_http_connections') === 1) return openDescriptors(server.pid)
+  }
+}
+
+/** Resolves, with what the server shows then, when all threads are there. */
+async function untilStarted(server: SoakServer): Promise<ReadonlyMap<string, number>> {
+  for (;;) {
     const metrics = await readMetrics(server)
-    const starting = metrics.get('elkyn_pool_threads{pool="elkyn-reader",state="starting"}')
-    if (starting === 0 && metrics.get('elkyn_http_connections') === 1) {
-      return openDescriptors(server.pid)
-    }
+    const starting = ['reader', 'writer'].map((pool) =>
+      metrics.get(`elkyn_pool_threads{pool="elkyn-${pool}",state="starting"}`),
+    )
+    if (starting.every((count) => count === 0)) return metrics
   }
 }
