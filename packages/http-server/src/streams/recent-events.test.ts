@@ -164,6 +164,24 @@ test('many events come in few pieces, few as they are', () => {
   expect(pieces).toBeLessThan(10)
 })
 
+test('many events are sent as they lie there, also where others were told in between', () => {
+  const recent = new RecentEvents(1e7)
+  const topics = [topicAt('a', 0), topicAt('b', 0)]
+  for (let sequence = 1; sequence <= 400; sequence++) {
+    tell(recent, topics[sequence % 2]!, [frame(sequence, `"${'x'.repeat(10_000)}"`)])
+  }
+  const sizes: number[] = []
+  for (let since = idOf(0); ;) {
+    const result = recent.after(topics[0]!, since)
+    if (result === undefined) break
+    const { bytes } = result.framed!
+    // A copy is no part of the memory of others.
+    if (bytes.buffer.byteLength > bytes.length + 100_000) sizes.push(bytes.length)
+    since = result.id!
+  }
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(1_500_000)
+})
+
 test('what it takes to know of many places counts as well', () => {
   const recent = new RecentEvents(1e6)
   const topics = Array.from({ length: 100 }, (_, number) => topicAt(`${number}`.repeat(10_000), 3))

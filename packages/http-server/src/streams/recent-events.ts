@@ -13,6 +13,9 @@ const minSegments = 8
 /** Bytes that are sent as they lie there. Less is worth a copy: each piece is asked for in a turn of its own. */
 const minPieceBytes = 64 * 1024
 
+/** Bytes that are reserved for what one topic tells: more than half of it is used before what follows goes elsewhere. */
+const maxReservedBytes = 2 * minPieceBytes
+
 /** What it takes to know of an extent, in bytes. */
 const extentBytes = 128
 
@@ -31,6 +34,8 @@ interface Extent {
   readonly segment: Segment
   readonly start: number
   end: number
+  /** Where the memory ends that is there for them. */
+  limit: number
   count: number
   /** What the last of them says. */
   sequence: number
@@ -82,28 +87,16 @@ export class RecentEvents {
       return
     }
     const history = this.#openHistory(topic, first.sequence)
-    const segment = this.#segmentFor(history, bytes.length)
-    if (segment === undefined) {
+    const extent = this.#extentFor(history, bytes.length)
+    if (extent === undefined) {
       this.end(topic)
       return
     }
-    const start = segment.end
-    segment.bytes.set(bytes, start)
-    segment.end += bytes.length
-    segment.room -= bytes.length
-    const { sequence, id } = last
-    const newest = history.extents.at(-1)
-    if (newest?.segment === segment && newest.end === start) {
-      newest.end = segment.end
-      newest.count += frames.length
-      newest.sequence = sequence
-      newest.id = id
-      return
-    }
-    this.#histories.set(history.key, history)
-    segment.room -= extentBytes + (segment.histories.has(history) ? 0 : bytesOf(history))
-    segment.histories.add(history)
-    history.extents.push({ segment, start, end: segment.end, count: frames.length, sequence, id })
+    extent.segment.bytes.set(bytes, extent.end)
+    extent.end += bytes.length
+    extent.count += frames.length
+    extent.sequence = last.sequence
+    extent.id = last.id
   }
 
   /** What the topic tells next does not follow what was added. */
@@ -164,6 +157,26 @@ export class RecentEvents {
   }
 
   /** Where so many bytes go; `undefined` where they are too many. */
+  #extentFor(history: History, length: number): Extent | undefined {
+    const newest = history.extents.at(-1)
+    const isInLast = newest !== undefined && newest.segment === this.#segments.at(-1)
+    if (isInLast && hasRoom(newest, length)) return newest
+    const segment = this.#segmentFor(history, length)
+    if (segment === undefined) return undefined
+    this.#histories.set(history.key, history)
+    segment.room -= extentBytes + (segment.histories.has(history) ? 0 : bytesOf(history))
+    segment.histories.add(history)
+    // Room for what comes behind as well, the more the more there was, so that it lies in few pieces, whatever others tell.
+    const likely = newest === undefined ? 0 : 2 * (newest.limit - newest.start)
+    const reserved = Math.min(Math.max(length, Math.min(likely, maxReservedBytes)), segment.room)
+    const start = segment.end
+    reserve(segment, reserved)
+    const extent = { segment, start, end: start, limit: segment.end, count: 0, sequence: 0, id: '' }
+    history.extents.push(extent)
+    return extent
+  }
+
+  /** The segment that has room for an extent of so many bytes. */
   #segmentFor(history: History, length: number): Segment | undefined {
     const needed = length + extentBytes + bytesOf(history)
     const last = this.#segments.at(-1)
@@ -188,6 +201,22 @@ export class RecentEvents {
       if (extents.length === 0 && this.#histories.get(key) === history) this.#histories.delete(key)
     }
   }
+}
+
+/** Whether so many bytes can be added to an extent. Makes room, if there is some behind it. */
+function hasRoom(extent: Extent, length: number): boolean {
+  const { segment, end, limit } = extent
+  const missing = end + length - limit
+  if (missing <= 0) return true
+  if (limit !== segment.end || missing > segment.room) return false
+  reserve(segment, missing)
+  extent.limit = segment.end
+  return true
+}
+
+function reserve(segment: Segment, length: number): void {
+  segment.end += length
+  segment.room -= length
 }
 
 /** What it takes to know of a history, in bytes. */
