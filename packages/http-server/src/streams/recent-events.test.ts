@@ -166,9 +166,10 @@ test('many events come in few pieces, few as they are', () => {
 
 test('many events are sent as they lie there, also where others were told in between', () => {
   const recent = new RecentEvents(1e7)
-  const topics = [topicAt('a', 0), topicAt('b', 0)]
-  for (let sequence = 1; sequence <= 400; sequence++) {
-    tell(recent, topics[sequence % 2]!, [frame(sequence, `"${'x'.repeat(10_000)}"`)])
+  const topics = Array.from('abcd', (name) => topicAt(name, 0))
+  for (let sequence = 1; sequence <= 800; sequence++) {
+    const topic = topics[sequence % topics.length]!
+    tell(recent, topic, [frame(sequence, `"${'x'.repeat(10_000)}"`)])
   }
   const sizes: number[] = []
   for (let since = idOf(0); ;) {
@@ -180,6 +181,29 @@ test('many events are sent as they lie there, also where others were told in bet
     since = result.id!
   }
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(1_500_000)
+})
+
+test('of what many places tell in turn, much of what would fit is kept', () => {
+  const maxBytes = 1e6
+  for (const places of [3, 30, 300]) {
+    const recent = new RecentEvents(maxBytes)
+    const topics = Array.from({ length: places }, (_, number) => topicAt(`${number}`, 0))
+    for (let sequence = 1; sequence <= 20_000; sequence++) {
+      const topic = topics[sequence % places]!
+      tell(recent, topic, [frame(sequence, `"${'x'.repeat(200)}"`)])
+    }
+    let kept = 0
+    for (const [index, topic] of topics.entries()) {
+      for (let sequence = index; sequence <= 20_000; sequence += places) {
+        const { text, count } = allAfter(recent, topic, idOf(sequence))
+        kept += text.length
+        if (count > 0) break
+      }
+    }
+    // What it takes to know of them counts as well.
+    expect(kept).toBeGreaterThan(maxBytes * 0.3)
+    expect(kept).toBeLessThan(maxBytes)
+  }
 })
 
 test('what it takes to know of many places counts as well', () => {

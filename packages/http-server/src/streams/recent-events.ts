@@ -21,6 +21,7 @@ const extentBytes = 128
 
 /** Memory for events of all topics in the order in which they were told, filled once. */
 interface Segment {
+  readonly number: number
   readonly bytes: Buffer
   end: number
   /** Bytes that may be added; what it takes to find them counts too, though it lies elsewhere. */
@@ -159,21 +160,27 @@ export class RecentEvents {
   /** Where so many bytes go; `undefined` where they are too many. */
   #extentFor(history: History, length: number): Extent | undefined {
     const newest = history.extents.at(-1)
-    const isInLast = newest !== undefined && newest.segment === this.#segments.at(-1)
-    if (isInLast && hasRoom(newest, length)) return newest
+    // Not in one that will be forgotten before long.
+    const isYoung = newest !== undefined && newest.segment.number >= this.#oldestYoung
+    if (isYoung && hasRoom(newest, length)) return newest
     const segment = this.#segmentFor(history, length)
     if (segment === undefined) return undefined
     this.#histories.set(history.key, history)
     segment.room -= extentBytes + (segment.histories.has(history) ? 0 : bytesOf(history))
     segment.histories.add(history)
-    // Room for what comes behind as well, the more the more there was, so that it lies in few pieces, whatever others tell.
-    const likely = newest === undefined ? 0 : 2 * (newest.limit - newest.start)
-    const reserved = Math.min(Math.max(length, Math.min(likely, maxReservedBytes)), segment.room)
+    const likely = Math.min(likelyBytes(newest, length), maxReservedBytes)
+    const reserved = Math.min(Math.max(length, likely), segment.room)
     const start = segment.end
     reserve(segment, reserved)
     const extent = { segment, start, end: start, limit: segment.end, count: 0, sequence: 0, id: '' }
     history.extents.push(extent)
     return extent
+  }
+
+  /** Number of the oldest segment in which what is told now may go. */
+  get #oldestYoung(): number {
+    const { number } = this.#segments.at(-1)!
+    return number - this.#maxSegments / 2
   }
 
   /** The segment that has room for an extent of so many bytes. */
@@ -185,7 +192,8 @@ export class RecentEvents {
     if (this.#segments.length === this.#maxSegments) this.#forget(this.#segments.shift()!)
     // Never filled again: sockets may look at it for as long as their clients take.
     const bytes = Buffer.allocUnsafeSlow(this.#segmentBytes)
-    const segment: Segment = { bytes, end: 0, room: bytes.length, histories: new Set() }
+    const number = last === undefined ? 0 : last.number + 1
+    const segment: Segment = { number, bytes, end: 0, room: bytes.length, histories: new Set() }
     this.#segments.push(segment)
     return segment
   }
@@ -201,6 +209,16 @@ export class RecentEvents {
       if (extents.length === 0 && this.#histories.get(key) === history) this.#histories.delete(key)
     }
   }
+}
+
+/**
+ * Bytes for which there should be room behind an extent: as many as there were, or twice that where it was full, so that what
+ * one topic tells again and again lies in few pieces, whatever others tell.
+ */
+function likelyBytes(extent: Extent | undefined, next: number): number {
+  if (extent === undefined) return 0
+  const { start, end, limit } = extent
+  return limit - end < next ? 2 * (end - start) : end - start
 }
 
 /** Whether so many bytes can be added to an extent. Makes room, if there is some behind it. */
