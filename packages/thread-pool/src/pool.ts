@@ -705,7 +705,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#drain()
     this.#observe()
     // After that: what is sent here has a thread, and is no reason to start one.
-    shareHeldTasks(this.#dispatcher, this.#crew.threads)
+    const { concurrency } = this.#options
+    shareHeldTasks(this.#dispatcher, this.#crew.threads, concurrency)
   }
 
   #observe(): void {

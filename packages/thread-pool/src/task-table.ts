@@ -130,6 +130,12 @@ export class TaskTable {
     return this.#move(tag, TaskState.Queued, (thread << 4) | TaskState.Running)
   }
 
+  /** Whether this thread has the task and has not started it. Not when it was cancelled. */
+  isTakenBy(tag: number, thread: number): boolean {
+    const word = (tag & 0xffff0000) | (thread << 4) | TaskState.Taken
+    return Atomics.load(this.#words, tag & 0xffff) === word
+  }
+
   /** T3. @returns false if the task was cancelled */
   start(tag: number, thread: number): boolean {
     const from = (thread << 4) | TaskState.Taken

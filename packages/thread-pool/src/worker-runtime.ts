@@ -399,6 +399,10 @@ export class WorkerRuntime {
         break
       case 'stock':
         this.#post({ type: 'missing', tags: message.tags.filter((tag) => !this.#isInHand(tag)) })
+        // The value of one that was given up may be what could not be read: then it will not come.
+        for (const tag of this.#asked.keys()) {
+          if (!this.#tasks.isTakenBy(tag, this.#boot.thread)) this.#asked.delete(tag)
+        }
         break
       case 'stop':
         break

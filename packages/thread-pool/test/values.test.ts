@@ -251,6 +251,31 @@ test('a task too deep to be read by a thread that blocked for it is an error, at
   expect(pool.metrics()).toMatchObject({ crashes: 0, pending: 0 })
 })
 
+test('a thread goes on behind a task too deep to be read that was given up, at each depth', async () => {
+  const { pool, reached, open } = makePool({ threads: 1, resourceLimits: { stackSizeMb: 1 } })
+  for (const [index, depth] of depths.entries()) {
+    const [word, later] = [1 + index * 2, 2 + index * 2]
+    // Short ones, so that it asks for the values of several at a time.
+    for (let count = 0; count < 5; count++) await pool.run(/by the port/)
+    const busy = pool.run(later, { name: 'gateLater' })
+    await reached(later, 1)
+    // An object, which goes by the port, each value in a message of its own.
+    const blocking = pool.run(Object(word) as number, { name: 'gate', transferList: [] })
+    const controller = new AbortController()
+    const { signal } = controller
+    const deep = codeOf(
+      pool.run(nested(depth) as undefined, { name: 'where', transferList: [], signal }),
+    )
+    open(later)
+    await busy
+    await reached(word, 1)
+    controller.abort()
+    open(word)
+    await Promise.all([blocking, deep])
+    expect(await pool.run('next')).toBe('next')
+  }
+})
+
 test('a result too deep to be read here is an error, at each depth', async () => {
   const { pool } = makePool({ threads: 1 })
   const deep = depths.map((depth) => codeOf(pool.run(depth, { name: 'nested' })))
