@@ -30,6 +30,8 @@ export class StoreIndexes {
   readonly #keeper: IndexKeeper
   /** Those who wait for what keepers of other threads do. */
   readonly #waits: CommitWaits
+  /** Whether this store may write. */
+  #mayBuild = false
   #isClosed = false
 
   constructor(lmdb: Lmdb, readers: Readers, catalogs: CatalogReader, context: KeeperContext) {
@@ -43,6 +45,7 @@ export class StoreIndexes {
 
   /** Begins to build and to remove what has to be. `undefined` leaves the indexes as they are. */
   begin(definitions: readonly IndexDefinition[] | undefined): void {
+    this.#mayBuild = true
     const catalog = this.#catalog()
     // Else the file would grow for it until the next turn.
     this.#readers.giveUp()
@@ -84,6 +87,11 @@ export class StoreIndexes {
    */
   async built(): Promise<void> {
     await this.#keeper.finished()
+    // Whoever builds them may end before they are. Two at it are in each other's way no more than two writers.
+    if (this.#mayBuild && !this.#isFinished()) {
+      this.#keeper.wake()
+      await this.#keeper.finished()
+    }
     await this.#waits.until(() => this.#isClosed || this.#isFinished())
   }
 
@@ -106,6 +114,7 @@ export class StoreIndexes {
 
   close(): void {
     this.#keeper.close()
+    this.#mayBuild = false
     this.#isClosed = true
     this.#waits.wake()
   }

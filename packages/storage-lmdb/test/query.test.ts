@@ -283,6 +283,18 @@ describe('an index', () => {
     for (const reads of await Promise.all(waiting)) expect(reads).toBeLessThan(10)
   })
 
+  test('is built by who waits for it where the thread that built it has gone', async () => {
+    using folder = temporaryFolder()
+    await using other = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(other, 100)
+    const store = openStore({ path: folder.path })
+    store.defineIndexes({ '/users': ['age'] })
+    const waiting = other.indexesBuilt()
+    await store.close()
+    await waiting
+    expect(readsOf(other, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
+  })
+
   test('that nobody builds any more is waited for by nobody', async () => {
     using folder = temporaryFolder()
     await using store = openStore({ path: folder.path, heldMaxBytes: 1024 })
