@@ -16,6 +16,11 @@ const maxUnsentBytes = 256 * 1024
 // Safe requests that are being answered by other threads at one time, lest all of their answers come at once.
 const maxAnswering = 32
 
+/** What Node itself looks at to see whether something of a write has left that is still going on; not documented. */
+interface HandledSocket {
+  readonly _handle?: { readonly writeQueueSize?: number } | null
+}
+
 /** How long a client may go on to send what nobody wants, so that it gets to read why. */
 export const lingerMs = 2000
 
@@ -68,7 +73,9 @@ export class Http1Connection implements ClientConnection {
   /** Whether something is to leave, and nothing has since this was asked last. */
   hasStalled(): boolean {
     const { bytesWritten, writableLength } = this.socket
-    return this.#progress.hasStalled(writableLength, bytesWritten - writableLength)
+    const { _handle: handle } = this.socket as HandledSocket
+    const left = bytesWritten - writableLength - (handle?.writeQueueSize ?? 0)
+    return this.#progress.hasStalled(writableLength, left)
   }
 
   /** Whether its last bytes are known. */

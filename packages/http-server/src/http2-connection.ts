@@ -8,6 +8,8 @@ import { lingerMs } from './http1-connection.ts'
 import type { Answer, HttpResponse } from './message.ts'
 import { isSafe, methodNotAllowedResponse } from './method.ts'
 import { http2 } from './node-modules.ts'
+import { failureResponse } from './failure.ts'
+import { tooMuchData } from './read.ts'
 import { errorResponse } from './response.ts'
 import { giveUpAnswer, isBlocks, send } from './send.ts'
 
@@ -193,12 +195,11 @@ class Http2Connection implements ClientConnection {
   }
 
   async #send(exchange: Http2Exchange, answer: Answer): Promise<void> {
-    const isLarge = isBlocks(answer.body)
+    const isLarge = isBlocks(answer.body) && exchange.method !== 'HEAD'
     // What was written can't be answered anew.
     if (isLarge && !this.#mayBeginLarge && isSafe(exchange.method) && !exchange.isGone) {
       giveUpAnswer(answer)
-      this.#waiting.add(exchange)
-      exchange.onGone(() => this.#waiting.delete(exchange))
+      this.#wait(exchange, answer.deadline)
       return
     }
     exchange.settled()
@@ -211,6 +212,23 @@ class Http2Connection implements ClientConnection {
     }
     if (isLarge) this.#large--
     this.#beginWaiting()
+  }
+
+  /** @param deadline When it is answered that its time is over. Default: never. */
+  #wait(exchange: Http2Exchange, deadline: number | undefined): void {
+    this.#waiting.add(exchange)
+    const expire = (): void => {
+      if (!this.#waiting.delete(exchange)) return
+      void this.#send(exchange, failureResponse(tooMuchData(), this.#context.log))
+    }
+    const timer =
+      deadline === undefined
+        ? undefined
+        : setTimeout(expire, Math.max(deadline - performance.now(), 0))
+    exchange.onGone(() => {
+      clearTimeout(timer)
+      this.#waiting.delete(exchange)
+    })
   }
 
   get #mayBeginLarge(): boolean {

@@ -133,6 +133,18 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test('that wait with a large answer are told when their time is over', async () => {
+    await using server = await Running.start({ maxStreamedAnswers: 8 })
+    server.fill()
+    const session = server.connect()
+    const first = ask(session, 'GET', '/a.json')
+    expect(await statusOf(first)).toBe(200)
+    // Without a body it needs no place.
+    expect(await statusOf(ask(session, 'HEAD', '/a.json'))).toBe(200)
+    expect(await statusOf(ask(session, 'GET', '/a.json?timeout=50ms'))).toBe(400)
+    session.destroy()
+  })
+
   test('that are reset in their bodies store nothing, whatever the reset says', async () => {
     await using server = await Running.start()
     using client = await server.raw()

@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { TreeStore, TreeStoreStats } from '@elkyn/tree'
 import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
-import { unshownResponse } from '../failure.ts'
+import { failureResponse, unshownResponse } from '../failure.ts'
 import type { HttpResponse, RequestHandler } from '../message.ts'
 import { handlerOf } from '../request-handler.ts'
 import { StreamedAnswers } from '../streamed-answers.ts'
@@ -185,8 +185,10 @@ function encode(answer: HttpResponse, writer: Writer): Uint8Array {
   try {
     return encodeBlocks(head, body, writer.tickets)
   } catch (error) {
-    // What comes in blocks was committed before it is read back.
-    return encode(unshownResponse(error, writer.channel.log), writer)
+    const { log } = writer.channel
+    // Of a write that was refused, they are what is there instead.
+    const isRefused = head.status >= 400
+    return encode(isRefused ? failureResponse(error, log) : unshownResponse(error, log), writer)
   }
 }
 

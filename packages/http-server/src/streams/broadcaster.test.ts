@@ -705,3 +705,27 @@ test('the id of a value that is looked at again and again, and stays as it is, s
     await answer(sequence)
   }
 })
+
+test('what is not in memory is read once by all, however many turns it takes to tell them', async () => {
+  using at = await watchedUpTo(3, (sequence) => sequence)
+  const { source, broadcaster, connect } = at
+  const streams = Array.from({ length: 100 }, () => {
+    const { client, stream } = connect()
+    broadcaster.subscribe(client, watched('/a', false), idOf(3))
+    return stream
+  })
+  await settled()
+  // A turn is over each time that somebody looks at the clock.
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 10))
+  onTestFinished(() => clock.mockRestore())
+  source.changed(4, '/a')
+  for (let round = 0; round < 5; round++) await settled()
+  expect(broadcaster.isFlushed).toBe(true)
+  const event = { ...value('{"path":"/","data":4}', 4), name: 'put' } as const
+  for (const { resolve } of source.asked) {
+    resolve({ sequence: 4, id: idOf(4), isWhole: true, events: [event] })
+  }
+  await settled()
+  expect(new Set(streams.map(({ ids }) => String(ids)))).toEqual(new Set([idOf(4)]))
+})

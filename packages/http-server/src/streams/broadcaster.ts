@@ -361,6 +361,8 @@ export class Broadcaster {
     sequence: number | undefined,
   ): StreamResult | undefined {
     if (this.#listener.state !== 'listening' || !topic.isTold) return undefined
+    // Who has met a gap would meet it again, in the same batch.
+    if (topic.batch !== undefined && topic.batch.bytes === undefined) return undefined
     // Who is told what comes next has all before these.
     for (const told of [this.#recent.newest(topic), topic.toldFrom]) {
       if (told === undefined) continue

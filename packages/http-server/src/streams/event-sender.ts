@@ -69,8 +69,9 @@ export class EventSender {
         return false
       }
       if (client.isFull || client.isBusy) {
-        // What was sent of this may have been half a change.
+        // What was sent of this may have been half a change, behind which no id says where it is.
         const isWhole = client.isFull || last !== undefined
+        if (last !== undefined) subscriber.id = undefined
         this.fallBehind(subscriber, isWhole ? undefined : subscriber.id)
         return false
       }
