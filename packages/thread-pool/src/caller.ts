@@ -16,6 +16,8 @@ export class Caller {
   readonly #url: string
   readonly #workerData: unknown
   #loaded: Promise<Loaded> | undefined
+  /** Handlers that have not ended, those of tasks that were given up among them. */
+  readonly #running = new Set<Promise<unknown>>()
 
   constructor(url: string, workerData: unknown) {
     this.#url = url
@@ -45,12 +47,24 @@ export class Caller {
     const handlers: Record<string, Handler> = loaded.definition.handlers
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
     if (handler === undefined) throw unknownHandlerError(name, Object.keys(handlers))
-    const result: unknown = await handler(value as never, this.#context(name, loaded, signal))
+    const result = await this.#untilEnded(async () =>
+      handler(value as never, this.#context(name, loaded, signal)),
+    )
     if (isMoved(result)) return result.value
     try {
       return structuredClone(result)
     } catch (error) {
       throw notCloneable('return', error)
+    }
+  }
+
+  async #untilEnded(run: () => Promise<unknown>): Promise<unknown> {
+    const running = run()
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
     }
   }
 
@@ -77,10 +91,11 @@ export class Caller {
     }
   }
 
-  /** Runs `teardown`, if `setup` has run here. @throws what that throws */
+  /** Runs `teardown` behind the last handler, if `setup` has run here. @throws what that throws */
   async close(): Promise<void> {
     // What could not be loaded has been told to each task.
     const loaded = await this.#loaded?.catch(() => undefined)
+    await Promise.allSettled(this.#running)
     await loaded?.definition.teardown?.(loaded.state)
   }
 }

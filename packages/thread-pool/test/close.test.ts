@@ -164,6 +164,26 @@ test('destroy() tears down in the caller as well, once', async () => {
   expect(words.at(-1)).toBe(1)
 })
 
+test('a handler that destroy() leaves running in the caller ends before it is torn down', async () => {
+  const { pool, words, reached, open } = makePool({
+    threads: 1,
+    maxQueue: 0,
+    whenFull: 'run-in-caller',
+  })
+  const inThread = codeOf(pool.run(1, { name: 'gateLater' }))
+  await reached(1, 1)
+  const here = codeOf(pool.run(2, { name: 'gateLater' }))
+  await reached(2, 1)
+  const destroyed = pool.destroy()
+  expect(await Promise.all([inThread, here])).toEqual(Array(2).fill('ERR_POOL_DESTROYED'))
+  const before = words.at(-1)!
+  open(1)
+  open(2)
+  await destroyed
+  expect(before).toBe(0)
+  expect(words.at(-1)).toBeGreaterThan(before)
+})
+
 test("a teardown that throws in the caller is an 'error' event, as in a thread", async () => {
   const { pool, words, reached, open } = makePool({
     threads: 1,
