@@ -385,8 +385,9 @@ export interface TreeStore extends AsyncDisposable {
   /** What it says of itself to who watches it, read without looking through the data. */
   stats?(): TreeStoreStats
   /**
-   * Calls `listener` after each commit from now on, with its changes in order. Returns the way to stop it,
-   * after which it hears nothing more.
+   * Calls `listener` after each commit from now on, with its changes in order. Commits of other threads that
+   * this one has not heard of yet are among them: a sequence number says what is known already. Returns the way
+   * to stop it, after which it hears nothing more.
    */
   subscribe(listener: (changes: readonly Change[]) => void): () => void
   /**

@@ -135,7 +135,9 @@ export class Reaper {
     const tag = wordAt(words, slot + SLOT.TAG) >>> 0
     if (chain > 0) {
       arena.takeOver(chain - 1)
-      return new ChainItem(arena, chain - 1, length, tag, ring.band, this.#detached)
+      // Out of the blocks at once, which are given back when this participant detaches: the report may come later.
+      const held = new ChainItem(arena, chain - 1, length, tag, ring.band, this.#detached)
+      return new SlotItem(held.bytes, tag, ring.band)
     }
     const copy = new Uint8Array(length)
     copy.set(bytes.subarray((slot + SLOT.BYTES) * 4, (slot + SLOT.BYTES) * 4 + length))

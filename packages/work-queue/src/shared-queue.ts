@@ -10,7 +10,6 @@ import { WorkQueueError } from './errors.ts'
 import { BAND, CELL, MAX_BATCH, SLOT, bandAt, format, layoutOf, readSizes } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { readHistogram } from './histogram.ts'
-import { SlotItem } from './item.ts'
 import { Memory } from './memory.ts'
 import { resolveSizes } from './options.ts'
 import { join, leave, listParticipants, sumTotals } from './participants.ts'
@@ -88,8 +87,6 @@ class SharedQueue implements WorkQueue {
   readonly #puts: readonly Line[]
   readonly #takes: Line
   #claim: SlotClaim | undefined
-  /** Reports of calls of `reap` that are pending. */
-  readonly #reaping = new Set<ReapReport>()
   #detached = false
   readonly #isDetached = (): boolean => this.#detached
 
@@ -412,7 +409,6 @@ class SharedQueue implements WorkQueue {
     if (this.#detached) return
     this.#claim?.abandon()
     this.#waiting.end(detached())
-    for (const report of this.#reaping) takeOutOfBlocks(report)
     this.#detached = true
     this.#memory.arena.freeAllOf(this.participant)
     leave(this.#memory.words, this.#memory.layout, this.participant)
@@ -439,13 +435,11 @@ class SharedQueue implements WorkQueue {
     if (report === undefined) {
       return { participant, threadId: -1, returned: [], inHand: [], abandoned: 0 }
     }
-    this.#reaping.add(report)
     while (!this.#detached && !this.#reaper.step(report)) {
       await new Promise((resolve) => {
         setTimeout(resolve, 1)
       })
     }
-    this.#reaping.delete(report)
     if (!this.#detached) this.#waiting.pumpAll()
     return report
   }
@@ -666,11 +660,6 @@ function timeoutOf({ timeoutMs = Infinity }: TimedWait = {}): number {
 function maxOf({ max = MAX_BATCH }: DequeueManyOptions): number {
   if (Number.isInteger(max) && max >= 1 && max <= MAX_BATCH) return max
   throw new RangeError(`Cannot take ${max} items at once: max has to be from 1 to ${MAX_BATCH}`)
-}
-
-/** Copies what lies in blocks, which are given back. Nobody else has these items. */
-function takeOutOfBlocks(report: ReapReport): void {
-  report.returned = report.returned.map(({ bytes, tag, band }) => new SlotItem(bytes, tag, band))
 }
 
 function closed(): WorkQueueError {

@@ -834,6 +834,22 @@ describe('participants', () => {
     expect(rest.returned.map(text)).toEqual(['b'])
   })
 
+  test('what reap() has taken out stays when detach() comes before it is looked at', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const dead = attachWorkQueue(queue.handle)
+    const long = new Uint8Array(100).fill(7)
+    queue.tryEnqueue(long)
+    vi.spyOn(Ring.prototype, 'release').mockImplementationOnce(() => {
+      throw new Error('killed')
+    })
+    expect(() => dead.tryDequeue()).toThrow('killed')
+    vi.restoreAllMocks()
+    const reaping = queue.reap(dead.participant)
+    queue.detach()
+    const { returned } = await reaping
+    expect(returned.map((item) => item.bytes)).toEqual([long])
+  })
+
   test('reap() of a number that nobody has finds nothing', async () => {
     const report = await createWorkQueue().reap(5)
     expect(report).toEqual({ participant: 5, threadId: -1, returned: [], inHand: [], abandoned: 0 })
