@@ -47,8 +47,9 @@ export class StreamServer implements AsyncDisposable {
 
   static async start(kind: ServerKind, options?: StreamServerOptions): Promise<StreamServer> {
     const spare = options === undefined ? spares.get(kind) : undefined
+    if (spare === undefined) return StreamServer.#begun(kind, options)
     spares.delete(kind)
-    return spare ?? StreamServer.#begun(kind, options)
+    return spare
   }
 
   static async #begun(kind: ServerKind, options?: StreamServerOptions): Promise<StreamServer> {
