@@ -108,11 +108,7 @@ export function describeConnections(start: StartServer): void {
 
     test('a client that never reads is cut off, and others are served meanwhile', async () => {
       await using server = await Fixture.open(start, { writeTimeoutMs: 100 })
-      // Without the value in the answer, which this client might take too slowly as well.
-      await server.put('/big.json?print=silent', tooMuchForSockets)
-      const stalled = await server.connected()
-      stalled.pause()
-      stalled.write(`GET /big.json HTTP/1.1\r\n${host}\r\n`)
+      const stalled = await neverReading(server)
       expect((await server.get('/.health')).status).toBe(200)
       // The server closes as soon as the stalled connection is gone, however long that may take.
       await server.server.close({ timeoutMs: 60_000 })
@@ -121,10 +117,7 @@ export function describeConnections(start: StartServer): void {
 
     test('a client that never reads is cut off, whatever it goes on to send', async () => {
       await using server = await Fixture.open(start, { writeTimeoutMs: 400 })
-      await server.put('/big.json?print=silent', tooMuchForSockets)
-      const stalled = await server.connected()
-      stalled.pause()
-      stalled.write(`GET /big.json HTTP/1.1\r\n${host}\r\n`)
+      const stalled = await neverReading(server)
       while (!stalled.destroyed) {
         stalled.write('G')
         await setImmediate()
@@ -560,6 +553,16 @@ export function describeConnections(start: StartServer): void {
 }
 
 /** The statuses of answers that came one behind the other. */
+/** A client that has asked for more than sockets hold, and takes nothing of it. */
+async function neverReading(server: Fixture): Promise<Socket> {
+  // Without the value in the answer, which it might take too slowly as well.
+  await server.put('/big.json?print=silent', tooMuchForSockets)
+  const client = await server.connected()
+  client.pause()
+  client.write(`GET /big.json HTTP/1.1\r\n${host}\r\n`)
+  return client
+}
+
 function statuses(answers: string): number[] {
   return [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
 }
