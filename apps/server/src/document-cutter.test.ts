@@ -51,6 +51,13 @@ test('DocumentCutter puts members of several open containers into one part', () 
   ).toEqual(['{"a":{"x":"0123456789"}}', '{"a/y":1,"b":{"c":2}}', '{"d":3}'])
 })
 
+test('DocumentCutter ends an update that has so many names', () => {
+  expect(cut('{"a": 1, "b": 2, "c": [3, 4], "d": 5}', { merge: true, partNames: 2 })).toEqual({
+    parts: ['{"a":1,"b":2}', '{"c":[3,4],"d":5}'],
+    next: ['/c'],
+  })
+})
+
 test('DocumentCutter does not cut a value that is shorter than a part', () => {
   const record = '{"x":"0123456789","y":{"z":1}}'
   const document = `{"a":[${record},${record},${record},${record}],"b":${record}}`

@@ -14,6 +14,8 @@ export interface DocumentCutterOptions {
    * latest as a rule. A value that is shorter than this is never cut. Default: a part never ends.
    */
   readonly partLength?: number
+  /** An update ends likewise where it has so many names, since a server takes no more. Default: any number. */
+  readonly partNames?: number
   /** Refuses a document that cannot be one part, because an update would repeat a name. Default: false. */
   readonly onePart?: boolean
   /** Makes the first part an update too, so that members which the document lacks stay. Default: false. */
@@ -60,6 +62,7 @@ interface Frame {
  */
 export class DocumentCutter implements JsonHandler {
   readonly #partLength: number
+  readonly #partNames: number
   readonly #onePart: boolean
   readonly #merge: boolean
   readonly #toKey: ((name: string) => string) | undefined
@@ -78,6 +81,7 @@ export class DocumentCutter implements JsonHandler {
 
   constructor(options: DocumentCutterOptions = {}) {
     this.#partLength = options.partLength ?? Infinity
+    this.#partNames = options.partNames ?? Infinity
     this.#onePart = options.onePart ?? false
     this.#merge = options.merge ?? false
     this.#toKey = options.toKey
@@ -197,7 +201,7 @@ export class DocumentCutter implements JsonHandler {
       // They were stored with the parts before.
       for (const open of this.#frames) open.isSolid = true
       this.#startUpdate()
-    } else if (this.#mustCut(frame) || (this.#length >= this.#partLength && this.#mayCut(frame))) {
+    } else if (this.#mustCut(frame) || (this.#isLong && this.#mayCut(frame))) {
       this.#endPart(`${frame.path}/${frame.key}`)
       this.#startUpdate()
     }
@@ -215,6 +219,10 @@ export class DocumentCutter implements JsonHandler {
   #mustCut(frame: Frame): boolean {
     if (frame.isArray || this.#frames.length > this.#kept) return false
     return this.#taken.has(`${frame.path}/${frame.key}`)
+  }
+
+  get #isLong(): boolean {
+    return this.#length >= this.#partLength || this.#names >= this.#partNames
   }
 
   /** How much of the current part is written. */

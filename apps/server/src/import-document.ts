@@ -5,6 +5,9 @@ import { DocumentParts } from './document-parts.ts'
 import type { DocumentPart, DocumentPartsOptions } from './document-parts.ts'
 import type { Target } from './target.ts'
 
+/** Half of what a server takes by default. */
+const partNames = 50_000
+
 export interface ImportOptions {
   /** Where the document goes. */
   readonly path: Path
@@ -48,7 +51,7 @@ export async function importDocument(
     return
   }
   const { partLength } = options
-  const parts = new DocumentParts(input, { ...partsOptions(options), partLength })
+  const parts = new DocumentParts(input, { ...partsOptions(options), partLength, partNames })
   let sending = Promise.resolve()
   try {
     for await (const { method, body } of parts) {

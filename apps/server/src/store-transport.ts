@@ -22,6 +22,7 @@ export class StoreTransport implements Transport {
     this.#handle = createRequestHandler({
       store: tree.store,
       maxBodyBytes: Number.MAX_SAFE_INTEGER,
+      maxHeldValues: Number.MAX_SAFE_INTEGER,
       allDatabases: this.hasAllDatabases,
       // What an import has stored has to be found again.
       backslashesInUrls: true,

@@ -43,6 +43,7 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_INVALID_VALUE: [400, ownMessage],
   ERR_NOT_AN_OBJECT: [400, notAnObject],
   ERR_PATH_CONFLICT: [400, ownMessage],
+  ERR_TOO_MANY_VALUES: [413, ownMessage],
   ERR_CONDITION_FAILED: [412, ownMessage],
   ERR_CONDITION_STALE: [503, 'The data there changes too often to be compared'],
   ERR_REFUSED: [401, 'Permission denied'],

@@ -12,6 +12,8 @@ export interface PlanSettings {
   readonly allDatabases: boolean
   /** Most bytes of the answer to a read; `Infinity` for any number. */
   readonly maxAnswerBytes: number
+  /** Most members of an update, and most server values in a large body. */
+  readonly maxHeldValues: number
   /** Least bytes of an answer that is compressed; `Infinity` where none is. */
   readonly compressFromBytes: number
   readonly backslashesInUrls: boolean
@@ -44,7 +46,7 @@ export interface SettingOptions {
  */
 export function planSettings(
   { namespace, namespaces, compressFromBytes = 1024, backslashesInUrls = false }: SettingOptions,
-  { maxAnswerBytes }: Required<HttpLimits>,
+  { maxAnswerBytes, maxHeldValues }: Required<HttpLimits>,
 ): PlanSettings {
   if (namespace !== undefined && namespaces !== undefined) {
     throw new TypeError('Cannot serve with namespace and with namespaces: Take one of them')
@@ -57,6 +59,7 @@ export function planSettings(
     namespaces: namespaces && checkNamespaces(namespaces),
     allDatabases: false,
     maxAnswerBytes,
+    maxHeldValues,
     compressFromBytes,
     backslashesInUrls,
   }

@@ -14,7 +14,7 @@ import { StreamedAnswers } from './streamed-answers.ts'
 export interface RequestHandlerOptions
   extends
     SettingOptions,
-    Pick<HttpLimits, 'maxBodyBytes' | 'maxStreamedAnswers' | 'maxAnswerBytes'> {
+    Pick<HttpLimits, 'maxBodyBytes' | 'maxHeldValues' | 'maxStreamedAnswers' | 'maxAnswerBytes'> {
   /** What requests read and write. Stays open: it is for its owner to close. */
   readonly store: TreeStore
   /**

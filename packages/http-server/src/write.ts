@@ -71,7 +71,7 @@ function planValue(
     isDigested: request.idempotencyKey !== undefined,
     maxBytes: request.writeMaxBytes,
     parse: (body, digest) => plan(parseJson(supplied(body), { depth }), digest),
-    stageOptions: { kind: 'value', depth, path },
+    stageOptions: { kind: 'value', depth, path, maxHeldValues: settings.maxHeldValues },
     staged: ([pair], digest) => plan(pair?.value, digest),
   }
 }
@@ -109,7 +109,12 @@ export function planPatch(request: WriteRequest, settings: PlanSettings): BodyPl
         digest,
       )
     },
-    stageOptions: { kind: 'update', depth, path: request.path },
+    stageOptions: {
+      kind: 'update',
+      depth,
+      path: request.path,
+      maxHeldValues: settings.maxHeldValues,
+    },
     // No member has an empty name: it is that of a value by itself, the word `null`.
     staged: (pairs, digest) =>
       planUpdate(request, pairs[0]?.key === '' ? undefined : pairs, digest),

@@ -21,9 +21,9 @@ export class RowStager implements Stager {
   #ended = false
 
   constructor(context: StagingContext, options: StageOptions) {
-    const { kind = 'value', path, depth = pathDepth(path ?? rootPath) } = options
+    const { kind = 'value', path, depth = pathDepth(path ?? rootPath), maxHeldValues } = options
     this.#context = context
-    const sink = new StagingSink(context)
+    const sink = new StagingSink(context, maxHeldValues)
     this.#sink = sink
     // Who drops a stager may never say so.
     context.buryAfter(this, abandoned(sink))
@@ -34,7 +34,7 @@ export class RowStager implements Stager {
       this.#tokenizer = new JsonTokenizer(builder)
       this.#result = () => [{ key: '', value: this.#valueOf(builder.value) }]
     } else {
-      const builder = new UpdateBuilder<OpenHead>(building)
+      const builder = new UpdateBuilder<OpenHead>({ ...building, maxMembers: maxHeldValues })
       sink.placeAt(memberPath(path, builder))
       this.#tokenizer = new JsonTokenizer(builder)
       this.#result = () => this.#pairsOf(builder)

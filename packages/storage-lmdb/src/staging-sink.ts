@@ -1,4 +1,4 @@
-import { TreeValue, childPath, pathKeys } from '@elkyn/tree'
+import { TreeError, TreeValue, childPath, pathKeys } from '@elkyn/tree'
 import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
 import { inOnePiece } from './buffer-text.ts'
 import type { CarriedRows, WaitingRows } from './carried-rows.ts'
@@ -84,6 +84,7 @@ class Pending {
 export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   readonly #context: StagingContext
   readonly #carriedBytes: number
+  readonly #maxServerValues: number
   #rootPath: () => Path | undefined = () => undefined
   /** Numbers of the indexes that were there from the first row on. */
   #indexed: ReadonlySet<number> | undefined
@@ -97,9 +98,12 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   #discarded: number[] = []
   /** By the root that they are below. */
   readonly #serverValues = new Map<OpenHead, PlacedServerValues>()
+  #serverValueCount = 0
 
-  constructor(context: StagingContext) {
+  /** @param maxServerValues So many are taken, those among them that are replaced later. */
+  constructor(context: StagingContext, maxServerValues: number = Infinity) {
     this.#context = context
+    this.#maxServerValues = maxServerValues
     this.#carriedBytes = Math.min(CARRIED_BYTES, context.heldMaxBytes)
   }
 
@@ -144,6 +148,10 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   }
 
   serverValue(parent: OpenHead, keys: readonly string[], value: ServerValue): void {
+    if (++this.#serverValueCount > this.#maxServerValues) {
+      const message = `Invalid data: more than ${this.#maxServerValues} server values`
+      throw new TreeError('ERR_TOO_MANY_VALUES', message)
+    }
     const { root, path } = placeOf(parent, keys)
     let placed = this.#serverValues.get(root)
     if (placed === undefined) {

@@ -25,7 +25,7 @@ import type { IndexStatus } from './store-indexes.ts'
 import type { LmdbTreeStore } from './store.ts'
 import type { StoreStats } from './store-stats.ts'
 import { callEach, watchPath } from './watch.ts'
-import type { TreeEvent, WatchOptions } from './watch.ts'
+import type { ListenerOptions, TreeEvent, WatchOptions } from './watch.ts'
 
 /** What a query found. */
 export interface QueryPage {
@@ -208,14 +208,14 @@ export class Tree implements AsyncDisposable {
    */
   watch(path: string, options?: WatchOptions): AsyncIterable<TreeEvent>
   /**
-   * The same with a function. Where that throws, or a value cannot be read, the watch ends and the error is not caught.
+   * The same with a function. Where that throws, or a value cannot be read, the watch ends and `onError` is told.
    * @returns the function that ends it.
    */
-  watch(path: string, listener: (event: TreeEvent) => void, options?: WatchOptions): () => void
+  watch(path: string, listener: (event: TreeEvent) => void, options?: ListenerOptions): () => void
   watch(
     path: string,
     listenerOrOptions?: ((event: TreeEvent) => void) | WatchOptions,
-    options: WatchOptions = {},
+    options: ListenerOptions = {},
   ): AsyncIterable<TreeEvent> | (() => void) {
     const parsed = parsePath(path)
     if (typeof listenerOrOptions !== 'function') {

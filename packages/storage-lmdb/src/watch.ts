@@ -35,6 +35,14 @@ export interface WatchOptions {
   readonly signal?: AbortSignal
 }
 
+export interface ListenerOptions extends WatchOptions {
+  /**
+   * Told what has ended the watch: that a value could not be read, or what the listener threw. Default: the error is
+   * not caught, and ends the process unless that catches it.
+   */
+  readonly onError?: (error: unknown) => void
+}
+
 /** So many events wait for a slow reader; then they give way to the value as it is, */
 const MAX_WAITING = 1000
 /** as they do where they have more characters of JSON. */
@@ -207,17 +215,19 @@ export function callEach(
   store: LmdbTreeStore,
   path: Path,
   listener: (event: TreeEvent) => void,
-  options: WatchOptions,
+  options: ListenerOptions,
 ): () => void {
+  const { onError } = options
   const stop = new AbortController()
   if (options.signal?.aborted === true) return () => {}
   const signal =
     options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal])
   // Here and not in the function below, so that a closed store is the caller's error.
   const events = follow(new PathWatch(store, path, options.since), signal)
-  void (async () => {
+  const ended = (async () => {
     for await (const event of events) listener(event)
   })()
+  if (onError !== undefined) ended.catch(onError)
   return () => {
     stop.abort()
   }

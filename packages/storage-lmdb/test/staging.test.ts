@@ -304,6 +304,28 @@ test('a value of which nothing remains leaves nothing', async () => {
   expect(await reclaimed(store)).toMatchObject({ rows: 0, graves: 0 })
 })
 
+test('no more server values are held than the limit says, and nothing stays of what had more', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, heldMaxBytes: 40 })
+  const times = Array.from({ length: 100 }, () => ({ '.sv': 'timestamp' }))
+  for (const json of [JSON.stringify(times), JSON.stringify({ a: 1, b: times })]) {
+    for (const kind of json.startsWith('[')
+      ? (['value'] as const)
+      : (['value', 'update'] as const)) {
+      const few = store.stage({ kind, maxHeldValues: 99 })
+      expect(() => {
+        few.write(Buffer.from(json))
+        few.end()
+      }).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_VALUES' }))
+      const enough = store.stage({ kind, maxHeldValues: 100 })
+      enough.write(Buffer.from(json))
+      enough.end()
+      enough.abort()
+    }
+  }
+  await expectNothing(store)
+})
+
 test('a container that comes twice is replaced with all that was under it', async () => {
   using folder = temporaryFolder()
   await using store = openStore({ path: folder.path, rowMaxBytes: 30 })

@@ -266,6 +266,28 @@ test('a closed tree can not be watched', async () => {
   expect(() => tree.watch('/', () => {})).toThrow(closed)
 })
 
+test('what ends the watch of a function is told to onError, once', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const { promise, resolve } = Promise.withResolvers<unknown>()
+  const heard: unknown[] = []
+  tree.watch(
+    '/a',
+    ({ value }) => {
+      heard.push(value)
+      if (value === 1) throw new Error('one')
+    },
+    { onError: resolve },
+  )
+  while (heard.length === 0) await setImmediate()
+  tree.setSync('/a', 1)
+  expect(await promise).toEqual(new Error('one'))
+  tree.setSync('/a', 2)
+  // A later watch has heard of both before this one could hear of the second.
+  expect(shown(await take(tree.watch('/a'), 1))).toEqual([['/', 2]])
+  expect(heard).toEqual([null, 1])
+})
+
 test('a listener that throws fails alone, and the write stays', async () => {
   using folder = temporaryFolder()
   await using tree = await openWatched(folder)

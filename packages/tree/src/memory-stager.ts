@@ -10,13 +10,13 @@ export class MemoryStager implements Stager {
   readonly #finish: () => StagedPair[]
 
   constructor(options: StageOptions) {
-    const { kind = 'value', path = rootPath, depth = pathDepth(path) } = options
+    const { kind = 'value', path = rootPath, depth = pathDepth(path), maxHeldValues } = options
     if (kind === 'value') {
       const builder = new TreeBuilder({ depth })
       this.#tokenizer = new JsonTokenizer(builder)
       this.#finish = () => [{ key: '', value: builder.value.node ?? null }]
     } else {
-      const builder = new UpdateBuilder({ depth })
+      const builder = new UpdateBuilder({ depth, maxMembers: maxHeldValues })
       this.#tokenizer = new JsonTokenizer(builder)
       this.#finish = () => {
         const members = builder.members() ?? [{ key: '', value: { node: null } }]

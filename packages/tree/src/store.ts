@@ -313,6 +313,12 @@ export interface StageOptions {
    * elsewhere all the same; the write takes longer then. Default: unknown.
    */
   readonly path?: Path
+  /**
+   * Most members of an update, and most server values that a store holds beside what it stages: unlike large values
+   * they take memory until the write, which makes them in one go. More fail with `ERR_TOO_MANY_VALUES`.
+   * Default: any number.
+   */
+  readonly maxHeldValues?: number
 }
 
 /** How a store is, for those who watch it; what it does not know is left out. Sizes in bytes. */

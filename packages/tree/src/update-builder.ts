@@ -14,6 +14,11 @@ import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
 // A container of fewer bytes than this part of the budget costs a sink more than holding it does.
 const leastPart = 64
 
+export interface UpdateBuilderOptions<Handle> extends TreeBuilderOptions<Handle> {
+  /** Most members. Default: any number. */
+  readonly maxMembers?: number | undefined
+}
+
 /** One member of an update: a value by itself, and where it belongs. */
 export interface BuiltMember<Handle> {
   /** The name as it stood in the input. */
@@ -26,8 +31,8 @@ export interface BuiltMember<Handle> {
 /**
  * Reads the JSON of an update: an object whose members are values by themselves and whose member
  * names are paths. Each value goes through a `TreeBuilder` of its own and fails as there; beside
- * that `ERR_NOT_AN_OBJECT`, and for the names `ERR_INVALID_KEY`, `ERR_PATH_TOO_LONG`,
- * `ERR_TOO_DEEP` and `ERR_PATH_CONFLICT`. The `toKey` of the options makes keys inside the values, not
+ * that `ERR_NOT_AN_OBJECT` and `ERR_TOO_MANY_VALUES`, and for the names `ERR_INVALID_KEY`,
+ * `ERR_PATH_TOO_LONG`, `ERR_TOO_DEEP` and `ERR_PATH_CONFLICT`. The `toKey` of the options makes keys inside the values, not
  * of the paths.
  *
  * All members share `maxPendingBytes`: when those that are held have used it up, a later one goes to
@@ -35,7 +40,7 @@ export interface BuiltMember<Handle> {
  * grows with their number.
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
-  readonly #options: TreeBuilderOptions<Handle>
+  readonly #options: UpdateBuilderOptions<Handle>
   readonly #members = new Map<string, BuiltMember<Handle>>()
   #isNull = false
   /** About how many bytes of JSON the members come to that are held. */
@@ -49,7 +54,7 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
   #place: TextPlace = { line: 1, column: 1 }
   #builder: TreeBuilder<Handle>
 
-  constructor(options: TreeBuilderOptions<Handle> = {}) {
+  constructor(options: UpdateBuilderOptions<Handle> = {}) {
     this.#options = options
     this.#builder = new TreeBuilder(options)
   }
@@ -129,7 +134,10 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
     if (depth > maxDepth) {
       throw failure('ERR_TOO_DEEP', `a path has more than ${maxDepth} keys`, at)
     }
-    const { maxPendingBytes: most = defaultPendingBytes } = this.#options
+    const { maxPendingBytes: most = defaultPendingBytes, maxMembers = Infinity } = this.#options
+    if (this.#members.size >= maxMembers && !this.#members.has(name)) {
+      throw failure('ERR_TOO_MANY_VALUES', `more than ${maxMembers} members of an update`, at)
+    }
     const maxPendingBytes = Math.max(most - this.#heldBytes, most / leastPart)
     this.#builder = new TreeBuilder({ ...this.#options, depth, maxPendingBytes })
   }

@@ -20,6 +20,7 @@ async function wayOf(method: string, url: string): Promise<string> {
     namespace: undefined,
     namespaces: undefined,
     maxAnswerBytes: Infinity,
+    maxHeldValues: 100_000,
     allDatabases: false,
     compressFromBytes: Infinity,
     backslashesInUrls: false,

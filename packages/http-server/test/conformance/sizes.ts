@@ -83,6 +83,25 @@ export function describeSizes(start: StartServer): void {
     })
   })
 
+  describe('the limit of values that are held', () => {
+    const names = Array.from({ length: 10_000 }, (_, index) => `name-${index}`)
+    const members = JSON.stringify(Object.fromEntries(names.map((name) => [name, 1])))
+
+    test('refuses an update with more members', async () => {
+      await using server = await Fixture.open(start, { maxHeldValues: 9999 })
+      const update = await server.ask('PATCH', '/a.json', { body: members })
+      expect(update.status).toBe(413)
+      expect(update.text).toContain(': more than 9999 members of an update')
+      expect(await server.read('/.json')).toBe('null')
+    })
+
+    test('lets through as many', async () => {
+      await using server = await Fixture.open(start, { maxHeldValues: 10_000 })
+      expect((await server.ask('PATCH', '/a.json', { body: members })).status).toBe(200)
+      expect(await server.read('/a/name-9999.json')).toBe('1')
+    })
+  })
+
   describe('the limit of an answer', () => {
     test('refuses a larger one before it begins', async () => {
       await using server = await Fixture.open(start, { maxAnswerBytes: 100_000 })

@@ -14,6 +14,7 @@ export function threadData(path: string): ThreadData {
       namespace: undefined,
       namespaces: undefined,
       maxAnswerBytes: Infinity,
+      maxHeldValues: 100_000,
       allDatabases: false,
       compressFromBytes: 1024,
       backslashesInUrls: false,

@@ -97,6 +97,14 @@ export function describeStaging({ describe, test, expect }: Suite): void {
       expect(read(store, '/')).toBe(`{"n":6,"t":${time}}`)
     })
 
+    test('an update has no more members than the limit says', async (store) => {
+      const code = (json: string, maxHeldValues: number): Promise<unknown> =>
+        failure(() => stage(store, json, { kind: 'update', maxHeldValues }))
+      expect(await code('{"a":1,"b":2,"a":{"c":1,"d":2}}', 2)).toBe(undefined)
+      expect(await code('{"a":1,"b":2,"c":3}', 2)).toBe('ERR_TOO_MANY_VALUES')
+      expect(await code('{"a":1,"b":2,"c":3}', 3)).toBe(undefined)
+    })
+
     test('a staged value is judged and conditioned like others', (store) => {
       const pairs = stage(store, JSON.stringify(largeList()))
       const precondition = { path: at('/'), etag: 'x' }
