@@ -54,7 +54,7 @@ export interface UnstartedTask {
 export interface CloseReport {
   /**
    * In the order in which they were accepted. Their promises reject with `ERR_POOL_CLOSED`, as those of tasks do that
-   * wait to be accepted, which are not here.
+   * wait to be accepted or that a thread has at the deadline, which are not here.
    */
   unstarted: UnstartedTask[]
 }
@@ -793,8 +793,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     )
     this.#refuseCallers(error)
     const isEmpty = await this.#empty(timeoutMs)
-    const unstarted = isEmpty ? [] : this.#abandon(error)
-    this.#abandonHere(error)
+    // Another text: whoever reads that it had not begun would run it a second time.
+    const cut = new ThreadPoolError('ERR_POOL_CLOSED', 'The pool was closed while the task ran')
+    const unstarted = isEmpty ? [] : this.#abandon(error, cut)
+    this.#abandonHere(cut)
     this.#state = 'closed'
     await this.#endThreads(Math.max(0, deadline - now()))
     await this.#endCaller(Math.max(0, deadline - now()))
@@ -819,8 +821,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     })
   }
 
-  /** Rejects all that waits for a thread or that one has. @returns what had not started */
-  #abandon(error: ThreadPoolError): UnstartedTask[] {
+  /**
+   * Rejects all that waits for a thread or that one has.
+   * @param cut for what a thread has
+   * @returns what had not started
+   */
+  #abandon(error: ThreadPoolError, cut = error): UnstartedTask[] {
     const unstarted: Task[] = []
     const begun: Task[] = []
     for (const task of Array.from(this.#dispatcher.all())) {
@@ -830,7 +836,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     // Only now: a thread whose task ends takes the next one.
     for (const task of begun) this.#cancelRun(task)
-    for (const task of [...begun, ...unstarted]) this.#reject(task, error, 'dropped')
+    for (const task of begun) this.#reject(task, cut, 'dropped')
+    for (const task of unstarted) this.#reject(task, error, 'dropped')
     return unstarted
       .toSorted((a, b) => a.since - b.since)
       .map(({ value, name, priority }) => ({ task: value, name, priority }))

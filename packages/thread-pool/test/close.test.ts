@@ -25,13 +25,16 @@ test('close() refuses new tasks at once', async () => {
 
 test('close() gives back what has not started by the deadline', async () => {
   const { pool, reached } = makePool({ threads: 1, queueCapacity: 2, whenFull: 'reject' })
-  const running = codeOf(pool.run(1, { name: 'untilCancelled' }))
+  const running = pool.run(1, { name: 'untilCancelled' }).catch((error: unknown) => error)
   await reached(1, 1)
   const waiting = Array.from({ length: 9 }, (_, index) =>
     codeOf(pool.run(index, { priority: index % 3 })),
   )
   const { unstarted } = await pool.close({ timeoutMs: 0 })
-  expect(await running).toBe('ERR_POOL_CLOSED')
+  expect(await running).toMatchObject({
+    code: 'ERR_POOL_CLOSED',
+    message: 'The pool was closed while the task ran',
+  })
   expect(await Promise.all(waiting)).toEqual(Array.from({ length: 9 }, () => 'ERR_POOL_CLOSED'))
   expect(unstarted).toEqual(
     Array.from({ length: 9 }, (_, index) => ({
