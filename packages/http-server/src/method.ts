@@ -10,6 +10,8 @@ export type Method = (typeof methods)[number]
 
 const known: ReadonlySet<string> = new Set(methods)
 
+const overrideName = 'x-http-method-override'
+
 /** The methods that a server answers, as an `Allow` header lists them. */
 export const allowedMethods: string = [...methods, 'OPTIONS'].join(', ')
 
@@ -28,8 +30,7 @@ export function isSafe(method: string): boolean {
  */
 export function effectiveMethod(head: HttpRequestHead, parameters: Parameters): Method {
   if (head.method === 'POST') {
-    const override =
-      head.headers['x-http-method-override'] ?? parameters.get('x-http-method-override')
+    const override = head.headers[overrideName] ?? overrideOf(parameters)
     return override === undefined ? 'POST' : overriding(String(override))
   }
   if (isMethod(head.method)) return head.method
@@ -45,6 +46,12 @@ export function methodNotAllowed(allowed: string = allowedMethods): Refusal {
 export function methodNotAllowedResponse(allowed: string = allowedMethods): HttpResponse {
   const { status, message, headers } = methodNotAllowed(allowed)
   return errorResponse(status, message, headers)
+}
+
+/** Its name is that of the header, in any case. */
+function overrideOf(parameters: Parameters): string | undefined {
+  for (const [name, value] of parameters) if (name.toLowerCase() === overrideName) return value
+  return undefined
 }
 
 // [unconfirmed] The status for an unknown name.
