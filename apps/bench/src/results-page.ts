@@ -31,13 +31,20 @@ export function withSection(
 
 function sectionOf(group: string, rows: readonly Row[], { rounds, machine }: RunFacts): string {
   const facts = machine.map(([name, value]) => `${name}: ${value}`)
-  const short = rows.filter(({ target }) => target?.isReached === false)
   return `## ${group}
 
 ${[...facts, `rounds: ${rounds}`].join('; ')}.
 
 ${markdownTable(rows)}
 
-${short.length === 0 ? 'All targets are reached.' : `Short of the target: ${short.map(({ work }) => work).join('; ')}.`}
+${verdictOf(rows)}
 `
+}
+
+function verdictOf(rows: readonly Row[]): string {
+  const withTarget = rows.filter(({ target }) => target !== undefined)
+  if (withTarget.length === 0) return 'No row has a target.'
+  const short = withTarget.filter(({ target }) => target?.isReached === false)
+  if (short.length === 0) return 'All targets are reached.'
+  return `Short of the target: ${short.map(({ work }) => work).join('; ')}.`
 }

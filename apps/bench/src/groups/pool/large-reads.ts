@@ -56,8 +56,10 @@ async function measure(
     const alone = await small(load, asked, seconds)
     await downloads.start(download)
     const busy = await small(load, asked, seconds)
-    const other = await small(load, bystander, seconds)
     const { bytes, elapsedMs } = await downloads.stop()
+    await downloads.start(download)
+    const other = await small(load, bystander, seconds)
+    await downloads.stop()
     say(`  p99 ${busy.p99Ms.toFixed(1)} ms, without ${alone.p99Ms.toFixed(1)} ms`)
     if (round === 0) continue
     without.push(alone)
