@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Server } from 'node:net'
@@ -14,12 +15,15 @@ import { StorageError } from './errors.ts'
  * only the system, so that a busy process is never taken for a dead one.
  */
 
-/** Name of a socket: process number, when it started; then the thread and which of its openings. */
+/**
+ * Name of a socket: process number, when it started; then the thread, and a number by chance: a count would be the same
+ * in two copies of this module.
+ */
 const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
 /** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
 const SOCKET_PATH_BYTES = 103
 
-let opened = 0
+const randomNumbers = 2 ** 40
 
 /** Holds a folder for this process until released. */
 export interface FolderLock {
@@ -37,7 +41,7 @@ export async function lockFolder(
   path: string,
   mode: 'open' | 'alone' = 'open',
 ): Promise<FolderLock> {
-  const name = `${mode}-${thisProcess}-${threadId}-${++opened}.sock`
+  const name = `${mode}-${thisProcess}-${threadId}-${randomInt(randomNumbers)}.sock`
   const folder = openSocketFolder(path, name)
   const file = join(path, name)
   try {

@@ -39,7 +39,6 @@ export class IndexKeeper {
   #failure: StorageError | undefined
   /** The same, until a writer was told. */
   #untold: StorageError | undefined
-  #waiting: PromiseWithResolvers<void>[] = []
 
   constructor(lmdb: Lmdb, { transact, hasRoom, stepsATurn }: KeeperContext) {
     this.#lmdb = lmdb
@@ -76,18 +75,6 @@ export class IndexKeeper {
     if (this.#isStopped) this.wake()
   }
 
-  /**
-   * Resolves when nothing is left to do, or the keeper was closed.
-   * @throws {StorageError} `ERR_INDEX_FAILED`
-   */
-  async finished(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure
-    if (this.#turn === undefined && !this.#isStopped) return
-    const waiting = Promise.withResolvers<void>()
-    this.#waiting.push(waiting)
-    await waiting.promise
-  }
-
   /** Works for one turn. @returns whether something is left that can be done now. */
   work(): boolean {
     let isLeft = false
@@ -102,17 +89,19 @@ export class IndexKeeper {
     return isLeft
   }
 
-  close(): void {
+  /** @returns whether something is left for another thread. */
+  close(): boolean {
+    const isLeft = this.#turn !== undefined || this.#isStopped
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
-    this.#tellFinished()
+    this.#isStopped = false
+    return isLeft
   }
 
   readonly #run = (): void => {
     this.#turn = undefined
     try {
       if (this.work()) this.wake()
-      else if (!this.#isStopped) this.#tellFinished()
     } catch (error) {
       this.#removal = undefined
       // What was done stays done. Where there was no room, the next commit comes back to the rest.
@@ -128,7 +117,6 @@ export class IndexKeeper {
     this.#untold = this.#failure
     this.#setFailed(1)
     this.#lmdb.tellThreads()
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
   }
 
   #setFailed(failed: 0 | 1): void {
@@ -154,10 +142,6 @@ export class IndexKeeper {
     if (this.#removal.step(this.#lmdb, this.#steps)) return
     this.#removal = undefined
     state.indexes = withoutDropped(state.indexes, dropped)
-  }
-
-  #tellFinished(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve()
   }
 }
 

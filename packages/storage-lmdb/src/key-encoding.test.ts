@@ -116,6 +116,15 @@ const bound = fc.oneof(
     `-${'0'.repeat(900)}`,
   ),
   fc.constantFrom('x'.repeat(5000), `${'x'.repeat(768)}y`, 'é'.repeat(4000), '😀'.repeat(4000)),
+  fc.constantFrom(
+    '\ud800',
+    '\udc00',
+    '\ud83d',
+    'a\ude00',
+    '\ud83da',
+    '\ud801\ue000',
+    '\ud83d\ud83d',
+  ),
   fc.constantFrom(`x${'😀'.repeat(1000)}`, `${'x'.repeat(767)}😀`, '日'.repeat(257)),
 )
 

@@ -62,11 +62,41 @@ export function writeBound(text: string, target: Uint8Array, start: number): num
     target[start] = AFTER_INTEGERS
     return start + 1
   }
-  const { written } = encoder.encodeInto(text.slice(0, BOUND_LENGTH), bound)
-  const end = Math.min(written, BOUND_MAX_BYTES)
+  const beginning = text.slice(0, BOUND_LENGTH)
+  const end = Math.min(
+    beginning.isWellFormed() ? writeAll(beginning, bound) : writeToSurrogate(beginning, bound),
+    BOUND_MAX_BYTES,
+  )
   // Throws a RangeError where it does not fit, after which lmdb comes again with more room.
   target.set(bound.subarray(0, end), start)
   return start + end
+}
+
+/**
+ * Writes a text up to the first half of a surrogate pair, and for that what stands in its place among names, which
+ * have none: before all characters of its pairs, or behind all pairs. @returns the position after it.
+ */
+function writeToSurrogate(text: string, target: Uint8Array): number {
+  let before = ''
+  for (const character of text) {
+    if (!character.isWellFormed()) return writeHalf(character, target, writeAll(before, target))
+    before += character
+  }
+  return writeAll(before, target)
+}
+
+function writeHalf(half: string, target: Uint8Array, start: number): number {
+  if (half >= '\udc00') {
+    target[start] = 0xf5
+    return start + 1
+  }
+  // The pairs with this first half begin with the same two bytes and with 16 third ones, of which this has the least.
+  target.set(encoder.encode(`${half}\udc00`).subarray(0, 3), start)
+  return start + 3
+}
+
+function writeAll(text: string, target: Uint8Array): number {
+  return encoder.encodeInto(text, target).written
 }
 
 const encoder = new TextEncoder()

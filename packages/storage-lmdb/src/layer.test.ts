@@ -82,8 +82,8 @@ test('names() reads no more of what lies below than it is asked for', () => {
   const read: string[] = []
   const layer = new Layer({
     entry: () => one,
-    *names() {
-      for (let index = 0; ; index++) {
+    *names(_, { after } = {}) {
+      for (let index = after === undefined ? 0 : Number(after) + 1; ; index++) {
         read.push(String(index))
         yield String(index)
       }
@@ -116,6 +116,27 @@ test('hasNames() looks at each name below once, however often it is asked', () =
   layer.set(1, 'k7', null)
   expect(layer.hasNames(1)).toBe(false)
   expect(read).toBeLessThan(3 * names.length)
+})
+
+test('removals in layers that are taken over one by one look at each name below once or twice', () => {
+  const names = Array.from({ length: 2000 }, (_, index) => `k${String(index).padStart(4, '0')}`)
+  let read = 0
+  const layer = new Layer({
+    entry: () => one,
+    *names(_, { after } = {}) {
+      for (const name of names.slice(after === undefined ? 0 : names.indexOf(after) + 1)) {
+        read++
+        yield name
+      }
+    },
+  })
+  for (const [index, name] of names.entries()) {
+    const top = new Layer(layer)
+    top.set(1, name, null)
+    expect(top.hasNames(1)).toBe(index < names.length - 1)
+    layer.absorb(top)
+  }
+  expect(read).toBeLessThan(6 * names.length)
 })
 
 test('absorb() takes any number of heads over', () => {

@@ -79,7 +79,8 @@ export class Layer implements EntrySource {
     }
     const { limit = Infinity, ...bounds } = range
     let left = limit
-    for (const name of merged(this.#below.names(head, bounds), changes, bounds)) {
+    const source = this.#below.names(head, this.#behindPassed(head, changes, bounds))
+    for (const name of merged(source, changes, bounds)) {
       if (left-- <= 0) return
       yield name
     }
@@ -91,10 +92,22 @@ export class Layer implements EntrySource {
    */
   hasNames(head: number): boolean {
     const changes = this.#changesUnder(head)
-    if (changes !== undefined && changes.present > 0) return true
-    const passed = changes?.passed
+    if (changes === undefined) return hasAny(this.#below.names(head, { limit: 1 }))
+    return changes.present > 0 || this.#pass(head, changes)
+  }
+
+  /** A range without those at its beginning that all have changed, which are not looked at twice. */
+  #behindPassed(head: number, changes: HeadChanges, range: KeyRange): KeyRange {
+    if (range.reverse === true || range.after !== undefined) return range
+    this.#pass(head, changes)
+    return changes.passed === undefined ? range : { ...range, after: changes.passed }
+  }
+
+  /** Passes over names below that have changed. @returns whether there are others. */
+  #pass(head: number, changes: HeadChanges): boolean {
+    const { passed } = changes
     for (const name of this.#below.names(head, passed === undefined ? {} : { after: passed })) {
-      if (changes?.entries.has(name) !== true) return true
+      if (!changes.entries.has(name)) return true
       changes.passed = name
     }
     return false
@@ -220,4 +233,9 @@ function* merged(
     }
   }
   for (; next.done !== true; next = added.next()) yield next.value
+}
+
+function hasAny(names: Iterable<string>): boolean {
+  for (const _ of names) return true
+  return false
 }

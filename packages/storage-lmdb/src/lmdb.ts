@@ -7,7 +7,7 @@
  *   earlier reads left there, so its bytes are taken out before anything else happens.
  */
 import { realpathSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TreeValue } from '@elkyn/tree'
 import type { WriterProgress } from '@elkyn/tree'
@@ -80,6 +80,8 @@ export const SharedWord = {
   relaxed: 4,
   /** 1 while indexes are not built any more, for a reason that only the thread knows which built them. */
   indexesFailed: 5,
+  /** 1 when the thread that built indexes has closed before it was done. */
+  indexesLeft: 6,
 } as const
 const SHARED_BYTES = 32
 
@@ -244,6 +246,11 @@ export class Lmdb {
     if (Atomics.load(this.shared, SharedWord.listeners) > 0) this.#notify()
   }
 
+  /** The same for those that have not said so. */
+  tellAllThreads(): void {
+    this.#notify()
+  }
+
   /** Reads one row and hands its bytes to `take`, which must copy what it needs. */
   readRow<T>(
     head: number,
@@ -387,6 +394,8 @@ export class Lmdb {
       await using copy = await open(join(path, 'data.mdb'), 'r+')
       await copy.sync()
     } catch (error) {
+      // Half of a copy is no use, takes room, and would be in the way of the next one.
+      await rm(join(path, 'data.mdb'), { force: true }).catch(() => {})
       throw storeError(error, 'Cannot back up')
     }
   }

@@ -17,10 +17,12 @@ import {
 /** Changes share an entry of up to so many bytes: sealed and with LMDB's header, just four pages. */
 const ENTRY_BYTES = 16 * 1024 - 64
 const ENTRY_MAX_CHANGES = 0xffff
+/** A buffer for a larger entry than usual is kept up to so many bytes. */
+const KEPT_BYTES = 1024 * 1024
 
 /** Makes entries of the change log, one after the other. */
 export class LogEntryWriter {
-  #entry: Buffer = Buffer.alloc(4 * ENTRY_BYTES)
+  #entry: Buffer = emptyEntry()
   #end = HEADER_BYTES
   /** How many changes were added to the entry. */
   changes = 0
@@ -32,6 +34,7 @@ export class LogEntryWriter {
 
   /** Begins an empty entry. */
   begin(): void {
+    if (this.#entry.length > KEPT_BYTES) this.#entry = emptyEntry()
     this.#end = HEADER_BYTES
     this.changes = 0
   }
@@ -82,6 +85,10 @@ export class LogEntryWriter {
     this.#entry.copy(larger, 0, 0, this.#end)
     this.#entry = larger
   }
+}
+
+function emptyEntry(): Buffer {
+  return Buffer.alloc(4 * ENTRY_BYTES)
 }
 
 /** Bytes of a change whose text is ASCII; a little more than that is no harm. */

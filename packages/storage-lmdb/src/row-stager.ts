@@ -26,7 +26,7 @@ export class RowStager implements Stager {
     const sink = new StagingSink(context, maxHeldValues)
     this.#sink = sink
     // Who drops a stager may never say so.
-    context.buryAfter(this, abandoned(sink))
+    context.dropped.buryAfter(this, abandoned(sink))
     const building = { depth, sink: this.#sink, maxPendingBytes: context.heldMaxBytes }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
@@ -54,7 +54,7 @@ export class RowStager implements Stager {
       const pairs = this.#result()
       this.#ended = true
       // From now on the values by themselves decide.
-      this.#context.keepAfter(this)
+      this.#context.dropped.keepAfter(this)
       return pairs
     })
   }
@@ -100,7 +100,7 @@ export class RowStager implements Stager {
     )
     this.#staged.push(staged)
     const { number } = staged.head
-    this.#context.buryAfter(staged, () => [number])
+    this.#context.dropped.buryAfter(staged, () => [number])
     return staged
   }
 }

@@ -2,6 +2,7 @@ import { TreeError, TreeValue, childPath, pathKeys } from '@elkyn/tree'
 import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
 import { inOnePiece } from './buffer-text.ts'
 import type { CarriedRows, WaitingRows } from './carried-rows.ts'
+import type { DroppedHeads } from './dropped-heads.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { bury, stage } from './graves.ts'
@@ -42,10 +43,8 @@ export interface StagingContext {
   readonly carried: CarriedRows
   /** Has these heads buried, as far as nobody has linked them. */
   bury(heads: readonly number[]): void
-  /** The same once `owner` can't be reached any more. */
-  buryAfter(owner: object, heads: () => readonly number[]): void
-  /** Takes that back. */
-  keepAfter(owner: object): void
+  /** Has that done once who has them can't be reached any more. */
+  readonly dropped: DroppedHeads
   /** @throws {TreeError} `ERR_STORE_FULL` when so many more bytes are over the limit, which not all stores have. */
   checkRoom(bytes: () => number): void
 }

@@ -7,6 +7,7 @@ import type { CatalogReader, IndexCatalog } from './index-catalog.ts'
 import { IndexKeeper } from './index-keeper.ts'
 import type { KeeperContext } from './index-keeper.ts'
 import { storedEntries } from './layer-storage.ts'
+import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { Readers } from './readers.ts'
 import type { Sealer } from './sealer.ts'
@@ -86,12 +87,8 @@ export class StoreIndexes {
    * @throws {StorageError} `ERR_INDEX_FAILED`
    */
   async built(): Promise<void> {
-    await this.#keeper.finished()
-    // Whoever builds them may end before they are. Two at it are in each other's way no more than two writers.
-    if (this.#mayBuild && !this.#isFinished()) {
-      this.#keeper.wake()
-      await this.#keeper.finished()
-    }
+    // Another thread may be at it. Two are in each other's way no more than two writers.
+    if (this.#mayBuild && !this.#isFinished()) this.#keeper.wake()
     await this.#waits.until(() => this.#isClosed || this.#isFinished())
   }
 
@@ -104,16 +101,30 @@ export class StoreIndexes {
 
   /** To be called when any thread has committed. */
   committed(): void {
+    this.retry()
     this.#waits.wake()
   }
 
-  /** Goes on where there was no room, now that something was committed. */
+  /** Goes on where there was no room, now that something was committed, or with what another thread has left. */
   retry(): void {
-    this.#keeper.retry()
+    if (!this.#mayBuild) return
+    if (this.#takesOver()) this.#keeper.wake()
+    else this.#keeper.retry()
+  }
+
+  /** Whether a thread has closed before it was done, and no other one has taken that over. */
+  #takesOver(): boolean {
+    const { shared } = this.#lmdb
+    // Most of the time nothing is to be taken, and a look costs less.
+    if (Atomics.load(shared, SharedWord.indexesLeft) === 0) return false
+    return Atomics.exchange(shared, SharedWord.indexesLeft, 0) === 1
   }
 
   close(): void {
-    this.#keeper.close()
+    if (this.#keeper.close()) {
+      Atomics.store(this.#lmdb.shared, SharedWord.indexesLeft, 1)
+      this.#lmdb.tellAllThreads()
+    }
     this.#mayBuild = false
     this.#isClosed = true
     this.#waits.wake()

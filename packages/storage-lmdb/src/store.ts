@@ -18,6 +18,7 @@ import { ChangeLog } from './change-log.ts'
 import { ClientRecords, copyClients } from './client-records.ts'
 import { CommitMeter } from './commit-meter.ts'
 import { LargeConditions } from './conditions.ts'
+import { DroppedHeads } from './dropped-heads.ts'
 import { StorageError } from './errors.ts'
 import { makeFolder } from './folder.ts'
 import { CatalogReader } from './index-catalog.ts'
@@ -69,8 +70,8 @@ export class LmdbTreeStore implements TreeStore {
   readonly #carried = new CarriedRows()
   readonly #sync: RelaxedSync | undefined
   /** What was staged and dropped, neither written nor aborted. */
-  readonly #dropped = new FinalizationRegistry<() => readonly number[]>((heads) => {
-    this.#reclaimer.bury(heads())
+  readonly #dropped = new DroppedHeads((heads) => {
+    this.#reclaimer.bury(heads)
   })
   readonly #closeListeners = new Set<() => void>()
   readonly #backups = new Set<Promise<void>>()
@@ -229,12 +230,7 @@ export class LmdbTreeStore implements TreeStore {
       bury: (heads: readonly number[]) => {
         this.#reclaimer.bury(heads)
       },
-      buryAfter: (owner: object, heads: () => readonly number[]) => {
-        this.#dropped.register(owner, heads, owner)
-      },
-      keepAfter: (owner: object) => {
-        this.#dropped.unregister(owner)
-      },
+      dropped: this.#dropped,
       checkRoom: (bytes: () => number) => {
         const room = this.#room()
         if (room === Infinity || room >= bytes()) return
@@ -396,6 +392,7 @@ export class LmdbTreeStore implements TreeStore {
     this.#closed = true
     await this.#conditions.finish()
     for (const listener of this.#closeListeners) listener()
+    this.#dropped.close()
     this.#reclaimer.close()
     this.#indexes.close()
     this.#feed.close()

@@ -187,7 +187,8 @@ export class Tree implements AsyncDisposable {
 
   /**
    * Computes a new value from the one that is there, with nobody writing in between: `change` is
-   * called once, inside the write, and never again. Where it returns `undefined` nothing is written.
+   * called once, inside the write, and never again. Where it returns `undefined` nothing is written; what it returns
+   * replaces the value as a plain one, so that priorities at and below the path go.
    *
    * @returns the value that is there afterwards.
    */

@@ -49,32 +49,74 @@ const MAX_WAITING = 1000
 const MAX_WAITING_TEXT = 16 * 1024 * 1024
 
 /** Follows a path; see `Tree.watch`. */
-export async function* watchPath(
+export function watchPath(
   store: LmdbTreeStore,
   path: Path,
-  { since, signal }: WatchOptions,
-): AsyncGenerator<TreeEvent, void, void> {
-  if (signal?.aborted === true) return
-  yield* follow(new PathWatch(store, path, since), signal)
+  options: WatchOptions,
+): AsyncIterable<TreeEvent> {
+  return { [Symbol.asyncIterator]: () => new WatchIterator(store, path, options) }
 }
 
-async function* follow(
-  watch: PathWatch,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<TreeEvent, void, void> {
-  const end = () => {
-    watch.end()
+/**
+ * The events of a watch, which begins with the first one asked for. No generator: that would not hear that its reader
+ * has left while it waits for an event.
+ */
+class WatchIterator implements AsyncIterator<TreeEvent, undefined> {
+  readonly #begin: () => PathWatch
+  readonly #signal: AbortSignal | undefined
+  #watch: PathWatch | undefined
+  #isOver = false
+  /** Whoever asks for the next event before this one has come gets it behind that. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(store: LmdbTreeStore, path: Path, { since, signal }: WatchOptions) {
+    this.#begin = () => new PathWatch(store, path, since)
+    this.#signal = signal
   }
-  signal?.addEventListener('abort', end, { once: true })
-  try {
-    while (!watch.ended) {
-      const event = watch.next()
-      if (event === undefined) await watch.arrival()
-      else yield event
+
+  /** Begins at once. @throws {TreeError} `ERR_STORE_CLOSED` */
+  begin(): void {
+    if (this.#isOver || this.#watch !== undefined) return
+    if (this.#signal?.aborted === true) {
+      this.#isOver = true
+      return
     }
-  } finally {
-    signal?.removeEventListener('abort', end)
-    watch.stop()
+    this.#watch = this.#begin()
+    this.#signal?.addEventListener('abort', this.#end, { once: true })
+  }
+
+  async next(): Promise<IteratorResult<TreeEvent, undefined>> {
+    const next = this.#last.then(async () => this.#next())
+    this.#last = next.catch(() => {})
+    return next
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#end()
+    return { done: true, value: undefined }
+  }
+
+  async #next(): Promise<IteratorResult<TreeEvent, undefined>> {
+    try {
+      this.begin()
+      // The store may have ended it.
+      while (!this.#isOver && this.#watch?.ended === false) {
+        const event = this.#watch.next()
+        if (event !== undefined) return { done: false, value: event }
+        await this.#watch.arrival()
+      }
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+    this.#end()
+    return { done: true, value: undefined }
+  }
+
+  readonly #end = (): void => {
+    this.#isOver = true
+    this.#signal?.removeEventListener('abort', this.#end)
+    this.#watch?.end()
   }
 }
 
@@ -136,13 +178,11 @@ class PathWatch {
     await keepAlive(waiting)
   }
 
+  /** Ends it for good. Who waits for an arrival looks again. */
   end(): void {
     this.ended = true
-    this.#wake()
-  }
-
-  stop(): void {
     this.#detach()
+    this.#wake()
   }
 
   #fresh(): TreeEvent {
@@ -217,18 +257,32 @@ export function callEach(
   listener: (event: TreeEvent) => void,
   options: ListenerOptions,
 ): () => void {
-  const { onError } = options
+  const { onError, signal } = options
   const stop = new AbortController()
-  if (options.signal?.aborted === true) return () => {}
-  const signal =
-    options.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, options.signal])
+  const either = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal])
+  const events = new WatchIterator(store, path, { ...options, signal: either })
   // Here and not in the function below, so that a closed store is the caller's error.
-  const events = follow(new PathWatch(store, path, options.since), signal)
-  const ended = (async () => {
-    for await (const event of events) listener(event)
-  })()
+  events.begin()
+  const ended = callWith(events, listener, either)
   if (onError !== undefined) ended.catch(onError)
   return () => {
     stop.abort()
+  }
+}
+
+async function callWith(
+  events: WatchIterator,
+  listener: (event: TreeEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for (;;) {
+      const { done, value } = await events.next()
+      // It may have been stopped since.
+      if (done === true || signal.aborted) return
+      listener(value)
+    }
+  } finally {
+    await events.return()
   }
 }

@@ -8,6 +8,7 @@ const BATCH_MAX_TEXT = 4 * 1024 * 1024
 
 interface Waiting {
   readonly write: TreeWrite
+  readonly textLength: number
   readonly resolve: (outcome: WriteOutcome) => void
   readonly reject: (error: unknown) => void
 }
@@ -25,8 +26,10 @@ export class WriteQueue {
   }
 
   async add(write: TreeWrite): Promise<WriteOutcome> {
+    // Here, so that what it throws is this write's alone.
+    const length = textLength(write.pairs)
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ write, resolve, reject })
+      this.#waiting.push({ write, textLength: length, resolve, reject })
       this.#turn ??= setImmediate(this.#run)
     })
   }
@@ -59,8 +62,8 @@ export class WriteQueue {
   #batchLength(): number {
     let length = 0
     let text = 0
-    for (const { write } of this.#waiting) {
-      text += textLength(write.pairs)
+    for (const { textLength: more } of this.#waiting) {
+      text += more
       if (length > 0 && (length === BATCH_MAX_WRITES || text > BATCH_MAX_TEXT)) break
       length++
     }

@@ -74,6 +74,19 @@ test('a process may open its folder more than once', async () => {
   await compactTree({ path: folder.path })
 })
 
+test('two copies of this package in one thread hold a folder each for itself', async () => {
+  using folder = temporaryFolder()
+  const first = await openTree({ path: folder.path })
+  vi.resetModules()
+  const copy = (await import('../src/index.ts')).openTree
+  expect(copy).not.toBe(openTree)
+  const second = await copy({ path: folder.path })
+  expect(sockets(folder.path)).toHaveLength(2)
+  await second.close()
+  expect(sockets(folder.path)).toHaveLength(1)
+  await first.close()
+})
+
 test('a process knows its own openings when the clock was set in between', async () => {
   using folder = temporaryFolder()
   await using first = await openTree({ path: folder.path })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
@@ -141,3 +141,17 @@ test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
     expect(await tree.finish()).toBe(0)
   },
 )
+
+test.skipIf(!disks.tmpfs.isMounted)('a backup that does not fit leaves nothing', async () => {
+  using folder = temporaryFolder()
+  const copy = join(disks.tmpfs.path, 'copy')
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  for (let index = 0; index < 30; index++) tree.setSync(`/n${index}`, 'x'.repeat(MIB))
+  const full: unknown = expect.objectContaining({ code: 'ERR_STORE_FULL' })
+  for (let round = 0; round < 2; round++) {
+    await expect(tree.backup(copy)).rejects.toThrow(full)
+    expect(readdirSync(copy)).toEqual([])
+  }
+  tree.deleteSync('/')
+  await reclaimed(tree)
+})

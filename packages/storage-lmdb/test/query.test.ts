@@ -27,6 +27,10 @@ function fill(store: TreeStore, count: number, path = users, areRanked = false):
   if (outcome?.ok !== true) throw outcome?.error ?? new Error('Nothing was written')
 }
 
+function write(store: TreeStore, path: string, value: number | null): void {
+  store.commit([{ pairs: [{ path: at(path), value }] }])
+}
+
 /** Entries that a query reads, of whatever kind. */
 function readsOf(store: LmdbTreeStore, query: TreeQuery): number {
   using snapshot = store.snapshot()
@@ -293,6 +297,36 @@ describe('an index', () => {
     await store.close()
     await waiting
     expect(readsOf(other, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
+  })
+
+  test('is built by another thread where the one that began has gone', async () => {
+    using folder = temporaryFolder()
+    await using other = openStore({ path: folder.path, heldMaxBytes: 1024 })
+    fill(other, 100)
+    const store = openStore({ path: folder.path })
+    store.defineIndexes({ '/users': ['age'] })
+    await store.close()
+    while (other.indexes()[0]?.isReady !== true) await setImmediate()
+    expect(readsOf(other, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
+  })
+
+  test('is waited for until another thread has made room', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    await using other = openStore({ path, heldMaxBytes: 1024 })
+    fill(other, 1000)
+    fill(other, 5000, at('/large'))
+    const { fileBytes, freeBytes } = other.stats()
+    const maxBytes = fileBytes - freeBytes - 100_000
+    await using full = openStore({ path, maxBytes, indexes: { '/users': ['age'] } })
+    const waiting = full.indexesBuilt()
+    for (let turn = 0; turn < 10; turn++) await setImmediate()
+    expect(full.indexes().map(({ isReady }) => isReady)).toEqual([false])
+    write(other, '/large', null)
+    await reclaimed(other)
+    for (let number = 0; number < 3; number++) write(other, '/other', number)
+    await waiting
+    expect(full.indexes().map(({ isReady }) => isReady)).toEqual([true])
   })
 
   test('that nobody builds any more is waited for by nobody', async () => {

@@ -276,6 +276,47 @@ function dropStaged(store: TreeStore): void {
   write(store, '/x', stage(store, `["${'x'.repeat(200)}"]`).value)
 }
 
+test('what is being staged, or is staged and not written, when its store closes leaves nothing', async () => {
+  using folder = temporaryFolder()
+  await using other = openStore({ path: folder.path })
+  const store = openStore({ path: folder.path, heldMaxBytes: 100 })
+  const text = JSON.stringify(Array.from({ length: 20_000 }, (_, index) => `item ${index}`))
+  const stager = store.stage()
+  stager.write(Buffer.from(text.slice(0, -10)))
+  const whole = stage(store, text)
+  expect(other.stats().rows).toBeGreaterThan(0)
+  await store.close()
+  stager.abort()
+  expect(whole.value).toBeTruthy()
+  await expectNothing(other)
+})
+
+test('what is held of a body keeps nothing else of it', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  for (const kind of ['value', 'update'] as const) {
+    const stager = store.stage({ kind })
+    collectGarbage()
+    const before = process.memoryUsage().heapUsed
+    for (let index = 0; index < 400; index++) {
+      const member = `"k${String(index).padStart(14, '0')}":"0123456789abcdef"`
+      stager.write(Buffer.from(`${index === 0 ? '{' : ','}${member}${' '.repeat(65_000)}`))
+    }
+    collectGarbage()
+    // 26 MB of body.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(8_000_000)
+    stager.abort()
+  }
+  const stager = store.stage()
+  stager.write(Buffer.from('"'))
+  collectGarbage()
+  const before = process.memoryUsage().heapUsed
+  for (let index = 0; index < 30; index++) stager.write(Buffer.from('\\n'.repeat(50_000)))
+  collectGarbage()
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(12_000_000)
+  stager.abort()
+})
+
 test('a fault in the middle leaves nothing', async () => {
   using folder = temporaryFolder()
   await using store = openStore({ path: folder.path })

@@ -437,3 +437,19 @@ test('query() finds children in order, page by page, and count() counts them', a
     x: [1],
   })
 })
+
+test('a write that is none fails alone', async () => {
+  using folder = temporaryFolder()
+  await using tree = await open(folder)
+  const none = tree.store.write({ path: '/a', value: 1 } as never)
+  const write = tree.set('/b', 1)
+  await expect(none).rejects.toThrow(TypeError)
+  await write
+  await expect(
+    tree.store.write({ pairs: [{ path: at('/c'), value: {} as never }] }),
+  ).resolves.toEqual({
+    ok: false,
+    error: expect.objectContaining({ message: expect.stringContaining('Invalid node') }) as unknown,
+  })
+  expect(tree.get('/')).toEqual({ b: 1 })
+})

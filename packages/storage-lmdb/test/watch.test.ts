@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { parseJson } from '@elkyn/tree'
 import type { Change } from '@elkyn/tree'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { Tree, TreeEvent } from '../src/index.ts'
 import { at } from './reading.ts'
@@ -264,6 +264,48 @@ test('a closed tree can not be watched', async () => {
   const closed: unknown = expect.objectContaining({ code: 'ERR_STORE_CLOSED' })
   await expect(take(tree.watch('/'), 1)).rejects.toThrow(closed)
   expect(() => tree.watch('/', () => {})).toThrow(closed)
+})
+
+test('a function is not called any more once its watch was stopped', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const heard: unknown[] = []
+  tree.watch('/a', ({ value }) => heard.push(['first', value]))()
+  const stop = tree.watch('/a', ({ value }) => {
+    heard.push(['second', value])
+    if (value === 1) stop()
+  })
+  while (heard.length === 0) await setImmediate()
+  tree.setSync('/a', 1)
+  tree.setSync('/a', 2)
+  expect(shown(await take(tree.watch('/a'), 1))).toEqual([['/', 2]])
+  expect(heard).toEqual([
+    ['second', null],
+    ['second', 1],
+  ])
+})
+
+test('a loop can be left while it waits, and an aborted one keeps nothing', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const events = tree.watch('/a')[Symbol.asyncIterator]()
+  await events.next()
+  const waiting = [events.next(), events.next()]
+  expect(await events.return?.()).toEqual({ done: true, value: undefined })
+  expect(await Promise.all(waiting)).toEqual([
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ])
+  const subscribe = vi.spyOn(tree.store, 'subscribe')
+  const unsubscribed: number[] = []
+  subscribe.mockImplementation(() => () => unsubscribed.push(1))
+  const stop = new AbortController()
+  const aborted = tree.watch('/a', { signal: stop.signal })[Symbol.asyncIterator]()
+  await aborted.next()
+  expect(unsubscribed).toEqual([])
+  stop.abort()
+  expect(unsubscribed).toEqual([1])
+  expect(await aborted.next()).toEqual({ done: true, value: undefined })
 })
 
 test('what ends the watch of a function is told to onError, once', async () => {

@@ -12,7 +12,8 @@ export function nodeFromCanonical(text: string): TreeNode | null {
   const json = parseNativeJson(text)
   // Nothing is checked: the text is our own.
   if (json !== undefined) return nodeFromJson(json.value as Json)
-  const builder = new TreeBuilder()
+  // Of any depth: below the root of several databases each has all levels for itself.
+  const builder = new TreeBuilder({ depth: -Infinity })
   const tokenizer = new JsonTokenizer(builder)
   tokenizer.write(text)
   tokenizer.end()

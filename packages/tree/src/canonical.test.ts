@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { isArrayLike, toCanonical } from './canonical.ts'
+import { Branch } from './node.ts'
 import { parseJson } from './parse.ts'
 
 /** How children of these names are rendered. */
@@ -37,6 +38,14 @@ test('toCanonical() escapes what JSON escapes and nothing else', () => {
   const text = '"\\u0000\\u001f\\b\\t\\n\\f\\r\\"\\\\/\u007f\u2028é😀"'
   expect(parseJson(text).text).toBe('"\\u0000\\u001f\\b\\t\\n\\f\\r\\"\\\\/\u007f\u2028é😀"')
   expect(parseJson('{"\\"\\\\":1}').text).toBe('{"\\"\\\\":1}')
+})
+
+test('toCanonical() makes no text of what is no node', () => {
+  for (const value of [{}, [], Number.NaN, Infinity, new Map()]) {
+    const node = new Branch(new Map([['a', value as never]]))
+    expect(() => toCanonical(node, 'plain')).toThrow(TypeError)
+    expect(() => toCanonical(node, 'export')).toThrow('Invalid node')
+  }
 })
 
 test('toCanonical() gives null for nothing', () => {

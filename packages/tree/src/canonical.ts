@@ -15,10 +15,18 @@ export function toCanonical(node: TreeNode | null, form: JsonForm): string {
 function plainText(node: TreeNode): string {
   if (typeof node === 'string') return quote(node)
   // Adding zero makes -0 the 0 that JSON.stringify would write.
-  if (typeof node === 'number') return `${node + 0}`
+  if (typeof node === 'number' && Number.isFinite(node)) return `${node + 0}`
   if (node instanceof Branch) return joinChildren(node.children, plainText)
   if (node instanceof RankedLeaf) return plainText(node.value)
-  return node instanceof ServerValue ? serverValueText(node) : `${node}`
+  if (node instanceof ServerValue) return serverValueText(node)
+  if (typeof node === 'boolean') return `${node}`
+  throw noNode(node)
+}
+
+/** Programs without types give anything, or a class of another copy of this package. */
+function noNode(value: unknown): TypeError {
+  const name = typeof value === 'object' && value !== null ? value.constructor.name : String(value)
+  return new TypeError(`Invalid node ${name}: make one with parseJson() or fromJson()`)
 }
 
 /**

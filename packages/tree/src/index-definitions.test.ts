@@ -35,6 +35,14 @@ describe('checkIndexDefinitions()', () => {
   })
 })
 
+test('a place and a field with spaces are told from others', () => {
+  const found = checkIndexDefinitions({ '/a': ['b c'], '/a b': ['c'] })
+  expect(found.map(({ place, field }) => [place, field.name])).toEqual([
+    ['/a', 'b c'],
+    ['/a b', 'c'],
+  ])
+})
+
 test('indexesAt() finds those of all places that fit', () => {
   const definitions = { '/': ['r'], '/rooms/*': ['time'], '/rooms/lobby': ['$value'] }
   expect(names('/', definitions)).toEqual(['r'])

@@ -40,7 +40,8 @@ export function checkIndexDefinitions(definitions: IndexDefinitions): readonly I
     }
     for (const text of fields as readonly unknown[]) {
       const field = checkedField(place, text)
-      found.set(`${place} ${field.name}`, { place, keys, field })
+      // No key holds a control character.
+      found.set(`${place}\n${field.name}`, { place, keys, field })
     }
   }
   if (found.size > maxDefinitions) {

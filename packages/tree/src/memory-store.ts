@@ -107,6 +107,8 @@ export class MemoryTreeStore implements TreeStore {
 
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[] {
     this.#checkWritable()
+    // Writes take effect in the order of the calls.
+    this.#flush()
     const changes: Change[] = []
     const outcomes = writes.map((write) => this.#apply(write, changes))
     if (changes.length > 0) {

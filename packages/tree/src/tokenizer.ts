@@ -14,6 +14,7 @@ import {
   space,
 } from './json-units.ts'
 import { maxStringBytes } from './limits.ts'
+import { ownText } from './own-text.ts'
 import { Utf8Stream } from './utf8-stream.ts'
 import { exceedsUtf8Length, isHighSurrogate, isLowSurrogate } from './utf8.ts'
 
@@ -65,6 +66,9 @@ const wanted: Readonly<Record<Expectation, string>> = {
   [Expect.nothing]: 'nothing more',
 }
 
+/** So many parts of a string are joined, then it gets memory of its own. */
+const maxParts = 1024
+
 const numberLiteral = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 const hexDigits = /^[\da-fA-F]+$/
 
@@ -94,9 +98,14 @@ export class JsonTokenizer implements TextPlace {
   #tokenStart = 0
   #started = false
 
-  /** The word, number or string that the last chunk ended in, as far as it was read. */
+  /** What the last chunk ended in. */
   #open: 'word' | 'string' | undefined
+  /** The word, number or string that is being read: its beginning, */
+  #beginning = ''
+  /** what was read behind that, */
   #text = ''
+  /** and of how many parts. */
+  #parts = 0
   /** The escape that the last chunk ended in, from its backslash on. */
   #escape = ''
   /** Where an escaped high surrogate that waits for its other half began. */
@@ -228,16 +237,14 @@ export class JsonTokenizer implements TextPlace {
     let at = start
     while (at < text.length && isWordUnit(text.charCodeAt(at))) at++
     this.#open = 'word'
-    this.#text += text.slice(start, at)
+    this.#add(text.slice(start, at))
     if (at < text.length) this.#endWord()
     else this.#limitOpenText()
     return at
   }
 
   #endWord(): void {
-    const word = this.#text
-    this.#text = ''
-    this.#open = undefined
+    const word = this.#takeText()
     if (!this.#mayBeValue()) this.#failUnexpected(shown(word))
     this.#endValue()
     if (word === 'true') this.#handler.word(true, this)
@@ -268,14 +275,31 @@ export class JsonTokenizer implements TextPlace {
 
   #addText(text: string): void {
     this.#failLoneSurrogate()
+    this.#add(text)
+  }
+
+  #add(text: string): void {
     this.#text += text
+    if (++this.#parts < maxParts) return
+    // One that is joined of parts of a character takes thirty times its memory.
+    this.#beginning += ownText(this.#text)
+    this.#text = ''
+    this.#parts = 0
+  }
+
+  /** What was read, once it has ended. */
+  #takeText(): string {
+    const text = this.#beginning === '' ? this.#text : this.#beginning + this.#text
+    this.#beginning = ''
+    this.#text = ''
+    this.#parts = 0
+    this.#open = undefined
+    return text
   }
 
   #endString(end: number): number {
     this.#failLoneSurrogate()
-    const value = this.#text
-    this.#text = ''
-    this.#open = undefined
+    const value = this.#takeText()
     if (exceedsUtf8Length(value, maxStringBytes)) this.#failTooLarge()
     // Bytes can't decode to halves of pairs, and escaped ones are refused, but text can hold them.
     if (!value.isWellFormed()) this.#fail('ERR_INVALID_STRING', 'half of a surrogate pair')
@@ -325,7 +349,7 @@ export class JsonTokenizer implements TextPlace {
       this.#failLoneSurrogate()
       if (isHighSurrogate(unit)) this.#highSurrogate = end - 6
     }
-    this.#text += String.fromCharCode(unit)
+    this.#add(String.fromCharCode(unit))
   }
 
   #failLoneSurrogate(): void {
@@ -348,7 +372,7 @@ export class JsonTokenizer implements TextPlace {
 
   // Each UTF-16 unit has at least one byte, so a text of so many units is over the limit already.
   #limitOpenText(): void {
-    if (this.#text.length > maxStringBytes) this.#failTooLarge()
+    if (this.#beginning.length + this.#text.length > maxStringBytes) this.#failTooLarge()
   }
 
   #failTooLarge(): never {

@@ -8,6 +8,7 @@ import type { Leaf, TreeNode } from './node.ts'
 import { numberFault } from './number.ts'
 import { OpenContainer, isReservedName } from './open-container.ts'
 import type { ReservedName } from './open-container.ts'
+import { ownText } from './own-text.ts'
 import { replaceServerValues } from './server-value.ts'
 import type { JsonHandler, TextPlace } from './tokenizer.ts'
 import type { TreeSink } from './tree-sink.ts'
@@ -100,14 +101,14 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   key(name: string, at: TextPlace): void {
     const container = this.#stack.at(-1) as OpenContainer<Handle>
     if (isReservedName(name)) container.startReserved(name, at)
-    else container.key = this.#toKey === undefined ? name : this.#toKey(name)
+    else container.key = this.#kept(this.#toKey === undefined ? name : this.#toKey(name))
     if (container.role !== 'child') this.#checkRoleKey(container)
     else if (!isReservedName(name)) this.#checkKey(container, at)
   }
 
   string(value: string, at: TextPlace): void {
     this.#startItem(at)
-    this.#endLeaf(value, value.length)
+    this.#endLeaf(this.#kept(value), value.length)
   }
 
   number(literal: string, at: TextPlace): void {
@@ -121,6 +122,11 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   word(value: boolean | null, at: TextPlace): void {
     this.#startItem(at)
     this.#endLeaf(value, 5)
+  }
+
+  /** A text that does not keep the chunk that it came in: who has a sink holds little of much. */
+  #kept(text: string): string {
+    return this.#sink === undefined ? text : ownText(text)
   }
 
   #startItem(at: TextPlace): void {

@@ -27,6 +27,13 @@ test('text and node are made from one another', () => {
   )
 })
 
+test('a text may be deeper than a tree, as one of several databases is', () => {
+  for (const key of ['k', 'a"b']) {
+    const text = `${`{${JSON.stringify(key)}:`.repeat(40)}1${'}'.repeat(40)}`
+    expect(TreeValue.fromNode(TreeValue.fromCanonical(text, 'plain').node).text).toBe(text)
+  }
+})
+
 test('there is one null value', () => {
   expect(TreeValue.fromNode(null)).toBe(TreeValue.null)
   expect(TreeValue.fromCanonical('null', 'plain')).toBe(TreeValue.null)

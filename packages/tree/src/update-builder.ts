@@ -4,6 +4,7 @@ import { keyFault } from './key.ts'
 import type { KeyFault } from './key.ts'
 import { maxDepth } from './limits.ts'
 import { ServerValue } from './node.ts'
+import { ownText } from './own-text.ts'
 import { isPriorityPath, pathDepth, rootPath } from './path.ts'
 import type { Path } from './path.ts'
 import type { JsonHandler, TextPlace } from './tokenizer.ts'
@@ -127,9 +128,10 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
   }
 
   #startMember(name: string, at: TextPlace): void {
-    this.#name = name
+    // Held to the end, and not to keep the chunk that it came in.
+    this.#name = ownText(name)
     this.#place = { line: at.line, column: at.column }
-    this.#path = memberPath(name, at)
+    this.#path = memberPath(this.#name, at)
     const depth = (this.#options.depth ?? 0) + pathDepth(this.#path)
     if (depth > maxDepth) {
       throw failure('ERR_TOO_DEEP', `a path has more than ${maxDepth} keys`, at)

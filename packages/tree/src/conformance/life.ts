@@ -183,6 +183,13 @@ export function describeLife({ describe, test, expect }: Suite): void {
   })
 
   describe('close()', () => {
+    test('a commit does not overtake queued writes', async (store) => {
+      const queued = store.write(set('a', 'queued'))
+      store.commit([set('a', 'committed')])
+      expect((await queued).ok).toBe(true)
+      expect(read(store, 'a')).toBe('"committed"')
+    })
+
     test('it waits for queued writes', async (store) => {
       const write = store.write(set('a', 1))
       await store.close()
