@@ -27,7 +27,7 @@ function fill(store: TreeStore, count: number, path = users, areRanked = false):
   if (outcome?.ok !== true) throw outcome?.error ?? new Error('Nothing was written')
 }
 
-function write(store: TreeStore, path: string, value: number | null): void {
+function set(store: TreeStore, path: string, value: number | null): void {
   store.commit([{ pairs: [{ path: at(path), value }] }])
 }
 
@@ -322,9 +322,9 @@ describe('an index', () => {
     const waiting = full.indexesBuilt()
     for (let turn = 0; turn < 10; turn++) await setImmediate()
     expect(full.indexes().map(({ isReady }) => isReady)).toEqual([false])
-    write(other, '/large', null)
+    set(other, '/large', null)
     await reclaimed(other)
-    for (let number = 0; number < 3; number++) write(other, '/other', number)
+    for (let number = 0; number < 3; number++) set(other, '/other', number)
     await waiting
     expect(full.indexes().map(({ isReady }) => isReady)).toEqual([true])
   })
