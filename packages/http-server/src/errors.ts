@@ -23,3 +23,8 @@ export function requestAborted(): HttpServerError {
     'Cannot take the body: The connection ended before it was complete',
   )
 }
+
+/** The same, of an answer that is being made. */
+export function answerUnwanted(): HttpServerError {
+  return new HttpServerError('ERR_REQUEST_ABORTED', 'Cannot answer: The client has gone')
+}

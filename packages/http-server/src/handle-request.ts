@@ -14,6 +14,7 @@ import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
 import { shortSliceMs, TimeSlice } from './time-slice.ts'
+import { UnhurriedSnapshot, runUnhurried } from './unhurried-snapshot.ts'
 import { exceeds, writeTooBig } from './write-size-limit.ts'
 
 export interface HandlerContext extends PlanOptions {
@@ -34,9 +35,9 @@ export function handleRequest(
     if (plan.kind === 'stream') throw new Refusal(501, 'Streams are answered by a server only')
     if (plan.kind === 'write' || plan.kind === 'body') return change(plan, request, context)
     const deadline = deadlineOf(plan)
-    return plan.maxBytes === undefined
+    return plan.maxBytes === undefined && plan.readsEtag !== true
       ? answer(plan, context, deadline)
-      : limitedAnswer(plan, plan.maxBytes, context, deadline)
+      : unhurriedAnswer(plan, context, deadline)
   } catch (error) {
     return failureResponse(error, context.log)
   }
@@ -75,18 +76,18 @@ function answer(
   }
 }
 
-/** The same for an answer of limited size, which may have to be read twice. */
-async function limitedAnswer(
+/** The same for what has to be read whole before it is answered, for its size or its ETag. */
+async function unhurriedAnswer(
   plan: ReadPlan,
-  maxBytes: number,
   context: HandlerContext,
   deadline: number | undefined,
 ): Promise<HttpResponse> {
-  let snapshot: TreeSnapshot | undefined
+  let snapshot: UnhurriedSnapshot | undefined
   try {
-    snapshot = context.store.snapshot()
+    snapshot = new UnhurriedSnapshot(context.store.snapshot())
     const slice = new TimeSlice(shortSliceMs, () => checkTime(deadline))
-    await checkAnswerSize(plan.run(snapshot), maxBytes, slice.rest)
+    const response = await runUnhurried(plan, snapshot, slice.rest)
+    if (plan.maxBytes !== undefined) await checkAnswerSize(response, plan.maxBytes, slice.rest)
     return answer(plan, context, deadline, snapshot)
   } catch (error) {
     snapshot?.close()

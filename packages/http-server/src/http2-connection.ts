@@ -22,6 +22,10 @@ const connectionWindowBytes = 1024 * 1024
 // what lies between the two is answered 431.
 const headerGraceBytes = 64 * 1024
 
+// Bytes of answers that may wait for a client before its next read is begun. More than with HTTP/1.1, because they
+// are for many requests at once.
+const maxUnsentBytes = 1024 * 1024
+
 // Of all answers in blocks that there may be, one connection may have this part.
 const largePart = 1 / 8
 
@@ -48,6 +52,10 @@ class Http2Connection implements ClientConnection {
   #large = 0
   /** Requests for more of them than the connection may have, to be answered anew when it may. */
   readonly #waiting = new Set<Http2Exchange>()
+  /** Bytes of the bodies of whole answers that have not left. */
+  #unsentBytes = 0
+  /** Reads that wait for these to leave. */
+  readonly #held = new Set<Http2Exchange>()
   /** What every request is told that still comes. */
   #refusal: HttpResponse | undefined
 
@@ -119,7 +127,26 @@ class Http2Connection implements ClientConnection {
     this.#begun(stream)
     this.#count(exchange)
     this.#limit(exchange)
-    this.#answer(exchange)
+    if (this.#unsentBytes > maxUnsentBytes && isSafe(exchange.method)) this.#hold(exchange)
+    else this.#answer(exchange)
+  }
+
+  #hold(exchange: Http2Exchange): void {
+    this.#held.add(exchange)
+    exchange.onGone(() => this.#held.delete(exchange))
+  }
+
+  /** The body of a whole answer is to leave, which it has when the request has closed. */
+  #sending(stream: ServerHttp2Stream, bytes: number): void {
+    this.#unsentBytes += bytes
+    stream.once('close', () => {
+      this.#unsentBytes -= bytes
+      while (this.#held.size > 0 && this.#unsentBytes <= maxUnsentBytes) {
+        const [next] = this.#held
+        this.#held.delete(next!)
+        this.#answer(next!)
+      }
+    })
   }
 
   #answer(exchange: Http2Exchange): void {
@@ -151,7 +178,11 @@ class Http2Connection implements ClientConnection {
     stream.once('close', () => {
       if (this.#unanswered === 0) return
       this.#unanswered--
-      const isSent = !stream.aborted && stream.rstCode === http2().constants.NGHTTP2_NO_ERROR
+      // A HEAD whose client has gone has ended on both sides, for Node, and is not aborted.
+      const isSent =
+        stream.headersSent &&
+        !stream.aborted &&
+        stream.rstCode === http2().constants.NGHTTP2_NO_ERROR
       if (isSent) meter.answered(method, Number(stream.sentHeaders[':status']), begunAt)
       else meter.abandoned()
     })
@@ -163,7 +194,11 @@ class Http2Connection implements ClientConnection {
     const { requestTimeoutMs, writeTimeoutMs } = this.#context.limits
     // Node's own timeout of a stream takes what leaves of others for progress of this one.
     const look = setInterval(() => {
-      if (exchange.hasStalled()) stream.close(http2().constants.NGHTTP2_CANCEL)
+      if (!exchange.hasStalled()) return
+      // Where not even the reset leaves, Node may never say that the client has gone: all of its requests wait for
+      // a write that neither ends nor fails.
+      if (stream.closed) this.destroy()
+      else stream.close(http2().constants.NGHTTP2_CANCEL)
     }, writeTimeoutMs)
     stream.once('close', () => clearInterval(look))
     if (stream.endAfterHeaders) return
@@ -203,6 +238,10 @@ class Http2Connection implements ClientConnection {
       return
     }
     exchange.settled()
+    const { body } = answer
+    if (body instanceof Uint8Array && exchange.method !== 'HEAD' && !exchange.isGone) {
+      this.#sending(exchange.stream, body.length)
+    }
     if (isLarge) this.#large++
     try {
       await send(exchange, answer)

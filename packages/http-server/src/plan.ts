@@ -22,6 +22,8 @@ export interface ReadPlan {
   readonly timeoutMs?: number | undefined
   /** Most bytes of a body in blocks; a longer one is refused. Default: any number. */
   readonly maxBytes?: number | undefined
+  /** Whether it reads an ETag, which takes as long as the value is large. */
+  readonly readsEtag?: boolean
   /** What is to be done to the answer of {@link run} to make it smaller. Default: nothing. */
   readonly compression?: Compression | undefined
   /** A body in blocks reads from the snapshot while it is taken, so that must stay open till its end. */

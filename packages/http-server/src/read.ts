@@ -44,7 +44,8 @@ export function planRead(request: ReadRequest): ReadPlan {
   }
   const { timeoutMs, maxBytes, wrapping, compression } = request
   const run: ReadPlan['run'] = (snapshot) => wrapped(read(snapshot, request), wrapping)
-  return { kind: 'read', timeoutMs, maxBytes, compression, run }
+  const readsEtag = request.conditions.wantsEtag
+  return { kind: 'read', timeoutMs, maxBytes, readsEtag, compression, run }
 }
 
 /** A read that took longer than its client wanted to wait, or would be longer than an answer may be. */

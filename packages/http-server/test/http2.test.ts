@@ -3,6 +3,7 @@ import { connect, constants } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import { connect as connectPlain } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { selfSigned } from '@elkyn/tooling-certificates'
 import { fromJson, parsePath } from '@elkyn/tree'
@@ -302,6 +303,67 @@ describe('requests over HTTP/2', () => {
     while (!stalled.closed) await text(ask(session, 'GET', '/b.json'))
     expect(stalled.rstCode).toBe(constants.NGHTTP2_CANCEL)
     expect(server.store.openSnapshots).toBe(0)
+    session.destroy()
+  })
+
+  test('of a client that goes in the middle of an answer end with its connection', async () => {
+    await using server = await Running.start({ writeTimeoutMs: 50 })
+    server.fill()
+    for (let count = 0; count < 10; count++) {
+      const client = await server.raw()
+      client.openWindows()
+      client.request(1, 'GET', '/a.json')
+      await client.received(({ type }) => type === frameTypes.data)
+      // The rest fills what the system has room for, and a write is under way when the reset comes.
+      client.socket.pause()
+      for (let turn = 0; turn < 100; turn++) await setImmediate()
+      client.socket.destroy()
+    }
+    await server.store.snapshotsClosed()
+  })
+
+  test('with the method HEAD whose client goes first are no answers', async () => {
+    await using server = await Running.start({ metrics: true })
+    const record = 'x'.repeat(60_000)
+    server.store.commit([{ pairs: [{ path: parsePath('/record'), value: record }] }])
+    const client = await server.raw()
+    client.openWindows(0)
+    for (let count = 0; count < 30; count++) client.request(2 * count + 1, 'GET', '/record.json')
+    for (const stream of [61, 63, 65]) client.request(stream, 'HEAD', '/record.json')
+    // Those wait with what was asked before. This does not.
+    client.request(67, 'DELETE', '/other.json?print=silent')
+    await client.received(({ stream }) => stream === 67)
+    client.socket.destroy()
+    const session = server.connect()
+    // Those three, and what waited before them.
+    const isDone = /requests_aborted_total 15\n/
+    while (!isDone.test(await text(ask(session, 'GET', '/.metrics'))));
+    session.destroy()
+  })
+
+  test('wait while more than a mebibyte of answers does', async () => {
+    await using server = await Running.start()
+    const record = 'x'.repeat(60_000)
+    server.store.commit([{ pairs: [{ path: parsePath('/record'), value: record }] }])
+    const session = connect(server.server.address().url, {
+      settings: { initialWindowSize: 0 },
+      ca: tls.cert,
+    })
+    session.on('error', () => {})
+    await once(session, 'remoteSettings')
+    let answered = 0
+    const texts = Array.from({ length: 100 }, async () => {
+      const request = ask(session, 'GET', '/record.json')
+      request.once('response', () => answered++)
+      return text(request)
+    })
+    const write = ask(session, 'PUT', '/other.json?print=silent')
+    write.end('1')
+    expect(await statusOf(write)).toBe(204)
+    expect(answered).toBeGreaterThan(10)
+    expect(answered).toBeLessThan(20)
+    session.settings({ initialWindowSize: 100_000 })
+    expect(new Set(await Promise.all(texts))).toEqual(new Set([JSON.stringify(record)]))
     session.destroy()
   })
 

@@ -1,9 +1,18 @@
+import { answerUnwanted } from '../errors.ts'
 import type { HttpResponse } from '../message.ts'
 import type { TimeSlice } from '../time-slice.ts'
 import { AnswerKind, answerBytes } from './answer-bytes.ts'
 import { PermittedSlice } from './permitted-slice.ts'
 import type { ScanPermits } from './scan-permits.ts'
+import type { SpoolRoom } from './spool-room.ts'
 import { WindowSender } from './window-sender.ts'
+
+/** What is done for a client that is slow. */
+export interface Patience {
+  /** How long it may take before the rest goes into a file. */
+  readonly patienceMs: number
+  readonly room: SpoolRoom
+}
 
 /** Bytes in front of the head that say how long it is. */
 export const headLengthBytes = 4
@@ -18,13 +27,13 @@ export const headLengthBytes = 4
  */
 export async function sendLarge(
   buffer: SharedArrayBuffer,
-  patienceMs: number,
+  { patienceMs, room }: Patience,
   make: (slice: TimeSlice) => Promise<HttpResponse>,
   permits?: ScanPermits,
 ): Promise<void> {
-  const sender = new WindowSender(buffer, patienceMs)
+  const sender = new WindowSender(buffer, patienceMs, room)
   const slice = new PermittedSlice(() => {
-    if (sender.isCancelled) throw new Error('Nobody wants the answer any more')
+    if (sender.isCancelled) throw answerUnwanted()
   }, permits)
   let blocks: Iterator<Uint8Array> | undefined
   try {

@@ -7,6 +7,7 @@ import type { Received } from './answer-bytes.ts'
 import { headLengthBytes } from './large-answer.ts'
 import { LargePace } from './large-pace.ts'
 import { openSpoolFile } from './spool.ts'
+import type { SpoolRoom } from './spool-room.ts'
 import { WindowReceiver } from './window-receiver.ts'
 
 /** How far a thread that reads runs ahead of its client, in bytes. */
@@ -22,13 +23,18 @@ type Waiting = Pick<HttpRequest, 'method' | 'signal'>
 export class LargeAnswers {
   readonly #maximum: number
   readonly #folder: string
+  readonly #room: SpoolRoom
   readonly #pace = new LargePace()
   #open = 0
 
-  /** @param folder Where the rest goes of what slow clients don't take. */
-  constructor(maximum: number, folder: string) {
+  /**
+   * @param folder Where the rest goes of what slow clients don't take.
+   * @param room What there is for it.
+   */
+  constructor(maximum: number, folder: string, room: SpoolRoom) {
     this.#maximum = maximum
     this.#folder = folder
+    this.#room = room
   }
 
   get open(): number {
@@ -63,6 +69,7 @@ export class LargeAnswers {
       windowBytes,
       this.#pace,
       () => openSpoolFile(this.#folder),
+      this.#room,
       () => this.#open--,
     )
     const { promise: aborted, reject } = Promise.withResolvers<never>()

@@ -22,6 +22,11 @@ export interface PoolOptions {
    * into a file then, so that the store can reuse what has changed meanwhile. Default: 5000.
    */
   readonly answerPatienceMs?: number
+  /**
+   * Bytes of all those files together. An answer for which there is no room any more is broken off. Default: 4294967296
+   * (4 GiB).
+   */
+  readonly maxSpoolBytes?: number
   /** Folder of those files, which have no name as soon as they are open. Default: that of the system. */
   readonly spoolFolder?: string
   /**
@@ -37,6 +42,7 @@ export interface ResolvedPoolOptions {
   readonly maxQueuedRequests: number
   readonly maxQueuedBytes: number
   readonly answerPatienceMs: number
+  readonly maxSpoolBytes: number
   readonly spoolFolder: string | undefined
   readonly stallLimitMs: number
 }
@@ -68,6 +74,7 @@ export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
     maxQueuedRequests: check('maxQueuedRequests', given.maxQueuedRequests ?? 10_000, 1_000_000),
     maxQueuedBytes: check('maxQueuedBytes', given.maxQueuedBytes ?? 64 * 1024 * 1024),
     answerPatienceMs: check('answerPatienceMs', given.answerPatienceMs ?? 5000, maxTimerMs),
+    maxSpoolBytes: check('maxSpoolBytes', given.maxSpoolBytes ?? 4 * 1024 ** 3),
     spoolFolder: given.spoolFolder === undefined ? undefined : resolve(given.spoolFolder),
     stallLimitMs: check(
       'stallLimitMs',

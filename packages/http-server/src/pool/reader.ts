@@ -19,17 +19,19 @@ import { checkStreamTarget, openWhole, streamJobSteps } from '../streams/stream-
 import type { StreamJob, StreamResult } from '../streams/stream-job.ts'
 import type { StreamTarget } from '../streams/stream-target.ts'
 import type { TimeSlice } from '../time-slice.ts'
+import { EtagWanted, UnhurriedSnapshot, runUnhurried } from '../unhurried-snapshot.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
+import type { Patience } from './large-answer.ts'
 import { PermittedSlice } from './permitted-slice.ts'
 import { placeHeaders } from './place-headers.ts'
 import { parseRequestText } from './request-text.ts'
 import { ThreadChannel } from './thread-channel.ts'
 import { ScanPermits } from './scan-permits.ts'
+import { SpoolRoom } from './spool-room.ts'
 import { streamResultBytes } from './stream-result-bytes.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
-import { EtagWanted, UnhurriedSnapshot } from './unhurried-snapshot.ts'
 
 /** A request for an answer that is too large for one piece. */
 export interface LargeRead {
@@ -63,7 +65,7 @@ export class Reader {
   readonly store: TreeStore
   readonly channel: ThreadChannel
   readonly planOptions: PlanOptions
-  readonly #patienceMs: number
+  readonly #patience: Patience
   readonly #permits: ScanPermits
   readonly #pieces: SharedArrayBuffer
 
@@ -75,13 +77,13 @@ export class Reader {
 
   constructor(
     store: TreeStore,
-    { channel, plan, patienceMs, permits, pieces }: ThreadData,
+    { channel, plan, patienceMs, spool, permits, pieces }: ThreadData,
     thread: number,
   ) {
     this.store = store
     this.channel = new ThreadChannel(channel)
     this.planOptions = { ...plan, health: () => 'ok' }
-    this.#patienceMs = patienceMs
+    this.#patience = { patienceMs, room: new SpoolRoom(spool) }
     this.#permits = new ScanPermits(permits, thread)
     this.#pieces = pieces
   }
@@ -147,7 +149,7 @@ export class Reader {
   }
 
   #send(window: SharedArrayBuffer, make: Parameters<typeof sendLarge>[2]): Promise<void> {
-    return sendLarge(window, this.#patienceMs, make, this.#permits)
+    return sendLarge(window, this.#patience, make, this.#permits)
   }
 
   async close(): Promise<void> {
@@ -228,7 +230,7 @@ async function readInSlices(
   const snapshot = new UnhurriedSnapshot(store.snapshot())
   try {
     const plan = asRead(planRequest(parseRequestText(head), planOptions))
-    let response = await runPatiently(plan, snapshot, slice)
+    let response = await runUnhurried(plan, snapshot, slice.rest)
     if (plan.maxBytes !== undefined) {
       await checkAnswerSize(response, plan.maxBytes, slice.rest)
       response = plan.run(snapshot)
@@ -243,22 +245,6 @@ async function readInSlices(
   } catch (error) {
     snapshot.close()
     return failureResponse(error, channel.log)
-  }
-}
-
-// A plan reads an ETag before anything else, so that to begin again repeats nothing.
-async function runPatiently(
-  plan: ReadPlan,
-  snapshot: UnhurriedSnapshot,
-  slice: TimeSlice,
-): Promise<HttpResponse> {
-  for (;;) {
-    try {
-      return plan.run(snapshot)
-    } catch (error) {
-      if (!(error instanceof EtagWanted)) throw error
-      await snapshot.readEtag(error.path, slice.rest)
-    }
   }
 }
 

@@ -6,14 +6,16 @@ import { buffer } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { LargePace } from './large-pace.ts'
 import { openSpoolFile } from './spool.ts'
+import { SpoolRoom } from './spool-room.ts'
 import { SharedWindow, WindowWord } from './shared-window.ts'
 import { WindowReceiver } from './window-receiver.ts'
 import { WindowSender } from './window-sender.ts'
 
 const size = 1024
+const room = SpoolRoom.create(1e6)
 
 function receiverOf(openFile: () => Promise<FileHandle> = noFile): WindowReceiver {
-  return new WindowReceiver(size, new LargePace(), openFile, () => {})
+  return new WindowReceiver(size, new LargePace(), openFile, room, () => {})
 }
 
 function noFile(): Promise<FileHandle> {
@@ -26,7 +28,7 @@ function bytesFrom(start: number, length: number): Uint8Array {
 
 test('a window carries bytes of any length, in order', async () => {
   const receiver = receiverOf()
-  const sender = new WindowSender(receiver.buffer, 60_000)
+  const sender = new WindowSender(receiver.buffer, 60_000, room)
   const lengths = [1, 500, 1000, 3000, 1024, 7, 2049]
   const sending = (async () => {
     let start = 0
@@ -46,7 +48,7 @@ test('a window carries bytes of any length, in order', async () => {
 test('a piece of a window holds until the next one is asked for, and gives its room back then', async () => {
   const receiver = receiverOf()
   const window = new SharedWindow(receiver.buffer)
-  const sender = new WindowSender(receiver.buffer, 60_000)
+  const sender = new WindowSender(receiver.buffer, 60_000, room)
   await sender.send(bytesFrom(0, size))
   const first = await receiver.next()
   const sending = sender.send(bytesFrom(size, size))
@@ -63,7 +65,7 @@ test('a piece of a window holds until the next one is asked for, and gives its r
 
 test('a window that nobody wants any more leaves the last piece as it is', async () => {
   const receiver = receiverOf()
-  const sender = new WindowSender(receiver.buffer, 60_000)
+  const sender = new WindowSender(receiver.buffer, 60_000, room)
   await sender.send(bytesFrom(0, size))
   const { value } = await receiver.next()
   const sending = sender.send(bytesFrom(size, size))
@@ -76,8 +78,8 @@ test('a window that nobody wants any more leaves the last piece as it is', async
 // Whoever takes pieces in a `for await` does not give up what has failed.
 test('a window whose sender has failed is done with', async () => {
   let done = 0
-  const receiver = new WindowReceiver(size, new LargePace(), noFile, () => done++)
-  const sender = new WindowSender(receiver.buffer, 60_000)
+  const receiver = new WindowReceiver(size, new LargePace(), noFile, room, () => done++)
+  const sender = new WindowSender(receiver.buffer, 60_000, room)
   await sender.send(bytesFrom(0, 10))
   const first = await receiver.next()
   expect(first.value).toEqual(bytesFrom(0, 10))
@@ -90,7 +92,7 @@ test('a window whose sender has failed is done with', async () => {
 test('the sender through a window is woken when half of it is free', async () => {
   const receiver = receiverOf()
   const window = new SharedWindow(receiver.buffer)
-  const sender = new WindowSender(receiver.buffer, 60_000)
+  const sender = new WindowSender(receiver.buffer, 60_000, room)
   await sender.send(bytesFrom(0, size))
   const taken = window.load(WindowWord.Taken)
   await receiver.takeAll(size / 2 - 1)
@@ -103,12 +105,38 @@ test('what a window has no room for in time comes through a file', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'elkyn-window-'))
   try {
     const receiver = receiverOf(() => openSpoolFile(folder))
-    const sender = new WindowSender(receiver.buffer, 1)
+    const sender = new WindowSender(receiver.buffer, 1, room)
     await sender.send(bytesFrom(0, 300_000))
     sender.end()
     const received = await buffer(receiver)
     expect(received.equals(bytesFrom(0, 300_000))).toBe(true)
     await receiver.senderEnded()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+test('a file for which there is no room breaks off, and gives its room back', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'elkyn-window-'))
+  try {
+    const little = SpoolRoom.create(200_000)
+    for (let round = 0; round < 2; round++) {
+      const receiver = new WindowReceiver(
+        size,
+        new LargePace(),
+        () => openSpoolFile(folder),
+        little,
+        () => {},
+      )
+      const sender = new WindowSender(receiver.buffer, 1, little)
+      await sender.send(bytesFrom(0, 150_000))
+      await expect(sender.send(bytesFrom(0, 60_000))).rejects.toThrow('maxSpoolBytes')
+      sender.fail()
+      await receiver.return()
+      await receiver.senderEnded()
+    }
+    expect(little.grow(0, 200_000)).toBe(true)
+    expect(little.grow(200_000, 210_000)).toBe(false)
   } finally {
     await rm(folder, { recursive: true })
   }

@@ -82,7 +82,7 @@ export class SharedWindow {
     return changed(this.words, event, seen, timeoutMs)
   }
 
-  /** Bytes in the file. Known when the sender has ended. */
+  /** Bytes that are in the file, or are being written to it. */
   get fileLength(): number {
     return this.#fileLength[0] ?? 0
   }

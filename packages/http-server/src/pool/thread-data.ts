@@ -11,6 +11,8 @@ export interface ThreadData {
   readonly plan: PlanSettings
   /** How long a client may take for a large answer before the rest goes into a file. */
   readonly patienceMs: number
+  /** See spool-room.ts. */
+  readonly spool: SharedArrayBuffer
   /** See scan-permits.ts. */
   readonly permits: SharedArrayBuffer
   /** See piece-memory.ts. */

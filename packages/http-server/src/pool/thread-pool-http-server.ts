@@ -25,6 +25,7 @@ import { resolvePoolOptions } from './pool-options.ts'
 import { PoolSource } from './pool-source.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { ReaderPool } from './reader-pool.ts'
+import { SpoolRoom } from './spool-room.ts'
 import { createRouter } from './router.ts'
 import { createPermits } from './scan-permits.ts'
 import { ServerChannel } from './thread-channel.ts'
@@ -86,6 +87,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     const pool = resolvePoolOptions(options)
     const channel = `elkyn-http-server-${randomUUID()}`
     const pieces = new PieceMemory()
+    const spool = SpoolRoom.create(pool.maxSpoolBytes)
     const shared: Omit<ThreadData, 'progress' | 'permits'> = {
       store,
       channel,
@@ -93,6 +95,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       maxStreamedAnswers: limits.maxStreamedAnswers,
       plan,
       patienceMs: pool.answerPatienceMs,
+      spool: spool.buffer,
       pieces: pieces.buffer,
     }
     this.#log = log
@@ -126,7 +129,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       log,
     )
     this.#makePools = () => {
-      const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir())
+      const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir(), spool)
       const poolLimits = { ...limits, ...pool }
       const progress = new SharedArrayBuffer(progressBytes)
       const data = { ...shared, progress, permits: createPermits(pool.maxThreads) }

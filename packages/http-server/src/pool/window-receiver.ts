@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { LargePace } from './large-pace.ts'
+import type { SpoolRoom } from './spool-room.ts'
 import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window.ts'
 
 /** Largest piece that is handed on at once, in bytes. */
@@ -13,6 +14,7 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
   readonly #window: SharedWindow
   readonly #pace: LargePace
   readonly #openFile: () => Promise<FileHandle>
+  readonly #room: SpoolRoom
   #file: FileHandle | undefined
   #filePosition = 0
   /** Bytes that were handed on. */
@@ -28,17 +30,20 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
    * @param size Bytes that the window holds: a power of two.
    * @param pace Says when a piece may be handed on.
    * @param openFile Makes a file for a rest that its receiver is too slow for.
+   * @param room What the sender takes for that file is given back there.
    * @param onDone Called once, when nothing more is wanted.
    */
   constructor(
     size: number,
     pace: LargePace,
     openFile: () => Promise<FileHandle>,
+    room: SpoolRoom,
     onDone: () => void,
   ) {
     this.#window = SharedWindow.create(size)
     this.#pace = pace
     this.#openFile = openFile
+    this.#room = room
     this.#onDone = onDone
     void this.#giveFile()
   }
@@ -196,5 +201,6 @@ export class WindowReceiver implements AsyncIterableIterator<Uint8Array> {
     const file = this.#file
     this.#file = undefined
     await file.close()
+    this.#room.release(this.#window.fileLength)
   }
 }

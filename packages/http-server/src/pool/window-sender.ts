@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import type { SpoolRoom } from './spool-room.ts'
 import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window.ts'
 
 /**
@@ -8,12 +9,17 @@ import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window
 export class WindowSender {
   readonly #window: SharedWindow
   readonly #deadline: number
+  readonly #room: SpoolRoom
   #file: number | undefined
   #fileLength = 0
 
-  /** @param patienceMs How long the receiver may take for everything before a file is used. */
-  constructor(buffer: SharedArrayBuffer, patienceMs: number) {
+  /**
+   * @param patienceMs How long the receiver may take for everything before a file is used.
+   * @param room for that file
+   */
+  constructor(buffer: SharedArrayBuffer, patienceMs: number, room: SpoolRoom) {
     this.#window = new SharedWindow(buffer)
+    this.#room = room
     this.#deadline = performance.now() + patienceMs
   }
 
@@ -24,7 +30,7 @@ export class WindowSender {
 
   /**
    * Sends bytes, waiting for room. They may be used again when it resolves.
-   * @throws {Error} when there is no file, or the disk is full.
+   * @throws {Error} when there is no file, no room for it is left, or the disk is full.
    */
   async send(bytes: Uint8Array): Promise<void> {
     let offset = 0
@@ -41,7 +47,6 @@ export class WindowSender {
 
   /** Says that everything was sent. */
   end(): void {
-    this.#window.fileLength = this.#fileLength
     this.#window.tell(WindowWord.State, WindowState.Ended, WindowWord.Sent)
   }
 
@@ -78,9 +83,15 @@ export class WindowSender {
   }
 
   #writeFile(file: number, bytes: Uint8Array): void {
+    const length = this.#fileLength + bytes.length
+    if (!this.#room.grow(this.#fileLength, length)) {
+      throw new Error('The files with answers for slow clients have reached maxSpoolBytes')
+    }
+    // Before it is written: it says what has to be given back, whatever becomes of this thread.
+    this.#window.fileLength = length
     for (let offset = 0; offset < bytes.length;) {
       offset += writeSync(file, bytes, offset, bytes.length - offset, this.#fileLength + offset)
     }
-    this.#fileLength += bytes.length
+    this.#fileLength = length
   }
 }

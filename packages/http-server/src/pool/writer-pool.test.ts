@@ -10,6 +10,7 @@ import { silentLog } from '../log.ts'
 import type { Answer } from '../message.ts'
 import { RequestBody } from '../request-body.ts'
 import { LargeAnswers } from './large-answers.ts'
+import { SpoolRoom } from './spool-room.ts'
 import { parseRequestBytes } from './request-text.ts'
 import { WriterPool } from './writer-pool.ts'
 
@@ -21,7 +22,7 @@ async function startedPool(log = silentLog): Promise<WriterPool> {
   const pool = new WriterPool(
     { maxQueuedRequests: 1000, maxQueuedBytes: 1e8, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
     { ...threadData(path), maxBodyBytes: 1e7 },
-    new LargeAnswers(1, path),
+    new LargeAnswers(1, path, SpoolRoom.create(1e6)),
     log,
     () => {},
   )

@@ -10,9 +10,11 @@ import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
 import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
+import type { Patience } from './large-answer.ts'
 import { changeMessage } from './change-message.ts'
 import { parsePieceBytes, parseRequestBytes } from './request-text.ts'
 import { SmallRequests } from './small-requests.ts'
+import { SpoolRoom } from './spool-room.ts'
 import { ThreadChannel } from './thread-channel.ts'
 import { openDescribed } from './thread-data.ts'
 import type { ThreadData } from './thread-data.ts'
@@ -24,7 +26,7 @@ interface Writer {
   readonly store: TreeStore
   readonly channel: ThreadChannel
   readonly handle: RequestHandler
-  readonly patienceMs: number
+  readonly patience: Patience
   readonly small: SmallRequests
   readonly tickets: Tickets
   readonly stopBeating: () => void
@@ -70,7 +72,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     const store = new WatchedStore(opened, (error) => channel.storeFailed(error))
     setOpened(progress)
     keepCompiled()
-    const { maxBodyBytes, maxStreamedAnswers, plan, patienceMs } = data
+    const { maxBodyBytes, maxStreamedAnswers, plan, patienceMs, spool } = data
     return {
       store,
       channel,
@@ -84,7 +86,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
         },
         () => 'ok',
       ),
-      patienceMs,
+      patience: { patienceMs, room: new SpoolRoom(spool) },
       small: new SmallRequests(() => performance.now()),
       tickets: { next: () => nextTicket(progress), uploads: new Map(), answers: new Map() },
       stopBeating: beat(progress),
@@ -164,7 +166,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       const answer = state.tickets.answers.get(ticket)
       state.tickets.answers.delete(ticket)
       try {
-        await sendLarge(window, state.patienceMs, async () => {
+        await sendLarge(window, state.patience, async () => {
           if (answer === undefined) throw new Error('An answer is wanted that nobody has')
           return answer
         })

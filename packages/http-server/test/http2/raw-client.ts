@@ -10,11 +10,13 @@ export const frameTypes = {
   settings: 4,
   ping: 6,
   goAway: 7,
+  windowUpdate: 8,
 } as const
 
 export const endStream = 1
 const endHeaders = 4
 const acknowledged = 1
+const initialWindowSize = 4
 
 export interface Frame {
   readonly type: number
@@ -70,6 +72,17 @@ export class RawHttp2Client implements Disposable {
       ...headers,
     ] as const
     this.send(frameTypes.headers, flags | endHeaders, stream, Buffer.concat(fields.map(literal)))
+  }
+
+  /** Lets so many bytes of each answer come before it says that it has taken them. Default: as many as there can be. */
+  openWindows(bytes = 0x7fff_ffff): void {
+    const setting = Buffer.alloc(6)
+    setting.writeUInt16BE(initialWindowSize)
+    setting.writeUInt32BE(bytes, 2)
+    this.send(frameTypes.settings, 0, 0, setting)
+    const update = Buffer.alloc(4)
+    update.writeUInt32BE(0x7fff_0000)
+    this.send(frameTypes.windowUpdate, 0, 0, update)
   }
 
   reset(stream: number, code: number): void {

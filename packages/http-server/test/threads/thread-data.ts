@@ -1,5 +1,6 @@
 import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { createPermits } from '../../src/pool/scan-permits.ts'
+import { SpoolRoom } from '../../src/pool/spool-room.ts'
 import type { ThreadData } from '../../src/pool/thread-data.ts'
 import { progressBytes } from '../../src/pool/writer-progress.ts'
 
@@ -20,6 +21,7 @@ export function threadData(path: string): ThreadData {
       backslashesInUrls: false,
     },
     patienceMs: 1000,
+    spool: SpoolRoom.create(1e6).buffer,
     permits: createPermits(1),
     pieces: new SharedArrayBuffer(0),
     progress: new SharedArrayBuffer(progressBytes),

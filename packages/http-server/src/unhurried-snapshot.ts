@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { nullEtag } from '@elkyn/tree'
+import type { HttpResponse } from './message.ts'
+import type { ReadPlan } from './plan.ts'
 import type {
   JsonForm,
   KeyRange,
@@ -44,7 +46,9 @@ export class UnhurriedSnapshot implements TreeSnapshot {
     const isLarge = blocks.next().done !== true
     if (isLarge) blocks.return?.()
     if (isLarge) throw new EtagWanted(path)
-    return this.#snapshot.etag(path)
+    const etag = this.#snapshot.etag(path)
+    this.#etags.set(path, etag)
+    return etag
   }
 
   /** Reads a value for its ETag, which is the digest of its canonical text; calls `rest` between blocks. */
@@ -92,5 +96,22 @@ export class UnhurriedSnapshot implements TreeSnapshot {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+}
+
+/** Carries a read out, with pauses where it takes the ETag of a large value. */
+export async function runUnhurried(
+  { run }: Pick<ReadPlan, 'run'>,
+  snapshot: UnhurriedSnapshot,
+  rest: () => Promise<void>,
+): Promise<HttpResponse> {
+  // An ETag is read before anything else, so that to begin again repeats nothing.
+  for (;;) {
+    try {
+      return run(snapshot)
+    } catch (error) {
+      if (!(error instanceof EtagWanted)) throw error
+      await snapshot.readEtag(error.path, rest)
+    }
   }
 }
