@@ -84,6 +84,29 @@ test('DocumentCutter keeps a priority and a server value in one piece', () => {
   ])
 })
 
+test('DocumentCutter cuts between values that all have a priority, and between server values', () => {
+  const ranked = '[{".value": 1, ".priority": 2}, {".value": 3, ".priority": 4}]'
+  expect(cut(ranked, { partLength: 1 }).parts).toEqual([
+    '[{".value":1,".priority":2}]',
+    '{"1":{".value":3,".priority":4}}',
+  ])
+  const times = '[{".sv": "timestamp"}, {".sv": "timestamp"}]'
+  expect(cut(times, { partLength: 1 }).parts).toEqual([
+    '[{".sv":"timestamp"}]',
+    '{"1":{".sv":"timestamp"}}',
+  ])
+})
+
+test('DocumentCutter does not cut behind what a repeated name has made nothing of', () => {
+  for (const nothing of ['null', '{}', '[]']) {
+    const document = `{"n":{"x":1,"x":${nothing},".priority":2,"z":3,"w":4}}`
+    expect(cut(document, { partLength: 16 }).parts).toEqual([
+      `{"n":{"x":1,"x":${nothing},".priority":2,"z":3}}`,
+      '{"n/w":4}',
+    ])
+  }
+})
+
 test('DocumentCutter begins a part with a member that repeats a name', () => {
   expect(cut('{"a": {"x": 1, "y": 2}, "a": 3, "a": 4}', { partLength: 12 }).parts).toEqual([
     '{"a":{"x":1,"y":2}}',

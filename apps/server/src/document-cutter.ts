@@ -40,6 +40,8 @@ interface Frame {
   readonly start: number
   /** Whether something in it exists for certain once the part is stored: a leaf that is not null. */
   isSolid: boolean
+  /** The member in which that is, the last of several. */
+  solidKey?: string
 }
 
 /**
@@ -160,7 +162,19 @@ export class DocumentCutter implements JsonHandler {
     if (this.isSkipping) return
     this.#text += text
     const frame = this.#frames.at(-1)
-    if (frame !== undefined && text !== 'null' && !isReservedName(frame.key)) frame.isSolid = true
+    if (frame === undefined) return
+    if (text === 'null') this.#empty(frame)
+    else if (frame.key !== '.priority') this.#solid(frame)
+  }
+
+  #solid(frame: Frame): void {
+    frame.isSolid = true
+    frame.solidKey = frame.key
+  }
+
+  /** The member that is being read may come to nothing, and take the place of the one for which the frame is solid. */
+  #empty(frame: Frame): void {
+    if (frame.key === frame.solidKey && !frame.isArray) frame.isSolid = false
   }
 
   #startContainer(isArray: boolean): void {
@@ -184,7 +198,10 @@ export class DocumentCutter implements JsonHandler {
   #endContainer(bracket: string): void {
     const frame = this.#frames.pop()
     const parent = this.#frames.at(-1)
-    if (frame?.isSolid === true && parent !== undefined) parent.isSolid = true
+    if (frame !== undefined && parent !== undefined) {
+      if (frame.isSolid) this.#solid(parent)
+      else this.#empty(parent)
+    }
     if (this.isSkipping) return
     if (this.#frames.length < this.#kept) this.#kept = this.#frames.length
     else this.#text += bracket

@@ -28,15 +28,18 @@ export function addTargetOptions(command: Command): Command {
 /**
  * Opens the tree that the options name. Only to `write` makes a database in a folder that has none: where
  * there is nothing to `read` or to `remove`, the folder is most likely another one than was meant.
+ * @param signal Ends what a server is asked, at once.
  * @throws {CommandError} `unavailable` for a folder that can't be opened.
  */
 export async function openTarget(
   options: TargetOptions,
   access: 'read' | 'remove' | 'write',
+  signal?: AbortSignal,
 ): Promise<Target> {
   if (options.data === undefined) {
     const { UrlTransport } = await import('./url-transport.ts')
-    return new Target(new UrlTransport(options.url ?? (process.env['ELKYN_URL'] || defaultUrl)))
+    const url = options.url ?? (process.env['ELKYN_URL'] || defaultUrl)
+    return new Target(new UrlTransport(url, signal))
   }
   // Loaded only here: who talks to a server has no use for another one.
   const { openFolder } = await import('./open-folder.ts')

@@ -18,12 +18,15 @@ export class UrlTransport implements Transport {
   readonly takesAnySize = false
   readonly hasAllDatabases = false
   readonly #base: URL
+  readonly #signal: AbortSignal | undefined
 
   /**
    * @param base where the root of the tree is; its query (`?ns=name`) goes with every request
+   * @param signal ends the requests under way, and those that come
    * @throws {CommandError} `usage`
    */
-  constructor(base: string) {
+  constructor(base: string, signal?: AbortSignal) {
+    this.#signal = signal
     const url = URL.parse(base)
     if (url === null || !/^https?:$/.test(url.protocol)) {
       const reason = /^https?:\/\//i.test(base)
@@ -39,7 +42,11 @@ export class UrlTransport implements Transport {
   async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
     const { request: begin } = nodeModule(this.#base)
     // A connection of its own: one that was idle may be closed by the other side at any moment.
-    const request = begin(this.#url(pathname, query), { method, agent: false })
+    const request = begin(this.#url(pathname, query), {
+      method,
+      agent: false,
+      signal: this.#signal,
+    })
     // Without a listener an error behind the head of the answer would end the process. Whoever reads
     // the answer gets it.
     request.on('error', () => {})

@@ -57,6 +57,17 @@ test('export writes what is larger than a block from a folder to standard output
   expect(stdout === text).toBe(true)
 })
 
+test('keys that --escape-keys has not made are not taken for such', async () => {
+  const data = ['--data', folder.file('percent')]
+  await elkyn(['set', '/', '{"50%":1,"50%25":2}', ...data])
+  expect(await elkyn(['export', '--unescape-keys', ...data])).toMatchObject({
+    code: 1,
+    stderr:
+      'error: Cannot undo --escape-keys: it has not made the key "50%"\nExport without --unescape-keys.\n',
+  })
+  expect(await elkyn(['export', ...data])).toMatchObject({ stdout: '{"50%":1,"50%25":2}\n' })
+})
+
 test('an export that a signal stops leaves no part of a file', async () => {
   // It never comes to an end.
   const server = createServer((_, response) => response.write('{"a":')).listen(0, '127.0.0.1')
@@ -197,6 +208,26 @@ test('an import that a signal stops says from where it can be resumed', async ()
   const resumed = await elkyn([...args, '--resume-from', resumeFrom], { input: document })
   expect(resumed).toMatchObject({ code: 0 })
   expect(await get(server, '/in')).toEqual(JSON.parse(document))
+})
+
+test('an import that a signal stops does not wait for a server that says nothing', async () => {
+  const server = createServer((request) => request.resume())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const child = spawnElkyn(['import', '-', '--url', `http://127.0.0.1:${port}`])
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdin.end(document)
+  await once(server, 'request')
+  child.kill('SIGTERM')
+  await closed(child)
+  expect(child.exitCode).toBe(143)
+  expect(stderr).toContain(
+    'error: Import stopped by SIGTERM\nNothing is known to be stored: repeat the command.\n',
+  )
+  server.closeAllConnections()
+  server.close()
 })
 
 test('an import that lost its server says from where it can be resumed', async () => {

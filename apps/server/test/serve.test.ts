@@ -339,6 +339,14 @@ test('serve says which port for metrics is in use', async () => {
   }
 })
 
+test('serve takes no address for metrics without a port for them', async () => {
+  const { code, stderr } = await elkyn(['serve', '--metrics-host', '::1', '--data', folder.path])
+  expect(code).toBe(2)
+  expect(stderr).toBe(
+    'error: Cannot serve with --metrics-host alone\nIt is the address for --metrics-port.\n',
+  )
+})
+
 test('serve says that it is the address for metrics that this machine does not have', async () => {
   // As in the test of --host below.
   const args = ['serve', '--port', '0', '--metrics-port', '0', '--metrics-host', '192.0.2.1']

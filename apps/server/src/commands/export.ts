@@ -1,8 +1,9 @@
 import process from 'node:process'
-import { rootPath, unescapeKey } from '@elkyn/tree'
+import { escapeKey, rootPath, unescapeKey } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import type { Command } from 'commander'
 import { pathArgument, textArgument } from '../arguments.ts'
+import { CommandError } from '../command-error.ts'
 import { formatBytes } from '../format-bytes.ts'
 import { writeFile, writeOutput } from '../output.ts'
 import { Progress } from '../progress.ts'
@@ -48,7 +49,7 @@ async function exportFile(options: ExportOptions): Promise<void> {
   await using target = await openTarget(options, 'read')
   const form = options.plain === true ? 'plain' : 'export'
   const stored = await target.read(options.path, { form })
-  const blocks = options.unescapeKeys === true ? renameKeys(stored, unescapeKey) : stored
+  const blocks = options.unescapeKeys === true ? renameKeys(stored, originalName) : stored
   if (options.out === '-') return await writeOutput(blocks)
 
   const progress = new Progress(process.stderr, { label: 'Exporting' })
@@ -56,4 +57,20 @@ async function exportFile(options: ExportOptions): Promise<void> {
   const seconds = (progress.elapsedMs / 1000).toFixed(1)
   const what = `${formatBytes(progress.bytes)} from ${options.path} of ${target.label}`
   process.stderr.write(`Exported ${what} in ${seconds} s\n`)
+}
+
+/**
+ * The name that an import has made a key of. A key that is none of those is refused: another one might get the same name.
+ * @throws {CommandError}
+ */
+function originalName(key: string): string {
+  const name = unescapeKey(key)
+  if (escapeKey(name) === key) return name
+  throw new CommandError(
+    'failed',
+    `Cannot undo --escape-keys: it has not made the key ${JSON.stringify(key)}`,
+    {
+      hint: 'Export without --unescape-keys.',
+    },
+  )
 }

@@ -45,7 +45,7 @@ sent; standard input is not.`,
     .option(
       '--part-size <KiB>',
       'about how much goes to a server at once',
-      integerArgument(1, 64 * 1024),
+      integerArgument(1, 32 * 1024),
       2048,
     )
     .addHelpText(
@@ -63,7 +63,7 @@ Examples:
 async function importFile(file: string, options: ImportFileOptions): Promise<void> {
   using stop = listenForStop()
   const totalBytes = checkInput(file)
-  await using target = await openTarget(options, 'write')
+  await using target = await openTarget(options, 'write', stop.signal)
   const settings: ImportOptions = {
     path: options.path,
     depth: target.depthOf(options.path),

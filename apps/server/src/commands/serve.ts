@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import { integerArgument, namesArgument, textArgument } from '../arguments.ts'
+import { CommandError } from '../command-error.ts'
 import { durabilities, logLevels } from '../serve-options.ts'
 import type { ServeOptions } from '../serve-options.ts'
 import { addLimitOptions } from './serve-limits.ts'
@@ -92,9 +93,10 @@ The server runs in a process of its own, which is started again when it crashes.
       ),
     )
     .addOption(
-      new Option('--metrics-host <address>', 'the address for that port')
-        .default('127.0.0.1')
-        .argParser(textArgument),
+      new Option(
+        '--metrics-host <address>',
+        `the address for that port (default: "${defaultMetricsHost}")`,
+      ).argParser(textArgument),
     )
     .option(
       '--no-supervise',
@@ -109,14 +111,23 @@ Examples:
   elkyn serve --port 8443 --tls-cert fullchain.pem --tls-key privkey.pem
   ELKYN_LOG_LEVEL=warn elkyn serve --host 0.0.0.0`,
     )
-    .action(async (options: ServeOptions) => {
+    .action(async (options: GivenOptions) => {
+      if (options.metricsHost !== undefined && options.metricsPort === undefined) {
+        throw new CommandError('usage', 'Cannot serve with --metrics-host alone', {
+          hint: 'It is the address for --metrics-port.',
+        })
+      }
       // Loaded only here: the other commands need neither a server nor a log.
       const { serve } = await import('../serve.ts')
-      await serve(options)
+      await serve({ metricsHost: defaultMetricsHost, ...options })
     })
 }
 
 const maxThreads = 256
+
+const defaultMetricsHost = '127.0.0.1'
+
+type GivenOptions = Omit<ServeOptions, 'metricsHost'> & { readonly metricsHost?: string }
 
 function threadsArgument(text: string): number {
   return text === 'auto'
