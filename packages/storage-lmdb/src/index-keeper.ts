@@ -70,9 +70,9 @@ export class IndexKeeper {
     throw failure
   }
 
-  /** Goes on where that was not possible before, now that something was committed. */
+  /** Goes on where that was not possible before, if there is room now. Its own commits come here too. */
   retry(): void {
-    if (this.#isStopped) this.wake()
+    if (this.#isStopped && this.#hasRoom()) this.wake()
   }
 
   /** Works for one turn. @returns whether something is left that can be done now. */

@@ -54,7 +54,7 @@ export interface LmdbOptions {
   readonly maxReaders: number
   readonly sealer: Sealer | undefined
   readonly progress: WriterProgress | undefined
-  /** Called in this thread some time after a commit of any thread, while somebody listens. */
+  /** Called in this thread some time after a commit of any thread, while somebody listens, and by the `tell` methods. */
   readonly onCommit: () => void
 }
 

@@ -1,5 +1,6 @@
 import {
   JsonTokenizer,
+  ServerValueLimit,
   TreeBuilder,
   UpdateBuilder,
   joinPath,
@@ -23,11 +24,16 @@ export class RowStager implements Stager {
   constructor(context: StagingContext, options: StageOptions) {
     const { kind = 'value', path, depth = pathDepth(path ?? rootPath), maxHeldValues } = options
     this.#context = context
-    const sink = new StagingSink(context, maxHeldValues)
+    const sink = new StagingSink(context)
     this.#sink = sink
     // Who drops a stager may never say so.
     context.dropped.buryAfter(this, abandoned(sink))
-    const building = { depth, sink: this.#sink, maxPendingBytes: context.heldMaxBytes }
+    const building = {
+      depth,
+      sink: this.#sink,
+      maxPendingBytes: context.heldMaxBytes,
+      serverValues: maxHeldValues === undefined ? undefined : new ServerValueLimit(maxHeldValues),
+    }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
       sink.placeAt(fixedPath(path))
@@ -69,6 +75,8 @@ export class RowStager implements Stager {
   #run<T>(work: () => T): T {
     if (this.#ended) throw new TypeError('Cannot go on: this stager has ended')
     try {
+      // What waited is gone with the store.
+      this.#context.checkWritable()
       return work()
     } catch (error) {
       this.abort()

@@ -1,4 +1,4 @@
-import { TreeError, TreeValue, childPath, pathKeys } from '@elkyn/tree'
+import { TreeValue, childPath, pathKeys } from '@elkyn/tree'
 import type { Path, Priority, ServerValue, TreeNode, TreeSink } from '@elkyn/tree'
 import { inOnePiece } from './buffer-text.ts'
 import type { CarriedRows, WaitingRows } from './carried-rows.ts'
@@ -39,6 +39,8 @@ export interface StagingContext {
   readonly heldMaxBytes: number
   /** Runs `work` in a write transaction. */
   transact(work: (state: TransactionState) => void): void
+  /** @throws {TreeError} `ERR_STORE_CLOSED` */
+  checkWritable(): void
   /** Rows that the next commit of somebody else may carry. */
   readonly carried: CarriedRows
   /** Has these heads buried, as far as nobody has linked them. */
@@ -83,7 +85,6 @@ class Pending {
 export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   readonly #context: StagingContext
   readonly #carriedBytes: number
-  readonly #maxServerValues: number
   #rootPath: () => Path | undefined = () => undefined
   /** Numbers of the indexes that were there from the first row on. */
   #indexed: ReadonlySet<number> | undefined
@@ -97,12 +98,9 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   #discarded: number[] = []
   /** By the root that they are below. */
   readonly #serverValues = new Map<OpenHead, PlacedServerValues>()
-  #serverValueCount = 0
 
-  /** @param maxServerValues So many are taken, those among them that are replaced later. */
-  constructor(context: StagingContext, maxServerValues: number = Infinity) {
+  constructor(context: StagingContext) {
     this.#context = context
-    this.#maxServerValues = maxServerValues
     this.#carriedBytes = Math.min(CARRIED_BYTES, context.heldMaxBytes)
   }
 
@@ -147,10 +145,6 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
   }
 
   serverValue(parent: OpenHead, keys: readonly string[], value: ServerValue): void {
-    if (++this.#serverValueCount > this.#maxServerValues) {
-      const message = `Invalid data: more than ${this.#maxServerValues} server values`
-      throw new TreeError('ERR_TOO_MANY_VALUES', message)
-    }
     const { root, path } = placeOf(parent, keys)
     let placed = this.#serverValues.get(root)
     if (placed === undefined) {

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { TreeError, checkIndexDefinitions } from '@elkyn/tree'
 import type {
   Change,
@@ -220,6 +221,9 @@ export class LmdbTreeStore implements TreeStore {
       lmdb: this.#lmdb,
       rowMaxBytes,
       heldMaxBytes,
+      checkWritable: () => {
+        this.#checkWritable()
+      },
       transact: (work: (state: TransactionState) => void) => {
         this.#checkWritable()
         this.#transactions.run(work)
@@ -354,15 +358,32 @@ export class LmdbTreeStore implements TreeStore {
   async backup(folder: string): Promise<void> {
     this.#checkOpen('back up')
     makeFolder(folder)
-    if (readdirSync(folder).length > 0) {
-      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
-    }
-    const copying = this.#lmdb.backup(folder)
+    const copying = this.#backUpAlone(folder)
     this.#backups.add(copying)
     try {
       await copying
     } finally {
       this.#backups.delete(copying)
+    }
+  }
+
+  /** Lets no other backup write to the folder meanwhile, from wherever it is. */
+  async #backUpAlone(folder: string): Promise<void> {
+    checkEmpty(folder, [])
+    const claim = join(folder, '.backup')
+    try {
+      writeFileSync(claim, '', { flag: 'wx' })
+    } catch (error) {
+      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}"`, {
+        cause: error,
+      })
+    }
+    try {
+      // One that was at it may have come to its end in between.
+      checkEmpty(folder, ['.backup'])
+      await this.#lmdb.backup(folder)
+    } finally {
+      rmSync(claim, { force: true })
     }
   }
 
@@ -442,4 +463,9 @@ export class LmdbTreeStore implements TreeStore {
 
 function isComputed({ pairs }: TreeWrite): boolean {
   return pairs.some(({ value }) => typeof value === 'function')
+}
+
+function checkEmpty(folder: string, allowed: readonly string[]): void {
+  if (readdirSync(folder).every((name) => allowed.includes(name))) return
+  throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}": it is not empty`)
 }

@@ -1,4 +1,5 @@
 import {
+  TreeError,
   TreeValue,
   eventIdInside,
   isAncestor,
@@ -58,16 +59,16 @@ export function watchPath(
 }
 
 /**
- * The events of a watch, which begins with the first one asked for. No generator: that would not hear that its reader
- * has left while it waits for an event.
+ * The events of a watch, which begins with the first one asked for. No generator function: that would not hear that its
+ * reader has left while it waits for an event.
  */
-class WatchIterator implements AsyncIterator<TreeEvent, undefined> {
+class WatchIterator implements AsyncGenerator<TreeEvent, void, void> {
   readonly #begin: () => PathWatch
   readonly #signal: AbortSignal | undefined
   #watch: PathWatch | undefined
   #isOver = false
-  /** Whoever asks for the next event before this one has come gets it behind that. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** Settles when the event has come that was asked for last. */
+  #last: Promise<void> | undefined
 
   constructor(store: LmdbTreeStore, path: Path, { since, signal }: WatchOptions) {
     this.#begin = () => new PathWatch(store, path, since)
@@ -85,20 +86,45 @@ class WatchIterator implements AsyncIterator<TreeEvent, undefined> {
     this.#signal?.addEventListener('abort', this.#end, { once: true })
   }
 
-  async next(): Promise<IteratorResult<TreeEvent, undefined>> {
-    const next = this.#last.then(async () => this.#next())
-    this.#last = next.catch(() => {})
-    return next
+  /** What is there now is read within the call, unless an event was asked for that has not come. */
+  async next(): Promise<IteratorResult<TreeEvent, void>> {
+    const last = this.#last
+    const next = last === undefined ? this.#next() : this.#nextBehind(last)
+    const settled = settle(next)
+    this.#last = settled
+    try {
+      return await next
+    } finally {
+      if (this.#last === settled) this.#last = undefined
+    }
   }
 
-  async return(): Promise<IteratorReturnResult<undefined>> {
+  async #nextBehind(last: Promise<void>): Promise<IteratorResult<TreeEvent, void>> {
+    await last
+    return this.#next()
+  }
+
+  async return(): Promise<IteratorReturnResult<void>> {
     this.#end()
     return { done: true, value: undefined }
   }
 
-  async #next(): Promise<IteratorResult<TreeEvent, undefined>> {
+  async throw(error: unknown): Promise<never> {
+    this.#end()
+    throw error
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async #next(): Promise<IteratorResult<TreeEvent, void>> {
+    this.begin()
     try {
-      this.begin()
       // The store may have ended it.
       while (!this.#isOver && this.#watch?.ended === false) {
         const event = this.#watch.next()
@@ -107,7 +133,8 @@ class WatchIterator implements AsyncIterator<TreeEvent, undefined> {
       }
     } catch (error) {
       this.#end()
-      throw error
+      // It closes in several steps, of which the last one says so.
+      if (!(error instanceof TreeError && error.code === 'ERR_STORE_CLOSED')) throw error
     }
     this.#end()
     return { done: true, value: undefined }
@@ -277,12 +304,20 @@ async function callWith(
 ): Promise<void> {
   try {
     for (;;) {
-      const { done, value } = await events.next()
+      const step = await events.next()
       // It may have been stopped since.
-      if (done === true || signal.aborted) return
-      listener(value)
+      if (step.done === true || signal.aborted) return
+      listener(step.value)
     }
   } finally {
     await events.return()
+  }
+}
+
+async function settle(promise: Promise<unknown>): Promise<void> {
+  try {
+    await promise
+  } catch {
+    // Whoever asked for it is told.
   }
 }

@@ -77,6 +77,15 @@ export class WriteQueue {
  */
 function textLength(pairs: readonly WritePair[]): number {
   let length = 0
-  for (const { value } of pairs) if (value instanceof TreeValue) length += value.text.length
+  for (const { value } of pairs) if (value instanceof TreeValue) length += lengthOf(value)
   return length
+}
+
+function lengthOf(value: TreeValue): number {
+  try {
+    return value.text.length
+  } catch {
+    // The commit says what is wrong with it, as it does where nothing was queued.
+    return 0
+  }
 }

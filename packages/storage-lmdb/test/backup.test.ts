@@ -91,6 +91,20 @@ test('backup() into a folder that holds something is refused', async () => {
   expect(readdirSync(copy)).toEqual(['other'])
 })
 
+test('of two backups into one folder one is refused, and the other stays', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+  await using other = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+  tree.setSync('/a', 'x'.repeat(1_000_000))
+  for (let round = 0; round < 10; round++) {
+    const copy = join(folder.path, `copy-${round}`)
+    const copies = await Promise.allSettled([tree.backup(copy), other.backup(copy)])
+    expect(copies.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(copies[1]).toMatchObject({ reason: { code: 'ERR_FOLDER_INVALID' } })
+    expect(readdirSync(copy).toSorted()).toEqual(['data.mdb', 'elkyn.json'])
+  }
+})
+
 test('a backup can be written to in a large step first', async () => {
   using folder = temporaryFolder()
   const options = { path: join(folder.path, 'data'), durability: 'relaxed' } as const

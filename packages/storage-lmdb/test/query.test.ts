@@ -3,6 +3,7 @@ import { fromJson, parseJson } from '@elkyn/tree'
 import type { TreeQuery, TreeStore } from '@elkyn/tree'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
+import { IndexKeeper } from '../src/index-keeper.ts'
 import { IndexTable } from '../src/index-table.ts'
 import type { LmdbTreeStore } from '../src/store.ts'
 import { openStore } from './open-store.ts'
@@ -322,6 +323,11 @@ describe('an index', () => {
     const waiting = full.indexesBuilt()
     for (let turn = 0; turn < 10; turn++) await setImmediate()
     expect(full.indexes().map(({ isReady }) => isReady)).toEqual([false])
+    const work = vi.spyOn(IndexKeeper.prototype, 'work')
+    onTestFinished(() => work.mockRestore())
+    set(other, '/nothing', null)
+    for (let turn = 0; turn < 200; turn++) await setImmediate()
+    expect(work.mock.calls.length).toBeLessThan(3)
     set(other, '/large', null)
     await reclaimed(other)
     for (let number = 0; number < 3; number++) set(other, '/other', number)

@@ -286,6 +286,7 @@ test('what is being staged, or is staged and not written, when its store closes 
   const whole = stage(store, text)
   expect(other.stats().rows).toBeGreaterThan(0)
   await store.close()
+  expect(() => stager.end()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }))
   stager.abort()
   expect(whole.value).toBeTruthy()
   await expectNothing(other)
@@ -345,27 +346,33 @@ test('a value of which nothing remains leaves nothing', async () => {
   expect(await reclaimed(store)).toMatchObject({ rows: 0, graves: 0 })
 })
 
-test('no more server values are held than the limit says, and nothing stays of what had more', async () => {
-  using folder = temporaryFolder()
-  await using store = openStore({ path: folder.path, heldMaxBytes: 40 })
-  const times = Array.from({ length: 100 }, () => ({ '.sv': 'timestamp' }))
-  for (const json of [JSON.stringify(times), JSON.stringify({ a: 1, b: times })]) {
-    for (const kind of json.startsWith('[')
-      ? (['value'] as const)
-      : (['value', 'update'] as const)) {
+test.each([40, undefined])(
+  'no more server values are taken than the limit says, and nothing stays of what had more (%s)',
+  async (heldMaxBytes) => {
+    using folder = temporaryFolder()
+    await using store = openStore({
+      path: folder.path,
+      ...(heldMaxBytes === undefined ? {} : { heldMaxBytes }),
+    })
+    const times = Array.from({ length: 60 }, () => ({ '.sv': 'timestamp' }))
+    const sums = Array.from({ length: 40 }, () => ({ '.sv': { increment: 1 } }))
+    const json = JSON.stringify({ a: 1, times, sums })
+    const code = 'ERR_TOO_MANY_VALUES'
+    for (const kind of ['value', 'update'] as const) {
       const few = store.stage({ kind, maxHeldValues: 99 })
+      const column = json.lastIndexOf('.sv')
       expect(() => {
         few.write(Buffer.from(json))
         few.end()
-      }).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_VALUES' }))
+      }).toThrow(expect.objectContaining({ code, line: 1, column }))
       const enough = store.stage({ kind, maxHeldValues: 100 })
       enough.write(Buffer.from(json))
       enough.end()
       enough.abort()
     }
-  }
-  await expectNothing(store)
-})
+    await expectNothing(store)
+  },
+)
 
 test('a container that comes twice is replaced with all that was under it', async () => {
   using folder = temporaryFolder()

@@ -1,4 +1,4 @@
-import { Branch, RankedLeaf, ServerValue } from './node.ts'
+import { Branch, RankedLeaf, ServerValue, noNode } from './node.ts'
 import type { TreeNode } from './node.ts'
 import type { JsonForm } from './store.ts'
 
@@ -21,12 +21,6 @@ function plainText(node: TreeNode): string {
   if (node instanceof ServerValue) return serverValueText(node)
   if (typeof node === 'boolean') return `${node}`
   throw noNode(node)
-}
-
-/** Programs without types give anything, or a class of another copy of this package. */
-function noNode(value: unknown): TypeError {
-  const name = typeof value === 'object' && value !== null ? value.constructor.name : String(value)
-  return new TypeError(`Invalid node ${name}: make one with parseJson() or fromJson()`)
 }
 
 /**

@@ -7,7 +7,7 @@ import type { IndexDefinitions } from './index-definitions.ts'
 import { MemoryStager } from './memory-stager.ts'
 import { MemorySnapshot, MemoryView } from './memory-view.ts'
 import type { MemoryIndexes } from './memory-view.ts'
-import { nodeAt, nodesEqual } from './node.ts'
+import { checkNode, nodeAt, nodesEqual } from './node.ts'
 import type { TreeNode } from './node.ts'
 import { pushId } from './push-id.ts'
 import { resolveServerValues } from './server-value.ts'
@@ -306,6 +306,7 @@ export class MemoryTreeStore implements TreeStore {
     if (isStaged(node)) {
       throw new TypeError(`Cannot write ${path}: the value was staged in another store`)
     }
+    checkNode(node)
     return resolveServerValues(node, time, (keys) => nodeAt(before, keys))
   }
 

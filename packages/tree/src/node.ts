@@ -114,3 +114,31 @@ function partsEqual(a: TreeNode | null, b: TreeNode | null): boolean {
   if (a === b) return true
   return a instanceof ServerValue && b instanceof ServerValue && a.increment === b.increment
 }
+
+/** @throws {TypeError} for what is no node, or holds something that is none. */
+export function checkNode(node: TreeNode): void {
+  if (node instanceof Branch) {
+    for (const child of node.children.values()) checkNode(child)
+    if (node.priority !== null) checkNode(node.priority)
+  } else if (node instanceof RankedLeaf) {
+    checkNode(node.value)
+    checkNode(node.priority)
+  } else if (node instanceof ServerValue) {
+    if (node.increment !== undefined) checkNode(node.increment)
+  } else if (!isLeaf(node)) throw noNode(node)
+}
+
+function isLeaf(node: Leaf): boolean {
+  return typeof node === 'number'
+    ? Number.isFinite(node)
+    : typeof node === 'string' || typeof node === 'boolean'
+}
+
+/** Programs without types give anything, or a class of another copy of this package. */
+export function noNode(value: unknown): TypeError {
+  const name =
+    typeof value === 'object' && value !== null
+      ? ((value.constructor as Function | undefined)?.name ?? 'object')
+      : String(value)
+  return new TypeError(`Invalid node ${name}: make one with parseJson() or fromJson()`)
+}

@@ -314,8 +314,8 @@ export interface StageOptions {
    */
   readonly path?: Path
   /**
-   * Most members of an update, and most server values that a store holds beside what it stages: unlike large values
-   * they take memory until the write, which makes them in one go. More fail with `ERR_TOO_MANY_VALUES`.
+   * Most members of an update, and most server values of the whole: unlike large values they take memory until the
+   * write, which makes them in one go. More fail with `ERR_TOO_MANY_VALUES`.
    * Default: any number.
    */
   readonly maxHeldValues?: number

@@ -28,6 +28,23 @@ export interface TreeBuilderOptions<Handle> {
    * Default: 1 MiB.
    */
   readonly maxPendingBytes?: number
+  /** Counts the server values of this input, or of several. Default: there may be any number. */
+  readonly serverValues?: ServerValueLimit | undefined
+}
+
+/** How many server values there may be in what some builders read. */
+export class ServerValueLimit {
+  readonly maximum: number
+  #count = 0
+
+  constructor(maximum: number) {
+    this.maximum = maximum
+  }
+
+  /** Counts one more. @returns whether that is too many */
+  add(): boolean {
+    return ++this.#count > this.maximum
+  }
 }
 
 /** A value that was read: a node, `null` for nothing, or the handle of what went to the sink. */
@@ -46,13 +63,15 @@ const memberOverhead = 4
  * is empty, and hands to a sink, while it reads, what would be too large to hold.
  *
  * Its methods throw `TreeError` with the place of the fault: `ERR_INVALID_KEY`, `ERR_TOO_DEEP`,
- * `ERR_INVALID_NUMBER`, `ERR_INVALID_PRIORITY`, `ERR_INVALID_SERVER_VALUE`, `ERR_INVALID_VALUE`.
+ * `ERR_INVALID_NUMBER`, `ERR_INVALID_PRIORITY`, `ERR_INVALID_SERVER_VALUE`, `ERR_INVALID_VALUE`,
+ * `ERR_TOO_MANY_VALUES`.
  */
 export class TreeBuilder<Handle = never> implements JsonHandler {
   readonly #depth: number
   readonly #toKey: ((name: string) => string) | undefined
   readonly #sink: TreeSink<Handle> | undefined
   readonly #maxPendingBytes: number
+  readonly #serverValues: ServerValueLimit | undefined
   /** From the outermost open container to the innermost. Those with a handle come first. */
   readonly #stack: OpenContainer<Handle>[] = []
   /** The sum of their pending bytes, without those of {@link #leaving}. */
@@ -70,6 +89,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     this.#toKey = options.toKey
     this.#sink = options.sink
     this.#maxPendingBytes = options.maxPendingBytes ?? defaultPendingBytes
+    this.#serverValues = options.serverValues
   }
 
   /** What was read, once the value has ended. */
@@ -179,7 +199,8 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     if (typeof value !== 'number') {
       return this.#failReserved(this.#stack.at(-2) as OpenContainer<Handle>)
     }
-    container.serverValue = { value: new ServerValue(value), at: container.reservedAt }
+    const { reservedAt } = this.#stack.at(-2) as OpenContainer<Handle>
+    container.serverValue = this.#serverValue(new ServerValue(value), reservedAt)
   }
 
   #endReservedLeaf(parent: OpenContainer<Handle>, name: ReservedName, value: Leaf | null): void {
@@ -187,8 +208,16 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     if (name === '.value') parent.leaf = { value, at }
     else if (name === '.priority' && typeof value !== 'boolean') parent.priority = { value, at }
     else if (name === '.sv' && value === 'timestamp')
-      this.#setServerValue(parent, new ServerValue())
+      this.#setServerValue(parent, this.#serverValue(new ServerValue(), at).value)
     else this.#failReserved(parent)
+  }
+
+  #serverValue(value: ServerValue, at: TextPlace): { value: ServerValue; at: TextPlace } {
+    if (this.#serverValues?.add() === true) {
+      const text = `more than ${this.#serverValues.maximum} server values`
+      this.#fail('ERR_TOO_MANY_VALUES', text, at)
+    }
+    return { value, at }
   }
 
   #setServerValue(parent: OpenContainer<Handle>, value: ServerValue): void {

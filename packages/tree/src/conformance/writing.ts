@@ -1,10 +1,26 @@
+import { Branch, ServerValue } from '../node.ts'
+import type { TreeNode } from '../node.ts'
 import { parseJson } from '../parse.ts'
 import { rootPath } from '../path.ts'
+import { TreeValue } from '../tree-value.ts'
 import { accepted, at, codeOf, commit, put, read, refused, set, textOf } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
 export function describeWriting({ describe, test, expect }: Suite): void {
   describe('writing', () => {
+    test('what is no node is refused, and harms nothing', async (store) => {
+      put(store, 'kept', '1')
+      const branch = new Branch(new Map([['x', Number.NaN]]))
+      const wrong = [{}, Object.create(null), Number.NaN, branch, new ServerValue(Infinity)]
+      for (const value of [...wrong, TreeValue.fromNode(branch)] as TreeNode[]) {
+        const write = set('wrong', value)
+        for (const outcome of [store.commit([write])[0], await store.write(write)]) {
+          expect(outcome?.ok === false && outcome.error instanceof TypeError).toBe(true)
+        }
+      }
+      expect(read(store, '/')).toBe('{"kept":1}')
+    })
+
     test('a write replaces all that was there', (store) => {
       put(store, 'a', '{"b":1,"c":{"d":2}}')
       put(store, 'a', '{"c":{"e":3}}')
