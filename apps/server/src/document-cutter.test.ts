@@ -51,11 +51,38 @@ test('DocumentCutter puts members of several open containers into one part', () 
   ).toEqual(['{"a":{"x":"0123456789"}}', '{"a/y":1,"b":{"c":2}}', '{"d":3}'])
 })
 
-test('DocumentCutter ends an update that has so many names', () => {
-  expect(cut('{"a": 1, "b": 2, "c": [3, 4], "d": 5}', { merge: true, partNames: 2 })).toEqual({
+test('DocumentCutter ends an update that has so many names, and a part that has so many server values', () => {
+  expect(cut('{"a": 1, "b": 2, "c": [3, 4], "d": 5}', { merge: true, partValues: 2 })).toEqual({
     parts: ['{"a":1,"b":2}', '{"c":[3,4],"d":5}'],
     next: ['/c'],
   })
+  const times = '[{".sv":"timestamp"},{".sv":"timestamp"},{".sv":"timestamp"}]'
+  expect(cut(times, { partValues: 2 }).parts).toEqual([
+    '[{".sv":"timestamp"},{".sv":"timestamp"}]',
+    '{"2":{".sv":"timestamp"}}',
+  ])
+})
+
+test('DocumentCutter cuts a merge of deletions, but not between a priority of its place and what it is for', () => {
+  expect(cut('{"a": null, "b": null, "c": {}}', { merge: true, partValues: 1 }).parts).toEqual([
+    '{"a":null}',
+    '{"b":null}',
+    '{"c":{}}',
+  ])
+  expect(
+    cut('{"a": null, ".priority": 1, "b": null, "c": 1, "d": 1}', { merge: true, partValues: 1 })
+      .parts,
+  ).toEqual(['{"a":null,".priority":1,"b":null,"c":1}', '{"d":1}'])
+})
+
+test('DocumentCutter does not cut behind a priority that is a server value', () => {
+  for (const value of ['"timestamp"', '{"increment":1}']) {
+    const priority = `".priority":{".sv":${value}}`
+    expect(cut(`{"n":{${priority},"x":1,"y":2}}`, { partLength: 1 }).parts).toEqual([
+      `{"n":{${priority},"x":1}}`,
+      '{"n/y":2}',
+    ])
+  }
 })
 
 test('DocumentCutter does not cut a value that is shorter than a part', () => {

@@ -14,8 +14,8 @@ export interface DocumentCutterOptions {
    * latest as a rule. A value that is shorter than this is never cut. Default: a part never ends.
    */
   readonly partLength?: number
-  /** An update ends likewise where it has so many names, since a server takes no more. Default: any number. */
-  readonly partNames?: number
+  /** It ends likewise where it has so many names, or server values, since a server takes no more. Default: any number. */
+  readonly partValues?: number
   /** Refuses a document that cannot be one part, because an update would repeat a name. Default: false. */
   readonly onePart?: boolean
   /** Makes the first part an update too, so that members which the document lacks stay. Default: false. */
@@ -41,8 +41,11 @@ interface Frame {
   /** Whether something in it exists for certain once the part is stored: a leaf that is not null. */
   isSolid: boolean
   /** The member in which that is, the last of several. */
-  solidKey?: string
+  solidKey: string | undefined
 }
+
+/** Who has so many members is no small record. */
+const manyMembers = 100
 
 /**
  * Writes the tokens of a JSON document as text again, in parts that are valid JSON each. Done in
@@ -58,13 +61,14 @@ interface Frame {
  * - C1: a cut is in front of a member or item whose containers all are solid. So they exist in the
  *   tree when the next part comes, and a `.priority` on either side of the cut finds its node.
  * - C2: no cut is inside a member with a reserved name, such as `.sv`, which is one value.
- * - C3: no cut is inside a value of less than `partLength`, so that nobody sees half of a small record.
+ * - C3: no cut is inside a value of less than `partLength`, so that nobody sees half of a small record, unless the part is
+ *   full of values and that one has a hundred members.
  * - C4: no name in an update is equal to, or above, another one: stores refuse that. Only members
  *   that repeat a name could do it, and then the later one begins a new part, or is refused.
  */
 export class DocumentCutter implements JsonHandler {
   readonly #partLength: number
-  readonly #partNames: number
+  readonly #partValues: number
   readonly #onePart: boolean
   readonly #merge: boolean
   readonly #toKey: ((name: string) => string) | undefined
@@ -78,12 +82,13 @@ export class DocumentCutter implements JsonHandler {
   #takenLength = 0
   /** In an update: how many names it has, and those that must not come again (C4). */
   #names = 0
+  #serverValues = 0
   readonly #taken = new Set<string>()
   readonly #ended: Required<PartText>[] = []
 
   constructor(options: DocumentCutterOptions = {}) {
     this.#partLength = options.partLength ?? Infinity
-    this.#partNames = options.partNames ?? Infinity
+    this.#partValues = options.partValues ?? Infinity
     this.#onePart = options.onePart ?? false
     this.#merge = options.merge ?? false
     this.#toKey = options.toKey
@@ -129,6 +134,7 @@ export class DocumentCutter implements JsonHandler {
 
   key(name: string, { line, column }: TextPlace): void {
     const frame = this.#frames.at(-1) as Frame
+    if (name === '.sv') this.#serverValues++
     frame.key = this.#toKey === undefined || isReservedName(name) ? name : this.#toKey(name)
     if (!this.#onePart || !this.#mustCut(frame)) return
     const message = `Cannot merge at ${line}:${column}: ${quote(name)} was there before`
@@ -162,19 +168,22 @@ export class DocumentCutter implements JsonHandler {
     if (this.isSkipping) return
     this.#text += text
     const frame = this.#frames.at(-1)
-    if (frame === undefined) return
-    if (text === 'null') this.#empty(frame)
-    else if (frame.key !== '.priority') this.#solid(frame)
+    if (frame !== undefined) this.#member(frame, text !== 'null')
   }
 
-  #solid(frame: Frame): void {
-    frame.isSolid = true
-    frame.solidKey = frame.key
-  }
-
-  /** The member that is being read may come to nothing, and take the place of the one for which the frame is solid. */
-  #empty(frame: Frame): void {
-    if (frame.key === frame.solidKey && !frame.isArray) frame.isSolid = false
+  /** Notes what the member that was read means for its container. */
+  #member(frame: Frame, isSolid: boolean): void {
+    if (frame.key === '.priority') {
+      // It needs a node that exists, which nothing has shown so far.
+      if (frame.solidKey === undefined) frame.isSolid = false
+    } else if (isSolid) {
+      frame.isSolid = true
+      frame.solidKey = frame.key
+    } else if (frame.key === frame.solidKey && !frame.isArray) {
+      // It took the place of the one that had shown it.
+      frame.isSolid = false
+      frame.solidKey = undefined
+    }
   }
 
   #startContainer(isArray: boolean): void {
@@ -188,7 +197,9 @@ export class DocumentCutter implements JsonHandler {
       items: 0,
       written: 0,
       start: this.#length,
-      isSolid: false,
+      // The place of a merge need not exist for members of it to be deleted.
+      isSolid: parent === undefined && this.#merge,
+      solidKey: undefined,
     })
     if (this.isSkipping) return
     if (parent === undefined && this.#merge) this.#startUpdate()
@@ -198,10 +209,7 @@ export class DocumentCutter implements JsonHandler {
   #endContainer(bracket: string): void {
     const frame = this.#frames.pop()
     const parent = this.#frames.at(-1)
-    if (frame !== undefined && parent !== undefined) {
-      if (frame.isSolid) this.#solid(parent)
-      else this.#empty(parent)
-    }
+    if (frame !== undefined && parent !== undefined) this.#member(parent, frame.isSolid)
     if (this.isSkipping) return
     if (this.#frames.length < this.#kept) this.#kept = this.#frames.length
     else this.#text += bracket
@@ -239,7 +247,12 @@ export class DocumentCutter implements JsonHandler {
   }
 
   get #isLong(): boolean {
-    return this.#length >= this.#partLength || this.#names >= this.#partNames
+    return this.#length >= this.#partLength || this.#isFull
+  }
+
+  /** Whether it has so many values that a server would take no more. */
+  get #isFull(): boolean {
+    return Math.max(this.#names, this.#serverValues) >= this.#partValues
   }
 
   /** How much of the current part is written. */
@@ -253,7 +266,9 @@ export class DocumentCutter implements JsonHandler {
     // C2.
     if (this.#frames.some(({ key }) => isReservedName(key))) return false
     // C3: one that was opened in an earlier part has been cut already.
-    return this.#frames.length <= this.#kept || this.#length - innermost.start >= this.#partLength
+    if (this.#frames.length <= this.#kept) return this.#names > 0
+    if (this.#isFull && innermost.written >= Math.min(this.#partValues, manyMembers)) return true
+    return this.#length - innermost.start >= this.#partLength
   }
 
   #endPart(next: string | undefined): void {
@@ -271,6 +286,7 @@ export class DocumentCutter implements JsonHandler {
     this.#text = '{'
     this.#kept = this.#frames.length
     this.#names = 0
+    this.#serverValues = 0
     this.#taken.clear()
     for (const { path } of this.#frames) this.#taken.add(path)
   }

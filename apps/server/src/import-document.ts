@@ -6,7 +6,7 @@ import type { DocumentPart, DocumentPartsOptions } from './document-parts.ts'
 import type { Target } from './target.ts'
 
 /** Half of what a server takes by default. */
-const partNames = 50_000
+const partValues = 50_000
 
 export interface ImportOptions {
   /** Where the document goes. */
@@ -51,7 +51,7 @@ export async function importDocument(
     return
   }
   const { partLength } = options
-  const parts = new DocumentParts(input, { ...partsOptions(options), partLength, partNames })
+  const parts = new DocumentParts(input, { ...partsOptions(options), partLength, partValues })
   let sending = Promise.resolve()
   try {
     for await (const { method, body } of parts) {

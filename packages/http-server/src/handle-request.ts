@@ -1,7 +1,7 @@
 import type { TreeSnapshot, TreeStore, TreeWrite } from '@elkyn/tree'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { compressed } from './compression.ts'
-import { requestAborted } from './errors.ts'
+import { answerUnwanted, requestAborted } from './errors.ts'
 import { failureResponse, unshownResponse, updateFailure, writeFailureResponse } from './failure.ts'
 import type { Log } from './log.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
@@ -37,7 +37,7 @@ export function handleRequest(
     const deadline = deadlineOf(plan)
     return plan.maxBytes === undefined && plan.readsEtag !== true
       ? answer(plan, context, deadline)
-      : unhurriedAnswer(plan, context, deadline)
+      : unhurriedAnswer(plan, request, context, deadline)
   } catch (error) {
     return failureResponse(error, context.log)
   }
@@ -55,40 +55,58 @@ function checkTime(deadline: number | undefined): void {
 
 function answer(
   plan: RespondPlan | ReadPlan,
-  { store, streamedAnswers }: HandlerContext,
+  context: HandlerContext,
   deadline: number | undefined,
-  opened?: TreeSnapshot,
 ): HttpResponse {
   if (plan.kind === 'respond') return plan.response
-  const snapshot = opened ?? store.snapshot()
+  const snapshot = context.store.snapshot()
   try {
-    const response = compressed(plan.run(snapshot), plan.compression)
-    checkTime(deadline)
-    const { body } = response
-    if (body !== undefined && !(body instanceof Uint8Array)) {
-      return { ...response, body: streamedAnswers.begin(body, snapshot), deadline }
-    }
-    snapshot.close()
-    return response
+    return opened(plan.run(snapshot), snapshot, plan, context, deadline)
   } catch (error) {
     snapshot.close()
     throw error
   }
 }
 
+/** A response with what it takes to send it. Closes the snapshot where that is nothing. */
+function opened(
+  found: HttpResponse,
+  snapshot: TreeSnapshot,
+  { compression }: ReadPlan,
+  { streamedAnswers }: HandlerContext,
+  deadline: number | undefined,
+): HttpResponse {
+  const response = compressed(found, compression)
+  checkTime(deadline)
+  const { body } = response
+  if (body !== undefined && !(body instanceof Uint8Array)) {
+    return { ...response, body: streamedAnswers.begin(body, snapshot), deadline }
+  }
+  snapshot.close()
+  return response
+}
+
 /** The same for what has to be read whole before it is answered, for its size or its ETag. */
 async function unhurriedAnswer(
   plan: ReadPlan,
+  request: HttpRequest,
   context: HandlerContext,
   deadline: number | undefined,
 ): Promise<HttpResponse> {
   let snapshot: UnhurriedSnapshot | undefined
   try {
     snapshot = new UnhurriedSnapshot(context.store.snapshot())
-    const slice = new TimeSlice(shortSliceMs, () => checkTime(deadline))
-    const response = await runUnhurried(plan, snapshot, slice.rest)
-    if (plan.maxBytes !== undefined) await checkAnswerSize(response, plan.maxBytes, slice.rest)
-    return answer(plan, context, deadline, snapshot)
+    const slice = new TimeSlice(shortSliceMs, () => {
+      checkTime(deadline)
+      if (request.signal.aborted) throw answerUnwanted()
+    })
+    let response = await runUnhurried(plan, snapshot, slice.rest)
+    if (plan.maxBytes !== undefined) {
+      await checkAnswerSize(response, plan.maxBytes, slice.rest)
+      // That has taken it to its end.
+      response = plan.run(snapshot)
+    }
+    return opened(response, snapshot, plan, context, deadline)
   } catch (error) {
     snapshot?.close()
     return failureResponse(error, context.log)

@@ -22,10 +22,6 @@ const connectionWindowBytes = 1024 * 1024
 // what lies between the two is answered 431.
 const headerGraceBytes = 64 * 1024
 
-// Bytes of answers that may wait for a client before its next read is begun. More than with HTTP/1.1, because they
-// are for many requests at once.
-const maxUnsentBytes = 1024 * 1024
-
 // Of all answers in blocks that there may be, one connection may have this part.
 const largePart = 1 / 8
 
@@ -52,10 +48,6 @@ class Http2Connection implements ClientConnection {
   #large = 0
   /** Requests for more of them than the connection may have, to be answered anew when it may. */
   readonly #waiting = new Set<Http2Exchange>()
-  /** Bytes of the bodies of whole answers that have not left. */
-  #unsentBytes = 0
-  /** Reads that wait for these to leave. */
-  readonly #held = new Set<Http2Exchange>()
   /** What every request is told that still comes. */
   #refusal: HttpResponse | undefined
 
@@ -127,26 +119,7 @@ class Http2Connection implements ClientConnection {
     this.#begun(stream)
     this.#count(exchange)
     this.#limit(exchange)
-    if (this.#unsentBytes > maxUnsentBytes && isSafe(exchange.method)) this.#hold(exchange)
-    else this.#answer(exchange)
-  }
-
-  #hold(exchange: Http2Exchange): void {
-    this.#held.add(exchange)
-    exchange.onGone(() => this.#held.delete(exchange))
-  }
-
-  /** The body of a whole answer is to leave, which it has when the request has closed. */
-  #sending(stream: ServerHttp2Stream, bytes: number): void {
-    this.#unsentBytes += bytes
-    stream.once('close', () => {
-      this.#unsentBytes -= bytes
-      while (this.#held.size > 0 && this.#unsentBytes <= maxUnsentBytes) {
-        const [next] = this.#held
-        this.#held.delete(next!)
-        this.#answer(next!)
-      }
-    })
+    this.#answer(exchange)
   }
 
   #answer(exchange: Http2Exchange): void {
@@ -178,9 +151,10 @@ class Http2Connection implements ClientConnection {
     stream.once('close', () => {
       if (this.#unanswered === 0) return
       this.#unanswered--
-      // A HEAD whose client has gone has ended on both sides, for Node, and is not aborted.
+      // Of a client that has gone Node says neither that it aborted a request which was answered, nor that it reset it.
       const isSent =
         stream.headersSent &&
+        stream.writableFinished &&
         !stream.aborted &&
         stream.rstCode === http2().constants.NGHTTP2_NO_ERROR
       if (isSent) meter.answered(method, Number(stream.sentHeaders[':status']), begunAt)
@@ -238,10 +212,6 @@ class Http2Connection implements ClientConnection {
       return
     }
     exchange.settled()
-    const { body } = answer
-    if (body instanceof Uint8Array && exchange.method !== 'HEAD' && !exchange.isGone) {
-      this.#sending(exchange.stream, body.length)
-    }
     if (isLarge) this.#large++
     try {
       await send(exchange, answer)

@@ -6,7 +6,7 @@ export interface HttpLimits {
    */
   readonly maxBodyBytes?: number
   /**
-   * Most members of a `PATCH`, and most server values in a body of more than 64 KiB: each takes memory until all are
+   * Most members of a `PATCH`, and most server values, in a body of more than 64 KiB: each takes memory until all are
    * written in one go (100,000: 60 MB and half a second). More are answered 413. Default: 100000.
    */
   readonly maxHeldValues?: number
@@ -54,7 +54,8 @@ export interface HttpLimits {
   readonly keepAliveTimeoutMs?: number
   /**
    * How long a client may take in nothing of an answer that waits for it, whatever it sends. Then, or in
-   * twice that time at the latest, its connection is destroyed; with HTTP/2 the request is reset.
+   * twice that time at the latest, its connection is destroyed; with HTTP/2 the request is reset,
+   * and the connection destroyed where in that time again not even the reset could leave.
    * Default: 30000.
    */
   readonly writeTimeoutMs?: number

@@ -42,11 +42,15 @@ export class UnhurriedSnapshot implements TreeSnapshot {
     if (known !== undefined) return known
     const blocks = this.#snapshot.jsonBlocks(path, 'export')?.[Symbol.iterator]()
     if (blocks === undefined) return nullEtag
-    blocks.next()
-    const isLarge = blocks.next().done !== true
-    if (isLarge) blocks.return?.()
-    if (isLarge) throw new EtagWanted(path)
-    const etag = this.#snapshot.etag(path)
+    const digest = createHash('sha1')
+    const first = blocks.next()
+    // Before the next one is asked for, which may use its memory.
+    if (first.done !== true) digest.update(first.value)
+    if (blocks.next().done !== true) {
+      blocks.return?.()
+      throw new EtagWanted(path)
+    }
+    const etag = digest.digest('base64')
     this.#etags.set(path, etag)
     return etag
   }

@@ -322,48 +322,19 @@ describe('requests over HTTP/2', () => {
     await server.store.snapshotsClosed()
   })
 
-  test('with the method HEAD whose client goes first are no answers', async () => {
+  test('whose client goes before their answers have left are no answers', async () => {
     await using server = await Running.start({ metrics: true })
     const record = 'x'.repeat(60_000)
     server.store.commit([{ pairs: [{ path: parsePath('/record'), value: record }] }])
     const client = await server.raw()
     client.openWindows(0)
-    for (let count = 0; count < 30; count++) client.request(2 * count + 1, 'GET', '/record.json')
-    for (const stream of [61, 63, 65]) client.request(stream, 'HEAD', '/record.json')
-    // Those wait with what was asked before. This does not.
-    client.request(67, 'DELETE', '/other.json?print=silent')
-    await client.received(({ stream }) => stream === 67)
+    for (const stream of [1, 3, 5]) client.request(stream, 'GET', '/record.json')
+    client.request(7, 'HEAD', '/record.json')
+    await client.received(({ stream }) => stream === 7)
     client.socket.destroy()
     const session = server.connect()
-    // Those three, and what waited before them.
-    const isDone = /requests_aborted_total 15\n/
+    const isDone = /requests_aborted_total 3\n/
     while (!isDone.test(await text(ask(session, 'GET', '/.metrics'))));
-    session.destroy()
-  })
-
-  test('wait while more than a mebibyte of answers does', async () => {
-    await using server = await Running.start()
-    const record = 'x'.repeat(60_000)
-    server.store.commit([{ pairs: [{ path: parsePath('/record'), value: record }] }])
-    const session = connect(server.server.address().url, {
-      settings: { initialWindowSize: 0 },
-      ca: tls.cert,
-    })
-    session.on('error', () => {})
-    await once(session, 'remoteSettings')
-    let answered = 0
-    const texts = Array.from({ length: 100 }, async () => {
-      const request = ask(session, 'GET', '/record.json')
-      request.once('response', () => answered++)
-      return text(request)
-    })
-    const write = ask(session, 'PUT', '/other.json?print=silent')
-    write.end('1')
-    expect(await statusOf(write)).toBe(204)
-    expect(answered).toBeGreaterThan(10)
-    expect(answered).toBeLessThan(20)
-    session.settings({ initialWindowSize: 100_000 })
-    expect(new Set(await Promise.all(texts))).toEqual(new Set([JSON.stringify(record)]))
     session.destroy()
   })
 

@@ -23,8 +23,8 @@ export interface PoolOptions {
    */
   readonly answerPatienceMs?: number
   /**
-   * Bytes of all those files together. An answer for which there is no room any more is broken off. Default: 4294967296
-   * (4 GiB).
+   * Bytes of all those files together. An answer for which there is no room any more is broken off, one that is larger for
+   * every client which is slow. Default: no limit but the disk.
    */
   readonly maxSpoolBytes?: number
   /** Folder of those files, which have no name as soon as they are open. Default: that of the system. */
@@ -74,7 +74,8 @@ export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
     maxQueuedRequests: check('maxQueuedRequests', given.maxQueuedRequests ?? 10_000, 1_000_000),
     maxQueuedBytes: check('maxQueuedBytes', given.maxQueuedBytes ?? 64 * 1024 * 1024),
     answerPatienceMs: check('answerPatienceMs', given.answerPatienceMs ?? 5000, maxTimerMs),
-    maxSpoolBytes: check('maxSpoolBytes', given.maxSpoolBytes ?? 4 * 1024 ** 3),
+    maxSpoolBytes:
+      given.maxSpoolBytes === undefined ? Infinity : check('maxSpoolBytes', given.maxSpoolBytes),
     spoolFolder: given.spoolFolder === undefined ? undefined : resolve(given.spoolFolder),
     stallLimitMs: check(
       'stallLimitMs',

@@ -38,6 +38,7 @@ async function wayOf(method: string, url: string): Promise<string> {
 
 test.each([
   ['POST', '/a.json?x-http-method-override=GET', 'reader'],
+  ['POST', '/a.json?X-HTTP-Method-Override=GET', 'reader'],
   ['POST', '/a.json?x-http-method-%6fverride=GET', 'reader'],
   ['POST', '/a.json?print=pretty&x-http-method-overrid%65=HEAD', 'reader'],
   ['GET', '/a.json?timeout=10s', 'reader 10000'],

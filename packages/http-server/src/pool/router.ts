@@ -58,10 +58,12 @@ function hasToBePlanned(url: string): boolean {
     !url.startsWith('/') ||
     url.startsWith('/.') ||
     url.includes('timeout=') ||
-    url.includes('override=') ||
+    override.test(url) ||
     (url.includes('%') && encodedName.test(url))
   )
 }
+
+const override = /override=/i
 
 // Of values that need not be planned here, most are encoded. A name with a question mark is none of them.
 const encodedName = /[?&][^?&=]*%/
