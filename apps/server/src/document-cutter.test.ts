@@ -75,6 +75,13 @@ test('DocumentCutter cuts a merge of deletions, but not between a priority of it
   ).toEqual(['{"a":null,".priority":1,"b":null,"c":1}', '{"d":1}'])
 })
 
+test('DocumentCutter does not cut between deletions of a merge while more fit', () => {
+  expect(cut('{"a": null, "b": 1, "c": 2}', { merge: true, partLength: 1 }).parts).toEqual([
+    '{"a":null,"b":1}',
+    '{"c":2}',
+  ])
+})
+
 test('DocumentCutter does not cut behind a priority that is a server value', () => {
   for (const value of ['"timestamp"', '{"increment":1}']) {
     const priority = `".priority":{".sv":${value}}`

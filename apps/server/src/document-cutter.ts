@@ -42,6 +42,8 @@ interface Frame {
   isSolid: boolean
   /** The member in which that is, the last of several. */
   solidKey: string | undefined
+  /** Whether its priority came before that. */
+  hasEarlyPriority: boolean
 }
 
 /** Who has so many members is no small record. */
@@ -174,8 +176,7 @@ export class DocumentCutter implements JsonHandler {
   /** Notes what the member that was read means for its container. */
   #member(frame: Frame, isSolid: boolean): void {
     if (frame.key === '.priority') {
-      // It needs a node that exists, which nothing has shown so far.
-      if (frame.solidKey === undefined) frame.isSolid = false
+      if (!frame.isSolid) frame.hasEarlyPriority = true
     } else if (isSolid) {
       frame.isSolid = true
       frame.solidKey = frame.key
@@ -197,9 +198,9 @@ export class DocumentCutter implements JsonHandler {
       items: 0,
       written: 0,
       start: this.#length,
-      // The place of a merge need not exist for members of it to be deleted.
-      isSolid: parent === undefined && this.#merge,
+      isSolid: false,
       solidKey: undefined,
+      hasEarlyPriority: false,
     })
     if (this.isSkipping) return
     if (parent === undefined && this.#merge) this.#startUpdate()
@@ -262,13 +263,21 @@ export class DocumentCutter implements JsonHandler {
 
   #mayCut(innermost: Frame): boolean {
     // C1: the containers around a solid one are solid.
-    if (!innermost.isSolid) return false
+    if (!innermost.isSolid && !this.#isLongDeletion(innermost)) return false
     // C2.
     if (this.#frames.some(({ key }) => isReservedName(key))) return false
     // C3: one that was opened in an earlier part has been cut already.
     if (this.#frames.length <= this.#kept) return this.#names > 0
     if (this.#isFull && innermost.written >= Math.min(this.#partValues, manyMembers)) return true
     return this.#length - innermost.start >= this.#partLength
+  }
+
+  /**
+   * Whether nothing but deletions of a merge has come, and no more fit: they need no node that exists. One that exists is
+   * made anew by what comes later where they delete all of it, without the priority that it had.
+   */
+  #isLongDeletion({ hasEarlyPriority }: Frame): boolean {
+    return this.#merge && this.#isFull && this.#frames.length === 1 && !hasEarlyPriority
   }
 
   #endPart(next: string | undefined): void {

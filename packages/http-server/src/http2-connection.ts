@@ -152,9 +152,10 @@ class Http2Connection implements ClientConnection {
       if (this.#unanswered === 0) return
       this.#unanswered--
       // Of a client that has gone Node says neither that it aborted a request which was answered, nor that it reset it.
+      // And of a request with a body it says this before its answer has "finished".
       const isSent =
         stream.headersSent &&
-        stream.writableFinished &&
+        (stream.writableFinished || !this.#session.destroyed) &&
         !stream.aborted &&
         stream.rstCode === http2().constants.NGHTTP2_NO_ERROR
       if (isSent) meter.answered(method, Number(stream.sentHeaders[':status']), begunAt)

@@ -344,6 +344,11 @@ describe('requests over HTTP/2', () => {
     const session = server.connect()
     await text(ask(session, 'GET', '/b.json'))
     await text(ask(session, 'GET', '/b'))
+    for (let count = 0; count < 20; count++) {
+      const write = ask(session, 'PUT', '/c.json')
+      write.end('"text"')
+      expect(await text(write)).toBe('"text"')
+    }
     const aborted = ask(session, 'GET', '/a.json')
     await statusOf(aborted)
     aborted.close(constants.NGHTTP2_CANCEL)
@@ -351,6 +356,7 @@ describe('requests over HTTP/2', () => {
     const metrics = await text(ask(session, 'GET', '/.metrics'))
     expect(metrics).toMatch(/requests_total\{method="GET",status="200"\} 1\n/)
     expect(metrics).toMatch(/requests_total\{method="GET",status="404"\} 1\n/)
+    expect(metrics).toMatch(/requests_total\{method="PUT",status="200"\} 20\n/)
     expect(metrics).toMatch(/requests_aborted_total 1\n/)
     expect(metrics).toMatch(/connections 1\n/)
     session.destroy()

@@ -102,7 +102,11 @@ export class LmdbTreeStore implements TreeStore {
     const transact: WriteTransactions['run'] = (work) => {
       this.#transactions.run(work)
     }
-    this.#reclaimer = new Reclaimer(this.#lmdb, transact)
+    this.#reclaimer = new Reclaimer(this.#lmdb, (work) => {
+      transact(work)
+      // It may have made room.
+      this.#indexes.retry()
+    })
     this.#snapshotIndexes = new SnapshotIndexes(catalogs, {
       areRequired: options.requireIndexes,
       failure: () => this.#indexes.failure,
@@ -140,6 +144,11 @@ export class LmdbTreeStore implements TreeStore {
       throw new TypeError('Cannot read here: a write is being applied. Use what it was given')
     }
     return this.#openSnapshot()
+  }
+
+  /** Whether a write is being applied, in this thread. */
+  get isWriting(): boolean {
+    return this.#lmdb.isWriting
   }
 
   #openSnapshot(): ReadSnapshot {

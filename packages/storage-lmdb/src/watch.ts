@@ -63,6 +63,7 @@ export function watchPath(
  * reader has left while it waits for an event.
  */
 class WatchIterator implements AsyncGenerator<TreeEvent, void, void> {
+  readonly #store: LmdbTreeStore
   readonly #begin: () => PathWatch
   readonly #signal: AbortSignal | undefined
   #watch: PathWatch | undefined
@@ -71,6 +72,7 @@ class WatchIterator implements AsyncGenerator<TreeEvent, void, void> {
   #last: Promise<void> | undefined
 
   constructor(store: LmdbTreeStore, path: Path, { since, signal }: WatchOptions) {
+    this.#store = store
     this.#begin = () => new PathWatch(store, path, since)
     this.#signal = signal
   }
@@ -124,6 +126,8 @@ class WatchIterator implements AsyncGenerator<TreeEvent, void, void> {
 
   async #next(): Promise<IteratorResult<TreeEvent, void>> {
     this.begin()
+    // Within a write nothing is read.
+    if (this.#store.isWriting) await Promise.resolve()
     try {
       // The store may have ended it.
       while (!this.#isOver && this.#watch?.ended === false) {

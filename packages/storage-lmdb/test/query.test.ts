@@ -311,6 +311,23 @@ describe('an index', () => {
     expect(readsOf(other, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
   })
 
+  test('goes on when room was made, though nobody writes or listens', async () => {
+    using folder = temporaryFolder()
+    const { path } = folder
+    const store = openStore({ path, heldMaxBytes: 1024 })
+    fill(store, 1000)
+    fill(store, 5000, at('/large'))
+    const { fileBytes, freeBytes } = store.stats()
+    await store.close()
+    const maxBytes = fileBytes - freeBytes - 100_000
+    await using full = openStore({ path, maxBytes, indexes: { '/users': ['age'] } })
+    for (let turn = 0; turn < 10; turn++) await setImmediate()
+    expect(full.indexes().map(({ isReady }) => isReady)).toEqual([false])
+    set(full, '/large', null)
+    while (full.indexes()[0]?.isReady !== true) await setImmediate()
+    expect(readsOf(full, { orderBy: 'age', limitToFirst: 1 })).toBeLessThan(10)
+  })
+
   test('is waited for until another thread has made room', async () => {
     using folder = temporaryFolder()
     const { path } = folder

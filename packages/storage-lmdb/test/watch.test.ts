@@ -292,6 +292,19 @@ test('a watch has read the value when it returns, and ends when the tree is clos
   expect(failed).toEqual([])
 })
 
+test('a watch may begin within a transaction, and reads the value behind it', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const heard: unknown[] = []
+  // oxlint-disable-next-line elkyn/transaction-returns-nothing -- the tree's own method of that name takes a value
+  tree.transactionSync('/a', () => {
+    tree.watch('/a', ({ value }) => heard.push(value))
+    return 1
+  })
+  while (heard.length === 0) await setImmediate()
+  expect(heard).toEqual([1])
+})
+
 test('a watch can be used as generators are', async () => {
   using folder = temporaryFolder()
   await using tree = await openWatched(folder)
