@@ -8,7 +8,7 @@ import type { HttpRequest, HttpResponse } from './message.ts'
 import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
 import { maxParsedBytes } from './plan.ts'
-import type { BodyPlan, ReadPlan, RespondPlan, WritePlan } from './plan.ts'
+import type { BodyPlan, ReadPlan, WritePlan } from './plan.ts'
 import { checkAnswerSize } from './answer-size.ts'
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
@@ -54,11 +54,10 @@ function checkTime(deadline: number | undefined): void {
 }
 
 function answer(
-  plan: RespondPlan | ReadPlan,
+  plan: ReadPlan,
   context: HandlerContext,
   deadline: number | undefined,
 ): HttpResponse {
-  if (plan.kind === 'respond') return plan.response
   const snapshot = context.store.snapshot()
   try {
     return opened(plan.run(snapshot), snapshot, plan, context, deadline)
@@ -86,20 +85,33 @@ function opened(
   return response
 }
 
-/** The same for what has to be read whole before it is answered, for its size or its ETag. */
+/** The same for a read that has to take in all of a value before it is answered, for its size or its ETag. */
 async function unhurriedAnswer(
   plan: ReadPlan,
   request: HttpRequest,
   context: HandlerContext,
   deadline: number | undefined,
 ): Promise<HttpResponse> {
-  let snapshot: UnhurriedSnapshot | undefined
   try {
-    snapshot = new UnhurriedSnapshot(context.store.snapshot())
-    const slice = new TimeSlice(shortSliceMs, () => {
+    return await answerUnhurried(plan, context, deadline, () => {
       checkTime(deadline)
       if (request.signal.aborted) throw answerUnwanted()
     })
+  } catch (error) {
+    return failureResponse(error, context.log)
+  }
+}
+
+/** @param check Called after each slice; may throw to end the work. */
+async function answerUnhurried(
+  plan: ReadPlan,
+  context: HandlerContext,
+  deadline: number | undefined,
+  check: () => void,
+): Promise<HttpResponse> {
+  const snapshot = new UnhurriedSnapshot(context.store.snapshot())
+  try {
+    const slice = new TimeSlice(shortSliceMs, check)
     let response = await runUnhurried(plan, snapshot, slice.rest)
     if (plan.maxBytes !== undefined) {
       await checkAnswerSize(response, plan.maxBytes, slice.rest)
@@ -108,8 +120,8 @@ async function unhurriedAnswer(
     }
     return opened(response, snapshot, plan, context, deadline)
   } catch (error) {
-    snapshot?.close()
-    return failureResponse(error, context.log)
+    snapshot.close()
+    throw error
   }
 }
 
@@ -173,7 +185,8 @@ async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResp
   const next = plan.answer(outcome)
   if (next.kind === 'respond') return next.response
   try {
-    return answer(next, context, undefined)
+    // In slices: an ETag is of the whole of what is there, and this may be the one thread that writes.
+    return await answerUnhurried(next, context, undefined, () => {})
   } catch (error) {
     // It was refused: that was to show what is there instead.
     if (!outcome.ok) throw error

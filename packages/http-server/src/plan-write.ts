@@ -92,7 +92,11 @@ function planChanged(request: WriteRequest): ReadPlan {
   const { path, form } = request
   return {
     kind: 'read',
-    run: (snapshot) => changed(request, snapshot.jsonBlocks(path, form), snapshot.etag(path)),
+    run: (snapshot) => {
+      // First, since it may have to be read in slices, behind which this begins again.
+      const etag = snapshot.etag(path)
+      return changed(request, snapshot.jsonBlocks(path, form), etag)
+    },
   }
 }
 

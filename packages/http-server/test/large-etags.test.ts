@@ -36,6 +36,27 @@ test('the ETag of a large value is read with pauses, and is that of the writes',
     turns = 0
     expect((await ask({ 'if-none-match': etag })).status).toBe(304)
     expect(turns).toBeGreaterThan(1)
+    turns = 0
+    const refused = await handle({
+      method: 'DELETE',
+      url: '/large.json',
+      headers: { 'if-match': 'x' },
+      body: undefined,
+      signal,
+    })
+    expect([refused.status, refused.headers.includes(etag)]).toEqual([412, true])
+    for (const _ of refused.body as Iterable<Uint8Array>) continue
+    // Those of the comparison, and those of the answer.
+    expect(turns).toBeGreaterThan(4)
+    turns = 0
+    const written = await handle({
+      method: 'PUT',
+      url: '/copy.json?print=silent',
+      headers: { 'x-firebase-etag': 'true' },
+      body: Buffer.from(JSON.stringify(largeList)),
+      signal,
+    })
+    expect([written.status, written.headers.includes(etag)]).toEqual([204, true])
     clearImmediate(immediate)
   } finally {
     await rm(path, { recursive: true })

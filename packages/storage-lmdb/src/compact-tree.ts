@@ -65,8 +65,11 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
     rmSync(join(path, 'lock.mdb'), { force: true })
     syncFolder(path)
   } finally {
-    removeWork(path)
-    await lock.release()
+    try {
+      removeWork(path)
+    } finally {
+      await lock.release()
+    }
   }
 }
 

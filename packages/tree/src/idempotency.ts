@@ -13,6 +13,9 @@ export interface RememberedWrite {
   readonly values: readonly (TreeValue | undefined)[]
 }
 
+/** Most characters of a fingerprint and of a memo: they are kept for each client. */
+const maxTextLength = 1024
+
 /**
  * Whether a write is the one that its client is remembered for; if not, it is the next one.
  * @param last The last write of the client, or that it had one which is not remembered; `undefined` for a new client.
@@ -23,9 +26,16 @@ export function checkIdempotencyKey(
   key: IdempotencyKey,
   last: Pick<RememberedWrite, 'number' | 'fingerprint'> | 'forgotten' | undefined,
 ): boolean {
-  const { client, number, fingerprint } = key
+  const { client, number, fingerprint, memo = '' } = key
   if (!/^[\w.~-]{1,128}$/.test(client) || !Number.isSafeInteger(number) || number < 1) {
     throw new TypeError(`Cannot write: ${client}-${number} is not an idempotency key`)
+  }
+  // Of programs without types as well: what is stored with others of a commit must not fail then.
+  for (const text of [fingerprint, memo] as unknown[]) {
+    if (typeof text === 'string' && text.length <= maxTextLength) continue
+    throw new TypeError(
+      `Cannot write: a fingerprint and a memo have ${maxTextLength} characters at most`,
+    )
   }
   if (last === 'forgotten') throw unknownOutcome(key, `the last write of ${client} was forgotten`)
   const expected = (last?.number ?? 0) + 1
