@@ -2,10 +2,17 @@ import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import type { StagedPair, StageOptions, Stager, TreeStore } from '@elkyn/tree'
 import { GatheredBytes } from './gathered-bytes.ts'
+import type { HeldBody, HeldValues } from './held-values.ts'
 import type { HttpRequest, HttpRequestHead } from './message.ts'
 import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan } from './plan.ts'
 import { Refusal } from './refusal.ts'
+
+export interface BodySinkContext {
+  readonly store: TreeStore
+  readonly maxBodyBytes: number
+  readonly heldValues: HeldValues
+}
 
 /** Takes the body of a request: in memory while it is small, into the store when it gets large. */
 export class BodySink implements Disposable {
@@ -17,17 +24,18 @@ export class BodySink implements Disposable {
   #length = 0
   #stager: Stager | undefined
   readonly #hash: Hash | undefined
+  readonly #held: HeldBody
 
   /** @param announcedBytes So many will come, as far as that is known. */
   constructor(
-    store: TreeStore,
+    { store, maxBodyBytes, heldValues }: BodySinkContext,
     { stageOptions, isDigested }: Pick<BodyPlan, 'stageOptions' | 'isDigested'>,
-    maxBytes: number,
     announcedBytes: number,
   ) {
     this.#store = store
-    this.#options = stageOptions
-    this.#maxBytes = maxBytes
+    this.#held = heldValues.begin()
+    this.#options = { ...stageOptions, heldValues: this.#held.limit }
+    this.#maxBytes = maxBodyBytes
     this.#announcedBytes = announcedBytes
     if (isDigested) this.#hash = createHash('sha256')
   }
@@ -74,6 +82,7 @@ export class BodySink implements Disposable {
   /** Throws away what was staged, unless it was written meanwhile. */
   [Symbol.dispose](): void {
     this.#stager?.abort()
+    this.#held[Symbol.dispose]()
   }
 }
 

@@ -3,6 +3,7 @@ import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { compressed } from './compression.ts'
 import { answerUnwanted, requestAborted } from './errors.ts'
 import { failureResponse, unshownResponse, updateFailure, writeFailureResponse } from './failure.ts'
+import type { HeldValues } from './held-values.ts'
 import type { Log } from './log.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
 import { planRequest } from './plan-request.ts'
@@ -20,6 +21,7 @@ import { exceeds, writeTooBig } from './write-size-limit.ts'
 export interface HandlerContext extends PlanOptions {
   readonly store: TreeStore
   readonly maxBodyBytes: number
+  readonly heldValues: HeldValues
   readonly streamedAnswers: StreamedAnswers
   readonly log: Log
 }
@@ -143,11 +145,10 @@ async function takeBody(
   request: HttpRequest,
   context: HandlerContext,
 ): Promise<HttpResponse> {
-  const { store, maxBodyBytes } = context
-  checkBodyHead(request, maxBodyBytes)
+  checkBodyHead(request, context.maxBodyBytes)
   const announcedBytes = Number(request.headers['content-length'] ?? 0)
   checkWriteSize(announcedBytes, plan)
-  using sink = new BodySink(store, plan, maxBodyBytes, announcedBytes)
+  using sink = new BodySink(context, plan, announcedBytes)
   const take = (piece: Uint8Array): void => {
     sink.write(piece)
     checkWriteSize(sink.length, plan)

@@ -6,8 +6,9 @@ export interface HttpLimits {
    */
   readonly maxBodyBytes?: number
   /**
-   * Most members of a `PATCH`, and most server values, in a body of more than 64 KiB: each takes memory until all are
-   * written in one go (100,000: 60 MB and half a second). More are answered 413. Default: 100000.
+   * Most members of a `PATCH` and server values, together, of a body of more than 64 KiB: each takes memory until all are
+   * written in one go (100,000: 60 MB and half a second). More are answered 413, and 503 where all bodies that come at one time
+   * have ten times as many. Default: 100000.
    */
   readonly maxHeldValues?: number
   /**

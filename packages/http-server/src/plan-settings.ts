@@ -12,7 +12,7 @@ export interface PlanSettings {
   readonly allDatabases: boolean
   /** Most bytes of the answer to a read; `Infinity` for any number. */
   readonly maxAnswerBytes: number
-  /** Most members of an update, and most server values in a large body. */
+  /** Most members of an update and server values of a large body together. */
   readonly maxHeldValues: number
   /** Least bytes of an answer that is compressed; `Infinity` where none is. */
   readonly compressFromBytes: number

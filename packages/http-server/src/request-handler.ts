@@ -1,6 +1,7 @@
 import type { TreeStore } from '@elkyn/tree'
 import { checkStore } from './check-store.ts'
 import { handleRequest } from './handle-request.ts'
+import { HeldValues } from './held-values.ts'
 import type { Health } from './health.ts'
 import { resolveLimits } from './limits.ts'
 import type { HttpLimits } from './limits.ts'
@@ -54,6 +55,7 @@ export interface HandlerParts {
 
 /** The same for a server, which says how it is. */
 export function handlerOf({ plan, ...parts }: HandlerParts, health: () => Health): RequestHandler {
-  const context = { ...plan, ...parts, health }
+  const heldValues = new HeldValues(plan.maxHeldValues)
+  const context = { ...plan, ...parts, heldValues, health }
   return (request) => handleRequest(request, context)
 }

@@ -71,7 +71,7 @@ function planValue(
     isDigested: request.idempotencyKey !== undefined,
     maxBytes: request.writeMaxBytes,
     parse: (body, digest) => plan(parseJson(supplied(body), { depth }), digest),
-    stageOptions: { kind: 'value', depth, path, maxHeldValues: settings.maxHeldValues },
+    stageOptions: { kind: 'value', depth, path },
     staged: ([pair], digest) => plan(pair?.value, digest),
   }
 }
@@ -109,12 +109,7 @@ export function planPatch(request: WriteRequest, settings: PlanSettings): BodyPl
         digest,
       )
     },
-    stageOptions: {
-      kind: 'update',
-      depth,
-      path: request.path,
-      maxHeldValues: settings.maxHeldValues,
-    },
+    stageOptions: { kind: 'update', depth, path: request.path },
     // No member has an empty name: it is that of a value by itself, the word `null`.
     staged: (pairs, digest) =>
       planUpdate(request, pairs[0]?.key === '' ? undefined : pairs, digest),

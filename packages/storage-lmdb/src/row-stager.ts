@@ -1,6 +1,5 @@
 import {
   JsonTokenizer,
-  ServerValueLimit,
   TreeBuilder,
   UpdateBuilder,
   joinPath,
@@ -22,7 +21,7 @@ export class RowStager implements Stager {
   #ended = false
 
   constructor(context: StagingContext, options: StageOptions) {
-    const { kind = 'value', path, depth = pathDepth(path ?? rootPath), maxHeldValues } = options
+    const { kind = 'value', path, depth = pathDepth(path ?? rootPath), heldValues } = options
     this.#context = context
     const sink = new StagingSink(context)
     this.#sink = sink
@@ -32,7 +31,7 @@ export class RowStager implements Stager {
       depth,
       sink: this.#sink,
       maxPendingBytes: context.heldMaxBytes,
-      serverValues: maxHeldValues === undefined ? undefined : new ServerValueLimit(maxHeldValues),
+      heldValues,
     }
     if (kind === 'value') {
       const builder = new TreeBuilder<OpenHead>(building)
@@ -40,7 +39,7 @@ export class RowStager implements Stager {
       this.#tokenizer = new JsonTokenizer(builder)
       this.#result = () => [{ key: '', value: this.#valueOf(builder.value) }]
     } else {
-      const builder = new UpdateBuilder<OpenHead>({ ...building, maxMembers: maxHeldValues })
+      const builder = new UpdateBuilder<OpenHead>(building)
       sink.placeAt(memberPath(path, builder))
       this.#tokenizer = new JsonTokenizer(builder)
       this.#result = () => this.#pairsOf(builder)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { MemoryTreeStore, ServerValue, parseJson } from '@elkyn/tree'
+import { HeldValueLimit, MemoryTreeStore, ServerValue, parseJson } from '@elkyn/tree'
 import type { StagedPair, Stager, TreeStore, WriteOutcome, WriteValue } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -359,13 +359,13 @@ test.each([40, undefined])(
     const json = JSON.stringify({ a: 1, times, sums })
     const code = 'ERR_TOO_MANY_VALUES'
     for (const kind of ['value', 'update'] as const) {
-      const few = store.stage({ kind, maxHeldValues: 99 })
+      const few = store.stage({ kind, heldValues: new HeldValueLimit(kind === 'value' ? 99 : 102) })
       const column = json.lastIndexOf('.sv')
       expect(() => {
         few.write(Buffer.from(json))
         few.end()
       }).toThrow(expect.objectContaining({ code, line: 1, column }))
-      const enough = store.stage({ kind, maxHeldValues: 100 })
+      const enough = store.stage({ kind, heldValues: new HeldValueLimit(103) })
       enough.write(Buffer.from(json))
       enough.end()
       enough.abort()

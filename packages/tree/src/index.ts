@@ -92,7 +92,7 @@ export type {
 export { isReservedName } from './open-container.ts'
 export { JsonTokenizer } from './tokenizer.ts'
 export type { JsonHandler, TextPlace } from './tokenizer.ts'
-export { ServerValueLimit, TreeBuilder } from './tree-builder.ts'
+export { HeldValueLimit, TreeBuilder } from './tree-builder.ts'
 export type { BuiltValue, TreeBuilderOptions } from './tree-builder.ts'
 export { UpdateBuilder } from './update-builder.ts'
 export type { BuiltMember } from './update-builder.ts'

@@ -1,7 +1,7 @@
 import { pathDepth, rootPath } from './path.ts'
 import type { StageOptions, StagedPair, Stager } from './store.ts'
 import { JsonTokenizer } from './tokenizer.ts'
-import { ServerValueLimit, TreeBuilder } from './tree-builder.ts'
+import { TreeBuilder } from './tree-builder.ts'
 import { UpdateBuilder } from './update-builder.ts'
 
 /** Reads what is staged into memory, where a memory store would keep it anyway. */
@@ -10,15 +10,13 @@ export class MemoryStager implements Stager {
   readonly #finish: () => StagedPair[]
 
   constructor(options: StageOptions) {
-    const { kind = 'value', path = rootPath, depth = pathDepth(path), maxHeldValues } = options
-    const serverValues =
-      maxHeldValues === undefined ? undefined : new ServerValueLimit(maxHeldValues)
+    const { kind = 'value', path = rootPath, depth = pathDepth(path), heldValues } = options
     if (kind === 'value') {
-      const builder = new TreeBuilder({ depth, serverValues })
+      const builder = new TreeBuilder({ depth, heldValues })
       this.#tokenizer = new JsonTokenizer(builder)
       this.#finish = () => [{ key: '', value: builder.value.node ?? null }]
     } else {
-      const builder = new UpdateBuilder({ depth, serverValues, maxMembers: maxHeldValues })
+      const builder = new UpdateBuilder({ depth, heldValues })
       this.#tokenizer = new JsonTokenizer(builder)
       this.#finish = () => {
         const members = builder.members() ?? [{ key: '', value: { node: null } }]

@@ -2,6 +2,7 @@ import type { TreeNode } from './node.ts'
 import type { Path } from './path.ts'
 import type { TreeError } from './errors.ts'
 import type { QueryResult, TreeQuery } from './query.ts'
+import type { HeldValueLimit } from './tree-builder.ts'
 import type { TreeValue } from './tree-value.ts'
 
 /** How JSON text shows priorities: `plain` hides them and renders arrays, `export` does neither. */
@@ -314,11 +315,10 @@ export interface StageOptions {
    */
   readonly path?: Path
   /**
-   * Most members of an update, and most server values of the whole: unlike large values they take memory until the
-   * write, which makes them in one go. More fail with `ERR_TOO_MANY_VALUES`.
-   * Default: any number.
+   * Counts members of updates and server values: unlike large values they take memory until the write, which makes them
+   * in one go. Too many fail with `ERR_TOO_MANY_VALUES`. Default: there may be any number.
    */
-  readonly maxHeldValues?: number
+  readonly heldValues?: HeldValueLimit
 }
 
 /** How a store is, for those who watch it; what it does not know is left out. Sizes in bytes. */

@@ -28,22 +28,32 @@ export interface TreeBuilderOptions<Handle> {
    * Default: 1 MiB.
    */
   readonly maxPendingBytes?: number
-  /** Counts the server values of this input, or of several. Default: there may be any number. */
-  readonly serverValues?: ServerValueLimit | undefined
+  /** Counts the server values. Default: there may be any number. */
+  readonly heldValues?: HeldValueLimit | undefined
 }
 
-/** How many server values there may be in what some builders read. */
-export class ServerValueLimit {
+/** How many server values there may be, and members of updates, in what one or several builders read. */
+export class HeldValueLimit {
   readonly maximum: number
+  readonly #onAdd: () => void
   #count = 0
 
-  constructor(maximum: number) {
+  /** @param onAdd Called for each. What it throws ends the reading. */
+  constructor(maximum: number, onAdd: () => void = () => {}) {
     this.maximum = maximum
+    this.#onAdd = onAdd
   }
 
-  /** Counts one more. @returns whether that is too many */
-  add(): boolean {
-    return ++this.#count > this.maximum
+  /** Counts one more. @throws {TreeError} `ERR_TOO_MANY_VALUES` */
+  add({ line, column }: TextPlace): void {
+    if (++this.#count > this.maximum) {
+      throw new TreeError(
+        'ERR_TOO_MANY_VALUES',
+        `Invalid data at ${line}:${column}: more than ${this.maximum} members of an update and server values`,
+        { line, column },
+      )
+    }
+    this.#onAdd()
   }
 }
 
@@ -71,7 +81,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   readonly #toKey: ((name: string) => string) | undefined
   readonly #sink: TreeSink<Handle> | undefined
   readonly #maxPendingBytes: number
-  readonly #serverValues: ServerValueLimit | undefined
+  readonly #heldValues: HeldValueLimit | undefined
   /** From the outermost open container to the innermost. Those with a handle come first. */
   readonly #stack: OpenContainer<Handle>[] = []
   /** The sum of their pending bytes, without those of {@link #leaving}. */
@@ -89,7 +99,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     this.#toKey = options.toKey
     this.#sink = options.sink
     this.#maxPendingBytes = options.maxPendingBytes ?? defaultPendingBytes
-    this.#serverValues = options.serverValues
+    this.#heldValues = options.heldValues
   }
 
   /** What was read, once the value has ended. */
@@ -213,10 +223,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   }
 
   #serverValue(value: ServerValue, at: TextPlace): { value: ServerValue; at: TextPlace } {
-    if (this.#serverValues?.add() === true) {
-      const text = `more than ${this.#serverValues.maximum} server values`
-      this.#fail('ERR_TOO_MANY_VALUES', text, at)
-    }
+    this.#heldValues?.add(at)
     return { value, at }
   }
 

@@ -15,11 +15,6 @@ import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
 // A container of fewer bytes than this part of the budget costs a sink more than holding it does.
 const leastPart = 64
 
-export interface UpdateBuilderOptions<Handle> extends TreeBuilderOptions<Handle> {
-  /** Most members. Default: any number. */
-  readonly maxMembers?: number | undefined
-}
-
 /** One member of an update: a value by itself, and where it belongs. */
 export interface BuiltMember<Handle> {
   /** The name as it stood in the input. */
@@ -41,7 +36,7 @@ export interface BuiltMember<Handle> {
  * grows with their number.
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
-  readonly #options: UpdateBuilderOptions<Handle>
+  readonly #options: TreeBuilderOptions<Handle>
   readonly #members = new Map<string, BuiltMember<Handle>>()
   #isNull = false
   /** About how many bytes of JSON the members come to that are held. */
@@ -55,7 +50,7 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
   #place: TextPlace = { line: 1, column: 1 }
   #builder: TreeBuilder<Handle>
 
-  constructor(options: UpdateBuilderOptions<Handle> = {}) {
+  constructor(options: TreeBuilderOptions<Handle> = {}) {
     this.#options = options
     this.#builder = new TreeBuilder(options)
   }
@@ -136,10 +131,8 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
     if (depth > maxDepth) {
       throw failure('ERR_TOO_DEEP', `a path has more than ${maxDepth} keys`, at)
     }
-    const { maxPendingBytes: most = defaultPendingBytes, maxMembers = Infinity } = this.#options
-    if (this.#members.size >= maxMembers && !this.#members.has(name)) {
-      throw failure('ERR_TOO_MANY_VALUES', `more than ${maxMembers} members of an update`, at)
-    }
+    const { maxPendingBytes: most = defaultPendingBytes, heldValues } = this.#options
+    if (!this.#members.has(name)) heldValues?.add(at)
     const maxPendingBytes = Math.max(most - this.#heldBytes, most / leastPart)
     this.#builder = new TreeBuilder({ ...this.#options, depth, maxPendingBytes })
   }

@@ -91,7 +91,7 @@ export function describeSizes(start: StartServer): void {
       await using server = await Fixture.open(start, { maxHeldValues: 9999 })
       const update = await server.ask('PATCH', '/a.json', { body: members })
       expect(update.status).toBe(413)
-      expect(update.text).toContain(': more than 9999 members of an update')
+      expect(update.text).toContain(': more than 9999 members of an update and server values')
       expect(await server.read('/.json')).toBe('null')
     })
 

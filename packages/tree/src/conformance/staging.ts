@@ -1,3 +1,4 @@
+import { HeldValueLimit } from '../tree-builder.ts'
 import { accepted, at, codeOf, commit, failure, put, read, set, stage } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
@@ -98,8 +99,10 @@ export function describeStaging({ describe, test, expect }: Suite): void {
     })
 
     test('an update has no more members than the limit says', async (store) => {
-      const code = (json: string, maxHeldValues: number): Promise<unknown> =>
-        failure(() => stage(store, json, { kind: 'update', maxHeldValues }))
+      const code = (json: string, maximum: number): Promise<unknown> =>
+        failure(() =>
+          stage(store, json, { kind: 'update', heldValues: new HeldValueLimit(maximum) }),
+        )
       expect(await code('{"a":1,"b":2,"a":{"c":1,"d":2}}', 2)).toBe(undefined)
       expect(await code('{"a":1,"b":2,"c":3}', 2)).toBe('ERR_TOO_MANY_VALUES')
       expect(await code('{"a":1,"b":2,"c":3}', 3)).toBe(undefined)
