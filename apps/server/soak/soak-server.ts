@@ -22,6 +22,8 @@ const expectedErrors: Readonly<Record<ServerKind, ReadonlySet<string>>> = {
     'A read could not be answered',
     'An answer broke off',
     'The writer died with a request in hand',
+    'A thread that reads has died',
+    'The thread that writes has died',
     'The database cannot be used any more in this process',
   ]),
 }

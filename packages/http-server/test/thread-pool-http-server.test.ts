@@ -96,6 +96,7 @@ describe('a thread that dies', () => {
     expect(Atomics.load(running.words, FaultWord.Deaths)).toBe(998)
     expect((await running.ask('GET', '/other.json')).status).toBe(200)
     expect(running.logged).toContain('A read could not be answered')
+    expect(running.logged).toContain('A thread that reads has died')
   })
 
   test('while it writes says that nobody knows the outcome, and is replaced', async () => {

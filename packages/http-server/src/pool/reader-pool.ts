@@ -69,7 +69,10 @@ export class ReaderPool {
     this.#turn = new Turn(this.#pool)
     this.#permits = new PermitOffice(data.permits)
     this.#pool.on('workerReady', ({ thread }) => this.#permits.add(thread))
-    this.#pool.on('workerDestroy', ({ thread }) => this.#permits.remove(thread))
+    this.#pool.on('workerDestroy', ({ thread, expected, error }) => {
+      this.#permits.remove(thread)
+      if (!expected) log.error({ err: error }, 'A thread that reads has died')
+    })
   }
 
   /** @throws what kept the first thread from opening the store. */

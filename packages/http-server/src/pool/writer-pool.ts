@@ -101,6 +101,9 @@ export class WriterPool {
       resourceLimits: threadLimits,
       workerData: data,
     })
+    this.#pool.on('workerDestroy', ({ expected, error }) => {
+      if (!expected) log.error({ err: error }, 'The thread that writes has died')
+    })
     this.#turn = new Turn(this.#pool)
     this.#watch = new StallWatch(
       data.progress,
