@@ -1,3 +1,4 @@
+import type { ArrivingBodies } from './arriving-bodies.ts'
 import type { ClientConnections } from './client-connections.ts'
 import type { Exchange } from './exchange.ts'
 import type { HttpLimits } from './limits.ts'
@@ -16,6 +17,7 @@ export interface HttpContext {
   readonly log: Log
   readonly meter: RequestMeter | undefined
   readonly connections: ClientConnections
+  readonly arriving: ArrivingBodies
   /** Whether what is open ends as soon as it can. */
   readonly isClosing: () => boolean
 }

@@ -1,6 +1,7 @@
 import { Server as NetServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { ArrivingBodies } from './arriving-bodies.ts'
 import { ClientConnections } from './client-connections.ts'
 import { HttpServerError } from './errors.ts'
 import type { Answerer, HttpContext } from './http-context.ts'
@@ -56,6 +57,7 @@ export class HttpListener {
       log,
       meter,
       connections: this.#connections,
+      arriving: new ArrivingBodies(limits.maxArrivingBytes),
       isClosing: () => this.isClosing,
     }
     this.#http1 = new Http1Server(context)

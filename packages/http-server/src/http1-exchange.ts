@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ArrivingBodies } from './arriving-bodies.ts'
 import type { Exchange, OutgoingStream } from './exchange.ts'
 import type { Http1Connection } from './http1-connection.ts'
 import { lingerMs } from './http1-connection.ts'
@@ -19,13 +20,20 @@ export class Http1Exchange implements Exchange {
   countAnswer: ((method: string, status: number) => void) | undefined
   /** Of the body of an answer in one piece. */
   sentBytes = 0
+  readonly #arriving: ArrivingBodies
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
   #hasContinued = false
   /** Whether nobody reads the rest of the body, and the connection ends with the answer. */
   #lingers = false
 
-  constructor(message: IncomingMessage, response: ServerResponse, connection: Http1Connection) {
+  constructor(
+    message: IncomingMessage,
+    response: ServerResponse,
+    connection: Http1Connection,
+    arriving: ArrivingBodies,
+  ) {
+    this.#arriving = arriving
     this.message = message
     this.response = response
     this.connection = connection
@@ -49,6 +57,7 @@ export class Http1Exchange implements Exchange {
       this.#body = new RequestBody(message, {
         length: Number(message.headers['content-length']),
         isCopied: true,
+        arriving: this.#arriving,
         hasArrived: () => message.complete,
         prepare: () => {
           this.#hasContinued = true

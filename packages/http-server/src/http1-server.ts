@@ -122,7 +122,7 @@ export class Http1Server {
     if (connection === undefined) return
     if (connection.isFinal && !connection.isCatchingUp && adopted === undefined) return
     const { meter } = this.#context
-    const exchange = new Http1Exchange(message, response, connection)
+    const exchange = new Http1Exchange(message, response, connection, this.#context.arriving)
     connection.begun(exchange)
     const countAnswer = adopted ? adopted.exchange.countAnswer : counterOf(meter)
     response.on('finish', () => {

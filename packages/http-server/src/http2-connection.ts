@@ -110,7 +110,7 @@ class Http2Connection implements ClientConnection {
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
-    const exchange = new Http2Exchange(stream, headers, raw)
+    const exchange = new Http2Exchange(stream, headers, raw, this.#context.arriving)
     if (this.#refusal !== undefined) {
       exchange.sendWhole(this.#refusal, this.#refusal.body as Uint8Array)
       this.closeWhenIdle()

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { ArrivingBodies } from './arriving-bodies.ts'
 import type { Exchange, OutgoingStream } from './exchange.ts'
 import { Http2Stream } from './http2-stream.ts'
 import { leftOrGone } from './left-or-gone.ts'
@@ -16,13 +17,20 @@ export class Http2Exchange implements Exchange {
   readonly url: string
   readonly headers: HttpRequest['headers']
   readonly #raw: RawHeaders
+  readonly #arriving: ArrivingBodies
   #body: RequestBody | undefined
   #signal: RequestSignal | undefined
   readonly #onGone = new Set<() => void>()
   #writer: PartWriter | undefined
   readonly #progress = new Progress()
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: RawHeaders) {
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    raw: RawHeaders,
+    arriving: ArrivingBodies,
+  ) {
+    this.#arriving = arriving
     this.stream = stream
     this.method = headers[':method'] ?? ''
     this.url = headers[':path'] ?? ''
@@ -55,6 +63,7 @@ export class Http2Exchange implements Exchange {
         length: Number(this.#header('content-length')),
         // They are parts of what was read, which the session may not be done with.
         isCopied: false,
+        arriving: this.#arriving,
         // Node also says "end" of a stream that was reset.
         hasArrived: () => !stream.closed,
         prepare: () => {

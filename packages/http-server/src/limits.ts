@@ -12,6 +12,11 @@ export interface HttpLimits {
    */
   readonly maxHeldValues?: number
   /**
+   * Bytes of small bodies, of up to 64 KiB, that have come of all clients and wait for their ends. Beyond that the one that
+   * began first is answered 503. Default: 67108864 (64 MiB).
+   */
+  readonly maxArrivingBytes?: number
+  /**
    * Longest path and query of a request, in bytes as they were sent. Longer ones are answered 414.
    * Default: 81920, enough for every path that a tree can have.
    */
@@ -65,6 +70,7 @@ export interface HttpLimits {
 const defaults: Required<HttpLimits> = {
   maxBodyBytes: 256 * 1024 * 1024,
   maxHeldValues: 100_000,
+  maxArrivingBytes: 64 * 1024 * 1024,
   maxUrlBytes: 80 * 1024,
   maxHeaderBytes: 96 * 1024,
   maxConnections: 10_000,

@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
+import { ArrivingBodies } from './arriving-bodies.ts'
 import { RequestBody } from './request-body.ts'
 
 function bodyOf(source: Readable): RequestBody {
   return new RequestBody(source, {
     length: Number.NaN,
     isCopied: true,
+    arriving: new ArrivingBodies(1e6),
     hasArrived: () => source.readableEnded,
     prepare: () => {},
   })

@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream'
+import type { ArrivingBodies, ArrivingBody } from './arriving-bodies.ts'
 import { requestAborted } from './errors.ts'
 import { GatheredBytes } from './gathered-bytes.ts'
 import { giveBack } from './give-back.ts'
 import { maxParsedBytes } from './plan.ts'
+import { Refusal } from './refusal.ts'
 
 /** What a version of HTTP knows of a body. */
 export interface BodyFacts {
@@ -14,6 +16,8 @@ export interface BodyFacts {
   hasArrived(): boolean
   /** Called when somebody wants the body. */
   prepare(): void
+  /** Counts what is held of it while it is small. */
+  readonly arriving: ArrivingBodies
 }
 
 /**
@@ -27,9 +31,10 @@ const enoughBytes = 60 * 1024
  * of a body that is small. Chunks that have come meanwhile are one, because a client may make each a byte long. Nothing is
  * read, and no `100 Continue` sent, before somebody asks.
  *
- * `next()` rejects with `ERR_REQUEST_ABORTED` when the connection ends before the body does.
+ * `next()` rejects with `ERR_REQUEST_ABORTED` when the connection ends before the body does, and with 503 when it has to give
+ * way to others.
  */
-export class RequestBody implements AsyncIterableIterator<Uint8Array> {
+export class RequestBody implements AsyncIterableIterator<Uint8Array>, ArrivingBody {
   readonly #source: Readable
   readonly #facts: BodyFacts
   readonly #arrived = new GatheredBytes((chunk) => this.giveBack(chunk))
@@ -37,6 +42,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #isSmall: boolean
   #state: 'untouched' | 'reading' | 'ended' | 'aborted' = 'untouched'
   #wake: (() => void) | undefined
+  #failure: Error | undefined
   /** Bytes that arrived while somebody wanted them. */
   receivedBytes = 0
   /** The newest of them, as long as whoever reads them below wants to know. */
@@ -51,7 +57,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   async next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#state === 'untouched') this.#begin()
     for (;;) {
-      if (this.#state === 'aborted') throw requestAborted()
+      if (this.#state === 'aborted') throw this.#failure ?? requestAborted()
       if (this.#arrived.length > 0) return { done: false, value: this.#arrived.take() }
       if (this.#state === 'ended') return { done: true, value: undefined }
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -78,6 +84,14 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     if (this.#state !== 'ended') this.#stop('aborted')
   }
 
+  giveWay(): void {
+    this.#failure = new Refusal(503, 'The server is busy: The body came too slowly', [
+      'Retry-After',
+      '1',
+    ])
+    this.abort()
+  }
+
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -97,6 +111,9 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   readonly #onData = (chunk: Uint8Array): void => {
     this.receivedBytes += chunk.length
+    if (this.receivedBytes <= maxParsedBytes) this.#facts.arriving.add(this, chunk.length)
+    else this.#facts.arriving.remove(this)
+    if (this.#state !== 'reading') return
     this.newest = chunk
     this.#arrived.add(chunk)
     if (!this.#isSmall && this.#arrived.length >= enoughBytes) this.#source.pause()
@@ -108,6 +125,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #onClose = (): void => this.#stop('aborted')
 
   #stop(state: 'ended' | 'aborted'): void {
+    this.#facts.arriving.remove(this)
     this.#state = state
     this.#source.off('data', this.#onData)
     this.#source.off('end', this.#onEnd)

@@ -338,6 +338,24 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test('whose small bodies do not end give way to others', async () => {
+    await using server = await Running.start({ maxArrivingBytes: 100_000 })
+    const session = server.connect()
+    const begin = async (path: string): Promise<ClientHttp2Stream> => {
+      const request = ask(session, 'PUT', path, { 'content-length': 50_002 })
+      await new Promise((resolve) => request.write(`"${'x'.repeat(40_000)}`, resolve))
+      return request
+    }
+    const slow = await begin('/a.json')
+    const refused = statusOf(slow)
+    const others = [await begin('/b.json'), await begin('/c.json?print=silent')]
+    expect(await refused).toBe(503)
+    others[1]!.end(`${'x'.repeat(10_000)}"`)
+    expect(await statusOf(others[1]!)).toBe(204)
+    expect(await text(ask(session, 'GET', '/a.json'))).toBe('null')
+    session.destroy()
+  })
+
   test('are counted as those of HTTP/1.1 are', async () => {
     await using server = await Running.start({ metrics: true })
     server.fill()

@@ -8,6 +8,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { threadData } from '../../test/threads/thread-data.ts'
 import { silentLog } from '../log.ts'
 import type { Answer } from '../message.ts'
+import { ArrivingBodies } from '../arriving-bodies.ts'
 import { RequestBody } from '../request-body.ts'
 import { LargeAnswers } from './large-answers.ts'
 import { SpoolRoom } from './spool-room.ts'
@@ -87,7 +88,13 @@ test('an answer that nobody takes is dropped as soon as there is room to say so'
 test('bodies that come too slowly give way to others', async () => {
   const pool = await startedPool()
   const { signal } = new AbortController()
-  const facts = { length: Number.NaN, isCopied: false, hasArrived: () => true, prepare: () => {} }
+  const facts = {
+    length: Number.NaN,
+    isCopied: false,
+    hasArrived: () => true,
+    prepare: () => {},
+    arriving: new ArrivingBodies(1e9),
+  }
   const upload = (source: Readable): Promise<Answer> => {
     source.push(`"${'x'.repeat(70_000)}`)
     const body = new RequestBody(source, facts)
