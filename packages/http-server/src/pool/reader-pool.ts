@@ -69,15 +69,16 @@ export class ReaderPool {
     this.#turn = new Turn(this.#pool)
     this.#permits = new PermitOffice(data.permits)
     this.#pool.on('workerReady', ({ thread }) => this.#permits.add(thread))
-    this.#pool.on('workerDestroy', ({ thread, expected, error }) => {
-      this.#permits.remove(thread)
-      if (!expected) log.error({ err: error }, 'A thread that reads has died')
-    })
+    this.#pool.on('workerDestroy', ({ thread }) => this.#permits.remove(thread))
   }
 
   /** @throws what kept the first thread from opening the store. */
   async start(): Promise<void> {
     await this.#pool.run(undefined, { name: 'ready' })
+    // Before that it is said by what this throws.
+    this.#pool.on('workerDestroy', ({ expected, error }) => {
+      if (!expected) this.#log.error({ err: error }, 'A thread that reads has died')
+    })
   }
 
   /** Starts the other threads that are always there, one after the other. */

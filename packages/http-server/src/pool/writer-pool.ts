@@ -101,9 +101,6 @@ export class WriterPool {
       resourceLimits: threadLimits,
       workerData: data,
     })
-    this.#pool.on('workerDestroy', ({ expected, error }) => {
-      if (!expected) log.error({ err: error }, 'The thread that writes has died')
-    })
     this.#turn = new Turn(this.#pool)
     this.#watch = new StallWatch(
       data.progress,
@@ -116,6 +113,10 @@ export class WriterPool {
   /** @throws what kept it from opening the store. */
   async start(): Promise<void> {
     await this.#pool.run(undefined, { name: 'ready' })
+    // Before that it is said by what this throws.
+    this.#pool.on('workerDestroy', ({ expected, error }) => {
+      if (!expected) this.#log.error({ err: error }, 'The thread that writes has died')
+    })
   }
 
   /**
