@@ -24,7 +24,8 @@ export class BodySink implements Disposable {
   #length = 0
   #stager: Stager | undefined
   readonly #hash: Hash | undefined
-  readonly #held: HeldBody
+  readonly #heldValues: HeldValues
+  #held: HeldBody | undefined
 
   /** @param announcedBytes So many will come, as far as that is known. */
   constructor(
@@ -33,8 +34,8 @@ export class BodySink implements Disposable {
     announcedBytes: number,
   ) {
     this.#store = store
-    this.#held = heldValues.begin()
-    this.#options = { ...stageOptions, heldValues: this.#held.limit }
+    this.#heldValues = heldValues
+    this.#options = stageOptions
     this.#maxBytes = maxBodyBytes
     this.#announcedBytes = announcedBytes
     if (isDigested) this.#hash = createHash('sha256')
@@ -62,7 +63,8 @@ export class BodySink implements Disposable {
       this.#stager === undefined &&
       Math.max(this.#length, this.#announcedBytes) > maxParsedBytes
     ) {
-      this.#stager = this.#store.stage(this.#options)
+      this.#held = this.#heldValues.begin()
+      this.#stager = this.#store.stage({ ...this.#options, heldValues: this.#held.limit })
       if (this.#early.length > 0) this.#stager.write(this.#early.take())
     }
     if (this.#stager === undefined) this.#early.add(chunk)
@@ -82,7 +84,7 @@ export class BodySink implements Disposable {
   /** Throws away what was staged, unless it was written meanwhile. */
   [Symbol.dispose](): void {
     this.#stager?.abort()
-    this.#held[Symbol.dispose]()
+    this.#held?.[Symbol.dispose]()
   }
 }
 

@@ -10,7 +10,6 @@ import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
 import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan, ReadPlan, WritePlan } from './plan.ts'
-import { checkAnswerSize } from './answer-size.ts'
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
@@ -114,12 +113,7 @@ async function answerUnhurried(
   const snapshot = new UnhurriedSnapshot(context.store.snapshot())
   try {
     const slice = new TimeSlice(shortSliceMs, check)
-    let response = await runUnhurried(plan, snapshot, slice.rest)
-    if (plan.maxBytes !== undefined) {
-      await checkAnswerSize(response, plan.maxBytes, slice.rest)
-      // That has taken it to its end.
-      response = plan.run(snapshot)
-    }
+    const response = await runUnhurried(plan, snapshot, slice.rest)
     return opened(response, snapshot, plan, context, deadline)
   } catch (error) {
     snapshot.close()

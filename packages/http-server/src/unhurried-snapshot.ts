@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto'
 import { nullEtag } from '@elkyn/tree'
-import type { HttpResponse } from './message.ts'
-import type { ReadPlan } from './plan.ts'
 import type {
   JsonForm,
   KeyRange,
@@ -12,6 +10,9 @@ import type {
   TreeSnapshot,
   TreeValue,
 } from '@elkyn/tree'
+import { checkAnswerSize } from './answer-size.ts'
+import type { HttpResponse } from './message.ts'
+import type { ReadPlan } from './plan.ts'
 
 /** The ETag of a value that is too large to be read in one go. */
 export class EtagWanted extends Error {
@@ -103,8 +104,23 @@ export class UnhurriedSnapshot implements TreeSnapshot {
   }
 }
 
-/** Carries a read out, with pauses where it takes the ETag of a large value. */
+/**
+ * Carries a read out, with pauses where it has to take in all of a large value: for its ETag, or for its size.
+ * @throws as {@link checkAnswerSize}, and what `rest` throws.
+ */
 export async function runUnhurried(
+  plan: Pick<ReadPlan, 'run' | 'maxBytes'>,
+  snapshot: UnhurriedSnapshot,
+  rest: () => Promise<void>,
+): Promise<HttpResponse> {
+  const response = await runForEtag(plan, snapshot, rest)
+  if (plan.maxBytes === undefined) return response
+  await checkAnswerSize(response, plan.maxBytes, rest)
+  // That has taken it to its end.
+  return plan.run(snapshot)
+}
+
+async function runForEtag(
   { run }: Pick<ReadPlan, 'run'>,
   snapshot: UnhurriedSnapshot,
   rest: () => Promise<void>,

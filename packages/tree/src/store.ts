@@ -2,7 +2,7 @@ import type { TreeNode } from './node.ts'
 import type { Path } from './path.ts'
 import type { TreeError } from './errors.ts'
 import type { QueryResult, TreeQuery } from './query.ts'
-import type { HeldValueLimit } from './tree-builder.ts'
+import type { HeldValueLimit } from './held-value-limit.ts'
 import type { TreeValue } from './tree-value.ts'
 
 /** How JSON text shows priorities: `plain` hides them and renders arrays, `export` does neither. */

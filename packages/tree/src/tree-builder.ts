@@ -1,5 +1,6 @@
 import { TreeError } from './errors.ts'
 import type { TreeErrorCode } from './errors.ts'
+import type { HeldValueLimit } from './held-value-limit.ts'
 import { keyFault } from './key.ts'
 import type { KeyFault } from './key.ts'
 import { maxDepth, maxKeyBytes } from './limits.ts'
@@ -30,31 +31,6 @@ export interface TreeBuilderOptions<Handle> {
   readonly maxPendingBytes?: number
   /** Counts the server values. Default: there may be any number. */
   readonly heldValues?: HeldValueLimit | undefined
-}
-
-/** How many server values there may be, and members of updates, in what one or several builders read. */
-export class HeldValueLimit {
-  readonly maximum: number
-  readonly #onAdd: () => void
-  #count = 0
-
-  /** @param onAdd Called for each. What it throws ends the reading. */
-  constructor(maximum: number, onAdd: () => void = () => {}) {
-    this.maximum = maximum
-    this.#onAdd = onAdd
-  }
-
-  /** Counts one more. @throws {TreeError} `ERR_TOO_MANY_VALUES` */
-  add({ line, column }: TextPlace): void {
-    if (++this.#count > this.maximum) {
-      throw new TreeError(
-        'ERR_TOO_MANY_VALUES',
-        `Invalid data at ${line}:${column}: more than ${this.maximum} members of an update and server values`,
-        { line, column },
-      )
-    }
-    this.#onAdd()
-  }
 }
 
 /** A value that was read: a node, `null` for nothing, or the handle of what went to the sink. */

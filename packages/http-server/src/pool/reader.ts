@@ -7,7 +7,6 @@ import type { HttpResponse } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
 import type { ReadPlan } from '../plan.ts'
-import { checkAnswerSize } from '../answer-size.ts'
 import { tooMuchData } from '../read.ts'
 import { Refusal } from '../refusal.ts'
 import { SnapshotBody } from '../snapshot-body.ts'
@@ -230,12 +229,8 @@ async function readInSlices(
   const snapshot = new UnhurriedSnapshot(store.snapshot())
   try {
     const plan = asRead(planRequest(parseRequestText(head), planOptions))
-    let response = await runUnhurried(plan, snapshot, slice.rest)
-    if (plan.maxBytes !== undefined) {
-      await checkAnswerSize(response, plan.maxBytes, slice.rest)
-      response = plan.run(snapshot)
-    }
-    response = compressed(response, plan.compression)
+    const found = await runUnhurried(plan, snapshot, slice.rest)
+    const response = compressed(found, plan.compression)
     const { body } = response
     if (body !== undefined && !(body instanceof Uint8Array)) {
       return { ...response, body: new SnapshotBody(body, () => snapshot.close()) }

@@ -57,9 +57,10 @@ function hasToBePlanned(url: string): boolean {
   return (
     !url.startsWith('/') ||
     url.startsWith('/.') ||
-    url.includes('timeout=') ||
-    override.test(url) ||
-    (url.includes('%') && encodedName.test(url))
+    (url.includes('?') &&
+      (url.includes('timeout=') ||
+        override.test(url) ||
+        (url.includes('%') && encodedName.test(url))))
   )
 }
 

@@ -1,4 +1,4 @@
-import { HeldValueLimit } from '../tree-builder.ts'
+import { HeldValueLimit } from '../held-value-limit.ts'
 import { accepted, at, codeOf, commit, failure, put, read, set, stage } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
