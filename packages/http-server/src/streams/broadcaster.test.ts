@@ -3,6 +3,7 @@ import type { Change, TreeValue } from '@elkyn/tree'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { OutgoingStream } from '../exchange.ts'
 import { silentLog } from '../log.ts'
+import { Refusal } from '../refusal.ts'
 import { Broadcaster } from './broadcaster.ts'
 import type { BroadcasterOptions } from './broadcaster.ts'
 import { StreamClient } from './stream-client.ts'
@@ -119,8 +120,9 @@ const lingerMs = 60_000
 function started(given: Partial<BroadcasterOptions> = {}) {
   const source = new ScriptedSource()
   const meter = new StreamMeter()
-  const kept = { maxKeptBytes: 1e6, recentBytes: 1e6, lingerMs, maxLingering: 10 }
-  const options = { ...kept, log: silentLog, onRefused: () => {}, ...given }
+  const limits = { maxKeptBytes: 1e6, maxUnsentBytes: 1e6, maxKnownBytes: 1e6, recentBytes: 1e6 }
+  const lingering = { lingerMs, maxLingering: 10 }
+  const options = { ...limits, ...lingering, log: silentLog, onRefused: () => {}, ...given }
   const broadcaster = new Broadcaster(source, options, meter)
   const connect = (stream = new Recorded()) => {
     const client = new StreamClient(stream, meter, 1e6)
@@ -609,25 +611,30 @@ test('those who have gone first are not waited for where too many have', async (
 test('what waits behind a large value is read once, when that has left', async () => {
   using at = started()
   const { source, broadcaster, client, stream } = at
-  const paths = ['/large', '/a', '/b', '/c', '/d', '/e']
+  const large = '/large'
+  const others = ['/a', '/b', '/c', '/d', '/e']
   const place = { sequence: 1, id: idOf(1), events: [] }
   const reading = vi.spyOn(source, 'run').mockImplementation(async ({ target, since }) => {
     const isWhole = since === undefined
-    return { ...place, isWhole, isLarge: isWhole && target.path === '/large' }
+    return { ...place, isWhole, isLarge: isWhole && target.path === large }
   })
   const blocks = Array.from({ length: 20 }, () => Buffer.from('1'))
   vi.spyOn(source, 'readLarge').mockResolvedValue({ ...place, blocks })
+  const subscribe = (path: string): void => {
+    broadcaster.subscribe(client, watched(path, false), undefined, path)
+  }
   // A client whose system takes one block at a time.
   stream.write = (bytes) => {
+    if (stream.text === '') for (const path of others) subscribe(path)
     stream.text += Buffer.from(bytes).toString()
     setImmediate(() => stream.onDrain?.())
     return false
   }
-  for (const path of paths) broadcaster.subscribe(client, watched(path, false), undefined, path)
+  subscribe(large)
   for (let round = 0; round < 10; round++) await settled()
   expect(stream.text).toContain('1'.repeat(blocks.length))
-  // Each at first, and what it missed meanwhile.
-  expect(reading).toHaveBeenCalledTimes(2 * paths.length)
+  // The large one at first, and what it missed meanwhile.
+  expect(reading).toHaveBeenCalledTimes(2 + others.length)
 })
 
 test('a write to many places is looked at once for each who watches one of them', async () => {
@@ -728,4 +735,136 @@ test('what is not in memory is read once by all, however many turns it takes to 
   }
   await settled()
   expect(new Set(streams.map(({ ids }) => String(ids)))).toEqual(new Set([idOf(4)]))
+})
+
+test('what many places have to be told takes no more memory than it may', async () => {
+  using at = started({ maxUnsentBytes: 45_000 })
+  const { source, broadcaster, connect } = at
+  const streams = Array.from({ length: 100 }, (_, index) => {
+    const { client, stream } = connect()
+    broadcaster.subscribe(client, watched(`/a/${index}`, false), undefined)
+    return stream
+  })
+  const event = (sequence: number): StreamEvent => ({
+    ...value(`{"path":"/","data":${sequence}}`, sequence),
+    name: 'put',
+  })
+  const answer = async (sequence: number): Promise<void> => {
+    for (let round = 0; round < 20; round++) {
+      await settled()
+      for (const { resolve } of source.asked) {
+        resolve({ sequence, id: idOf(sequence), isWhole: true, events: [event(sequence)] })
+      }
+    }
+  }
+  await answer(1)
+  const asked = source.asked.length
+  source.changed(2, '/a', fromJson(2))
+  await settled()
+  const read = source.asked.slice(asked)
+  // Some were framed, the others are read for, each from what it had.
+  expect(streams.filter(({ ids }) => ids.at(-1) === idOf(2)).length + read.length).toBe(100)
+  expect(read.length).toBeGreaterThan(10)
+  expect(new Set(read.map(({ job }) => job.since))).toEqual(new Set([idOf(1)]))
+  await answer(2)
+  expect(new Set(streams.map(({ ids }) => ids.join()))).toEqual(new Set([`${idOf(1)},${idOf(2)}`]))
+  // And there is room again.
+  source.changed(3, '/a/99', fromJson(3))
+  await settled()
+  expect(streams[99]!.ids.at(-1)).toBe(idOf(3))
+})
+
+test('keys of results take no more memory than they may, and are given back', async () => {
+  using at = started({ maxKnownBytes: 10 })
+  const { source, broadcaster, connect } = at
+  const keysOf = async (path: string): Promise<number | undefined> => {
+    source.changed(2, path, fromJson(1))
+    await settled()
+    return source.last(path).job.known?.keys?.length
+  }
+  const watch = async (path: string) => {
+    const { client } = connect()
+    const subscriber = broadcaster.subscribe(client, watched(path, true), undefined)
+    await settled()
+    const known = { keys: Buffer.from('a\nb\nc\n') }
+    const place = { sequence: 1, id: idOf(1), isWhole: true, events: [], known }
+    source.last(path).resolve({ ...place, whole: value('1', 1) })
+    await settled()
+    return subscriber
+  }
+  const first = await watch('/a')
+  await watch('/b')
+  expect(await keysOf('/a')).toBe(6)
+  expect(await keysOf('/b')).toBe(undefined)
+  broadcaster.unsubscribe(first)
+  await watch('/c')
+  expect(await keysOf('/c')).toBe(6)
+})
+
+/** A client that takes what waits for it when it is told to. */
+class Slow extends Recorded {
+  override write(bytes: Uint8Array): boolean {
+    super.write(bytes)
+    this.pendingBytes += bytes.length
+    return this.pendingBytes < 2e6
+  }
+
+  take(): void {
+    this.pendingBytes = 0
+    this.onDrain?.()
+  }
+}
+
+test('what a slow client needs of many places is read one after the other, as it takes them', async () => {
+  using at = started()
+  const { source, broadcaster, connect } = at
+  const stream = new Slow()
+  const { client } = connect(stream)
+  const paths = Array.from({ length: 20 }, (_, index) => `/p${index}`)
+  const place = { sequence: 1, id: idOf(1), isWhole: true }
+  const json = Buffer.from(`{"path":"/","data":"${'x'.repeat(900_000)}"}`)
+  const reading = vi
+    .spyOn(source, 'run')
+    .mockImplementation(async () => ({ ...place, events: [{ name: 'put', json, id: idOf(1) }] }))
+  for (const path of paths) broadcaster.subscribe(client, watched(path, false), undefined, path)
+  await settled()
+  for (let round = 0; round < 30; round++) {
+    stream.take()
+    await settled()
+  }
+  const told = new Set(
+    Array.from(stream.text.matchAll(/"subscription":"(\/p\d+)"/g), ([, name]) => name),
+  )
+  expect(told.size).toBe(paths.length)
+  // All at first, and each for whom there was no room once more.
+  expect(reading.mock.calls.length).toBeLessThan(2 * paths.length)
+})
+
+test('who waits for its turn with a large value is told of everything else meanwhile', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  const opened = Promise.withResolvers<LargeValue>()
+  const place = { sequence: 1, id: idOf(1) }
+  const readLarge = vi
+    .spyOn(source, 'readLarge')
+    .mockRejectedValueOnce(new Refusal(503, 'Too many'))
+    .mockReturnValueOnce(opened.promise)
+  broadcaster.subscribe(client, watched('/large', false), undefined, 'large')
+  broadcaster.subscribe(client, watched('/a', false), undefined, 'a')
+  await settled()
+  source.last('/large').resolve({ ...place, isWhole: true, isLarge: true, events: [] })
+  source.last('/a').resolve({ ...place, isWhole: true, events: [] })
+  await settled()
+  expect(readLarge).toHaveBeenCalledTimes(1)
+  source.changed(2, '/a', fromJson(2))
+  await settled()
+  expect([client.isBusy, stream.text]).toEqual([false, expect.stringContaining('"data":2')])
+  await vi.waitFor(() => expect(readLarge).toHaveBeenCalledTimes(2))
+  source.changed(3, '/a', fromJson(3))
+  await settled()
+  expect(stream.text).toContain('"data":3')
+  opened.resolve({ ...place, blocks: [Buffer.from('"large"')] })
+  await settled()
+  expect(stream.text).toContain('"data":"large"')
+  expect(source.asked.filter(({ job }) => job.target.path === '/large').length).toBe(2)
 })

@@ -8,6 +8,7 @@ import { EventSender } from './event-sender.ts'
 import type { EventSenderHooks } from './event-sender.ts'
 import { maxFramedBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
+import { KnownKeys } from './known-keys.ts'
 import { KnownPlaces } from './known-places.ts'
 import { LingeringTopics } from './lingering-topics.ts'
 import { ReadingQueue, busyDelayMs } from './reading-queue.ts'
@@ -26,6 +27,10 @@ import type { Batch, Position, ReadGroup } from './topic.ts'
 export interface BroadcasterOptions {
   /** Bytes of events that are kept for those who are reading. */
   readonly maxKeptBytes: number
+  /** Bytes of events that wait to be sent: what is beyond is read instead. */
+  readonly maxUnsentBytes: number
+  /** Bytes of keys that are kept of what queries found: who watches others is told the whole at each change. */
+  readonly maxKnownBytes: number
   /** Bytes of events that are kept for those who come back. */
   readonly recentBytes: number
   /** How long they go on to be kept for topics that nobody watches any more, and of how many, at most. */
@@ -60,6 +65,9 @@ export class Broadcaster {
   readonly #sender: EventSender
   readonly #recent: RecentEvents
   readonly #places = new KnownPlaces()
+  readonly #known: KnownKeys
+  /** Clients of whom somebody may have to be brought up to date. */
+  readonly #catchingUp = new Set<StreamClient>()
   readonly #lingering: LingeringTopics
   /** The newest change that was heard of. */
   #position: Position | undefined
@@ -82,9 +90,11 @@ export class Broadcaster {
       wake: () => this.#wake(),
       onBatch: (topic, batch) => this.#toTell(topic, batch),
       onGap: (subscriber, since) => this.#read(subscriber, since),
+      onSent: (client) => this.#catchUpLater(client),
       lowest: (client) => this.lowest(client),
     }
-    this.#sender = new EventSender(hooks, meter)
+    this.#sender = new EventSender(hooks, meter, options.maxUnsentBytes)
+    this.#known = new KnownKeys(options.maxKnownBytes)
   }
 
   /** @param since Id of the event behind which it goes on. */
@@ -119,6 +129,8 @@ export class Broadcaster {
     subscriber.state = 'ended'
     this.#meter.subscriptions--
     client.subscribers.delete(subscriber)
+    client.catchingUp?.delete(subscriber)
+    this.#catchUpLater(client)
     topic.live.delete(subscriber)
     topic.subscribers.delete(subscriber)
     if (topic.subscribers.size > 0) return
@@ -137,17 +149,14 @@ export class Broadcaster {
     this.#topics.delete(topic.key)
     this.#tree.delete(watchedPath(topic.target), topic)
     this.#sender.delete(topic)
+    this.#known.forget(topic)
     this.#recent.end(topic)
     if (this.#topics.size === 0) this.#stop()
   }
 
   /** The client has taken what waited for it. */
   drained(client: StreamClient): void {
-    // Nothing can be sent in between, and this is called again behind it.
-    if (client.isBusy) return
-    for (const subscriber of client.subscribers) {
-      if (subscriber.state === 'behind') this.#read(subscriber, subscriber.since)
-    }
+    this.#catchUp(client)
   }
 
   /** What all that a client is subscribed to has reached; `undefined` before each has begun. */
@@ -198,7 +207,7 @@ export class Broadcaster {
     this.#places.clear()
     for (const topic of this.#topics.values()) {
       this.#missed(topic, heard)
-      if (topic.isFollowed) this.#push(topic, new Gap(Infinity, undefined))
+      if (topic.isFollowed) this.#push(topic, new Gap(Infinity))
       // Whose reading had begun reads on in any case.
       topic.forget(-1)
       topic.isDirty = true
@@ -252,6 +261,11 @@ export class Broadcaster {
       // Who comes later reads it.
       if (topic.readings === 0) return
     }
+    // It would be forgotten as soon as it is framed.
+    if (topic.readings === 0 && this.#sender.isFull) {
+      this.#push(topic, new Gap(sequence))
+      return
+    }
     const { path, form } = topic.target
     const events = changeEvents(change, path, form, part)
     if (events === undefined) {
@@ -270,8 +284,8 @@ export class Broadcaster {
   }
 
   #push(topic: Topic, frame: Frame | Gap): void {
-    topic.push(frame, this.#options.maxKeptBytes)
-    this.#sender.add(topic)
+    if (topic.isTold) this.#sender.push(topic, frame)
+    topic.keep(frame, this.#options.maxKeptBytes)
   }
 
   /** What is about to be sent goes also to those who come back. */
@@ -301,10 +315,11 @@ export class Broadcaster {
   // Reading.
 
   #read(subscriber: Subscriber, since: string | undefined, known?: Known): void {
-    const { topic } = subscriber
+    const { topic, client } = subscriber
     subscriber.state = 'reading'
     subscriber.since = since
     topic.live.delete(subscriber)
+    client.catchingUp?.delete(subscriber)
     let group = topic.groups.get(since)
     if (group === undefined) {
       group = { topic, since, known, subscribers: [] }
@@ -391,10 +406,40 @@ export class Broadcaster {
     this.#options.onRefused(subscriber, refusal)
   }
 
-  async #runReading(group: ReadGroup): Promise<void> {
-    const { topic, since, known, subscribers } = group
+  /** Those who can be sent now what would be read for them. The others are read for when they can. */
+  #ready(subscribers: readonly Subscriber[]): Subscriber[] {
+    return subscribers.filter((one) => one.state === 'reading' && this.#hasRoom(one))
+  }
+
+  #hasRoom(subscriber: Subscriber): boolean {
+    const { client } = subscriber
+    if (!client.isFull && !client.isBusy) return true
+    this.#sender.fallBehind(subscriber, subscriber.since)
+    return false
+  }
+
+  /** Has the next one of a client brought up to date, if it can be sent something. */
+  #catchUp(client: StreamClient): void {
+    if (client.isGone || client.isFull || client.isBusy) return
+    const next = client.catchingUp?.next()
+    if (next === undefined) return
+    if (next.isLarge) void this.#sendLarge(next.subscriber)
+    else this.#read(next.subscriber, next.subscriber.since)
+  }
+
+  /** The same at the end of this turn of the event loop. */
+  #catchUpLater(client: StreamClient): void {
+    if (client.catchingUp === undefined) return
+    this.#catchingUp.add(client)
+    this.#wake()
+  }
+
+  async #runReading(given: ReadGroup): Promise<void> {
+    const { topic, since, known } = given
     topic.groups.delete(since)
-    if (topic.subscribers.size === 0) return
+    const subscribers = this.#ready(given.subscribers)
+    if (subscribers.length === 0) return
+    const group = { ...given, subscribers }
     const recent = this.#recentFor(group)
     if (recent !== undefined) {
       this.#delivered(group, recent)
@@ -420,6 +465,7 @@ export class Broadcaster {
 
   #delivered({ subscribers, known }: ReadGroup, result: StreamResult): void {
     const takers = subscribers.filter((subscriber) => this.#takes(subscriber, result))
+    for (const { client } of takers) this.#catchUpLater(client)
     if (result.isLarge === true && result.isWhole) {
       for (const subscriber of takers) this.#readLarge(subscriber)
       return
@@ -442,10 +488,7 @@ export class Broadcaster {
   #takes(subscriber: Subscriber, result: StreamResult): boolean {
     if (subscriber.state !== 'reading') return false
     this.#count(subscriber, result)
-    const { client } = subscriber
-    if (!client.isFull && !client.isBusy) return true
-    this.#sender.fallBehind(subscriber, subscriber.since)
-    return false
+    return this.#hasRoom(subscriber)
   }
 
   #count(subscriber: Subscriber, { isLost }: StreamResult): void {
@@ -461,8 +504,7 @@ export class Broadcaster {
       this.#read(subscriber, since)
       return
     }
-    subscriber.state = 'behind'
-    subscriber.since = since
+    subscriber.fallBehind(since)
   }
 
   #joinFollowed(subscriber: Subscriber): void {
@@ -493,7 +535,7 @@ export class Broadcaster {
     const isFirst = topic.live.size === 0 && !topic.isEvaluating && (at ?? -1) <= sequence
     if (isFirst) {
       topic.position = { sequence, id }
-      topic.known = known
+      this.#known.keep(topic, known)
     }
     const hasHeard = (this.#position?.sequence ?? -1) >= sequence
     const isUnchanged = at !== undefined && at < sequence && isQuiet && hasHeard
@@ -508,10 +550,12 @@ export class Broadcaster {
   }
 
   async #runEvaluation(topic: Topic): Promise<void> {
-    const group = topic.groups.get(undefined)
-    const waiting = group?.subscribers ?? []
+    const waiting = this.#ready(topic.groups.get(undefined)?.subscribers ?? [])
     topic.groups.delete(undefined)
-    if (topic.subscribers.size === 0) return
+    if (waiting.length === 0 && topic.live.size === 0) {
+      topic.isEvaluating = false
+      return
+    }
     topic.isDirty = false
     try {
       const result = await this.#readings.run(() =>
@@ -522,7 +566,7 @@ export class Broadcaster {
           wantsWhole: waiting.length > 0,
         }),
       )
-      if (this.#isClosed) return
+      if (this.#isClosed || topic.subscribers.size === 0) return
       this.#evaluated(topic, result, waiting)
     } catch (error) {
       this.#giveUp([...topic.subscribers], error)
@@ -536,7 +580,7 @@ export class Broadcaster {
     const { sequence, id, events, isWhole, isLarge = false } = result
     topic.position = { sequence, id }
     // What comes in blocks has no digest, and that of what was before it says nothing any more.
-    topic.known = isLarge ? result.known : { ...topic.known, ...result.known }
+    this.#known.keep(topic, isLarge ? result.known : { ...topic.known, ...result.known })
     if (isLarge && isWhole) {
       for (const subscriber of topic.live) this.#readLarge(subscriber)
     } else {
@@ -549,11 +593,10 @@ export class Broadcaster {
     }
     const whole = result.whole && new Frame(result.whole, sequence)
     for (const subscriber of waiting) {
-      if (subscriber.state !== 'reading') continue
-      if (subscriber.client.isFull || subscriber.client.isBusy) {
-        this.#sender.fallBehind(subscriber)
-      } else if (whole === undefined) {
-        void this.#sendLarge(subscriber)
+      if (subscriber.state !== 'reading' || !this.#hasRoom(subscriber)) continue
+      this.#catchUpLater(subscriber.client)
+      if (whole === undefined) {
+        this.#readLarge(subscriber)
       } else {
         this.#sender.send(subscriber, whole)
         subscriber.reached(result)
@@ -563,22 +606,26 @@ export class Broadcaster {
     }
   }
 
+  /** Has somebody sent a value in blocks, when its turn has come. */
   #readLarge(subscriber: Subscriber): void {
-    subscriber.topic.live.delete(subscriber)
-    if (subscriber.client.isFull || subscriber.client.isBusy) this.#sender.fallBehind(subscriber)
-    else void this.#sendLarge(subscriber)
+    const { client, topic } = subscriber
+    if (!this.#hasRoom(subscriber)) return
+    topic.live.delete(subscriber)
+    subscriber.state = 'reading'
+    client.beginCatchingUp().addLarge(subscriber)
+    this.#catchUpLater(client)
   }
 
   /** Sends a value in blocks, as fast as the client takes them. What happens meanwhile is read afterwards. */
   async #sendLarge(subscriber: Subscriber): Promise<void> {
     const { client, topic } = subscriber
-    subscriber.state = 'reading'
-    this.#sender.flushClient(client)
-    client.isBusy = true
     const gone = new AbortController()
     const forget = client.onGone(() => gone.abort())
     try {
+      // Until it is open, and it may wait for its place, the client is told what else happens.
       const value = await this.#source.readLarge(topic.target, gone.signal)
+      this.#sender.flushClient(client)
+      client.isBusy = true
       const { before, after } = client.wholeFrame(subscriber, value.id)
       await client.writeBlocks(before, value.blocks, after)
       if (client.isGone) return
@@ -586,21 +633,31 @@ export class Broadcaster {
       client.isBusy = false
       subscriber.reached(value)
       if (subscriber.state === 'reading') this.#read(subscriber, value.id, value.known)
-      this.drained(client)
     } catch (error) {
       if (client.isGone || this.#isClosed) return
-      if (error instanceof Refusal && !client.hasBegunBlocks) {
-        this.#timers.later(busyDelayMs, () => {
-          client.isBusy = false
-          if (subscriber.state === 'reading') this.#read(subscriber, undefined)
-          this.drained(client)
-        })
-        return
-      }
-      this.#giveUp([subscriber], error)
+      if (error instanceof Refusal && !client.isBusy) this.#notOpened(subscriber, error)
+      else this.#giveUp([subscriber], error)
     } finally {
       forget()
+      client.catchingUp?.endLarge()
+      this.#catchUpLater(client)
     }
+  }
+
+  /** A value in blocks cannot be had now: it is tried again, or where it cannot be shown, read as others are. */
+  #notOpened(subscriber: Subscriber, { status }: Refusal): void {
+    const { client, state } = subscriber
+    if (state !== 'reading') return
+    if (status !== 503) {
+      this.#read(subscriber, undefined)
+      return
+    }
+    const catchingUp = client.beginCatchingUp()
+    catchingUp.delayLarge(subscriber)
+    this.#timers.later(busyDelayMs, () => {
+      catchingUp.endDelay()
+      this.#catchUpLater(client)
+    })
   }
 
   /** Does at the end of this turn of the event loop what there is to do. */
@@ -608,6 +665,11 @@ export class Broadcaster {
     if (this.#isClosed) return
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined
+      for (const client of this.#catchingUp) {
+        this.#catchingUp.delete(client)
+        // Else it will be drained.
+        if (client.pendingBytes < aheadBytes) this.#catchUp(client)
+      }
       this.#beginReadings()
       this.#sender.flush()
     })

@@ -9,6 +9,9 @@ const turnMs = 1
 /** Clients that are sent something between two looks at the clock. */
 const clientsAtOnce = 16
 
+/** With so much that waits for clients with events of several topics, in bytes, those have their turn first. */
+const maxOutboxBytes = 4 * 1024 * 1024
+
 export interface EventSenderHooks {
   /** There is something to send: {@link EventSender.flush} is to be called. */
   readonly wake: () => void
@@ -16,6 +19,8 @@ export interface EventSenderHooks {
   readonly onBatch: (topic: Topic, batch: Batch) => void
   /** What comes next to a subscriber is not in memory. */
   readonly onGap: (subscriber: Subscriber, since: string | undefined) => void
+  /** A client was sent what it had got of several topics: there may be room for more. */
+  readonly onSent: (client: StreamClient) => void
   /** What all that a client is subscribed to has reached. */
   readonly lowest: (client: StreamClient) => Position | undefined
 }
@@ -24,13 +29,25 @@ export interface EventSenderHooks {
 export class EventSender {
   readonly #hooks: EventSenderHooks
   readonly #meter: StreamMeter
+  readonly #maxUnsentBytes: number
+  /** What it takes to hold what waits in all topics. */
+  #unsentBytes = 0
   /** Topics with something to send, and clients with events of several topics. */
   readonly #dirty = new Set<Topic>()
   readonly #mixed = new Set<StreamClient>()
+  /** What it takes to hold those events. */
+  #outboxBytes = 0
 
-  constructor(hooks: EventSenderHooks, meter: StreamMeter) {
+  /** @param maxUnsentBytes What waits in all topics takes no more, or a little: what is beyond is read when it is sent. */
+  constructor(hooks: EventSenderHooks, meter: StreamMeter, maxUnsentBytes: number) {
     this.#hooks = hooks
     this.#meter = meter
+    this.#maxUnsentBytes = maxUnsentBytes
+  }
+
+  /** Whether so much waits that nothing should be framed: {@link push} would forget it. */
+  get isFull(): boolean {
+    return this.#unsentBytes >= this.#maxUnsentBytes
   }
 
   /** Whether nothing is left to send. */
@@ -38,8 +55,12 @@ export class EventSender {
     return this.#dirty.size === 0 && this.#mixed.size === 0
   }
 
-  /** A topic has something to send. */
-  add(topic: Topic): void {
+  /** What happens is to be sent to those who are up to date with a topic. */
+  push(topic: Topic, frame: Frame | Gap): void {
+    const before = topic.unsentBytes
+    topic.add(frame)
+    if (this.#unsentBytes + frame.heldBytes > this.#maxUnsentBytes) topic.dropUnsent(frame.sequence)
+    this.#unsentBytes += topic.unsentBytes - before
     this.#dirty.add(topic)
     this.#hooks.wake()
   }
@@ -47,14 +68,23 @@ export class EventSender {
   /** Nobody watches a topic any more. */
   delete(topic: Topic): void {
     this.#dirty.delete(topic)
+    this.#unsentBytes -= topic.waitingBytes
+    topic.forgetUnsent()
   }
 
   send(subscriber: Subscriber, frame: Frame): void {
-    subscriber.client.send(subscriber, frame)
-    if (subscriber.client.hasOutbox) {
-      this.#mixed.add(subscriber.client)
-      this.#hooks.wake()
-    }
+    const { client } = subscriber
+    const before = client.outboxBytes
+    client.send(subscriber, frame)
+    this.#gathered(client, before)
+  }
+
+  /** Has a client sent what it has got of several topics. */
+  #gathered(client: StreamClient, before: number): void {
+    if (client.outboxBytes === before) return
+    this.#outboxBytes += client.outboxBytes - before
+    this.#mixed.add(client)
+    this.#hooks.wake()
   }
 
   /** Sends what the subscriber does not have. @returns false where it has to read on. */
@@ -84,11 +114,8 @@ export class EventSender {
 
   /** Sends nothing to a subscriber before its client has taken what waits for it. */
   fallBehind(subscriber: Subscriber, since?: string): void {
-    const { client, topic } = subscriber
-    topic.live.delete(subscriber)
-    subscriber.state = 'behind'
-    subscriber.since = since
-    if (client.isFull) this.#meter.fallenBehind++
+    subscriber.fallBehind(since)
+    if (subscriber.client.isFull) this.#meter.fallenBehind++
   }
 
   /** Sends what there is, as far as a turn goes. */
@@ -101,6 +128,7 @@ export class EventSender {
 
   #flushTopics(end: number): void {
     for (const topic of this.#dirty) {
+      if (this.#outboxBytes > maxOutboxBytes) return
       this.#dirty.delete(topic)
       // What takes longer goes on behind the others.
       if (!this.#flushTopic(topic, end)) this.#dirty.add(topic)
@@ -117,8 +145,11 @@ export class EventSender {
 
   /** Sends what a client has got of several topics. */
   flushClient(client: StreamClient): void {
-    this.#mixed.delete(client)
-    if (!client.isGone && client.hasOutbox) client.sendOutbox(this.#hooks.lowest(client)?.id)
+    if (!this.#mixed.delete(client)) return
+    this.#outboxBytes -= client.outboxBytes
+    if (client.isGone) return
+    client.sendOutbox(this.#hooks.lowest(client)?.id)
+    this.#hooks.onSent(client)
   }
 
   /** @returns whether everything was sent before the time was over. */
@@ -132,6 +163,7 @@ export class EventSender {
         this.#sendBatch(next.value, batch)
         if (count % clientsAtOnce === 0 && performance.now() > end) return false
       }
+      this.#unsentBytes -= topic.batch?.heldBytes ?? 0
       topic.batch = undefined
     }
   }
@@ -147,8 +179,9 @@ export class EventSender {
     const { frames, bytes } = batch
     const isAll = bytes !== undefined && frames[0]!.sequence > subscriber.sequence
     if (isAll && !client.isFull && !client.isBusy) {
+      const before = client.outboxBytes
       client.sendBatch(subscriber, { ...batch, bytes })
-      if (client.hasOutbox) this.#mixed.add(client)
+      this.#gathered(client, before)
       subscriber.reached(frames.at(-1) as Frame)
       return
     }

@@ -1,9 +1,13 @@
 import type { OutgoingStream } from '../exchange.ts'
 import { shortSliceMs, TimeSlice } from '../time-slice.ts'
+import { CatchingUp } from './catching-up.ts'
 import { eventBlock, jsonEventFrame, wholeAfter, wholeBefore } from './event-frame.ts'
 import type { FramedPiece } from './framed-events.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { Batch, Frame, Subscriber } from './topic.ts'
+
+/** What an event of one of several subscriptions takes besides its JSON, in bytes. */
+const namedBytes = 128
 
 /** One open stream, and what is sent over it. */
 export class StreamClient {
@@ -15,11 +19,11 @@ export class StreamClient {
   readonly subscribers: Set<Subscriber> = new Set()
   /** Subscriptions that are asked for, and not yet among the subscribers: their targets are looked at. */
   pendingSubscriptions = 0
-  /** Whether so much waits for it that nothing may be added. */
-  isFull = false
+  /** Whether so much has not left that nothing may be added. */
+  #isFull = false
   isGone = false
-  /** Whether a part of an event has left whose rest is to come. */
-  hasBegunBlocks = false
+  /** Its subscribers that have to be brought up to date, if there were any. */
+  catchingUp: CatchingUp | undefined
   /** Made when somebody listens: most clients only wait. */
   #onGone: Set<() => void> | undefined
   #wake: (() => void) | undefined
@@ -29,6 +33,8 @@ export class StreamClient {
   #stillRounds = 0
   /** Events of several subscriptions, until it is known what all of them have reached. */
   #outbox: [subscriber: Subscriber, frame: Frame][] = []
+  /** About what will be written of those that wait for {@link sendOutbox}, in bytes. */
+  outboxBytes = 0
   /** The id that was sent last. */
   #sentId: string | undefined
   #isBusy = false
@@ -42,6 +48,15 @@ export class StreamClient {
     this.#meter = meter
     this.#maxPendingBytes = maxPendingBytes
     this.id = id
+  }
+
+  beginCatchingUp(): CatchingUp {
+    return (this.catchingUp ??= new CatchingUp())
+  }
+
+  /** Whether so much waits for it that nothing may be added. */
+  get isFull(): boolean {
+    return this.#isFull || this.outboxBytes > this.#maxPendingBytes
   }
 
   get pendingBytes(): number {
@@ -58,15 +73,10 @@ export class StreamClient {
     this.#writeHeld()
   }
 
-  /** Whether events wait for {@link sendOutbox}. */
-  get hasOutbox(): boolean {
-    return this.#outbox.length > 0
-  }
-
   /** Calls `listener` when everything has left that was too much. */
   onDrain(listener: () => void): void {
     this.#stream.onDrain = () => {
-      this.isFull = false
+      this.#isFull = false
       this.#writeHeld()
       this.#wake?.()
       listener()
@@ -93,7 +103,6 @@ export class StreamClient {
     blocks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     after: Uint8Array,
   ): Promise<void> {
-    this.hasBegunBlocks = true
     this.write(before)
     const slice = new TimeSlice(shortSliceMs)
     for await (const block of blocks) {
@@ -104,7 +113,6 @@ export class StreamClient {
     }
     if (this.isGone) return
     this.write(after)
-    this.hasBegunBlocks = false
   }
 
   async #drained(): Promise<void> {
@@ -124,7 +132,7 @@ export class StreamClient {
     this.#meter.bytes += bytes.length
     const stream = this.#stream
     const goesOn = release === undefined ? stream.write(bytes) : stream.writeLent(bytes, release)
-    if (!goesOn && this.#stream.pendingBytes > this.#maxPendingBytes) this.isFull = true
+    if (!goesOn && this.#stream.pendingBytes > this.#maxPendingBytes) this.#isFull = true
     return goesOn
   }
 
@@ -149,7 +157,12 @@ export class StreamClient {
   send(subscriber: Subscriber, frame: Frame): void {
     this.#meter.events++
     if (subscriber.name === undefined) this.write(frame.bytes)
-    else this.#outbox.push([subscriber, frame])
+    else this.#gather(subscriber, frame)
+  }
+
+  #gather(subscriber: Subscriber, frame: Frame): void {
+    this.#outbox.push([subscriber, frame])
+    this.outboxBytes += namedBytes + frame.json.length
   }
 
   /** Sends events that are framed for a client that watches nothing else. */
@@ -167,13 +180,14 @@ export class StreamClient {
       return
     }
     this.#meter.events += frames.length
-    for (const frame of frames) this.#outbox.push([subscriber, frame as Frame])
+    for (const frame of frames) this.#gather(subscriber, frame as Frame)
   }
 
   /** @param lowest What all of its subscriptions have reached with these events, where they all have begun. */
   sendOutbox(lowest: string | undefined): void {
     const events = this.#outbox
     this.#outbox = []
+    this.outboxBytes = 0
     const pieces: Uint8Array[] = []
     for (const [index, [{ name }, frame]] of events.entries()) {
       // Who is cut off in the middle has not all of them.

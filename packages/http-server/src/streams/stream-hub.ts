@@ -65,10 +65,17 @@ export class StreamHub {
     this.#patientRounds = Math.ceil(options.writeTimeoutMs / options.keepAliveMs)
     this.#log = log
     this.#check = (target) => source.check(target)
-    const { maxPendingBytes: maxKeptBytes, recentBytes, lingerMs, maxStreams } = options
-    const lingering = { lingerMs: recentBytes === 0 ? 0 : lingerMs, maxLingering: maxStreams }
-    const onRefused = this.#refused.bind(this)
-    const broadcasting = { maxKeptBytes, recentBytes, ...lingering, log, onRefused }
+    const { maxPendingBytes, maxUnsentBytes, recentBytes, lingerMs, maxStreams } = options
+    const broadcasting = {
+      maxKeptBytes: maxPendingBytes,
+      maxUnsentBytes,
+      maxKnownBytes: options.maxQueryKeyBytes,
+      recentBytes,
+      lingerMs: recentBytes === 0 ? 0 : lingerMs,
+      maxLingering: maxStreams,
+      log,
+      onRefused: this.#refused.bind(this),
+    }
     this.#broadcaster = new Broadcaster(source, broadcasting, this.meter)
   }
 

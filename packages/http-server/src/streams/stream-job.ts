@@ -37,7 +37,7 @@ export interface Known {
   /** Digest of a whole value. */
   readonly digest?: string
   /** Keys of the children in the result of a query, a line for each: who only hands on a million of them parses none. */
-  readonly keys?: Uint8Array
+  readonly keys?: Uint8Array | undefined
 }
 
 /** An event that is not framed yet. */

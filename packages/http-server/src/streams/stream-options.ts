@@ -13,8 +13,9 @@ export interface StreamOptions {
   /** Subscriptions of one stream. What is beyond is refused. Default: 1000. */
   readonly maxSubscriptions?: number
   /**
-   * Subscriptions of all streams together, each of which takes some 2 KB. A stream of one place is one, and is not refused for
-   * it; a request for further ones of a stream with many is answered 503. Default: 100000.
+   * Subscriptions of all streams together, each of which takes some 2 KB, and those of queries their keys as well
+   * (`maxQueryKeyBytes`). A stream of one place is one, and is not refused for it; a request for further ones of a stream
+   * with many is answered 503. Default: 100000.
    */
   readonly maxTotalSubscriptions?: number
   /**
@@ -22,6 +23,16 @@ export interface StreamOptions {
    * one whole value, once it has taken these. Default: 1048576 (1 MiB).
    */
   readonly maxPendingBytes?: number
+  /**
+   * Bytes of events that may wait for the server to send them, of all streams together: one write may concern many places.
+   * What is beyond is read from the change log instead. Default: 67108864 (64 MiB).
+   */
+  readonly maxUnsentBytes?: number
+  /**
+   * Bytes of keys that are kept, of all results of queries that are watched together, to tell what has changed in them. Who
+   * watches a result whose keys have no room is told the whole of it at each change. Default: 67108864 (64 MiB).
+   */
+  readonly maxQueryKeyBytes?: number
   /**
    * Bytes of the newest events that are kept in memory, in which clients that come back find what they
    * missed without anything being read. What is not among them is in the change log. 0: none. Default: 16777216 (16 MiB).
@@ -54,6 +65,8 @@ const defaults: Required<StreamOptions> = {
   maxSubscriptions: 1000,
   maxTotalSubscriptions: 100_000,
   maxPendingBytes: 1024 * 1024,
+  maxUnsentBytes: 64 * 1024 * 1024,
+  maxQueryKeyBytes: 64 * 1024 * 1024,
   recentBytes: 16 * 1024 * 1024,
   lingerMs: 60_000,
   keepAliveMs: 30_000,
@@ -61,7 +74,11 @@ const defaults: Required<StreamOptions> = {
 }
 
 /** Options that may be 0. */
-const mayBeNone: ReadonlySet<keyof StreamOptions> = new Set(['recentBytes', 'lingerMs'])
+const mayBeNone: ReadonlySet<keyof StreamOptions> = new Set([
+  'maxQueryKeyBytes',
+  'recentBytes',
+  'lingerMs',
+])
 
 /** @throws {RangeError} for an option that is not a positive integer, or 0 where that means none, or no time that a timer takes. */
 export function resolveStreamOptions(

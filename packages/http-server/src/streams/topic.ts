@@ -10,6 +10,12 @@ export interface Position {
   readonly id: string | undefined
 }
 
+/** What it takes to hold an event besides its JSON, in bytes. */
+const frameBytes = 512
+
+/** The same for what stands among events in their place. */
+const gapBytes = 64
+
 /** An event for all who watch a topic, framed once. */
 export class Frame implements Position {
   readonly sequence: number
@@ -25,6 +31,11 @@ export class Frame implements Position {
     this.id = id
   }
 
+  /** What it takes to hold it, in bytes. */
+  get heldBytes(): number {
+    return frameBytes + this.json.length
+  }
+
   /** As it goes to a client that watches nothing else. */
   get bytes(): Uint8Array {
     return (this.#bytes ??= jsonEvent(this.name, [this.json], this.id))
@@ -35,8 +46,10 @@ export class Frame implements Position {
 export class Gap {
   readonly sequence: number
   readonly since: string | undefined
+  readonly heldBytes: number = gapBytes
 
-  constructor(sequence: number, since: string | undefined) {
+  /** @param since Default: each reads from what it has. */
+  constructor(sequence: number, since?: string) {
     this.sequence = sequence
     this.since = since
   }
@@ -76,6 +89,14 @@ export class Subscriber {
     this.isResuming = since !== undefined
   }
 
+  /** Nothing is sent to it before its client has taken what waits for it: then it is read for, from here on. */
+  fallBehind(since: string | undefined): void {
+    this.topic.live.delete(this)
+    this.state = 'behind'
+    this.since = since
+    this.client.beginCatchingUp().addBehind(this)
+  }
+
   reached({ sequence, id }: Position): void {
     this.sequence = sequence
     this.id = id
@@ -94,6 +115,8 @@ export interface ReadGroup {
 /** Frames on their way to the clients. */
 export interface Batch {
   readonly frames: readonly (Frame | Gap)[]
+  /** What it takes to hold them. */
+  readonly heldBytes: number
   /** All of them in one piece, where there is no gap. */
   readonly bytes: Uint8Array | undefined
   readonly left: Iterator<Subscriber>
@@ -109,8 +132,9 @@ export class Topic {
   readonly live: Set<Subscriber> = new Set()
   /** Those who wait for a reading that has not begun, by where it begins. */
   readonly groups: Map<string | undefined, ReadGroup> = new Map()
-  /** Frames that no client has been sent. */
+  /** Frames that no client has been sent, and what it takes to hold them. */
   unsent: (Frame | Gap)[] = []
+  unsentBytes = 0
   batch: Batch | undefined
   /** What somebody has who has gone and may come back: what happens since is framed as if it were sent. */
   absent: Position | undefined
@@ -162,9 +186,8 @@ export class Topic {
     if (heard !== undefined && heard.sequence > this.position.sequence) this.position = heard
   }
 
-  /** Adds to what is to be sent, and keeps it for those who are reading. */
-  push(frame: Frame | Gap, maxKeptBytes: number): void {
-    if (this.isTold) this.unsent.push(frame)
+  /** Keeps what happens for those who are reading. */
+  keep(frame: Frame | Gap, maxKeptBytes: number): void {
     if (this.readings === 0) return
     this.kept.push(frame)
     this.keptBytes += frame instanceof Frame ? frame.json.length : 0
@@ -184,13 +207,39 @@ export class Topic {
     this.forget(-1)
   }
 
+  /** Adds to what is to be sent. */
+  add(frame: Frame | Gap): void {
+    this.unsent.push(frame)
+    this.unsentBytes += frame.heldBytes
+  }
+
+  /** Forgets what is to be sent, which those who are up to date will have to read. */
+  dropUnsent(sequence: number): void {
+    this.unsent = []
+    this.unsentBytes = 0
+    this.add(new Gap(sequence))
+  }
+
+  /** Forgets it, and nobody has to know. */
+  forgetUnsent(): void {
+    this.unsent = []
+    this.unsentBytes = 0
+    this.batch = undefined
+  }
+
+  /** What it takes to hold all that waits to be sent. */
+  get waitingBytes(): number {
+    return this.unsentBytes + (this.batch?.heldBytes ?? 0)
+  }
+
   /** Takes what is to be sent. */
   beginBatch(): Batch | undefined {
     if (this.unsent.length === 0) return undefined
-    const frames = this.unsent
+    const { unsent: frames, unsentBytes: heldBytes } = this
     this.unsent = []
+    this.unsentBytes = 0
     const bytes = frames.every((frame) => frame instanceof Frame) ? joined(frames) : undefined
-    this.batch = { frames, bytes, left: this.live.values() }
+    this.batch = { frames, heldBytes, bytes, left: this.live.values() }
     return this.batch
   }
 }
