@@ -4,9 +4,13 @@ import { InvalidArgumentError } from 'commander'
 
 /**
  * Reads a path in the tree from the command line. The slash in front may be missing, but not for the
- * root: what a script has left empty must not delete everything.
+ * root: what a script has left empty must not delete everything. Nor must `/users/$ID` delete all users, so that
+ * no key may be empty, as it may in a URL.
  */
 export function pathArgument(text: string): Path {
+  if (text.includes('//') || (text.endsWith('/') && text !== '/')) {
+    throw new InvalidArgumentError('A key in it is empty.')
+  }
   try {
     return parsePath(textArgument(text), { priority: true })
   } catch (error) {

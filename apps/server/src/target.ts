@@ -3,6 +3,7 @@ import { pathDepth, pathKeys } from '@elkyn/tree'
 import type { JsonForm, Path } from '@elkyn/tree'
 import { CommandError } from './command-error.ts'
 import type { JsonBody, RestRequest, RestResponse, Transport } from './transport.ts'
+import { wholeJson } from './whole-json.ts'
 
 export interface ReadOptions {
   /** `export` shows priorities, and objects instead of arrays. Default: `plain`. */
@@ -39,14 +40,18 @@ export class Target implements AsyncDisposable {
     return pathDepth(path) - (this.#transport.hasAllDatabases ? 1 : 0)
   }
 
-  /** The value at `path` as JSON text; `null` where nothing is. */
+  /** The value at `path` as JSON text; `null` where nothing is. What is not all of it fails at its end. */
   async read(path: Path, options: ReadOptions = {}): Promise<AsyncIterable<Uint8Array>> {
     const query: Record<string, string> = {}
     if (options.shallow === true) query['shallow'] = 'true'
     if (options.pretty === true) query['print'] = 'pretty'
     if (options.form === 'export') query['format'] = 'export'
-    const response = await this.#request('GET', path, query)
-    return response.body
+    const { body, status } = await this.#request('GET', path, query)
+    return wholeJson(body, (isJson) => {
+      const what = isJson ? 'was cut off' : 'is no JSON'
+      const hint = isJson ? 'The server, or a proxy before it, broke off: try again.' : undefined
+      return new CommandError('failed', `The answer of ${this.label} ${what}`, { hint, status })
+    })
   }
 
   /** Replaces what is at `path`. */

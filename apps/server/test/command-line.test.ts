@@ -57,6 +57,17 @@ test.each([
   expect(code).toBe(2)
 })
 
+test.each([
+  [['delete', '/users/']],
+  [['delete', '//']],
+  [['set', '/users//name', '1']],
+  [['import', '-', '--path', 'users/']],
+])('elkyn %j refuses a path that a script has left half empty', async (args) => {
+  const { code, stderr } = await elkyn(args)
+  expect(stderr).toMatch(/^error: .* is invalid.* A key in it is empty/)
+  expect(code).toBe(2)
+})
+
 test('elkyn help --help shows how help is used', async () => {
   const { code, stdout, stderr } = await elkyn(['help', '--help'])
   expect([code, stderr]).toEqual([0, ''])

@@ -300,6 +300,28 @@ test('an export that fails leaves the file as it was', async () => {
   expect(await readdir(folder.path)).toEqual(['data', 'out.json'])
 })
 
+test.each([
+  ['was cut off', '{"a":{"b":"1'],
+  ['is no JSON', '<html>Bad gateway</html>'],
+])('an answer that %s is no backup', async (what, answer) => {
+  // As a proxy ends it that asked with HTTP/1.0: nothing but the text says that it is not whole.
+  const server = createServer((_, response) => response.end(answer)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const out = folder.file('backup.json')
+    await writeFile(out, '"yesterday"')
+    const exported = await elkyn(['export', '--url', url, '--out', out])
+    expect(exported.stderr).toContain(`error: The answer of ${url} ${what}\n`)
+    expect([exported.code, await readFile(out, 'utf8')]).toEqual([1, '"yesterday"'])
+    const got = await elkyn(['get', '/', '--url', url])
+    expect([got.code, got.stderr]).toEqual([1, expect.stringContaining(what)])
+    expect(await readdir(folder.path)).toEqual(['backup.json'])
+  } finally {
+    server.close()
+  }
+})
+
 test('an export says when standard output cannot be written', async () => {
   await elkyn(['set', '/a', '1', '--data', folder.file('data')])
   await writeFile(folder.file('file'), '')
