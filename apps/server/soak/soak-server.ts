@@ -22,6 +22,10 @@ const expectedErrors: Readonly<Record<ServerKind, ReadonlySet<string>>> = {
     'A read could not be answered',
     'An answer broke off',
     'The writer died with a request in hand',
+    // What a thread had in hand that has died: a large answer to a write, a large value of a stream, a new listener.
+    'What was written could not be read',
+    'A stream was ended: it could not be read on',
+    'Changes cannot be followed: it is tried again',
     'A thread that reads has died',
     'The thread that writes has died',
     'The database cannot be used any more in this process',

@@ -51,6 +51,7 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_INVALID_CURSOR: [400, ownMessage],
   ERR_IDEMPOTENCY_KEY_REUSED: [422, 'This Idempotency-Key was used for another request'],
   ERR_OUTCOME_UNKNOWN: [409, ownMessage],
+  ERR_TOO_MANY_SNAPSHOTS: [503, 'The server is busy: Too many snapshots are open'],
   ERR_STORE_CLOSED: [503, 'The database is closed'],
   ERR_STORE_FULL: [507, 'The database is full'],
   ERR_STORE_FAILED: [503, 'The database failed'],
@@ -80,9 +81,14 @@ function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse 
   // A later version of the tree may have codes that this one doesn't know.
   if (error instanceof TreeError && Object.hasOwn(answers, error.code)) {
     const [status, text] = answers[error.code]
-    if (status >= 500) log.error({ err: error }, 'The store could not do what a request asked')
+    // That will pass.
+    const isBusy = error.code === 'ERR_TOO_MANY_SNAPSHOTS'
+    if (status >= 500 && !isBusy) {
+      log.error({ err: error }, 'The store could not do what a request asked')
+    }
     const suffix = status >= 500 ? storeSuffix : ''
-    return errorResponse(status, `${typeof text === 'string' ? text : text(error)}${suffix}`)
+    const message = `${typeof text === 'string' ? text : text(error)}${suffix}`
+    return errorResponse(status, message, isBusy ? ['Retry-After', '1'] : [])
   }
   log.error({ err: error }, 'A request failed')
   return errorResponse(500, 'An internal error occurred')

@@ -12,6 +12,7 @@ import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan, ReadPlan, WritePlan } from './plan.ts'
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
+import { giveUpAnswer } from './send.ts'
 import type { StreamedAnswers } from './streamed-answers.ts'
 import { shortSliceMs, TimeSlice } from './time-slice.ts'
 import { UnhurriedSnapshot, runUnhurried } from './unhurried-snapshot.ts'
@@ -77,7 +78,12 @@ function opened(
   deadline: number | undefined,
 ): HttpResponse {
   const response = compressed(found, compression)
-  checkTime(deadline)
+  try {
+    checkTime(deadline)
+  } catch (error) {
+    giveUpAnswer(response)
+    throw error
+  }
   const { body } = response
   if (body !== undefined && !(body instanceof Uint8Array)) {
     return { ...response, body: streamedAnswers.begin(body, snapshot), deadline }

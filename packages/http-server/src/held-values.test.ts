@@ -16,6 +16,13 @@ test('HeldValues limits those of each body, and ten times as many of all', () =>
   expect(() => values.begin().limit.add(place)).toThrow(Refusal)
   first[Symbol.dispose]()
   first[Symbol.dispose]()
+  // A long one counts as several, and they are given back.
+  const long = values.begin()
+  long.limit.addBytes(20_000, place)
+  expect(() => long.limit.addBytes(20_000, place)).toThrow(
+    expect.objectContaining({ code: 'ERR_TOO_MANY_VALUES' }),
+  )
+  long[Symbol.dispose]()
   const last = values.begin()
   for (let count = 0; count < 10; count++) last.limit.add(place)
   expect(() => values.begin().limit.add(place)).toThrow(Refusal)

@@ -41,9 +41,9 @@ export class HeldBody implements Disposable {
   /** @param add Counts so many more, or less, of all. */
   constructor(maximum: number, add: (count: number) => void) {
     this.#add = add
-    this.limit = new HeldValueLimit(maximum, () => {
-      add(1)
-      this.#count++
+    this.limit = new HeldValueLimit(maximum, (count) => {
+      add(count)
+      this.#count += count
     })
   }
 

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest'
 import { ArrivingBodies } from './arriving-bodies.ts'
 import { RequestBody } from './request-body.ts'
 
-function bodyOf(source: Readable): RequestBody {
+function bodyOf(source: Readable, arriving = new ArrivingBodies(1e6)): RequestBody {
   return new RequestBody(source, {
     length: Number.NaN,
     isCopied: true,
-    arriving: new ArrivingBodies(1e6),
+    arriving,
     hasArrived: () => source.readableEnded,
     prepare: () => {},
   })
@@ -41,4 +41,21 @@ test('RequestBody stops the source while enough waits to be taken', async () => 
   expect(source.isPaused()).toBe(false)
   source.push('b')
   expect((await next).value).toEqual(Buffer.from('b'))
+})
+
+test('RequestBody counts a long body with the small ones where it is held whole', async () => {
+  const arriving = new ArrivingBodies(150_000)
+  const sent = async (isHeld: boolean): Promise<RequestBody> => {
+    const source = new Readable({ read() {} })
+    const body = bodyOf(source, arriving)
+    if (isHeld) body.hold()
+    const first = body.next()
+    source.push(Buffer.alloc(100_000))
+    await first
+    return body
+  }
+  const [staged, oldest, newest] = [await sent(false), await sent(true), await sent(true)]
+  await expect(oldest.next()).rejects.toMatchObject({ status: 503 })
+  for (const body of [staged, newest]) await body.return()
+  await (await sent(true)).return()
 })

@@ -16,7 +16,7 @@ export interface BodyFacts {
   hasArrived(): boolean
   /** Called when somebody wants the body. */
   prepare(): void
-  /** Counts what is held of it while it is small. */
+  /** Counts what is held of it while it is small, or as long as it is held whole. */
   readonly arriving: ArrivingBodies
 }
 
@@ -43,6 +43,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, ArrivingB
   #state: 'untouched' | 'reading' | 'ended' | 'aborted' = 'untouched'
   #wake: (() => void) | undefined
   #failure: Error | undefined
+  /** Whether whoever reads it holds all of it to its end, however long it is. */
+  #isHeld = false
   /** Bytes that arrived while somebody wanted them. */
   receivedBytes = 0
   /** The newest of them, as long as whoever reads them below wants to know. */
@@ -79,6 +81,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, ArrivingB
     if (this.#facts.isCopied) giveBack(chunk)
   }
 
+  /** To be called by who reads it before that, and holds all of it to its end: it is counted with the small ones then. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
   /** To be called when the rest will never come, and the message does not say so itself. */
   abort(): void {
     if (this.#state !== 'ended') this.#stop('aborted')
@@ -111,7 +118,8 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array>, ArrivingB
 
   readonly #onData = (chunk: Uint8Array): void => {
     this.receivedBytes += chunk.length
-    if (this.receivedBytes <= maxParsedBytes) this.#facts.arriving.add(this, chunk.length)
+    const isHeld = this.#isHeld || this.receivedBytes <= maxParsedBytes
+    if (isHeld) this.#facts.arriving.add(this, chunk.length)
     else this.#facts.arriving.remove(this)
     if (this.#state !== 'reading') return
     this.newest = chunk

@@ -53,6 +53,21 @@ describe('createRequestHandler()', () => {
     expect(response).toMatchObject({ status: 200 })
   })
 
+  test('gives up what it began to read where the time is over', async () => {
+    const asker = new Asker()
+    await asker.ask('PUT', '/a.json', large)
+    expect(await asker.status('GET', '/a.json?timeout=0.0001ms')).toBe(400)
+    expect([asker.store.openBlocks, asker.store.openSnapshots]).toEqual([0, 0])
+  })
+
+  test('answers that there are too many snapshots, which is no failure', async () => {
+    const asker = new Asker()
+    asker.store.snapshotFailure = new TreeError('ERR_TOO_MANY_SNAPSHOTS', 'Cannot read: too many')
+    const { status, headers } = await asker.ask('GET', '/a.json')
+    expect([status, headers]).toEqual([503, expect.arrayContaining(['Retry-After', '1'])])
+    expect(asker.logged).toEqual([])
+  })
+
   test('lets each of all databases be as deep as a tree', async () => {
     const asker = new Asker({ allDatabases: true })
     for (const long of ['', 'x'.repeat(100_000)]) {

@@ -25,7 +25,7 @@ export class WatchedStore implements TreeStore {
     this.#onFailure = onFailure
   }
 
-  /** Not watched: a store that has no room for one more snapshot says that it failed, too. */
+  /** Not watched: what is wrong beneath is said by each reading, and a write that finds it as well. */
   snapshot(): TreeSnapshot {
     return this.#store.snapshot()
   }

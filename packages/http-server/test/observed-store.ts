@@ -16,6 +16,8 @@ export class ObservedStore implements TreeStore {
   readonly #events = new EventEmitter()
   /** Snapshots that nobody has closed. */
   openSnapshots = 0
+  /** Values that are read in blocks, and have neither ended nor been given up. */
+  openBlocks = 0
   /** Bodies that went into a stager and were neither written nor aborted. */
   openStagers = 0
   isClosed = false
@@ -143,9 +145,41 @@ export class ObservedStore implements TreeStore {
   }
 
   #failing(blocks: Iterable<Uint8Array> | undefined): Iterable<Uint8Array> | undefined {
-    return blocks === undefined || this.readFailure === undefined
-      ? blocks
-      : failAfterTwo(blocks, this.readFailure)
+    if (blocks === undefined) return undefined
+    this.openBlocks++
+    const own = this.readFailure === undefined ? blocks : failAfterTwo(blocks, this.readFailure)
+    return new CountedBlocks(own, () => this.openBlocks--)
+  }
+}
+
+/** Calls a function once when they have come to their end, or nobody wants them any more. */
+class CountedBlocks implements IterableIterator<Uint8Array> {
+  readonly #blocks: Iterator<Uint8Array>
+  #onEnd: (() => void) | undefined
+
+  constructor(blocks: Iterable<Uint8Array>, onEnd: () => void) {
+    this.#blocks = blocks[Symbol.iterator]()
+    this.#onEnd = onEnd
+  }
+
+  next(used?: Uint8Array): IteratorResult<Uint8Array> {
+    const next = (this.#blocks as Iterator<Uint8Array, unknown, unknown>).next(used)
+    if (next.done === true) this.#end()
+    return next as IteratorResult<Uint8Array>
+  }
+
+  return(): IteratorResult<Uint8Array> {
+    this.#end()
+    return this.#blocks.return?.() ?? { done: true, value: undefined }
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  #end(): void {
+    this.#onEnd?.()
+    this.#onEnd = undefined
   }
 }
 

@@ -25,6 +25,13 @@ test('a full disk, quota or map is ERR_STORE_FULL', () => {
   }
 })
 
+test('readers that are all taken are no failure of the store', () => {
+  for (const cause of [coded('x', -30790), new Error('MDB_READERS_FULL: Environment maxreaders')]) {
+    const error = storeError(cause, 'Cannot read')
+    expect(error).toMatchObject({ name: 'TreeError', code: 'ERR_TOO_MANY_SNAPSHOTS', cause })
+  }
+})
+
 test('all else that fails beneath is ERR_STORE_FAILED with its words', () => {
   for (const cause of [
     coded('Input/output error', 5),

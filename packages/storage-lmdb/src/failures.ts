@@ -6,6 +6,7 @@ import { StorageError } from './errors.ts'
 
 /** Numbers that lmdb and the system give: LMDB's own, then those of errno. */
 const MDB_MAP_FULL = -30792
+const MDB_READERS_FULL = -30790
 const ENOSPC = 28
 const EDQUOT = 122
 const EIO = 5
@@ -23,6 +24,7 @@ function numberOf(error: unknown): number | undefined {
   if (/no space left/i.test(error.message)) return ENOSPC
   if (/disk quota/i.test(error.message)) return EDQUOT
   if (/MDB_MAP_FULL/.test(error.message)) return MDB_MAP_FULL
+  if (/MDB_READERS_FULL/.test(error.message)) return MDB_READERS_FULL
   return undefined
 }
 
@@ -65,6 +67,11 @@ export function storeError(error: unknown, doing: string): Error {
       `${doing}: the disk or the map is full; nothing of this commit was kept`,
       { cause: error },
     )
+  }
+  if (numberOf(error) === MDB_READERS_FULL) {
+    return new TreeError('ERR_TOO_MANY_SNAPSHOTS', `${doing}: too many snapshots are open`, {
+      cause: error,
+    })
   }
   return new TreeError('ERR_STORE_FAILED', `${doing}: ${messageOf(error)}`, { cause: error })
 }

@@ -231,7 +231,7 @@ test('more snapshots than maxReaders are refused until some are closed', async (
       open.push(tree.store.snapshot())
     }
   }
-  expect(openAll).toThrow(expect.objectContaining({ code: 'ERR_STORE_FAILED' }))
+  expect(openAll).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_SNAPSHOTS' }))
   expect(open.length).toBeGreaterThan(1)
   expect(open.length).toBeLessThan(5)
   tree.setSync('/w', 'writing goes on')

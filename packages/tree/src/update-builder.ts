@@ -33,7 +33,7 @@ export interface BuiltMember<Handle> {
  *
  * All members share `maxPendingBytes`: when those that are held have used it up, a later one goes to
  * the sink at a 64th of it. Smaller ones, and all that are leaves, are always held, so that memory
- * grows with their number.
+ * grows with their number and their size, as far as `heldValues` lets it.
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
   readonly #options: TreeBuilderOptions<Handle>
@@ -144,7 +144,9 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
     if (isPriorityPath(this.#path) && !isPriorityValue(value)) {
       throw failure('ERR_INVALID_PRIORITY', 'a priority is a number, a string or null', this.#place)
     }
-    this.#heldBytes += this.#builder.heldBytes
+    const { heldBytes } = this.#builder
+    this.#options.heldValues?.addBytes(this.#name.length + heldBytes, this.#place)
+    this.#heldBytes += heldBytes
     const replaced = this.#members.get(this.#name)?.value.handle
     if (replaced !== undefined) this.#options.sink?.discard(replaced)
     this.#members.set(this.#name, { key: this.#name, path: this.#path, value })

@@ -11,6 +11,7 @@ import type { Parameters } from '../parameters.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
 import { Refusal } from '../refusal.ts'
+import { RequestBody } from '../request-body.ts'
 import { parseTarget } from '../target.ts'
 import type { Target } from '../target.ts'
 import { StreamHub } from './stream-hub.ts'
@@ -123,6 +124,7 @@ export class StreamService {
     const { body } = request
     try {
       checkBodyHead(request, maxSubscriptionBytes)
+      if (body instanceof RequestBody) body.hold()
       const pieces: Uint8Array[] = []
       let length = 0
       for await (const piece of body instanceof Uint8Array ? [body] : (body ?? [])) {

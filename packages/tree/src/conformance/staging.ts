@@ -106,6 +106,10 @@ export function describeStaging({ describe, test, expect }: Suite): void {
       expect(await code('{"a":1,"b":2,"a":{"c":1,"d":2}}', 2)).toBe(undefined)
       expect(await code('{"a":1,"b":2,"c":3}', 2)).toBe('ERR_TOO_MANY_VALUES')
       expect(await code('{"a":1,"b":2,"c":3}', 3)).toBe(undefined)
+      // What is long counts as several.
+      const long = JSON.stringify({ a: 'x'.repeat(6000), b: 1 })
+      expect(await code(long, 3)).toBe('ERR_TOO_MANY_VALUES')
+      expect(await code(long, 4)).toBe(undefined)
     })
 
     test('a staged value is judged and conditioned like others', (store) => {
