@@ -21,10 +21,9 @@ function read(pieces: readonly string[]): Promise<string> {
 test.each(documents)(
   '%s passes whole, in any pieces, and fails wherever it is cut',
   async (json) => {
-    for (let at = 0; at <= json.length; at++) {
+    for (let at = 0; at < json.trimEnd().length; at++) {
       expect(await read([json.slice(0, at), json.slice(at)])).toBe(json)
-      const isWhole = json.slice(at).trim() === ''
-      if (!isWhole) await expect(read([json.slice(0, at)])).rejects.toThrow('cut off')
+      await expect(read([json.slice(0, at)])).rejects.toThrow('cut off')
     }
   },
 )
