@@ -51,8 +51,8 @@ const answers: Readonly<Record<TreeErrorCode, readonly [status: number, text: Te
   ERR_INVALID_CURSOR: [400, ownMessage],
   ERR_IDEMPOTENCY_KEY_REUSED: [422, 'This Idempotency-Key was used for another request'],
   ERR_OUTCOME_UNKNOWN: [409, ownMessage],
-  ERR_TOO_MANY_SNAPSHOTS: [503, 'The server is busy: Too many snapshots are open'],
   ERR_STORE_CLOSED: [503, 'The database is closed'],
+  ERR_TOO_MANY_SNAPSHOTS: [503, 'The server is busy: Too many snapshots are open'],
   ERR_STORE_FULL: [507, 'The database is full'],
   ERR_STORE_FAILED: [503, 'The database failed'],
 }
@@ -69,7 +69,9 @@ export function writeFailureResponse(error: unknown, log: Log): HttpResponse {
 
 /** The answer to a write that was committed, when `error` kept what was written from being read. */
 export function unshownResponse(error: unknown, log: Log): HttpResponse {
-  if (!(error instanceof Refusal)) log.error({ err: error }, 'What was written could not be read')
+  if (!(error instanceof Refusal) && !isBusy(error)) {
+    log.error({ err: error }, 'What was written could not be read')
+  }
   return errorResponse(500, 'The data was written, but cannot be shown')
 }
 
@@ -81,17 +83,20 @@ function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse 
   // A later version of the tree may have codes that this one doesn't know.
   if (error instanceof TreeError && Object.hasOwn(answers, error.code)) {
     const [status, text] = answers[error.code]
-    // That will pass.
-    const isBusy = error.code === 'ERR_TOO_MANY_SNAPSHOTS'
-    if (status >= 500 && !isBusy) {
+    if (status >= 500 && !isBusy(error)) {
       log.error({ err: error }, 'The store could not do what a request asked')
     }
     const suffix = status >= 500 ? storeSuffix : ''
     const message = `${typeof text === 'string' ? text : text(error)}${suffix}`
-    return errorResponse(status, message, isBusy ? ['Retry-After', '1'] : [])
+    return errorResponse(status, message, isBusy(error) ? ['Retry-After', '1'] : [])
   }
   log.error({ err: error }, 'A request failed')
   return errorResponse(500, 'An internal error occurred')
+}
+
+/** Whether the store only has no room at this moment: no fault of anybody's. */
+function isBusy(error: unknown): boolean {
+  return error instanceof TreeError && error.code === 'ERR_TOO_MANY_SNAPSHOTS'
 }
 
 /** What went wrong with the body of an update: what is no JSON at all is no object either. */

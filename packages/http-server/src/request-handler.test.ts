@@ -60,14 +60,6 @@ describe('createRequestHandler()', () => {
     expect([asker.store.openBlocks, asker.store.openSnapshots]).toEqual([0, 0])
   })
 
-  test('answers that there are too many snapshots, which is no failure', async () => {
-    const asker = new Asker()
-    asker.store.snapshotFailure = new TreeError('ERR_TOO_MANY_SNAPSHOTS', 'Cannot read: too many')
-    const { status, headers } = await asker.ask('GET', '/a.json')
-    expect([status, headers]).toEqual([503, expect.arrayContaining(['Retry-After', '1'])])
-    expect(asker.logged).toEqual([])
-  })
-
   test('lets each of all databases be as deep as a tree', async () => {
     const asker = new Asker({ allDatabases: true })
     for (const long of ['', 'x'.repeat(100_000)]) {
@@ -188,6 +180,27 @@ describe('createRequestHandler()', () => {
       expect(await bodyText(response)).not.toContain('secret')
       expect(asker.logged.at(-1)).toBe(asker.store.failure)
     }
+  })
+
+  test('asks to come back where there is no room for one more snapshot, and logs nothing', async () => {
+    const asker = new Asker()
+    asker.store.failure = new TreeError('ERR_TOO_MANY_SNAPSHOTS', 'secret')
+    for (const [method, suffix] of [
+      ['GET', ''],
+      ['DELETE', ': Nothing was written'],
+    ] as const) {
+      const response = await asker.ask(method, '/a.json')
+      expect(response.status).toBe(503)
+      expect(response.headers.join()).toContain('Retry-After,1')
+      expect(await errorOf(response)).toBe(
+        `The server is busy: Too many snapshots are open${suffix}`,
+      )
+    }
+    asker.store.failure = undefined
+    asker.store.leavesValuesOut = true
+    asker.store.snapshotFailure = new TreeError('ERR_TOO_MANY_SNAPSHOTS', 'secret')
+    expect(await asker.status('PUT', '/a.json', large)).toBe(500)
+    expect(asker.logged).toEqual([])
   })
 
   test('does not log what clients do wrong', async () => {

@@ -49,15 +49,16 @@ test('WatchedStore tells of each failure of a stager, and passes it on', () => {
   expect(failures).toHaveLength(3)
 })
 
-test('WatchedStore says nothing of a store that is full', async () => {
-  const failures: string[] = []
-  const store = new WatchedStore(new FailingStore('ERR_STORE_FULL'), ({ code }) =>
-    failures.push(code),
-  )
-  await expect(store.write({ pairs: [] })).rejects.toThrow('Cannot commit')
-  expect(() => store.stage().end()).toThrow('Cannot stage')
-  expect(failures).toEqual([])
-})
+test.each(['ERR_STORE_FULL', 'ERR_TOO_MANY_SNAPSHOTS'] as const)(
+  'WatchedStore says nothing of %s',
+  async (full) => {
+    const failures: string[] = []
+    const store = new WatchedStore(new FailingStore(full), ({ code }) => failures.push(code))
+    await expect(store.write({ pairs: [] })).rejects.toThrow('Cannot commit')
+    expect(() => store.stage().end()).toThrow('Cannot stage')
+    expect(failures).toEqual([])
+  },
+)
 
 test('WatchedStore does what the store does', async () => {
   const store = new WatchedStore(new MemoryTreeStore(), () => {})

@@ -25,7 +25,7 @@ export class WatchedStore implements TreeStore {
     this.#onFailure = onFailure
   }
 
-  /** Not watched: what is wrong beneath is said by each reading, and a write that finds it as well. */
+  /** Not watched: threads that only read open snapshots as well, and nobody watches those. */
   snapshot(): TreeSnapshot {
     return this.#store.snapshot()
   }

@@ -25,10 +25,16 @@ test('a full disk, quota or map is ERR_STORE_FULL', () => {
   }
 })
 
-test('readers that are all taken are no failure of the store', () => {
-  for (const cause of [coded('x', -30790), new Error('MDB_READERS_FULL: Environment maxreaders')]) {
-    const error = storeError(cause, 'Cannot read')
-    expect(error).toMatchObject({ name: 'TreeError', code: 'ERR_TOO_MANY_SNAPSHOTS', cause })
+test('a table of readers that is full is ERR_TOO_MANY_SNAPSHOTS', () => {
+  for (const cause of [
+    coded('x', -30790),
+    new Error('MDB_READERS_FULL: Environment maxreaders limit reached'),
+  ]) {
+    expect(storeError(cause, 'Cannot read')).toMatchObject({
+      code: 'ERR_TOO_MANY_SNAPSHOTS',
+      message: 'Cannot read: as many snapshots as maxReaders allows are open',
+      cause,
+    })
   }
 })
 

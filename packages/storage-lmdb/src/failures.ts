@@ -68,10 +68,13 @@ export function storeError(error: unknown, doing: string): Error {
       { cause: error },
     )
   }
+  // Nothing has failed: there is room again when a snapshot is closed.
   if (numberOf(error) === MDB_READERS_FULL) {
-    return new TreeError('ERR_TOO_MANY_SNAPSHOTS', `${doing}: too many snapshots are open`, {
-      cause: error,
-    })
+    return new TreeError(
+      'ERR_TOO_MANY_SNAPSHOTS',
+      `${doing}: as many snapshots as maxReaders allows are open`,
+      { cause: error },
+    )
   }
   return new TreeError('ERR_STORE_FAILED', `${doing}: ${messageOf(error)}`, { cause: error })
 }

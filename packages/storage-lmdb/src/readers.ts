@@ -117,7 +117,7 @@ export class Readers {
     reader.txn.done()
   }
 
-  /** @throws {TreeError} `ERR_TOO_MANY_SNAPSHOTS`, or `ERR_STORE_FAILED` when the environment has failed. */
+  /** @throws {TreeError} `ERR_TOO_MANY_SNAPSHOTS`; `ERR_STORE_FAILED` when the environment has failed. */
   #renewed(reader: Reader | undefined): Reader {
     try {
       if (reader?.users !== 0) return this.#begin(reader)

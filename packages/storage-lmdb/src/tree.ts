@@ -44,7 +44,7 @@ export interface QueryPage {
  *
  * All methods throw or reject with {@link TreeError}: `ERR_INVALID_PATH` and `ERR_PATH_TOO_LONG` for
  * a path, `ERR_INVALID_KEY`, `ERR_INVALID_VALUE` and their kin for a value that a tree can't hold,
- * `ERR_STORE_FULL`, `ERR_STORE_FAILED` and `ERR_STORE_CLOSED` for the store.
+ * `ERR_STORE_FULL`, `ERR_STORE_FAILED`, `ERR_STORE_CLOSED` and `ERR_TOO_MANY_SNAPSHOTS` for the store.
  */
 export class Tree implements AsyncDisposable {
   readonly #store: LmdbTreeStore

@@ -221,6 +221,7 @@ test('32 names of 768 bytes lead to a value', async () => {
 test('more snapshots than maxReaders are refused until some are closed', async () => {
   using folder = temporaryFolder()
   await using tree = await openTree({ path: folder.path, maxReaders: 4, durability: 'relaxed' })
+  tree.setSync('/l', largeObject())
   const heard: number[] = []
   tree.store.subscribe((changes) => heard.push(...changes.map(({ sequence }) => sequence)))
   const open: { close(): void }[] = []
@@ -231,11 +232,17 @@ test('more snapshots than maxReaders are refused until some are closed', async (
       open.push(tree.store.snapshot())
     }
   }
-  expect(openAll).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_SNAPSHOTS' }))
+  const full: unknown = expect.objectContaining({ code: 'ERR_TOO_MANY_SNAPSHOTS' })
+  expect(openAll).toThrow(full)
   expect(open.length).toBeGreaterThan(1)
   expect(open.length).toBeLessThan(5)
   tree.setSync('/w', 'writing goes on')
+  const value = parseJson('1')
+  const large = { pairs: [{ path: at('/v'), value }], precondition: { path: at('/l'), etag: 'x' } }
+  // The comparison with a large value needs a snapshot.
+  await expect(tree.store.write(large)).rejects.toThrow(full)
   for (const snapshot of open) snapshot.close()
   expect(tree.get('/w')).toBe('writing goes on')
-  expect(heard).toEqual(heard.map((_, index) => index + 1))
+  expect(heard).toEqual(heard.map((_, index) => index + heard[0]!))
+  expect(await tree.store.write(large)).toMatchObject({ ok: false })
 })

@@ -369,12 +369,16 @@ export interface CommitStats {
  * may do all of this.
  */
 export interface TreeStore extends AsyncDisposable {
-  /** Opens a snapshot of the newest commit: contains every write answered before the call. */
+  /**
+   * Opens a snapshot of the newest commit: contains every write answered before the call.
+   * @throws {TreeError} `ERR_TOO_MANY_SNAPSHOTS` when a store has no room for one more.
+   */
   snapshot(): TreeSnapshot
   /**
    * Applies writes in order in one commit and returns when it is as durable as the store was
    * opened to be. Each write succeeds or fails by itself.
-   * @throws {TreeError} `ERR_STORE_FULL`, `ERR_STORE_FAILED` when the commit failed: nothing was written.
+   * @throws {TreeError} `ERR_STORE_FULL`, `ERR_STORE_FAILED` when the commit failed, `ERR_TOO_MANY_SNAPSHOTS` when there was no
+   * room for a snapshot to compare in: nothing was written.
    */
   commit(writes: readonly TreeWrite[]): readonly WriteOutcome[]
   /** Queues a write; writes that wait together share a commit. Rejects only where `commit` throws. */
