@@ -69,7 +69,7 @@ export function writeFailureResponse(error: unknown, log: Log): HttpResponse {
 
 /** The answer to a write that was committed, when `error` kept what was written from being read. */
 export function unshownResponse(error: unknown, log: Log): HttpResponse {
-  if (!(error instanceof Refusal) && !isBusy(error)) {
+  if (!(error instanceof Refusal) && !isBusy(error) && !isUnwanted(error)) {
     log.error({ err: error }, 'What was written could not be read')
   }
   return errorResponse(500, 'The data was written, but cannot be shown')
@@ -77,9 +77,7 @@ export function unshownResponse(error: unknown, log: Log): HttpResponse {
 
 function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse {
   if (error instanceof Refusal) return errorResponse(error.status, error.message, error.headers)
-  if (error instanceof HttpServerError && error.code === 'ERR_REQUEST_ABORTED') {
-    return errorResponse(400, error.message)
-  }
+  if (isUnwanted(error)) return errorResponse(400, error.message)
   // A later version of the tree may have codes that this one doesn't know.
   if (error instanceof TreeError && Object.hasOwn(answers, error.code)) {
     const [status, text] = answers[error.code]
@@ -92,6 +90,11 @@ function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse 
   }
   log.error({ err: error }, 'A request failed')
   return errorResponse(500, 'An internal error occurred')
+}
+
+/** Whether the client has gone. */
+function isUnwanted(error: unknown): error is HttpServerError {
+  return error instanceof HttpServerError && error.code === 'ERR_REQUEST_ABORTED'
 }
 
 /** Whether the store only has no room at this moment: no fault of anybody's. */

@@ -1,4 +1,5 @@
-import type { TreeSnapshot, TreeStore, TreeWrite } from '@elkyn/tree'
+import { TreeError } from '@elkyn/tree'
+import type { Path, TreeSnapshot, TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { compressed } from './compression.ts'
 import { answerUnwanted, requestAborted } from './errors.ts'
@@ -6,10 +7,12 @@ import { failureResponse, unshownResponse, updateFailure, writeFailureResponse }
 import type { HeldValues } from './held-values.ts'
 import type { Log } from './log.ts'
 import type { HttpRequest, HttpResponse } from './message.ts'
+import type { Places } from './places.ts'
 import { planRequest } from './plan-request.ts'
 import type { PlanOptions } from './plan-request.ts'
 import { maxParsedBytes } from './plan.ts'
 import type { BodyPlan, ReadPlan, WritePlan } from './plan.ts'
+import { PutOffAnswer, QuickSlice, TakesLonger, putOffWrite } from './put-off.ts'
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
 import { giveUpAnswer } from './send.ts'
@@ -23,8 +26,18 @@ export interface HandlerContext extends PlanOptions {
   readonly maxBodyBytes: number
   readonly heldValues: HeldValues
   readonly streamedAnswers: StreamedAnswers
+  /** For what writes that name a limit have to read before. */
+  readonly sizePlaces: Places
+  /**
+   * What takes long to read is put off where a thread has others to answer: what a write says of what is there then, and for a
+   * write itself, what has to be known of that before. Default: nothing.
+   */
+  readonly putsOff?: 'answers' | 'answers and writes'
   readonly log: Log
 }
+
+/** Before all changes. */
+const neverSequence = -1
 
 /** Plans a request and carries the plan out in the calling thread; reads at once. */
 export function handleRequest(
@@ -100,26 +113,31 @@ async function unhurriedAnswer(
   deadline: number | undefined,
 ): Promise<HttpResponse> {
   try {
-    return await answerUnhurried(plan, context, deadline, () => {
+    const slice = new TimeSlice(shortSliceMs, () => {
       checkTime(deadline)
-      if (request.signal.aborted) throw answerUnwanted()
+      checkWanted(request)
     })
+    return await answerUnhurried(plan, context, deadline, slice.rest)
   } catch (error) {
     return failureResponse(error, context.log)
   }
 }
 
-/** @param check Called after each slice; may throw to end the work. */
+/** @throws {HttpServerError} `ERR_REQUEST_ABORTED` */
+function checkWanted({ signal }: HttpRequest): void {
+  if (signal.aborted) throw answerUnwanted()
+}
+
+/** @param rest Called between two steps; may throw to end the work. */
 async function answerUnhurried(
   plan: ReadPlan,
   context: HandlerContext,
   deadline: number | undefined,
-  check: () => void,
+  rest: () => Promise<void>,
 ): Promise<HttpResponse> {
   const snapshot = new UnhurriedSnapshot(context.store.snapshot())
   try {
-    const slice = new TimeSlice(shortSliceMs, check)
-    const response = await runUnhurried(plan, snapshot, slice.rest)
+    const response = await runUnhurried(plan, snapshot, rest)
     return opened(response, snapshot, plan, context, deadline)
   } catch (error) {
     snapshot.close()
@@ -133,8 +151,11 @@ async function change(
   context: HandlerContext,
 ): Promise<HttpResponse> {
   try {
-    return await (plan.kind === 'body' ? takeBody(plan, request, context) : write(plan, context))
+    return await (plan.kind === 'body'
+      ? takeBody(plan, request, context)
+      : write(plan, request, context))
   } catch (error) {
+    if (error instanceof TakesLonger) return putOffWrite
     const isUpdate = plan.kind === 'body' && plan.stageOptions.kind === 'update'
     return writeFailureResponse(isUpdate ? updateFailure(error) : error, context.log)
   }
@@ -161,7 +182,7 @@ async function takeBody(
   const body = sink.end()
   const digest = sink.digest()
   const next = body instanceof Uint8Array ? plan.parse(body, digest) : plan.staged(body, digest)
-  return next.kind === 'respond' ? next.response : await write(next, context)
+  return next.kind === 'respond' ? next.response : await write(next, request, context)
 }
 
 function checkWriteSize(length: number, { maxBytes = Infinity }: BodyPlan): void {
@@ -171,27 +192,88 @@ function checkWriteSize(length: number, { maxBytes = Infinity }: BodyPlan): void
 /** The write, refused if it replaces more than it may. */
 async function sized(
   { write: wanted, maxReplacedBytes }: WritePlan,
-  { store }: HandlerContext,
+  context: HandlerContext,
 ): Promise<TreeWrite> {
   if (maxReplacedBytes === undefined) return wanted
-  using snapshot = store.snapshot()
   const paths = wanted.pairs.map(({ path }) => path)
-  if (!(await exceeds(snapshot, paths, maxReplacedBytes))) return wanted
+  if (!(await isTooMuch(paths, maxReplacedBytes, context))) return wanted
   // Said by a judge, because one that was carried out before is answered as it was then.
   return { ...wanted, judge: writeTooBig }
 }
 
-async function write(plan: WritePlan, context: HandlerContext): Promise<HttpResponse> {
-  const outcome = await context.store.write(await sized(plan, context))
+/** At once where that is little; what takes longer is not read by more than a few at one time. */
+async function isTooMuch(
+  paths: readonly Path[],
+  maxBytes: number,
+  { store, sizePlaces, putsOff }: HandlerContext,
+): Promise<boolean> {
+  const look = async (slice: TimeSlice): Promise<boolean> => {
+    using snapshot = store.snapshot()
+    return await exceeds(snapshot, paths, maxBytes, slice.rest)
+  }
+  try {
+    return await look(new QuickSlice())
+  } catch (error) {
+    if (!(error instanceof TakesLonger) || putsOff === 'answers and writes') throw error
+    return await sizePlaces.run(() => look(new TimeSlice(shortSliceMs)))
+  }
+}
+
+/** @throws {TakesLonger} where it is put off: nothing was done then. */
+async function carryOut(plan: WritePlan, context: HandlerContext): Promise<WriteOutcome> {
+  const { store, putsOff } = context
+  const wanted = await sized(plan, context)
+  const { precondition } = wanted
+  if (putsOff !== 'answers and writes' || precondition === undefined) return store.write(wanted)
+  // Who knows nothing is told so where the value is large, and else what became of the write.
+  const known = { etag: precondition.etag, sequence: neverSequence }
+  const outcome = await store.write({ ...wanted, precondition: { ...precondition, known } })
+  if (isStale(outcome)) throw new TakesLonger()
+  return outcome
+}
+
+function isStale(outcome: WriteOutcome): boolean {
+  if (outcome.ok) return false
+  const { error } = outcome
+  return error instanceof TreeError && error.code === 'ERR_CONDITION_STALE'
+}
+
+async function write(
+  plan: WritePlan,
+  request: HttpRequest,
+  context: HandlerContext,
+): Promise<HttpResponse> {
+  const outcome = await carryOut(plan, context)
   const next = plan.answer(outcome)
   if (next.kind === 'respond') return next.response
+  if (context.putsOff === undefined) {
+    const slice = new TimeSlice(shortSliceMs, () => checkWanted(request))
+    return await outcomeAnswer(next, outcome, context, slice.rest)
+  }
   try {
-    // In slices: an ETag is of the whole of what is there, and this may be the one thread that writes.
-    return await answerUnhurried(next, context, undefined, () => {})
+    return await outcomeAnswer(next, outcome, context, new QuickSlice().rest)
+  } catch {
+    return new PutOffAnswer(outcome.ok ? 200 : 412, (rest) =>
+      outcomeAnswer(next, outcome, context, rest),
+    )
+  }
+}
+
+/**
+ * The answer to a write, for which what is there has to be read.
+ * @throws {TakesLonger} as `rest`, and nothing else.
+ */
+async function outcomeAnswer(
+  plan: ReadPlan,
+  { ok }: WriteOutcome,
+  context: HandlerContext,
+  rest: () => Promise<void>,
+): Promise<HttpResponse> {
+  try {
+    return await answerUnhurried(plan, context, undefined, rest)
   } catch (error) {
-    // It was refused: that was to show what is there instead.
-    if (!outcome.ok) throw error
-    // It was committed, so that no answer may say that nothing was written.
-    return unshownResponse(error, context.log)
+    if (error instanceof TakesLonger) throw error
+    // If it was refused, that was to show what is there instead. Else no answer may say that nothing was written.
+    return ok ? unshownResponse(error, context.log) : writeFailureResponse(error, context.log)
   }
 }

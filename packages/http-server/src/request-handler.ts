@@ -1,6 +1,7 @@
 import type { TreeStore } from '@elkyn/tree'
 import { checkStore } from './check-store.ts'
 import { handleRequest } from './handle-request.ts'
+import type { HandlerContext } from './handle-request.ts'
 import { HeldValues } from './held-values.ts'
 import type { Health } from './health.ts'
 import { resolveLimits } from './limits.ts'
@@ -8,6 +9,7 @@ import type { HttpLimits } from './limits.ts'
 import { silentLog } from './log.ts'
 import type { Log } from './log.ts'
 import type { RequestHandler } from './message.ts'
+import { Places } from './places.ts'
 import { planSettings } from './plan-settings.ts'
 import type { PlanSettings, SettingOptions } from './plan-settings.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
@@ -53,9 +55,34 @@ export interface HandlerParts {
   readonly log: Log
 }
 
+/** Writes that read what they replace at one time: they only share the time of this thread. */
+export const maxSlowWrites = 16
+
 /** The same for a server, which says how it is. */
-export function handlerOf({ plan, ...parts }: HandlerParts, health: () => Health): RequestHandler {
-  const heldValues = new HeldValues(plan.maxHeldValues)
-  const context = { ...plan, ...parts, heldValues, health }
+export function handlerOf(parts: HandlerParts, health: () => Health): RequestHandler {
+  const context = contextOf(parts, health)
   return (request) => handleRequest(request, context)
+}
+
+/** The same for a thread that writes, and should not keep others waiting. */
+export interface WriterHandlers {
+  /** Answers with `putOffWrite` where the write takes long, and with a `PutOffAnswer` where its answer does. */
+  readonly quick: RequestHandler
+  /** With a `PutOffAnswer` only. */
+  readonly patient: RequestHandler
+}
+
+export function writerHandlersOf(parts: HandlerParts): WriterHandlers {
+  const context = contextOf(parts, () => 'ok')
+  const quick = { ...context, putsOff: 'answers and writes' } as const
+  const patient = { ...context, putsOff: 'answers' } as const
+  return {
+    quick: (request) => handleRequest(request, quick),
+    patient: (request) => handleRequest(request, patient),
+  }
+}
+
+function contextOf({ plan, ...parts }: HandlerParts, health: () => Health): HandlerContext {
+  const heldValues = new HeldValues(plan.maxHeldValues)
+  return { ...plan, ...parts, heldValues, sizePlaces: new Places(maxSlowWrites), health }
 }

@@ -1,7 +1,6 @@
 import type { Path, TreeSnapshot } from '@elkyn/tree'
 import type { Parameters } from './parameters.ts'
 import { Refusal } from './refusal.ts'
-import { shortSliceMs, TimeSlice } from './time-slice.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -39,21 +38,21 @@ export function writeTooBig(): Refusal {
 }
 
 /**
- * Whether what lies at the paths is more than a write may affect. Reads no more than that, and in slices
- * between which the thread does what else it has to.
+ * Whether what lies at the paths is more than a write may affect. Reads no more than that.
+ * @param rest Called between two blocks; may throw to end the work.
  */
 export async function exceeds(
   snapshot: TreeSnapshot,
   paths: readonly Path[],
   maxBytes: number,
+  rest: () => Promise<void>,
 ): Promise<boolean> {
-  const slice = new TimeSlice(shortSliceMs)
   let bytes = 0
   for (const path of paths) {
     for (const block of snapshot.jsonBlocks(path) ?? []) {
       bytes += block.length
       if (bytes > maxBytes) return true
-      await slice.rest()
+      await rest()
     }
   }
   return false

@@ -5,9 +5,15 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { openTree } from '@elkyn/storage-lmdb'
 import { selfSigned } from '@elkyn/tooling-certificates'
-import { expect, test } from 'vitest'
+import { parsePath } from '@elkyn/tree'
+import { expect, test, vi } from 'vitest'
 import { SimpleHttpServer, createRequestHandler } from '../src/index.ts'
+import { silentLog } from '../src/log.ts'
+import { PutOffAnswer, putOffWrite } from '../src/put-off.ts'
+import { writerHandlersOf } from '../src/request-handler.ts'
+import { StreamedAnswers } from '../src/streamed-answers.ts'
 import { RawHttp2Client } from './http2/raw-client.ts'
+import { threadData } from './threads/thread-data.ts'
 
 const largeList = Array.from({ length: 3000 }, (_, index) => `${index} ${'x'.repeat(2000)}`)
 
@@ -54,6 +60,64 @@ test('the ETag of a large value is read with pauses, and is that of the writes',
     expect([written.status, written.headers.includes(etag)]).toEqual([204, true])
     expect(turns).toBeGreaterThan(1)
     clearImmediate(immediate)
+  } finally {
+    await rm(path, { recursive: true })
+  }
+})
+
+test('the ETag of a large value is read no further when nobody waits for the answer of a write', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'elkyn-etags-'))
+  try {
+    await using tree = await openTree({ path, durability: 'relaxed' })
+    await tree.set('/large', largeList)
+    const error = vi.fn<() => void>()
+    const handle = createRequestHandler({ store: tree.store, log: { error, warn: error } })
+    const signal = AbortSignal.abort()
+    const headers = { 'if-match': 'x' }
+    const request = { method: 'DELETE', url: '/large.json', headers, body: undefined, signal }
+    expect((await handle(request)).status).toBe(400)
+    expect(error).not.toHaveBeenCalled()
+    expect(tree.keys('/large', { limit: 1 })).toEqual(['0'])
+  } finally {
+    await rm(path, { recursive: true })
+  }
+})
+
+test('a thread that writes puts off what has to read large values', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'elkyn-etags-'))
+  try {
+    const { maxBodyBytes, plan } = threadData(path)
+    await using tree = await openTree({ path, durability: 'relaxed' })
+    const { store } = tree
+    await tree.set('/large', largeList)
+    const streamedAnswers = new StreamedAnswers(8)
+    const parts = { store, maxBodyBytes, plan, streamedAnswers, log: silentLog }
+    const { quick, patient } = writerHandlersOf(parts)
+    const { signal } = new AbortController()
+    using snapshot = store.snapshot()
+    const etag = snapshot.etag(parsePath('/large'))
+    const ask = (query: string, ifMatch?: string) => ({
+      method: 'DELETE',
+      url: `/large.json${query}`,
+      headers: ifMatch === undefined ? {} : { 'if-match': ifMatch },
+      body: undefined,
+      signal,
+    })
+    for (const request of [ask('?writeSizeLimit=small'), ask('', etag), ask('', 'x')]) {
+      expect(await quick(request)).toBe(putOffWrite)
+    }
+    expect(tree.keys('/large', { limit: 1 })).toEqual(['0'])
+    const refused = await patient(ask('', 'x'))
+    expect(refused).toBeInstanceOf(PutOffAnswer)
+    const { status, headers, body } = await (refused as PutOffAnswer).read(async () => {})
+    expect([refused.status, status, headers.includes(etag)]).toEqual([412, 412, true])
+    for (const _ of body as Iterable<Uint8Array>) continue
+    expect((await patient(ask('?writeSizeLimit=tiny'))).status).toBe(400)
+    expect((await patient(ask('?writeSizeLimit=small', etag))).status).toBe(200)
+    expect(await tree.get('/large')).toBe(null)
+    await tree.set('/large', 1)
+    expect((await quick(ask('', 'x'))).status).toBe(412)
+    expect((await quick(ask('?writeSizeLimit=tiny'))).status).toBe(200)
   } finally {
     await rm(path, { recursive: true })
   }

@@ -132,6 +132,27 @@ describe('a writer', () => {
     expect((await running.ask('GET', '/a.json')).status).toBe(200)
   })
 
+  test('goes on while more writes than it has hands for would read large values for their answers', async () => {
+    await using running = await Running.start()
+    await running.ask('PUT', '/endless.json?print=silent', large)
+    const opened = Atomics.load(running.words, FaultWord.Opened)
+    running.closeGate()
+    const fields = 'Host: x\r\nIf-Match: x\r\nContent-Length: 1'
+    const sockets = Array.from({ length: 520 }, () => {
+      const socket = connect(running.server.address().port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write(`PUT /endless.json HTTP/1.1\r\n${fields}\r\n\r\n1`)
+      return socket
+    })
+    await running.until(FaultWord.Opened, opened + 512)
+    expect((await running.ask('PUT', '/a.json', '1')).status).toBe(200)
+    for (const socket of sockets) socket.destroy()
+    // The gate is closed: nothing else ends what is read.
+    await running.untilClosed()
+    expect((await running.ask('PUT', '/a.json', '2')).status).toBe(200)
+    expect(running.logged).toEqual([])
+  })
+
   test('whose store has failed is of no use any more, and the owner is told', async () => {
     await using running = await Running.start()
     const answer = await running.ask('PUT', '/failed.json', '1')

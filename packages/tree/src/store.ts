@@ -121,7 +121,10 @@ export interface Precondition {
   readonly known?: KnownEtag
 }
 
-/** What {@link TreeSnapshot.etag} gave, and the {@link TreeSnapshot.sequence} of that snapshot. */
+/**
+ * What {@link TreeSnapshot.etag} gave, and the {@link TreeSnapshot.sequence} of that snapshot. With one below 0, which no snapshot
+ * has, nothing is known: only to learn whether it takes long to find out.
+ */
 export interface KnownEtag {
   readonly etag: string
   readonly sequence: number

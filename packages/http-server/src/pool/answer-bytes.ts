@@ -11,6 +11,8 @@ export const AnswerKind = {
   Blocks: 2,
   /** The body is too large to come back at once: ask for it as a stream. The head comes with it. */
   Large: 3,
+  /** A write takes long, and nothing was done: ask again when there is a place for it. */
+  PutOff: 4,
 } as const
 export type AnswerKind = (typeof AnswerKind)[keyof typeof AnswerKind]
 
@@ -52,6 +54,11 @@ export function answerBytes(
  */
 export function largeBytes(ticket: number, status = 0): Uint8Array {
   return answerBytes(AnswerKind.Large, ticket, { status, headers: bareHeaders }, undefined)
+}
+
+/** Says that nothing was done, because it takes long. */
+export function putOffBytes(): Uint8Array {
+  return answerBytes(AnswerKind.PutOff, 0, { status: 0, headers: bareHeaders }, undefined)
 }
 
 /** Reads what {@link answerBytes} has written. The body is a view of `bytes`. */

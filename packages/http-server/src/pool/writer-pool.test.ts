@@ -17,11 +17,11 @@ import { WriterPool } from './writer-pool.ts'
 
 type Run = (this: ThreadPool, ...task: Parameters<ThreadPool['run']>) => Promise<unknown>
 
-async function startedPool(log = silentLog): Promise<WriterPool> {
+async function startedPool(log = silentLog, maxQueuedRequests = 1000): Promise<WriterPool> {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-writer-'))
   onTestFinished(() => rm(path, { recursive: true }))
   const pool = new WriterPool(
-    { maxQueuedRequests: 1000, maxQueuedBytes: 1e8, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
+    { maxQueuedRequests, maxQueuedBytes: 1e8, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
     { ...threadData(path), maxBodyBytes: 1e7 },
     new LargeAnswers(1, path, SpoolRoom.create(1e6)),
     log,
@@ -83,6 +83,58 @@ test('an answer that nobody takes is dropped as soon as there is room to say so'
   expect(drops).toBe(4)
   // That a client has gone is no fault.
   expect(error).not.toHaveBeenCalled()
+})
+
+/** Writes to a large value, on condition. Counts those that the writer has put off and is at. */
+async function putOff(
+  pool: WriterPool,
+  count: number,
+): Promise<{ statuses: number[]; most: number }> {
+  const { signal } = new AbortController()
+  const write = (headers: Record<string, string>, body: string): Promise<Answer> =>
+    pool.write({
+      method: 'PUT',
+      url: '/a.json?print=silent',
+      headers,
+      body: Readable.from([Buffer.from(body)]),
+      signal,
+    })
+  const value = Array.from({ length: 20_000 }, () => 'x'.repeat(100))
+  const { headers } = await write({ 'x-firebase-etag': 'true' }, JSON.stringify(value))
+  const etag = headers[headers.indexOf('ETag') + 1]!
+  const run: Run = Reflect.get(ThreadPool.prototype, 'run')
+  let running = 0
+  let most = 0
+  vi.spyOn(ThreadPool.prototype, 'run').mockImplementation(async function (
+    this: ThreadPool,
+    ...task
+  ) {
+    const isSlow = task[1]?.name === 'slowWrite'
+    if (isSlow) most = Math.max(most, ++running)
+    try {
+      return await run.apply(this, task)
+    } finally {
+      if (isSlow) running--
+    }
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+  const body = JSON.stringify('y'.repeat(60_000))
+  const answers = await Promise.all(
+    Array.from({ length: count }, () => write({ 'if-match': etag }, body)),
+  )
+  return { statuses: answers.map(({ status }) => status).toSorted((a, b) => a - b), most }
+}
+
+test('of writes that have to read a large value before, few have a hand of the writer', async () => {
+  const { statuses, most } = await putOff(await startedPool(), 100)
+  expect(statuses).toEqual([204, ...Array<number>(99).fill(412)])
+  expect(most).toBe(16)
+})
+
+test('writes that are put off are refused where too many wait', async () => {
+  const { statuses } = await putOff(await startedPool(silentLog, 10), 30)
+  // 16 have a place, and 10 wait for one.
+  expect(statuses).toEqual([204, ...Array<number>(25).fill(412), ...Array<number>(4).fill(503)])
 })
 
 test('bodies that come too slowly give way to others', async () => {

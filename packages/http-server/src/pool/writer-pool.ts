@@ -10,7 +10,9 @@ import type { Log } from '../log.ts'
 import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
 import { maxParsedBytes } from '../plan.ts'
+import { Places } from '../places.ts'
 import { RequestBody } from '../request-body.ts'
+import { maxSlowWrites } from '../request-handler.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
@@ -68,6 +70,8 @@ export class WriterPool {
   readonly #pieceMemory = Buffer.allocUnsafeSlow(usualPieceBytes)
   readonly #progress: Int32Array
   readonly #uploads = new UploadPlaces(maxUploads)
+  /** For writes that the writer has put off. Those that wait for one have no hand of it. */
+  readonly #slowWrites = new Places(maxSlowWrites)
   #queuedBytes = 0
   #storeStats: TreeStoreStats | undefined
   #failure: Error | undefined
@@ -207,16 +211,25 @@ export class WriterPool {
     const task = requestBytes(requestText(request, this.#headers), body)
     if (this.#queuedBytes + task.length > this.#options.maxQueuedBytes) return busyResponse()
     this.#queuedBytes += task.length
-    let answer: Uint8Array
+    let received: Received
     try {
       // So they share a commit.
       const turn = this.#turn.end()
       if (turn !== undefined) await turn
-      answer = await this.#ask(() => this.#pool.run(task, writeOptions))
+      received = parseAnswerBytes(await this.#ask(() => this.#pool.run(task, writeOptions)))
+      if (received.kind === AnswerKind.PutOff) {
+        if (this.#slowWrites.waiting >= this.#options.maxQueuedRequests) return busyResponse()
+        received = parseAnswerBytes(await this.#writeSlowly(task))
+      }
     } finally {
       this.#queuedBytes -= task.length
     }
-    return this.#answer(request, parseAnswerBytes(answer))
+    return this.#answer(request, received)
+  }
+
+  /** Carries out what was put off, whether or not somebody waits for the answer, as all that has arrived. */
+  #writeSlowly(task: Uint8Array): Promise<Uint8Array> {
+    return this.#slowWrites.run(() => this.#ask(() => this.#pool.run(task, slowWriteOptions)))
   }
 
   async #uploadOneMore(
@@ -377,6 +390,7 @@ function answerTo(error: unknown): (() => HttpResponse) | undefined {
 }
 
 const writeOptions = { name: 'write' as const, priority: 0 }
+const slowWriteOptions = { name: 'slowWrite' as const, priority: 0 }
 const pieceOptions = { name: 'piece' as const, priority: 0 }
 
 /** What one task carries of a body. */

@@ -4,11 +4,13 @@ import { defineWorker } from '@elkyn/thread-pool/worker'
 import type { TaskContext, WorkerDefinition } from '@elkyn/thread-pool/worker'
 import { failureResponse, unshownResponse } from '../failure.ts'
 import type { HttpResponse, RequestHandler } from '../message.ts'
-import { handlerOf } from '../request-handler.ts'
+import { Places } from '../places.ts'
+import { PutOffAnswer, putOffWrite } from '../put-off.ts'
+import { maxSlowWrites, writerHandlersOf } from '../request-handler.ts'
 import { StreamedAnswers } from '../streamed-answers.ts'
 import { ResumedBlocks } from '../resumed-blocks.ts'
 import { WatchedStore } from '../watched-store.ts'
-import { AnswerKind, answerBytes, largeBytes } from './answer-bytes.ts'
+import { AnswerKind, answerBytes, largeBytes, putOffBytes } from './answer-bytes.ts'
 import { sendLarge } from './large-answer.ts'
 import type { Patience } from './large-answer.ts'
 import { changeMessage } from './change-message.ts'
@@ -25,10 +27,15 @@ import { beat, nextTicket, setOpened } from './writer-progress.ts'
 interface Writer {
   readonly store: TreeStore
   readonly channel: ThreadChannel
+  /** For what shares the hands of this thread with all others, */
   readonly handle: RequestHandler
+  /** and for what has a place of its own. */
+  readonly handlePatiently: RequestHandler
   readonly patience: Patience
   readonly small: SmallRequests
   readonly tickets: Tickets
+  /** For answers that have to read large values before they begin. */
+  readonly readings: Places
   readonly stopBeating: () => void
 }
 
@@ -51,6 +58,7 @@ type WriterHandlers = {
   ready: () => void
   stats: (_: undefined, context: TaskContext<Writer>) => TreeStoreStats | undefined
   write: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
+  slowWrite: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
   upload: (task: Uint8Array, context: TaskContext<Writer>) => Promise<Uint8Array>
   piece: (task: Uint8Array, context: TaskContext<Writer>) => Promise<void>
   end: (ticket: number, context: TaskContext<Writer>) => void
@@ -73,22 +81,22 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     setOpened(progress)
     keepCompiled()
     const { maxBodyBytes, maxStreamedAnswers, plan, patienceMs, spool } = data
+    const { quick, patient } = writerHandlersOf({
+      store,
+      maxBodyBytes,
+      streamedAnswers: new StreamedAnswers(maxStreamedAnswers),
+      log: channel.log,
+      plan,
+    })
     return {
       store,
       channel,
-      handle: handlerOf(
-        {
-          store,
-          maxBodyBytes,
-          streamedAnswers: new StreamedAnswers(maxStreamedAnswers),
-          log: channel.log,
-          plan,
-        },
-        () => 'ok',
-      ),
+      handle: quick,
+      handlePatiently: patient,
       patience: { patienceMs, room: new SpoolRoom(spool) },
       small: new SmallRequests(() => performance.now()),
       tickets: { next: () => nextTicket(progress), uploads: new Map(), answers: new Map() },
+      readings: new Places(maxSlowWrites),
       stopBeating: beat(progress),
     }
   },
@@ -106,11 +114,17 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       return state.store.stats?.()
     },
 
-    /** A request whose body, if any, is here. */
+    /** A request whose body, if any, is here. What takes long is put off. */
     async write(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
       state.small.note()
       const { head, body } = parseRequestBytes(task)
       return encode(await state.handle({ ...head, body, signal: neverAborted }), state)
+    },
+
+    /** The same for one that was put off. */
+    async slowWrite(task: Uint8Array, { state }: TaskContext<Writer>): Promise<Uint8Array> {
+      const { head, body } = parseRequestBytes(task)
+      return encode(await state.handlePatiently({ ...head, body, signal: neverAborted }), state)
     },
 
     /**
@@ -120,7 +134,7 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
     async upload(task: Uint8Array, { state, signal }: TaskContext<Writer>): Promise<Uint8Array> {
       const { ticket, piece } = parsePieceBytes(task)
       const { head } = parseRequestBytes(piece)
-      const upload = new Upload(head, state.handle, state.small)
+      const upload = new Upload(head, state.handlePatiently, state.small)
       const { uploads } = state.tickets
       uploads.set(ticket, upload)
       signal.addEventListener('abort', () => upload.abort(), { once: true })
@@ -166,9 +180,10 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
       const answer = state.tickets.answers.get(ticket)
       state.tickets.answers.delete(ticket)
       try {
-        await sendLarge(window, state.patience, async () => {
+        await sendLarge(window, state.patience, async ({ rest }) => {
           if (answer === undefined) throw new Error('An answer is wanted that nobody has')
-          return answer
+          if (!(answer instanceof PutOffAnswer)) return answer
+          return await state.readings.run(() => answer.read(rest))
         })
       } catch (error) {
         state.channel.log.error({ err: error }, 'A large answer could not be read')
@@ -181,6 +196,12 @@ export const worker: WorkerDefinition<Writer, WriterHandlers> = defineWorker({
 const maxGatheredBytes = 256 * 1024
 
 function encode(answer: HttpResponse, writer: Writer): Uint8Array {
+  if (answer === putOffWrite) return putOffBytes()
+  if (answer instanceof PutOffAnswer) {
+    const ticket = writer.tickets.next()
+    writer.tickets.answers.set(ticket, answer)
+    return largeBytes(ticket, answer.status)
+  }
   const { body, ...head } = answer
   if (body === undefined) return answerBytes(AnswerKind.Bare, 0, head, undefined)
   if (body instanceof Uint8Array) return answerBytes(AnswerKind.Whole, 0, head, body)
