@@ -4,6 +4,7 @@ import process from 'node:process'
 import { addAbortSignal } from 'node:stream'
 import { CommandError, systemErrorCode } from './command-error.ts'
 import { fileReason } from './file-reason.ts'
+import { isJson } from './is-json.ts'
 import { shellWord } from './shell-word.ts'
 import type { JsonBody } from './transport.ts'
 
@@ -95,15 +96,6 @@ function readError(file: string, error: unknown): unknown {
 function cannotRead(file: string, code: string, cause?: unknown): CommandError {
   const reason = fileReason(code, 'read')
   return new CommandError('failed', `Cannot read ${file}: ${reason}`, { cause })
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function wayOut(argument: string): string {

@@ -1,3 +1,5 @@
+import { isJson } from './is-json.ts'
+
 const quotationMark = 0x22
 const backslash = 0x5c
 const openBrace = 0x7b
@@ -85,12 +87,3 @@ class JsonScan {
 }
 
 const scalarStarts: ReadonlySet<number> = new Set(Buffer.from('-0123456789tfn'))
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
