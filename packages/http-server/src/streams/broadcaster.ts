@@ -609,8 +609,10 @@ export class Broadcaster {
   /** Has somebody sent a value in blocks, when its turn has come. */
   #readLarge(subscriber: Subscriber): void {
     const { client, topic } = subscriber
-    if (!this.#hasRoom(subscriber)) return
     topic.live.delete(subscriber)
+    // It is told the whole in any case.
+    subscriber.since = undefined
+    if (!this.#hasRoom(subscriber)) return
     subscriber.state = 'reading'
     client.beginCatchingUp().addLarge(subscriber)
     this.#catchUpLater(client)

@@ -1,16 +1,20 @@
+import { rootPath } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { nowhere } from '../../test/streams/nowhere.ts'
 import type { OutgoingStream } from '../exchange.ts'
 import { StreamClient } from './stream-client.ts'
 import { StreamMeter } from './stream-meter.ts'
+import { Frame, Subscriber, Topic } from './topic.ts'
 
 const block = Buffer.from(': keep-alive\n\n')
 
 class Pending implements OutgoingStream {
   onDrain: (() => void) | undefined
   pendingBytes = 0
+  text = ''
 
   write(bytes: Uint8Array): boolean {
+    this.text += Buffer.from(bytes).toString()
     this.pendingBytes += bytes.length
     return false
   }
@@ -59,4 +63,17 @@ test('writeBlocks() lets others have their turn, however fast its client is', as
   const client = new StreamClient(nowhere, new StreamMeter(), 1_000_000)
   await client.writeBlocks(block, blocks(), block)
   expect(turn.signal.aborted).toBe(true)
+})
+
+test('tell() waits for events that fill a client, and goes out behind them', () => {
+  const stream = new Pending()
+  const client = new StreamClient(stream, new StreamMeter(), 1000, 'many')
+  const target = { path: rootPath, shownPath: rootPath, form: 'plain' } as const
+  const subscriber = new Subscriber(client, new Topic('a', target), 'a')
+  const json = Buffer.alloc(900, '1')
+  client.send(subscriber, new Frame({ name: undefined, json, id: undefined }, 1))
+  client.tell(': told\n\n')
+  expect([client.isFull, stream.pendingBytes]).toEqual([true, 0])
+  client.sendOutbox(undefined)
+  expect([client.isFull, stream.text.endsWith(': told\n\n')]).toEqual([false, true])
 })

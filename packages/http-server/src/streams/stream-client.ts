@@ -199,6 +199,8 @@ export class StreamClient {
     }
     this.#sentId = lowest
     this.write(Buffer.concat(pieces))
+    // It may have waited for these only.
+    this.#writeHeld()
   }
 
   /** The bytes around a value that comes in blocks. */
