@@ -868,3 +868,77 @@ test('who waits for its turn with a large value is told of everything else meanw
   expect(stream.text).toContain('"data":"large"')
   expect(source.asked.filter(({ job }) => job.target.path === '/large').length).toBe(2)
 })
+
+/** Somebody whose large value is being opened, and what opens it; `given` counts how often that was given up. */
+async function opening() {
+  const at = started()
+  const { source, broadcaster, client } = at
+  const opened = Promise.withResolvers<LargeValue>()
+  const place = { sequence: 1, id: idOf(1) }
+  vi.spyOn(source, 'readLarge').mockReturnValueOnce(opened.promise)
+  const subscriber = broadcaster.subscribe(client, watched('/large', false), undefined, 'x')
+  await settled()
+  source.last('/large').resolve({ ...place, isWhole: true, isLarge: true, events: [] })
+  await settled()
+  const givenUp = vi.fn<() => void>()
+  const open = async (): Promise<void> => {
+    const blocks = {
+      next: () => ({ done: false as const, value: Buffer.from('"large"') }),
+      return: () => {
+        givenUp()
+        return { done: true as const, value: undefined }
+      },
+      [Symbol.iterator]: () => blocks,
+    }
+    opened.resolve({ ...place, blocks })
+    await settled()
+  }
+  return { ...at, subscriber, open, givenUp }
+}
+
+test('a large value of a subscription that was ended meanwhile is not sent', async () => {
+  using at = await opening()
+  const { source, broadcaster, client, stream, subscriber, open, givenUp } = at
+  broadcaster.unsubscribe(subscriber)
+  broadcaster.subscribe(client, watched('/small', false), undefined, 'x')
+  await settled()
+  const put = { ...value('{"path":"/","data":"small"}', 1), name: 'put' } as const
+  source.last('/small').resolve({ sequence: 1, id: idOf(1), isWhole: true, events: [put] })
+  await settled()
+  await open()
+  expect(stream.text).toContain('"data":"small"')
+  expect(stream.text).not.toContain('"large"')
+  expect(givenUp).toHaveBeenCalledTimes(1)
+})
+
+test('a large value is not sent behind the end of its stream', async () => {
+  using at = await opening()
+  const { client, stream, open, givenUp } = at
+  client.end(1000)
+  const { text } = stream
+  await open()
+  expect(stream.text).toBe(text)
+  expect(givenUp).toHaveBeenCalledTimes(1)
+})
+
+test('a value that is refused in its middle ends the stream', async () => {
+  using at = started()
+  const { source, broadcaster, client, stream } = at
+  const destroyed = vi.spyOn(stream, 'destroy')
+  function* blocks(): Generator<Uint8Array> {
+    yield Buffer.from('"lar')
+    throw new Refusal(503, 'Too many')
+  }
+  vi.spyOn(source, 'readLarge').mockResolvedValueOnce({
+    sequence: 1,
+    id: idOf(1),
+    blocks: blocks(),
+  })
+  broadcaster.subscribe(client, watched('/large', false), undefined, 'x')
+  await settled()
+  source
+    .last('/large')
+    .resolve({ sequence: 1, id: idOf(1), isWhole: true, isLarge: true, events: [] })
+  await settled()
+  expect(destroyed).toHaveBeenCalledTimes(1)
+})

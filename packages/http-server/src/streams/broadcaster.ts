@@ -14,7 +14,7 @@ import { LingeringTopics } from './lingering-topics.ts'
 import { ReadingQueue, busyDelayMs } from './reading-queue.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { StreamClient } from './stream-client.ts'
-import type { Known, StreamEvent, StreamResult } from './stream-job.ts'
+import type { Known, LargeValue, StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamSource } from './stream-source.ts'
 import { watchedPath } from './stream-target.ts'
@@ -626,6 +626,11 @@ export class Broadcaster {
     try {
       // Until it is open, and it may wait for its place, the client is told what else happens.
       const value = await this.#source.readLarge(topic.target, gone.signal)
+      // It may have been ended meanwhile, and something else have its name; or the stream.
+      if (subscriber.state !== 'reading' || client.isEnding || this.#isClosed) {
+        await giveUp(value.blocks)
+        return
+      }
       this.#sender.flushClient(client)
       client.isBusy = true
       const { before, after } = client.wholeFrame(subscriber, value.id)
@@ -638,7 +643,7 @@ export class Broadcaster {
     } catch (error) {
       if (client.isGone || this.#isClosed) return
       if (error instanceof Refusal && !client.isBusy) this.#notOpened(subscriber, error)
-      else this.#giveUp([subscriber], error)
+      else this.#giveUp([subscriber], client.isBusy ? brokeOff(error) : error)
     } finally {
       forget()
       client.catchingUp?.endLarge()
@@ -695,6 +700,20 @@ function forAll(piece: FramedPiece, takers: number): FramedPiece {
       if (--left === 0) release()
     },
   }
+}
+
+/** Ends blocks that nobody wants. They are begun for that: a generator does not hear of it before. */
+async function giveUp(blocks: LargeValue['blocks']): Promise<void> {
+  try {
+    for await (const _ of blocks) return
+  } catch {
+    // Then they have ended as well.
+  }
+}
+
+/** What ends a stream, whatever it was: a part of an event has left, behind which nothing else can be sent. */
+function brokeOff(cause: unknown): Error {
+  return new Error('A value broke off', { cause })
 }
 
 function positionOf({ sequence, id }: Position): Position {

@@ -39,7 +39,7 @@ export class StreamClient {
   #sentId: string | undefined
   #isBusy = false
   /** Whether nothing may be written any more. */
-  #isEnding = false
+  isEnding = false
   /** What waits until something may be written again. */
   #held = ''
 
@@ -236,7 +236,7 @@ export class StreamClient {
     this.#left = left
     this.#stillRounds = isStill ? this.#stillRounds + 1 : 0
     // What waits for it keeps it alive as well.
-    if (this.pendingBytes > 0 || this.isBusy || this.#isEnding) return this.#stillRounds
+    if (this.pendingBytes > 0 || this.isBusy || this.isEnding) return this.#stillRounds
     if (id !== undefined) this.#sentId = id
     this.write(block)
     return 0
@@ -260,8 +260,8 @@ export class StreamClient {
   }
 
   #endWith(block: string): void {
-    if (this.#isEnding) return
-    this.#isEnding = true
+    if (this.isEnding) return
+    this.isEnding = true
     if (this.isBusy) {
       this.#stream.destroy()
       return
