@@ -47,7 +47,7 @@ class JsonScan {
     return !scalarStarts.has(this.#first) || this.#scalar.length > maxScalarLength
   }
 
-  /** Whether the value has ended, and nothing else has begun. */
+  /** Whether the value may have ended here. Of a number by itself that is not to be seen. */
   get isComplete(): boolean {
     if (this.#first === undefined) return false
     if (this.#isNested) return this.#depth === 0 && !this.#isInString

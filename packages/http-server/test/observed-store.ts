@@ -9,6 +9,7 @@ import type {
   TreeWrite,
   WriteOutcome,
 } from '@elkyn/tree'
+import { SnapshotBody } from '../src/snapshot-body.ts'
 
 /** A store in memory that can be watched, held up and made to fail. */
 export class ObservedStore implements TreeStore {
@@ -148,38 +149,7 @@ export class ObservedStore implements TreeStore {
     if (blocks === undefined) return undefined
     this.openBlocks++
     const own = this.readFailure === undefined ? blocks : failAfterTwo(blocks, this.readFailure)
-    return new CountedBlocks(own, () => this.openBlocks--)
-  }
-}
-
-/** Calls a function once when they have come to their end, or nobody wants them any more. */
-class CountedBlocks implements IterableIterator<Uint8Array> {
-  readonly #blocks: Iterator<Uint8Array>
-  #onEnd: (() => void) | undefined
-
-  constructor(blocks: Iterable<Uint8Array>, onEnd: () => void) {
-    this.#blocks = blocks[Symbol.iterator]()
-    this.#onEnd = onEnd
-  }
-
-  next(used?: Uint8Array): IteratorResult<Uint8Array> {
-    const next = (this.#blocks as Iterator<Uint8Array, unknown, unknown>).next(used)
-    if (next.done === true) this.#end()
-    return next as IteratorResult<Uint8Array>
-  }
-
-  return(): IteratorResult<Uint8Array> {
-    this.#end()
-    return this.#blocks.return?.() ?? { done: true, value: undefined }
-  }
-
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  #end(): void {
-    this.#onEnd?.()
-    this.#onEnd = undefined
+    return new SnapshotBody(own, () => this.openBlocks--)
   }
 }
 

@@ -52,7 +52,7 @@ export class CatchingUp {
     this.#current = undefined
   }
 
-  /** No value in blocks can be opened for a while, except that of somebody else. */
+  /** Has no value in blocks opened for the client for a while, and that of this one behind those that wait already. */
   delayLarge(subscriber: Subscriber): void {
     this.#isDelayed = true
     this.#large.add(subscriber)
