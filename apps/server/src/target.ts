@@ -2,6 +2,7 @@ import { text } from 'node:stream/consumers'
 import { pathDepth, pathKeys } from '@elkyn/tree'
 import type { JsonForm, Path } from '@elkyn/tree'
 import { CommandError } from './command-error.ts'
+import { isJson } from './is-json.ts'
 import type { JsonBody, RestRequest, RestResponse, Transport } from './transport.ts'
 import { wholeJson } from './whole-json.ts'
 
@@ -47,21 +48,23 @@ export class Target implements AsyncDisposable {
     if (options.pretty === true) query['print'] = 'pretty'
     if (options.form === 'export') query['format'] = 'export'
     const { body, status } = await this.#request('GET', path, query)
-    return wholeJson(body, (isJson) => {
-      const what = isJson ? 'was cut off' : 'is no JSON'
-      const hint = isJson ? 'The server, or a proxy before it, broke off: try again.' : undefined
+    return wholeJson(body, (beganAsJson) => {
+      const what = beganAsJson ? 'was cut off' : 'is no JSON'
+      const hint = beganAsJson
+        ? 'The server, or a proxy before it, broke off: try again.'
+        : undefined
       return new CommandError('failed', `The answer of ${this.label} ${what}`, { hint, status })
     })
   }
 
   /** Replaces what is at `path`. */
   async set(path: Path, body: JsonBody): Promise<void> {
-    await this.#write('PUT', path, body)
+    await this.#write('PUT', path, silent, body)
   }
 
   /** Replaces the named children of `path`, all or none. A name may be a path. */
   async update(path: Path, body: JsonBody): Promise<void> {
-    await this.#write('PATCH', path, body)
+    await this.#write('PATCH', path, silent, body)
   }
 
   /** Adds a child under a new key, and returns the key. */
@@ -74,18 +77,30 @@ export class Target implements AsyncDisposable {
 
   /** Deletes what is at `path`, if anything is. */
   async delete(path: Path): Promise<void> {
-    const response = await this.#request('DELETE', path, {})
-    await text(response.body)
+    await this.#write('DELETE', path, {})
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#transport[Symbol.asyncDispose]()
   }
 
-  async #write(method: 'PUT' | 'PATCH', path: Path, body: JsonBody): Promise<void> {
-    // Silent, for else the whole value would come back.
-    const response = await this.#request(method, path, { print: 'silent' }, body)
-    await text(response.body)
+  async #write(
+    method: 'PUT' | 'PATCH' | 'DELETE',
+    path: Path,
+    query: RestRequest['query'],
+    body?: JsonBody,
+  ): Promise<void> {
+    const response = await this.#request(method, path, query, body)
+    const answer = await text(response.body)
+    if (answer === '' || isJson(answer)) return
+    throw new CommandError(
+      'failed',
+      `The answer of ${this.label} to ${method} ${path} is no JSON`,
+      {
+        status: response.status,
+        hint: 'It may come from a proxy, and then nothing says whether the write was done: read what is there.',
+      },
+    )
   }
 
   async #request(
@@ -105,6 +120,9 @@ export class Target implements AsyncDisposable {
     })
   }
 }
+
+// Else the whole value would come back.
+const silent = { print: 'silent' }
 
 const backslashHint =
   'A server takes no URL of a key that holds a backslash: ask for its parent, or stop the server and use --data.'

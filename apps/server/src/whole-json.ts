@@ -20,7 +20,7 @@ const maxScalarLength = 1000
  */
 export async function* wholeJson(
   blocks: AsyncIterable<Uint8Array>,
-  cutOff: (isJson: boolean) => Error,
+  cutOff: (beganAsJson: boolean) => Error,
 ): AsyncGenerator<Uint8Array> {
   const scan = new JsonScan()
   for await (const block of blocks) {

@@ -322,6 +322,30 @@ test.each([
   }
 })
 
+test('a page of a proxy is no answer to a write', async () => {
+  const page = '<html>Log in first</html>'
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.end(page))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    await writeFile(folder.file('in.json'), '{"a":1}')
+    for (const [args, method, path] of [
+      [['set', '/a', '1'], 'PUT', '/a'],
+      [['update', '/a', '{"b":1}'], 'PATCH', '/a'],
+      [['delete', '/a'], 'DELETE', '/a'],
+      [['import', folder.file('in.json')], 'PUT', '/'],
+    ] as const) {
+      const { code, stderr } = await elkyn([...args, '--url', url])
+      expect(stderr).toContain(`error: The answer of ${url} to ${method} ${path} is no JSON\n`)
+      expect(code).toBe(1)
+    }
+  } finally {
+    server.close()
+  }
+})
+
 test('an export says when standard output cannot be written', async () => {
   await elkyn(['set', '/a', '1', '--data', folder.file('data')])
   await writeFile(folder.file('file'), '')
