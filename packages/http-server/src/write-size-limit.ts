@@ -39,7 +39,7 @@ export function writeTooBig(): Refusal {
 
 /**
  * Whether what lies at the paths is more than a write may affect. Reads no more than that.
- * @param rest Called between two blocks; may throw to end the work.
+ * @param rest Called behind each block but the first; may throw to end the work.
  */
 export async function exceeds(
   snapshot: TreeSnapshot,
@@ -48,11 +48,13 @@ export async function exceeds(
   rest: () => Promise<void>,
 ): Promise<boolean> {
   let bytes = 0
+  let blocks = 0
   for (const path of paths) {
     for (const block of snapshot.jsonBlocks(path) ?? []) {
       bytes += block.length
       if (bytes > maxBytes) return true
-      await rest()
+      // One is soon read, however long the system lets the thread wait meanwhile.
+      if (++blocks > 1) await rest()
     }
   }
   return false
