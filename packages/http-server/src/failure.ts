@@ -76,8 +76,17 @@ export function unshownResponse(error: unknown, log: Log): HttpResponse {
 }
 
 function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse {
-  if (error instanceof Refusal) return errorResponse(error.status, error.message, error.headers)
-  if (isUnwanted(error)) return errorResponse(400, error.message)
+  const { status, message, headers } = refusalFor(error, log, storeSuffix)
+  return errorResponse(status, message, headers)
+}
+
+/**
+ * What a client is told of an error. What is not its doing goes into the log.
+ * @param storeSuffix Said behind what the store could not do.
+ */
+export function refusalFor(error: unknown, log: Log, storeSuffix = ''): Refusal {
+  if (error instanceof Refusal) return error
+  if (isUnwanted(error)) return new Refusal(400, error.message)
   // A later version of the tree may have codes that this one doesn't know.
   if (error instanceof TreeError && Object.hasOwn(answers, error.code)) {
     const [status, text] = answers[error.code]
@@ -86,10 +95,10 @@ function respondTo(error: unknown, log: Log, storeSuffix: string): HttpResponse 
     }
     const suffix = status >= 500 ? storeSuffix : ''
     const message = `${typeof text === 'string' ? text : text(error)}${suffix}`
-    return errorResponse(status, message, isBusy(error) ? ['Retry-After', '1'] : [])
+    return new Refusal(status, message, isBusy(error) ? ['Retry-After', '1'] : [])
   }
   log.error({ err: error }, 'A request failed')
-  return errorResponse(500, 'An internal error occurred')
+  return new Refusal(500, 'An internal error occurred')
 }
 
 /** Whether the client has gone. */

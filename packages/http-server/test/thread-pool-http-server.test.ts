@@ -412,6 +412,15 @@ describe('a queue', () => {
     await Promise.all(rest)
   })
 
+  test('tells a new stream of a query that the store has no room for its snapshot', async () => {
+    await using running = await Running.start({ threads: 1 })
+    const url = `${running.server.address().url}/crowded.json?orderBy="$key"`
+    const { status, message } = await EventClient.open(url)
+    expect([status, message.headers['retry-after']]).toEqual([503, '1'])
+    expect(await text(message)).toContain('Too many snapshots are open')
+    expect(running.logged).toEqual([])
+  })
+
   test('keeps nobody longer than they want to wait', async () => {
     await using running = await Running.start({ threads: 1 })
     const held = running.ask('GET', '/gate.json')

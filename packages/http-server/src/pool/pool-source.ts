@@ -77,8 +77,8 @@ export class PoolSource implements StreamSource {
   }
 }
 
-function refused({ status, message }: StreamRefusal): Refusal {
-  return new Refusal(status, message)
+function refused({ status, message, headers }: StreamRefusal): Refusal {
+  return new Refusal(status, message, headers)
 }
 
 // A stream may hold what its client does not take.

@@ -2,8 +2,8 @@ import { move } from '@elkyn/thread-pool/worker'
 import type { Moved } from '@elkyn/thread-pool/worker'
 import type { TreeStore } from '@elkyn/tree'
 import { compressed } from '../compression.ts'
-import { failureResponse } from '../failure.ts'
-import type { HttpResponse } from '../message.ts'
+import { failureResponse, refusalFor } from '../failure.ts'
+import type { HttpResponse, RawHeaders } from '../message.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
 import type { ReadPlan } from '../plan.ts'
@@ -54,6 +54,7 @@ export interface ReaderJob extends StreamJob {
 export interface StreamRefusal {
   readonly status: number
   readonly message: string
+  readonly headers: RawHeaders
 }
 
 /** What is read for streams: as bytes where that is not much. */
@@ -135,7 +136,8 @@ export class Reader {
       checkStreamTarget(this.store, target)
       return undefined
     } catch (error) {
-      return streamRefusal(error)
+      // Whoever asks can be told of what the store could not do. An open stream asks again.
+      return asPlain(refusalFor(error, this.channel.log))
     }
   }
 
@@ -168,8 +170,11 @@ function streamAnswer(result: StreamResult): StreamAnswer {
 /** Why a target is refused, as it can be told another thread. @throws what is no refusal. */
 function streamRefusal(error: unknown): StreamRefusal {
   if (!(error instanceof Refusal)) throw error
-  const { status, message } = error
-  return { status, message }
+  return asPlain(error)
+}
+
+function asPlain({ status, message, headers }: Refusal): StreamRefusal {
+  return { status, message, headers }
 }
 
 async function wholeResponse(

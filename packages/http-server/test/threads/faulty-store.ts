@@ -60,6 +60,7 @@ function faulty(store: TreeStore, words: Int32Array): TreeStore {
           snapshot.close()
         },
         query: (...parameters: Parameters<TreeSnapshot['query']>) => {
+          if (parameters[0] === '/crowded') throw new TreeError('ERR_TOO_MANY_SNAPSHOTS', 'secret')
           const result = snapshot.query(...parameters)
           if (parameters[0] !== '/counted') return result
           return overriding(result, { countSteps: () => counted(words) })
