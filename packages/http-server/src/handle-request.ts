@@ -16,7 +16,7 @@ import { PutOffAnswer, QuickSlice, TakesLonger, putOffWrite } from './put-off.ts
 import { tooMuchData } from './read.ts'
 import { Refusal } from './refusal.ts'
 import { giveUpAnswer } from './send.ts'
-import type { StreamedAnswers } from './streamed-answers.ts'
+import type { StreamedAnswers, StreamedPlace } from './streamed-answers.ts'
 import { shortSliceMs, TimeSlice } from './time-slice.ts'
 import { UnhurriedSnapshot, runUnhurried } from './unhurried-snapshot.ts'
 import { exceeds, writeTooBig } from './write-size-limit.ts'
@@ -89,6 +89,7 @@ function opened(
   { compression }: ReadPlan,
   { streamedAnswers }: HandlerContext,
   deadline: number | undefined,
+  place?: StreamedPlace,
 ): HttpResponse {
   const response = compressed(found, compression)
   try {
@@ -99,8 +100,9 @@ function opened(
   }
   const { body } = response
   if (body !== undefined && !(body instanceof Uint8Array)) {
-    return { ...response, body: streamedAnswers.begin(body, snapshot), deadline }
+    return { ...response, body: streamedAnswers.begin(body, snapshot, place), deadline }
   }
+  place?.leave()
   snapshot.close()
   return response
 }
@@ -136,10 +138,15 @@ async function answerUnhurried(
   rest: () => Promise<void>,
 ): Promise<HttpResponse> {
   const snapshot = new UnhurriedSnapshot(context.store.snapshot())
+  const place = context.streamedAnswers.place()
   try {
-    const response = await runUnhurried(plan, snapshot, rest)
-    return opened(response, snapshot, plan, context, deadline)
+    const response = await runUnhurried(plan, snapshot, () => {
+      place.take()
+      return rest()
+    })
+    return opened(response, snapshot, plan, context, deadline, place)
   } catch (error) {
+    place.leave()
     snapshot.close()
     throw error
   }

@@ -35,10 +35,10 @@ export interface HttpLimits {
    */
   readonly maxConcurrentStreams?: number
   /**
-   * Answers at one time that are sent in blocks, because they don't fit one, and hold a snapshot of
-   * the store meanwhile. A further one is answered 503, small ones go on. An eighth of them may be on one
-   * connection of HTTP/2, where reads wait beyond that. A store has to have room for as many snapshots and
-   * some more. Default: 128.
+   * Answers at one time that are sent in blocks, because they don't fit one, or take in more than one for their ETag or
+   * their size, and hold a snapshot of the store meanwhile. A further one is answered 503, small ones go on. An eighth of
+   * them may be on one connection of HTTP/2, where reads wait beyond that. A store has to have room for as many snapshots
+   * and some more. Default: 128.
    */
   readonly maxStreamedAnswers?: number
   /**

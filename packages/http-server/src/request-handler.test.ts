@@ -314,6 +314,34 @@ describe('createRequestHandler()', () => {
     expect(asker.logged).toEqual([])
   })
 
+  test('counts what is read for an ETag or a limit of size among maxStreamedAnswers', async () => {
+    const asker = new Asker({ maxStreamedAnswers: 1, maxAnswerBytes: 300_000 })
+    asker.store.leavesValuesOut = true
+    await asker.ask('PUT', '/a.json?print=silent', large)
+    await asker.ask('PUT', '/b.json?print=silent', `[${large},${large}]`)
+    await asker.ask('PUT', '/c.json?print=silent', '1')
+    const wantsEtag = { headers: { 'x-firebase-etag': 'true' } }
+    const ask = (name: string, rest = {}) => asker.ask('GET', `/${name}.json`, undefined, rest)
+    // With its body it has one place.
+    const held = await ask('a', wantsEtag)
+    expect(held.status).toBe(200)
+    const etag = held.headers[held.headers.indexOf('ETag') + 1]!
+    const unchanged = { headers: { 'if-none-match': etag } }
+    for (const refused of [await ask('a', unchanged), await ask('b')]) {
+      expect(refused.status).toBe(503)
+      expect(refused.headers.join()).toContain('Retry-After,1')
+    }
+    expect((await ask('c', wantsEtag)).status).toBe(200)
+    blocksOf(held).return?.()
+    // Each gives its place back.
+    for (let round = 0; round < 2; round++) {
+      expect((await ask('a', unchanged)).status).toBe(304)
+      expect((await ask('b')).status).toBe(400)
+    }
+    expect([asker.store.openBlocks, asker.store.openSnapshots]).toEqual([0, 0])
+    expect(asker.logged).toEqual([])
+  })
+
   test('takes a backslash in a URL where it may', async () => {
     const asker = new Asker()
     await asker.ask('PUT', '/a.json', String.raw`{"b\\c":{"d":1}}`)
