@@ -112,7 +112,7 @@ function watched(path: string, isValue: boolean): StreamTarget {
 
 /** Lets everything happen that needs nothing from outside. */
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 const lingerMs = 60_000
@@ -941,4 +941,71 @@ test('a value that is refused in its middle ends the stream', async () => {
     .resolve({ sequence: 1, id: idOf(1), isWhole: true, isLarge: true, events: [] })
   await settled()
   expect(destroyed).toHaveBeenCalledTimes(1)
+})
+
+/** Clients that each watch a place of their own below `/p` and have change 1, where the clock runs with each look at it. */
+async function watchedPlaces(count: number, options?: Partial<BroadcasterOptions>) {
+  const at = started(options)
+  const { source, broadcaster, connect } = at
+  let now = 0
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now++)
+  onTestFinished(() => clock.mockRestore())
+  const begin = async (place: number) => {
+    const stream = new Recorded()
+    const { client } = connect(stream)
+    const subscriber = broadcaster.subscribe(client, watched(`/p/${place}`, false), undefined)
+    await settled()
+    return { stream, client, subscriber }
+  }
+  const places: Awaited<ReturnType<typeof begin>>[] = []
+  for (let place = 0; place < count; place++) {
+    places.push(await begin(place))
+    const place1 = { sequence: 1, id: idOf(1), isWhole: true, events: [] }
+    source.last(`/p/${place}`).resolve(place1)
+  }
+  await settled()
+  return { ...at, begin, places, [Symbol.dispose]: () => broadcaster.close() }
+}
+
+test('of a change above many places others are told turn by turn, and all in order', async () => {
+  using at = await watchedPlaces(100, { lingerMs: 0 })
+  const { source, broadcaster, begin, places } = at
+  const all = fromJson(Object.fromEntries(places.map((_, place) => [place, 'new'])))
+  source.changed(2, '/p', all)
+  source.changed(3, '/p/99', fromJson('newer'))
+  await new Promise((resolve) => setImmediate(resolve))
+  const told = places.filter(({ stream }) => stream.ids.length > 0).length
+  expect(told).toBeGreaterThan(0)
+  expect(told).toBeLessThan(100)
+  // Nobody has the change before all were told of it.
+  expect(broadcaster.lowest(places[99]!.client)?.sequence).toBe(1)
+  broadcaster.unsubscribe(places[98]!.subscriber)
+  const late = await begin(100)
+  for (let round = 0; round < 20; round++) await settled()
+  const ids = places.map(({ stream }) => stream.ids)
+  expect(ids.slice(0, 98)).toEqual(Array.from({ length: 98 }, () => [idOf(2)]))
+  expect(ids.slice(98)).toEqual([[], [idOf(2), idOf(3)]])
+  expect(broadcaster.lowest(places[0]!.client)?.sequence).toBe(3)
+  expect(late.stream.ids).toEqual([])
+  // Nothing is left of what nobody watches any more.
+  expect(broadcaster.isFlushed).toBe(true)
+})
+
+test('what was lost while not all were told of a change is read by all', async () => {
+  using at = await watchedPlaces(40)
+  const { source, places } = at
+  const all = fromJson(Object.fromEntries(places.map((_, place) => [place, 'new'])))
+  source.changed(2, '/p', all)
+  source.lose()
+  const since = new Map<string, string | undefined>()
+  for (let read = 40; since.size < 40; read++) {
+    await settled()
+    const { job, resolve } = source.asked[read]!
+    since.set(job.target.path, job.since)
+    resolve({ sequence: 2, id: idOf(2), isWhole: false, events: [] })
+  }
+  // From what was sent, or from what was there before.
+  for (const [place, { stream }] of places.entries()) {
+    expect(since.get(`/p/${place}`)).toBe(stream.ids.at(-1) ?? idOf(1))
+  }
 })

@@ -4,6 +4,7 @@ import { Refusal } from '../refusal.ts'
 import { changeEvents } from './change-events.ts'
 import type { PartOfChange } from './change-events.ts'
 import { ChangeListener } from './change-listener.ts'
+import { ChangeTurns } from './change-turns.ts'
 import { EventSender } from './event-sender.ts'
 import type { EventSenderHooks } from './event-sender.ts'
 import { maxFramedBytes } from './framed-events.ts'
@@ -69,7 +70,8 @@ export class Broadcaster {
   /** Clients of whom somebody may have to be brought up to date. */
   readonly #catchingUp = new Set<StreamClient>()
   readonly #lingering: LingeringTopics
-  /** The newest change that was heard of. */
+  readonly #turns = new ChangeTurns((change) => this.#tellSteps(change))
+  /** The newest change of which all were told that it concerns. */
   #position: Position | undefined
   #flushing: NodeJS.Immediate | undefined
 
@@ -80,7 +82,7 @@ export class Broadcaster {
     this.#framedBytes = Math.min(Math.max(options.maxKeptBytes, aheadBytes), maxFramedBytes)
     this.#listener = new ChangeListener(source, this.#timers, options.log, {
       onBegin: () => this.#wake(),
-      onChanges: (changes) => this.#take(changes),
+      onChanges: (changes) => this.#turns.add(changes),
       onLost: () => this.#lost(),
     })
     this.#readings = new ReadingQueue(this.#timers, () => this.#wake())
@@ -197,12 +199,14 @@ export class Broadcaster {
 
   #stop(): void {
     this.#listener.stop()
+    this.#turns.clear()
     this.#position = undefined
   }
 
   /** Nobody knows what happened since: what is known is read again, and what was missed from the log. */
   #lost(): void {
-    const heard = this.#position?.sequence ?? -1
+    // Some may have been told more than all.
+    const heard = (this.#turns.newest ?? this.#position)?.sequence ?? -1
     this.#lingering.end()
     this.#places.clear()
     for (const topic of this.#topics.values()) {
@@ -218,21 +222,21 @@ export class Broadcaster {
     for (const topic of this.#topics.values()) if (!topic.isFollowed) this.#evaluate(topic)
   }
 
-  #take(changes: readonly Change[]): void {
-    for (const change of changes) {
-      this.#dispatch(change)
-      this.#position = change
+  *#tellSteps(change: Change): Iterator<undefined> {
+    for (const [topic, part] of this.#concerned(change)) {
+      // Nobody may watch it any more.
+      if (this.#topics.get(topic.key) === topic) this.#tell(topic, change, part)
+      yield
     }
+    this.#position = change
   }
 
-  #dispatch(change: Change): void {
-    const { pairs } = change
+  #concerned({ pairs }: Change): Iterable<readonly [Topic, PartOfChange]> {
     if (pairs.length === 1) {
       const topics: Topic[] = []
       this.#tree.concernedBy(pairs[0]!.path, (topic) => topics.push(topic))
-      const isForMany = topics.length >= many
-      for (const topic of topics) this.#tell(topic, change, { isForMany })
-      return
+      const part = { isForMany: topics.length >= many }
+      return topics.map((topic) => [topic, part] as const)
     }
     // Each looks at the pairs that concern it only: there may be many of both.
     const concerned = new Map<Topic, number[]>()
@@ -244,7 +248,7 @@ export class Broadcaster {
       })
     }
     const isForMany = concerned.size >= many
-    for (const [topic, indexes] of concerned) this.#tell(topic, change, { indexes, isForMany })
+    return Array.from(concerned, ([topic, indexes]) => [topic, { indexes, isForMany }] as const)
   }
 
   #tell(topic: Topic, change: Change, part: PartOfChange): void {

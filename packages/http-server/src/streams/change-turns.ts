@@ -1,0 +1,59 @@
+import type { Change } from '@elkyn/tree'
+
+/** How long one turn of the event loop may be spent on telling, in milliseconds. */
+const turnMs = 1
+
+/** Steps between two looks at the clock. */
+const stepsAtOnce = 16
+
+/**
+ * Has changes told, each when all before it have been told of. What concerns many takes several turns of the event loop,
+ * between which something else can be done.
+ */
+export class ChangeTurns {
+  readonly #tell: (change: Change) => Iterator<unknown>
+  readonly #waiting: Change[] = []
+  #telling: Iterator<unknown> | undefined
+  #next: NodeJS.Immediate | undefined
+
+  /** @param tell Begins to tell of a change, in small steps. */
+  constructor(tell: (change: Change) => Iterator<unknown>) {
+    this.#tell = tell
+  }
+
+  /** The last one of those that not all have been told of. */
+  get newest(): Change | undefined {
+    return this.#waiting.at(-1)
+  }
+
+  add(changes: readonly Change[]): void {
+    for (const change of changes) this.#waiting.push(change)
+    if (this.#next === undefined) this.#run()
+  }
+
+  /** Forgets those that not all have been told of. */
+  clear(): void {
+    this.#waiting.length = 0
+    this.#telling = undefined
+    clearImmediate(this.#next)
+    this.#next = undefined
+  }
+
+  #run(): void {
+    this.#next = undefined
+    const end = performance.now() + turnMs
+    const waiting = this.#waiting
+    let told = 0
+    for (let steps = 1; told < waiting.length; steps++) {
+      this.#telling ??= this.#tell(waiting[told]!)
+      if (this.#telling.next().done === true) {
+        this.#telling = undefined
+        told++
+      }
+      if (steps % stepsAtOnce !== 0 || performance.now() < end) continue
+      if (told < waiting.length) this.#next = setImmediate(() => this.#run())
+      break
+    }
+    waiting.splice(0, told)
+  }
+}
