@@ -142,7 +142,7 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     range: EdgeRange,
     descending: boolean,
   ): Iterable<QueryEntry | undefined> {
-    const pauses = new PauseCount()
+    const pauses = PauseCount.forConditions(this.#plan.filters.length)
     for (const entry of scanIndex(this.#scan(index), range, descending)) {
       if (entry === undefined || this.#meets(entry.key, served)) yield entry
       if (pauses.next()) yield undefined

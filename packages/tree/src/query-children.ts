@@ -26,6 +26,11 @@ export class PauseCount {
   readonly #length: number
   #looked = 0
 
+  /** For children of which each has to meet so many conditions. */
+  static forConditions(count: number): PauseCount {
+    return new PauseCount(Math.ceil(pauseLength / Math.max(count, 1)))
+  }
+
   /** @param length How many are looked at before a pause. */
   constructor(length: number = pauseLength) {
     this.#length = length
@@ -53,7 +58,7 @@ export function* matchingChildren(
     plan.order.kind === 'key'
       ? childrenByKey(children, range, descending)
       : sortedChildren(plan.order, children, range, descending)
-  const pauses = new PauseCount()
+  const pauses = PauseCount.forConditions(plan.filters.length)
   for (const entry of found) {
     if (entry === undefined || meetsAll(plan.filters, children, entry.key)) yield entry
     if (pauses.next()) yield undefined

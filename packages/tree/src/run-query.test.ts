@@ -202,6 +202,17 @@ describe('jsonBlocks() of a query', () => {
       }
     }
   })
+
+  test('and the more pauses, the more conditions each child has to meet', () => {
+    const many = fromJson(Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`k${i}`, i])))
+    const pauses = (conditions: number) => {
+      const where = Array.from({ length: conditions }, (_, index) => {
+        return { field: `field${index}`, op: '==', value: index } as const
+      })
+      return [...runQuery(many, { orderBy: '$key', where }).countSteps()].length
+    }
+    expect(pauses(64)).toBeGreaterThan(32 * pauses(1))
+  })
 })
 
 describe('where', () => {
