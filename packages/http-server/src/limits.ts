@@ -62,8 +62,9 @@ export interface HttpLimits {
   /**
    * How long a client may take in nothing of an answer that waits for it, whatever it sends. Then, or in
    * twice that time at the latest, its connection is destroyed; with HTTP/2 the request is reset,
-   * and the connection destroyed where in that time again not even the reset could leave.
-   * Default: 30000.
+   * and the connection destroyed where in that time again not even the reset could leave. The system's buffer takes some
+   * megabytes and says that there is room again when a third of it is: in 30 seconds a client with 20 kB a second would
+   * seem to take nothing. Default: 60000.
    */
   readonly writeTimeoutMs?: number
 }
@@ -81,7 +82,7 @@ const defaults: Required<HttpLimits> = {
   headersTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   keepAliveTimeoutMs: 65_000,
-  writeTimeoutMs: 30_000,
+  writeTimeoutMs: 60_000,
 }
 
 /** The longest time that a timer of Node takes. It makes a millisecond of a longer one. */
