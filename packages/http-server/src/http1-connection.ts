@@ -5,6 +5,7 @@ import type { Http1Exchange } from './http1-exchange.ts'
 import { leaveHttp } from './leave-http.ts'
 import { Progress } from './progress.ts'
 import { readOn } from './read-on.ts'
+import { takenBytes } from './taken-bytes.ts'
 
 // Most requests that wait behind another one before no more are read from the socket.
 const maxHeld = 64
@@ -15,11 +16,6 @@ const maxUnsentBytes = 256 * 1024
 
 // Safe requests that are being answered by other threads at one time, lest all of their answers come at once.
 const maxAnswering = 32
-
-/** What Node itself looks at to see whether something of a write has left that is still going on; not documented. */
-interface HandledSocket {
-  readonly _handle?: { readonly writeQueueSize?: number } | null
-}
 
 /** How long a client may go on to send what nobody wants, so that it gets to read why. */
 export const lingerMs = 2000
@@ -72,10 +68,7 @@ export class Http1Connection implements ClientConnection {
 
   /** Whether something is to leave, and nothing has since this was asked last. */
   hasStalled(): boolean {
-    const { bytesWritten, writableLength } = this.socket
-    const { _handle: handle } = this.socket as HandledSocket
-    const left = bytesWritten - writableLength - (handle?.writeQueueSize ?? 0)
-    return this.#progress.hasStalled(writableLength, left)
+    return this.#progress.hasStalled(this.socket.writableLength, takenBytes(this.socket))
   }
 
   /** Whether its last bytes are known. */

@@ -9,9 +9,12 @@ import type { Answer, HttpResponse } from './message.ts'
 import { isSafe, methodNotAllowedResponse } from './method.ts'
 import { http2 } from './node-modules.ts'
 import { failureResponse } from './failure.ts'
+import { OwnWindows } from './own-windows.ts'
+import { partBytes } from './part-writer.ts'
 import { tooMuchData } from './read.ts'
 import { errorResponse } from './response.ts'
 import { giveUpAnswer, isBlocks, send } from './send.ts'
+import { takenBytes } from './taken-bytes.ts'
 
 // What may come before it is read, of one request and of all together. A connection alone would be held
 // to 64 KiB a round trip by the defaults.
@@ -39,6 +42,7 @@ class Http2Connection implements ClientConnection {
   readonly #socket: TLSSocket
   readonly #session: ServerHttp2Session
   readonly #context: HttpContext
+  readonly #windows: OwnWindows
   readonly #onGone = new Set<() => void>()
   /** Closes a connection on which nothing is asked. Pings keep nothing open. */
   #idle: NodeJS.Timeout
@@ -66,6 +70,7 @@ class Http2Connection implements ClientConnection {
       maxHeaderListPairs: 0xffff_ffff,
     })
     this.#session.setLocalWindowSize(connectionWindowBytes)
+    this.#windows = new OwnWindows(this.#session, socket)
     this.#idle = setTimeout(() => this.closeWhenIdle(), limits.headersTimeoutMs)
     this.#session.on('stream', (stream, headers, _flags, raw) => {
       this.#onStream(stream, headers, raw)
@@ -167,15 +172,22 @@ class Http2Connection implements ClientConnection {
   #limit(exchange: Http2Exchange): void {
     const { stream } = exchange
     const { requestTimeoutMs, writeTimeoutMs } = this.#context.limits
+    let taken = 0
     // Node's own timeout of a stream takes what leaves of others for progress of this one.
     const look = setInterval(() => {
+      const takenBefore = taken
+      taken = takenBytes(this.#socket)
       if (!exchange.hasStalled()) return
-      // Where not even the reset leaves, Node may never say that the client has gone: all of its requests wait for
-      // a write that neither ends nor fails.
-      if (stream.closed) this.destroy()
-      else stream.close(http2().constants.NGHTTP2_CANCEL)
+      // One that waits behind others is late, not stalled, where as much of those leaves as would have to of itself.
+      if (taken - takenBefore < partBytes) this.#endStalled(stream)
+      else if (!stream.closed) this.#windows.ask(exchange, () => this.#endStalled(stream))
     }, writeTimeoutMs)
-    stream.once('close', () => clearInterval(look))
+    stream.on('drain', this.#windows.look)
+    stream.once('close', () => {
+      clearInterval(look)
+      this.#windows.forget(exchange)
+      this.#windows.look()
+    })
     if (stream.endAfterHeaders) return
     const timer = setTimeout(() => {
       if (exchange.isAnswered) return
@@ -185,6 +197,13 @@ class Http2Connection implements ClientConnection {
     const clear = (): void => clearTimeout(timer)
     stream.once('end', clear)
     stream.once('close', clear)
+  }
+
+  #endStalled(stream: ServerHttp2Stream): void {
+    // Where not even the reset leaves, Node may never say that the client has gone: all of its requests wait for
+    // a write that neither ends nor fails.
+    if (stream.closed) this.destroy()
+    else stream.close(http2().constants.NGHTTP2_CANCEL)
   }
 
   #refusalOf(exchange: Http2Exchange): HttpResponse | undefined {

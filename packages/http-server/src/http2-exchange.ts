@@ -140,13 +140,18 @@ export class Http2Exchange implements Exchange {
     else this.#writer.end(() => this.stream.end())
   }
 
+  get pendingBytes(): number {
+    return this.#writer?.pendingBytes ?? this.stream.writableLength
+  }
+
+  /** How much has left of an answer that does not leave as a whole. */
+  get leftBytes(): number {
+    return this.#writer?.leftBytes ?? 0
+  }
+
   /** Whether something is to leave, and nothing has since this was asked last. */
   hasStalled(): boolean {
-    const { pendingBytes, leftBytes } = this.#writer ?? {
-      pendingBytes: this.stream.writableLength,
-      leftBytes: 0,
-    }
-    return this.#progress.hasStalled(pendingBytes, leftBytes)
+    return this.#progress.hasStalled(this.pendingBytes, this.leftBytes)
   }
 
   breakOff(): void {

@@ -62,9 +62,10 @@ export interface HttpLimits {
   /**
    * How long a client may take in nothing of an answer that waits for it, whatever it sends. Then, or in
    * twice that time at the latest, its connection is destroyed; with HTTP/2 the request is reset,
-   * and the connection destroyed where in that time again not even the reset could leave. The system's buffer takes some
-   * megabytes and says that there is room again when a third of it is: in 30 seconds a client with 20 kB a second would
-   * seem to take nothing. Default: 60000.
+   * and the connection destroyed where in that time again not even the reset could leave. A request of HTTP/2
+   * whose own window is not closed, and which waits behind others, is spared while 64 KiB of those are taken in that
+   * time. The system's buffer takes some megabytes and says that there is room again when a third of it is: in 30 seconds a
+   * client with 20 kB a second would seem to take nothing. Default: 60000.
    */
   readonly writeTimeoutMs?: number
 }

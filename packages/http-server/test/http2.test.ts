@@ -6,7 +6,7 @@ import { buffer, text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import { selfSigned } from '@elkyn/tooling-certificates'
 import { fromJson, parsePath } from '@elkyn/tree'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { SimpleHttpServer } from '../src/index.ts'
 import type { SimpleHttpServerOptions } from '../src/index.ts'
 import { RawHttp2Client, endStream, frameTypes } from './http2/raw-client.ts'
@@ -14,6 +14,8 @@ import { ObservedStore } from './observed-store.ts'
 
 const tls = selfSigned()
 const large = Array.from({ length: 200 }, () => 'x'.repeat(100_000))
+// Where the timers are the test's own.
+const writeTimeoutMs = 1000
 
 class Running implements AsyncDisposable {
   readonly store = new ObservedStore()
@@ -48,6 +50,12 @@ class Running implements AsyncDisposable {
     this.store.commit([{ pairs: [{ path: parsePath('/a'), value: fromJson(large) }] }])
   }
 
+  /** Puts a value that is answered in one piece at `/record`. */
+  record(): void {
+    const value = 'x'.repeat(60_000)
+    this.store.commit([{ pairs: [{ path: parsePath('/record'), value }] }])
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.close({ timeoutMs: 0 })
     await this.store.close()
@@ -78,6 +86,13 @@ function received(stream: ClientHttp2Stream, part: string): Promise<void> {
     if (all.includes(part)) resolve()
   })
   return promise
+}
+
+/** @returns what lets {@link writeTimeoutMs} pass, for requests that come from now on. */
+function clock(): () => void {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  return () => void vi.advanceTimersByTime(writeTimeoutMs)
 }
 
 async function statusOf(request: ClientHttp2Stream): Promise<number | undefined> {
@@ -305,6 +320,58 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test('whose answers wait behind others go on while those are taken', async () => {
+    await using server = await Running.start({ writeTimeoutMs })
+    server.record()
+    using client = await server.raw()
+    const pass = clock()
+    client.setWindows(0x7fff_ffff)
+    const streams = Array.from({ length: 10 }, (_, index) => 2 * index + 1)
+    for (const stream of streams) client.request(stream, 'GET', '/record.json')
+    for (let taken = 65_535; taken < 500_000; taken += 100_000) {
+      await client.taken(taken)
+      pass()
+      client.openWindow(0, 100_000)
+    }
+    client.openWindow(0, 1_000_000)
+    for (const stream of streams) expect(await client.answer(stream)).toHaveLength(60_002)
+  })
+
+  test('whose answers wait behind others are reset when those are no longer taken', async () => {
+    await using server = await Running.start({ writeTimeoutMs })
+    server.record()
+    using client = await server.raw()
+    const pass = clock()
+    client.setWindows(0x7fff_ffff)
+    for (const stream of [1, 3, 5]) client.request(stream, 'GET', '/record.json')
+    await client.taken(65_535)
+    pass()
+    pass()
+    for (const stream of [3, 5]) await client.resetOf(stream)
+  })
+
+  test.each([
+    ['as far as they may be sent', [1_000_000, 9_000_000]],
+    ['more slowly than they are sent', [0x1000_0000, 0x1000_0000]],
+  ])('whose answers nobody takes are reset while others are taken %s', async (_, windows) => {
+    await using server = await Running.start({ writeTimeoutMs })
+    server.fill()
+    using client = await server.raw()
+    const pass = clock()
+    client.openWindows(0)
+    for (const stream of [1, 3]) client.request(stream, 'GET', '/a.json')
+    for (const [index, taken] of [1_000_000, 10_000_000].entries()) {
+      client.openWindow(3, windows[index]!)
+      await client.taken(taken)
+      client.socket.pause()
+      pass()
+      client.socket.resume()
+    }
+    await client.resetOf(1)
+    client.openWindow(3, 20_000_000)
+    expect(JSON.parse(await client.answer(3))).toHaveLength(200)
+  })
+
   test('of a client that takes nothing more end with its connection, where not even a reset can leave', async () => {
     await using server = await Running.start({ writeTimeoutMs: 50 })
     server.fill()
@@ -325,8 +392,7 @@ describe('requests over HTTP/2', () => {
 
   test('whose client goes before their answers have left are no answers', async () => {
     await using server = await Running.start({ metrics: true })
-    const record = 'x'.repeat(60_000)
-    server.store.commit([{ pairs: [{ path: parsePath('/record'), value: record }] }])
+    server.record()
     const client = await server.raw()
     client.openWindows(0)
     for (const stream of [1, 3, 5]) client.request(stream, 'GET', '/record.json')

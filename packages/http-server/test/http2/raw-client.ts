@@ -76,13 +76,23 @@ export class RawHttp2Client implements Disposable {
 
   /** Lets so many bytes of each answer come before it says that it has taken them. Default: as many as there can be. */
   openWindows(bytes = 0x7fff_ffff): void {
+    this.setWindows(bytes)
+    this.openWindow(0, 0x7fff_0000)
+  }
+
+  /** The same without the window of the connection, which is of 65,535 bytes. */
+  setWindows(bytes: number): void {
     const setting = Buffer.alloc(6)
     setting.writeUInt16BE(initialWindowSize)
     setting.writeUInt32BE(bytes, 2)
     this.send(frameTypes.settings, 0, 0, setting)
+  }
+
+  /** Lets so many more bytes of one answer come, or with 0 of all together. */
+  openWindow(stream: number, bytes: number): void {
     const update = Buffer.alloc(4)
-    update.writeUInt32BE(0x7fff_0000)
-    this.send(frameTypes.windowUpdate, 0, 0, update)
+    update.writeUInt32BE(bytes)
+    this.send(frameTypes.windowUpdate, 0, stream, update)
   }
 
   reset(stream: number, code: number): void {
@@ -98,6 +108,20 @@ export class RawHttp2Client implements Disposable {
       if (frame !== undefined) return frame
       await once(this.socket, 'data')
     }
+  }
+
+  /** Resolves when so many bytes of all answers have come. */
+  async taken(bytes: number): Promise<void> {
+    const ofData = ({ type, payload }: Frame): number =>
+      type === frameTypes.data ? payload.length : 0
+    while (this.frames.reduce((sum, frame) => sum + ofData(frame), 0) < bytes) {
+      await once(this.socket, 'data')
+    }
+  }
+
+  /** The frame by which the server resets a request, when it has come. */
+  resetOf(stream: number): Promise<Frame> {
+    return this.received((frame) => frame.stream === stream && frame.type === frameTypes.reset)
   }
 
   /** The body of an answer, when it has come. */
