@@ -1,5 +1,13 @@
 import { randomInt } from 'node:crypto'
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
@@ -16,10 +24,10 @@ import { StorageError } from './errors.ts'
  */
 
 /**
- * Name of a socket: process number, when it started; then the thread, and a number by chance: a count would be the same
- * in two copies of this module.
+ * Name of a socket: process number, when it started, and in which space the number counts, of which an older version says
+ * nothing; then the thread, and a number by chance: a count would be the same in two copies of this module.
  */
-const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
+const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+(?:-\d+)?)-\d+-\d+\.sock$/
 /** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
 const SOCKET_PATH_BYTES = 103
 
@@ -144,14 +152,23 @@ function refuses(name: string): boolean {
 }
 
 /**
- * Number and start of this process. The number alone does not tell it from others: in two containers
- * that share the folder it may be the same. Where there are none, it does.
+ * Tells this process from all that are there with it, or were. Its number alone does not: in two containers that share
+ * the folder it may be the same, and so may the start of two that begin together. Where there are none, it does.
  */
-const thisProcess = `${process.pid}-${process.platform === 'linux' ? startTicks() : 0}`
+const thisProcess = `${process.pid}-${process.platform === 'linux' ? `${startTicks()}-${space()}` : '0-0'}`
 
 /** When this process started, in ticks since the system did: setting the clock does not change it. */
 function startTicks(): string {
   const stat = readFileSync('/proc/self/stat', 'latin1')
   // The second field is a program's name in parentheses, which may hold any character; this is the 22nd.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
+}
+
+/** In which space its number is no other's: each container has one of its own. 0 where the system knows of none. */
+function space(): string {
+  try {
+    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
+  } catch {
+    return '0'
+  }
 }

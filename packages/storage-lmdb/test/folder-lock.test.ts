@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { TreeError } from '@elkyn/tree'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -41,6 +43,24 @@ test('a process that is stuck still holds its folder', async () => {
     await expect(openTree({ path: folder.path })).rejects.toThrow(locked)
   }
 })
+
+test.runIf(process.platform === 'linux')(
+  'a process of another container is another one, also with the same number and start',
+  async () => {
+    using folder = temporaryFolder()
+    const tree = await openTree({ path: folder.path })
+    const [name = ''] = sockets(folder.path)
+    await tree.close()
+    const space = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0]
+    const other = createServer().listen(join(folder.path, name.replace(`-${space}-`, '-1-')))
+    await once(other, 'listening')
+    await expect(openTree({ path: folder.path })).rejects.toThrow(locked)
+    other.close()
+    await once(other, 'close')
+    await using again = await openTree({ path: folder.path })
+    expect(again.get('/')).toBe(null)
+  },
+)
 
 test('a folder whose process was killed opens, and what it left is removed', async () => {
   using folder = temporaryFolder()
