@@ -3,7 +3,6 @@ import type { Change, KnownEtag, Path, Precondition, WriteRefused } from '@elkyn
 import { bearingOn, strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
 import type { ChangeLog } from './change-log.ts'
-import { Head } from './entry.ts'
 import type { EntryView } from './entry-view.ts'
 import { etagOfValue } from './etag.ts'
 
@@ -19,12 +18,19 @@ export interface ConditionedBatch {
   /** The tree with that. */
   readonly view: EntryView
   /** Makes the etag of a large value, which takes as long as the value is large. */
-  readonly etagOf: (head: Head) => string
+  readonly etagOf: (path: Path) => string
 }
+
+/** Of more than 16,383 UTF-16 units V8 finds texts in a set by their lengths alone: no paths of that length are remembered. */
+const maxRememberedLength = 1000
 
 /** Compares what is there with what writes expect. */
 export class BatchConditions {
   readonly #batch: ConditionedBatch
+  /** Places of large values. To find out again would take as long as a long text takes to be read, */
+  readonly #large = new Set<Path>()
+  /** and something has to have changed for them to be others: so many changes there were. */
+  #changes = 0
 
   constructor(batch: ConditionedBatch) {
     this.#batch = batch
@@ -41,19 +47,27 @@ export class BatchConditions {
   ): WriteRefused | undefined {
     if (precondition === undefined) return undefined
     const { path, etag: expected } = precondition
-    const { view, comparedMaxLength } = this.#batch
-    const found = view.find(path) ?? TreeValue.null
-    const value = found instanceof Head ? view.gatherUpTo(found, comparedMaxLength) : found
-    if (value === undefined) return this.#checkLarge(precondition, found as Head, looked)
+    const value = this.#smallValue(path)
+    if (value === undefined) return this.#checkLarge(precondition, looked)
     const etag = etagOfValue(value)
     if (etag === expected) return undefined
     return { ...conditionFailed(path), current: { etag, value } }
   }
 
+  /** The value at a path, where it is small enough to be compared on the spot. */
+  #smallValue(path: Path): TreeValue | undefined {
+    const { view, changes, comparedMaxLength } = this.#batch
+    if (changes.length > this.#changes) this.#large.clear()
+    this.#changes = changes.length
+    if (this.#large.has(path)) return undefined
+    const value = view.valueUpTo(view.find(path) ?? TreeValue.null, comparedMaxLength)
+    if (value === undefined && path.length <= maxRememberedLength) this.#large.add(path)
+    return value
+  }
+
   /** Whoever knew the etag a moment ago spares the writer the time that it takes to make it. */
   #checkLarge(
     { path, etag, known: given }: Precondition,
-    head: Head,
     looked: KnownEtag | undefined,
   ): WriteRefused | undefined {
     const known = given ?? looked
@@ -65,7 +79,7 @@ export class BatchConditions {
       if (bearing === 'within') return conditionFailed(path)
       if (given !== undefined) return conditionStale(path)
     }
-    return this.#batch.etagOf(head) === etag ? undefined : conditionFailed(path)
+    return this.#batch.etagOf(path) === etag ? undefined : conditionFailed(path)
   }
 
   /** How all changes since bear on what is at a path; `undefined` when the log does not say. */

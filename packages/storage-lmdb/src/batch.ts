@@ -15,7 +15,7 @@ import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { ClientRecords } from './client-records.ts'
 import { Head } from './entry.ts'
 import { EntryView, storedPriority } from './entry-view.ts'
-import { etagOfBlocks } from './etag.ts'
+import { etagOfBlocks, etagOfValue } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import type { JsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
@@ -100,7 +100,7 @@ export class Batch {
       changes: this.changes,
       comparedMaxLength: limits.comparedMaxLength,
       view: this.#view,
-      etagOf: (head) => this.#etag(head),
+      etagOf: (path) => this.#etag(path),
     })
   }
 
@@ -178,8 +178,9 @@ export class Batch {
     }
   }
 
-  #etag(found: Head): string {
-    return etagOfBlocks(this.#blocks(found))
+  #etag(path: Path): string {
+    const found = this.#view.find(path) ?? TreeValue.null
+    return found instanceof Head ? etagOfBlocks(this.#blocks(found)) : etagOfValue(found)
   }
 
   #blocks(found: Head): JsonBlocks {

@@ -79,9 +79,10 @@ export class EntryView implements TreeView {
     return TreeValue.fromNode(this.#node(head, { left: Infinity }) ?? null)
   }
 
-  /** The same for up to so much text; `undefined` where there is more. */
-  gatherUpTo(head: Head, length: number): TreeValue | undefined {
-    const node = this.#node(head, { left: length })
+  /** The value of an entry that has up to so much text; `undefined` where there is more. */
+  valueUpTo(entry: Entry, length: number): TreeValue | undefined {
+    if (!(entry instanceof Head)) return entry.text.length > length ? undefined : entry
+    const node = this.#node(entry, { left: length })
     return node === undefined ? undefined : TreeValue.fromNode(node)
   }
 

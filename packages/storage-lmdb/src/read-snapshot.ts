@@ -122,7 +122,7 @@ export class ReadSnapshot implements TreeSnapshot {
   isLonger(path: Path, length: number): boolean {
     const view = this.#view()
     const found = view.find(path)
-    return found instanceof Head && view.gatherUpTo(found, length) === undefined
+    return found !== undefined && view.valueUpTo(found, length) === undefined
   }
 
   close(): void {

@@ -53,6 +53,17 @@ test('others write while a large value is compared', async () => {
   expect(order).toEqual(['other', 'other', 'other', 'compared'])
 })
 
+test('one long text is compared like any other large value, and not handed back', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  store.commit([set('/text', 'x'.repeat(1000))])
+  const right = { path: at('/text'), etag: etag(store, '/text') }
+  expect(await store.write({ ...set('/a', 1), precondition: right })).toMatchObject({ ok: true })
+  const wrong = await store.write({ ...set('/a', 2), precondition: { ...right, etag: 'x' } })
+  expect(code(wrong)).toBe('ERR_CONDITION_FAILED')
+  expect(wrong).not.toHaveProperty('current')
+})
+
 test('a large value that changes while it is compared is not what was expected', async () => {
   using folder = temporaryFolder()
   await using store = openLarge(folder.path)
