@@ -1,5 +1,5 @@
 import { TreeError } from './errors.ts'
-import { isPriorityPath, parentPath, parsePath, rootPath } from './path.ts'
+import { isAncestor, isPriorityPath, parsePath, rootPath } from './path.ts'
 import type { Path } from './path.ts'
 
 /**
@@ -19,19 +19,60 @@ export function parseUpdatePath(name: string): Path {
  * @throws {TreeError} `ERR_PATH_CONFLICT` when two are equal or one is an ancestor of the other.
  */
 export function checkConflicts(paths: readonly Path[]): void {
-  if (paths.length < 2) return
-  const seen = new Set<Path>()
+  const [first] = paths
+  if (first === undefined || paths.length < 2) return
+  // Key by key, and only where they part: V8 finds texts of more than 16,383 units in a map by their lengths alone.
+  const start = commonLength(first, paths)
+  const root: PlaceOnWay = { path: first, isEnd: false, below: undefined }
+  for (const path of paths) end(path, keysFrom(path, start), root)
+}
+
+/** A place on the way to paths. */
+interface PlaceOnWay {
+  /** The one that ends here, or else one of them. */
+  path: Path
+  isEnd: boolean
+  below: Map<string, PlaceOnWay> | undefined
+}
+
+/** How long the path is that all of them begin with, as whole keys; 0 for the root. */
+function commonLength(first: Path, paths: readonly Path[]): number {
+  let common = first.slice(0, first.lastIndexOf('/')) as Path
   for (const path of paths) {
-    if (seen.has(path)) throw conflict(path, `path '${path}' is given twice`)
-    seen.add(path)
-  }
-  for (const path of paths) {
-    for (let above = parentPath(path); above !== undefined; above = parentPath(above)) {
-      if (seen.has(above)) {
-        throw conflict(above, `path '${above}' is an ancestor of another path '${path}'`)
-      }
+    while (path !== common && !isAncestor(common, path)) {
+      common = common.slice(0, common.lastIndexOf('/')) as Path
     }
   }
+  return common.length
+}
+
+/** The keys behind so much of a path. */
+function keysFrom(path: Path, start: number): readonly string[] {
+  const rest = path.slice(start + 1)
+  return rest === '' ? [] : rest.split('/')
+}
+
+/** Walks from a place to the end of a path, through none where another one ends. */
+function end(path: Path, keys: readonly string[], from: PlaceOnWay): void {
+  let place = from
+  for (const key of keys) {
+    if (place.isEnd) throw isAbove(place.path, path)
+    place.below ??= new Map()
+    let next = place.below.get(key)
+    if (next === undefined) {
+      next = { path, isEnd: false, below: undefined }
+      place.below.set(key, next)
+    }
+    place = next
+  }
+  if (place.isEnd) throw conflict(path, `path '${path}' is given twice`)
+  if (place.below !== undefined) throw isAbove(path, place.path)
+  place.path = path
+  place.isEnd = true
+}
+
+function isAbove(above: Path, path: Path): TreeError {
+  return conflict(above, `path '${above}' is an ancestor of another path '${path}'`)
 }
 
 function conflict(path: Path, text: string): TreeError {
