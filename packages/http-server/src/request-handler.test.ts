@@ -218,6 +218,17 @@ describe('createRequestHandler()', () => {
     expect(await asker.status('PUT', '/a.json', pieces('"12345', '6789"'))).toBe(413)
   })
 
+  test('refuses an update whose paths come to more than can be held', async () => {
+    const asker = new Asker()
+    const long = `/${'k'.repeat(768)}`.repeat(31)
+    const update = (members: number): string =>
+      JSON.stringify(Object.fromEntries(Array.from({ length: members }, (_, index) => [index, 1])))
+    expect(await asker.status('PATCH', `${long}.json`, update(1500))).toBe(413)
+    expect(asker.store.snapshot().sequence).toBe(0)
+    expect(await asker.status('PATCH', `${long}.json`, update(10))).toBe(200)
+    expect(await asker.status('PATCH', '/short.json', update(5000))).toBe(200)
+  })
+
   test('says that nothing was written where it failed to write, and only there', async () => {
     const asker = new Asker()
     asker.store.failure = new TreeError('ERR_STORE_FAILED', 'secret')

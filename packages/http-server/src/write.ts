@@ -116,6 +116,9 @@ export function planPatch(request: WriteRequest, settings: PlanSettings): BodyPl
   }
 }
 
+/** Most units of all paths of an update: each member is held, logged and told with the whole of its own. */
+const maxUpdatePathsLength = 32 * 1024 * 1024
+
 function planUpdate(
   request: WriteRequest,
   members: readonly StagedPair[] | undefined,
@@ -127,6 +130,9 @@ function planUpdate(
   // [unconfirmed] An update of nothing succeeds. One with a number has to be counted.
   if (members.length === 0 && request.idempotencyKey === undefined) {
     return { kind: 'respond', response: valueResponse(writtenMembers([], form), print) }
+  }
+  if (members.length * request.path.length > maxUpdatePathsLength) {
+    throw new Refusal(413, 'Too many members for an update of so long a path')
   }
   const pairs = members.map(({ key, value }) => ({
     name: joinPath(rootPath, key).slice(1),
