@@ -3,7 +3,7 @@ import { TreeValue } from '@elkyn/tree'
 
 /** A batch is closed at so many writes, */
 const BATCH_MAX_WRITES = 512
-/** and at so many characters of text. */
+/** and at so many characters of paths and texts. */
 const BATCH_MAX_TEXT = 4 * 1024 * 1024
 
 interface Waiting {
@@ -72,12 +72,15 @@ export class WriteQueue {
 }
 
 /**
- * Only instances of `TreeValue` count, which keep their text: where it is made here, the write need not make it. To make
+ * Of values only instances of `TreeValue` count, which keep their text: where it is made here, the write need not make it. To make
  * one of what else there may be would cost more than it saves.
  */
 function textLength(pairs: readonly WritePair[]): number {
   let length = 0
-  for (const { value } of pairs) if (value instanceof TreeValue) length += lengthOf(value)
+  for (const { path, value } of pairs) {
+    length += path.length
+    if (value instanceof TreeValue) length += lengthOf(value)
+  }
   return length
 }
 

@@ -158,6 +158,16 @@ test('a batch is closed at 512 writes and at 4 MB', async () => {
   expect(commits.map(({ length }) => length)).toEqual([2, 2, 1])
 })
 
+test('a batch is closed at 4 MB of paths, too', async () => {
+  using folder = temporaryFolder()
+  await using tree = await open(folder)
+  const commits = heardTogether(tree)
+  const long = `/${'k'.repeat(768)}`.repeat(20)
+  const members = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [index, 1]))
+  await Promise.all([1, 2, 3].map(async (last) => tree.update(`${long}/${last}`, members)))
+  expect(commits.map(({ length }) => length)).toEqual([2, 1])
+})
+
 test('one write that fails harms none of those that share its commit', async () => {
   using folder = temporaryFolder()
   await using tree = await open(folder)
