@@ -7,9 +7,9 @@ export interface HttpLimits {
   readonly maxBodyBytes?: number
   /**
    * Most members of a `PATCH` and server values, together, of a body of more than 64 KiB: each takes memory until all are
-   * written in one go (100,000: 60 MB and half a second). A member that is held counts as one more for each 2.5 kB of it, so
-   * that no body of less than 250 MB is refused for what its members come to. More are answered 413, and 503 where all bodies that come at one time
-   * have ten times as many. Default: 100000.
+   * written in one go (100,000: 60 MB and half a second). A member that is held, as texts are and
+   * what takes less than 64 KiB of memory, counts as one more for each 1,000 bytes of that: no body has more than 100 MB of such members, which are some 28 MB
+   * of JSON as records of less than 18 kB. More are answered 413, and 503 where all bodies that come at one time have ten times as many. Default: 100000.
    */
   readonly maxHeldValues?: number
   /**

@@ -24,7 +24,7 @@ export interface LmdbTreeStoreOptions {
   readonly joins: boolean
   /** Called when the store has closed. */
   readonly released?: () => Promise<void>
-  /** Bytes from which on a staged value goes to the disk. Default: 1 MiB. */
+  /** Bytes of memory from which on a staged value goes to the disk. Default: 2 MiB. */
   readonly heldMaxBytes?: number
   /** Text up to which a value is compared with a precondition within the write. Default: 65,536. */
   readonly comparedMaxLength?: number

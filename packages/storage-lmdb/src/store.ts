@@ -43,7 +43,7 @@ import { WriteQueue } from './write-queue.ts'
 import { WriteTransactions } from './write-transactions.ts'
 import type { TransactionState } from './write-transactions.ts'
 
-const HELD_MAX_BYTES = 1024 * 1024
+const HELD_MAX_BYTES = 2 * 1024 * 1024
 const COMPARED_MAX_LENGTH = 64 * 1024
 
 /** What a commit came to. */

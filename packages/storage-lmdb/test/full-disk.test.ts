@@ -121,7 +121,7 @@ test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
       join(built.path, 'words'),
     )
     expect(await tree.answer()).toBe('open')
-    expect(await tree.call('begin', 2)).toBe(null)
+    expect(await tree.call('begin', 3.8)).toBe(null)
     // So that nothing waits, and there are pages to be used again.
     for (let number = 0; number < 20; number++) {
       expect(await tree.call('setSync', '/small', number)).toBe(null)

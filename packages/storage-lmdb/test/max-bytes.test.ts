@@ -162,12 +162,12 @@ test('beyond maxBytes a staged value finds its place', async () => {
   using folder = temporaryFolder()
   await using tree = await openLimited(folder, { maxBytes: 4 * MIB })
   const stager = tree.store.stage()
-  stager.write(Buffer.from(JSON.stringify(Array.from({ length: 1200 }, () => 'x'.repeat(1000)))))
+  stager.write(Buffer.from(JSON.stringify(Array.from({ length: 2000 }, () => 'x'.repeat(1000)))))
   const [staged] = stager.end()
   fill(tree)
   const pairs = [{ path: at('/staged'), value: staged!.value }]
   expect(tree.store.commit([{ pairs }])).toMatchObject([{ ok: true }])
-  expect(tree.count('/staged')).toBe(1200)
+  expect(tree.count('/staged')).toBe(2000)
 })
 
 test('a write that is refused takes no room from the others in its commit', async () => {

@@ -1,12 +1,12 @@
 import { TreeError } from './errors.ts'
 import type { TextPlace } from './tokenizer.ts'
 
-/** What is held of a value without being counted, in bytes of JSON. Each further so many count as one more value. */
-const bytesOfValue = 2560
+/** What is held of a value without being counted, in bytes of memory. Each further so many count as one more value. */
+const bytesOfValue = 1000
 
 /**
  * How many server values there may be, and members of updates, in what one or several builders read. A large one counts as
- * several: for each 2.5 kB that are held of it as one more.
+ * several: for each 1,000 bytes of memory that it takes as one more.
  */
 export class HeldValueLimit {
   readonly maximum: number
@@ -34,7 +34,7 @@ export class HeldValueLimit {
     if (this.#count > this.maximum) {
       throw new TreeError(
         'ERR_TOO_MANY_VALUES',
-        `Invalid data at ${line}:${column}: more than ${this.maximum} members of an update and server values, with one more for each ${bytesOfValue} bytes of them`,
+        `Invalid data at ${line}:${column}: more than ${this.maximum} members of an update and server values, with one more for each ${bytesOfValue} bytes of memory that they take`,
         { line, column },
       )
     }

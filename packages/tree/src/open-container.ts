@@ -28,7 +28,7 @@ export class OpenContainer<Handle> {
 
   /** The children that were read and not handed to a sink. */
   readonly children: Map<string, TreeNode> = new Map()
-  /** About the bytes of JSON that `children` come to. */
+  /** About the bytes of memory that `children` take. */
   pendingBytes = 0
   /** Whether a server value was read in it, at any depth. */
   hasServerValue = false

@@ -27,9 +27,11 @@ class HoldingSink implements TreeSink<Held> {
   readonly discarded: Held[] = []
   largestPut = 0
   puts = 0
+  opened = 0
 
   open(parent: Held | undefined, key: string): Held {
     assertOpen(parent?.isOpen ?? true)
+    this.opened++
     const held: Held = { parent, key, children: new Map(), priority: null, isOpen: true }
     parent?.children.set(key, held)
     return held
@@ -114,6 +116,26 @@ describe('TreeBuilder', () => {
     }))
     build(JSON.stringify({ deep: { list: records, other: records } }), 4096, sink)
     expect(sink.largestPut).toBeLessThan(100)
+  })
+
+  test('it holds so much of the smallest containers as there is memory for', () => {
+    const sink = new HoldingSink()
+    const tokenizer = new JsonTokenizer(new TreeBuilder({ sink }))
+    let held = 0
+    tokenizer.write('{')
+    for (; sink.opened === 0; held++) {
+      tokenizer.write(`${held === 0 ? '' : ','}"k${held}":{"b":1}`)
+    }
+    // Each takes some 300 bytes, of which 15 are JSON.
+    expect(held).toBeGreaterThan(5000)
+    expect(held).toBeLessThan(9000)
+  })
+
+  test('priorities count among what is held', () => {
+    const sink = new HoldingSink()
+    const leaf = `{".value":1,".priority":"${'p'.repeat(1000)}"}`
+    build(`{"a":${leaf},"b":${leaf},"c":${leaf},"d":${leaf}}`, 3000, sink)
+    expect(sink.opened).toBe(1)
   })
 
   test('what was held goes to the sink with what comes, a little at a time', () => {
@@ -219,11 +241,11 @@ describe('UpdateBuilder', () => {
 
   test('all members together hold no more than the limit, but for small ones', () => {
     const sink = new HoldingSink()
-    const builder = new UpdateBuilder({ sink, maxPendingBytes: 6400 })
+    const builder = new UpdateBuilder({ sink, maxPendingBytes: 20_000 })
     const tokenizer = new JsonTokenizer(builder)
     const record = (bytes: number): string => `{"x":"${'x'.repeat(bytes - 10)}","y":1}`
     const names = Array.from({ length: 100 }, (_, index) => `large${index}`)
-    const large = names.map((name) => `"${name}":${record(600)}`)
+    const large = names.map((name) => `"${name}":${record(1500)}`)
     const small = names.map((name) => `"small/${name}":${record(80)}`)
     tokenizer.write(`{${[...large, ...small].join()}}`)
     tokenizer.end()
@@ -232,7 +254,7 @@ describe('UpdateBuilder', () => {
     expect(held.filter((key) => key.startsWith('large')).length).toBe(10)
     expect(held.filter((key) => key.startsWith('small')).length).toBe(100)
     expect(members.map(({ value }) => toCanonical(built(value), 'plain'))).toEqual([
-      ...names.map(() => record(600)),
+      ...names.map(() => record(1500)),
       ...names.map(() => record(80)),
     ])
   })

@@ -6,6 +6,7 @@ import type { KeyFault } from './key.ts'
 import { maxDepth, maxKeyBytes } from './limits.ts'
 import { ServerValue } from './node.ts'
 import type { Leaf, TreeNode } from './node.ts'
+import { keyBytes, nodeBytes } from './node-bytes.ts'
 import { numberFault } from './number.ts'
 import { OpenContainer, isReservedName } from './open-container.ts'
 import type { ReservedName } from './open-container.ts'
@@ -25,8 +26,8 @@ export interface TreeBuilderOptions<Handle> {
   /** Takes what is too large to be held. Default: none, everything is held. */
   readonly sink?: TreeSink<Handle>
   /**
-   * About how many bytes of JSON are held before containers go to the sink, and then at most while they go there.
-   * Default: 1 MiB.
+   * About how many bytes of memory nodes take before containers go to the sink, and then at most while they go there. That
+   * is a little more than the length of long texts, and 20 times the JSON of containers with one member. Default: 2 MiB.
    */
   readonly maxPendingBytes?: number
   /** Counts the server values. Default: there may be any number. */
@@ -38,11 +39,8 @@ export type BuiltValue<Handle> =
   | { readonly node: TreeNode | null; readonly handle?: never }
   | { readonly handle: Handle; readonly node?: never }
 
-/** What is held unless the options say otherwise: 1 MiB. */
-export const defaultPendingBytes: number = 1024 * 1024
-
-// What a member costs beside its name and value: quotation marks, colon, comma.
-const memberOverhead = 4
+/** What is held unless the options say otherwise: 2 MiB, which is 600 kB of JSON with ordinary records. */
+export const defaultPendingBytes: number = 2 * 1024 * 1024
 
 /**
  * Makes a node of the tokens of a JSON text. Checks all that a tree demands, drops nulls and what
@@ -83,7 +81,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     return this.#value
   }
 
-  /** About how many bytes of JSON a value comes to that was read and is held. */
+  /** About how many bytes of memory a value takes that was read and is held. */
   get heldBytes(): number {
     return this.#heldBytes
   }
@@ -114,7 +112,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
 
   string(value: string, at: TextPlace): void {
     this.#startItem(at)
-    this.#endLeaf(this.#kept(value), value.length)
+    this.#endLeaf(this.#kept(value))
   }
 
   number(literal: string, at: TextPlace): void {
@@ -122,12 +120,12 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     const fault = numberFault(literal)
     if (fault !== undefined) this.#fail('ERR_INVALID_NUMBER', `a number ${fault}`, at)
     // Adding zero makes -0 an ordinary 0.
-    this.#endLeaf(Number(literal) + 0, literal.length)
+    this.#endLeaf(Number(literal) + 0)
   }
 
   word(value: boolean | null, at: TextPlace): void {
     this.#startItem(at)
-    this.#endLeaf(value, 5)
+    this.#endLeaf(value)
   }
 
   /** A text that does not keep the chunk that it came in: who has a sink holds little of much. */
@@ -173,12 +171,12 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     }
   }
 
-  #endLeaf(value: Leaf | null, bytes: number): void {
+  #endLeaf(value: Leaf | null): void {
     const parent = this.#stack.at(-1)
-    if (parent === undefined) this.#end(value, bytes)
+    if (parent === undefined) this.#end(value, 0)
     else if (parent.role === '.sv') this.#endIncrement(parent, value)
     else if (isReservedName(parent.key)) this.#endReservedLeaf(parent, parent.key, value)
-    else this.#endChild(parent, value, bytes, false)
+    else this.#endChild(parent, value, 0, false)
   }
 
   #endIncrement(container: OpenContainer<Handle>, value: Leaf | null): void {
@@ -226,9 +224,9 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     else this.#failReserved(parent)
   }
 
-  #end(node: TreeNode | null, bytes: number): void {
+  #end(node: TreeNode | null, childrenBytes: number): void {
     this.#value = { node }
-    this.#heldBytes = bytes
+    this.#heldBytes = nodeBytes(node) + childrenBytes
   }
 
   #checkReserved({ serverValue, leaf, priority, hasChildren }: OpenContainer<Handle>): void {
@@ -247,7 +245,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
   #endChild(
     parent: OpenContainer<Handle>,
     node: TreeNode | null,
-    bytes: number,
+    childrenBytes: number,
     hasServerValue: boolean,
   ): void {
     const { handle } = parent
@@ -263,7 +261,7 @@ export class TreeBuilder<Handle = never> implements JsonHandler {
     }
     parent.children.set(parent.key, node)
     if (hasServerValue) parent.hasServerValue = true
-    const cost = parent.key.length + memberOverhead + bytes
+    const cost = keyBytes(parent.key) + nodeBytes(node) + childrenBytes
     parent.pendingBytes += cost
     // With the one that has come as much again of what is held, which so comes to an end.
     if (handle !== undefined) return this.#handOver(2 * cost)

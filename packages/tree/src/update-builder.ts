@@ -12,8 +12,8 @@ import { TreeBuilder, defaultPendingBytes, invalidKey } from './tree-builder.ts'
 import type { BuiltValue, TreeBuilderOptions } from './tree-builder.ts'
 import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
 
-// A container of fewer bytes than this part of the budget costs a sink more than holding it does.
-const leastPart = 64
+// A container of fewer bytes than this part of the budget may be a single row of a store: 4 kB of the smallest containers.
+const leastPart = 32
 
 /** One member of an update: a value by itself, and where it belongs. */
 export interface BuiltMember<Handle> {
@@ -32,14 +32,14 @@ export interface BuiltMember<Handle> {
  * of the paths.
  *
  * All members share `maxPendingBytes`: when those that are held have used it up, a later one goes to
- * the sink at a 64th of it. Smaller ones, and all that are leaves, are always held, so that memory
+ * the sink at a 32nd of it. Smaller ones, and all that are leaves, are always held, so that memory
  * grows with their number and their size, as far as `heldValues` lets it.
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
   readonly #options: TreeBuilderOptions<Handle>
   readonly #members = new Map<string, BuiltMember<Handle>>()
   #isNull = false
-  /** About how many bytes of JSON the members come to that are held. */
+  /** About how many bytes of memory the members take that are held. */
   #heldBytes = 0
   /** Number of open containers, the object of the update among them. */
   #open = 0
