@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
 import type { StagedPair, StageOptions, Stager, TreeStore } from '@elkyn/tree'
+import type { BodyPlace } from './body-place.ts'
 import { GatheredBytes } from './gathered-bytes.ts'
 import type { HeldBody, HeldValues } from './held-values.ts'
 import type { HttpRequest, HttpRequestHead } from './message.ts'
@@ -106,14 +107,40 @@ function checkLength(length: number, maxBytes: number): void {
 
 const pieceBytes = 64 * 1024
 
-/** A body in pieces small enough to be parsed one at a time. */
-export async function* piecesOf(body: HttpRequest['body']): AsyncGenerator<Uint8Array> {
+/**
+ * A body in pieces small enough to be parsed one at a time.
+ * @throws {Refusal} 503 as its place
+ */
+export async function* piecesOf(
+  body: HttpRequest['body'],
+  place: BodyPlace,
+): AsyncGenerator<Uint8Array> {
   if (body === undefined) return
   if (!(body instanceof Uint8Array)) {
-    yield* body
+    yield* arriving(body, place)
     return
   }
+  place.reach(body.length)
   for (let start = 0; start < body.length; start += pieceBytes) {
     yield body.subarray(start, start + pieceBytes)
+  }
+}
+
+async function* arriving(
+  body: AsyncIterable<Uint8Array>,
+  place: BodyPlace,
+): AsyncGenerator<Uint8Array> {
+  const pieces = body[Symbol.asyncIterator]()
+  try {
+    for (let length = 0; ;) {
+      const next = await place.wait(pieces.next())
+      if (next.done === true) return
+      length += next.value.length
+      place.reach(length)
+      yield next.value
+    }
+  } finally {
+    // Not awaited: that of a generator takes until the piece has come that was given up.
+    Promise.resolve(pieces.return?.()).catch(() => {})
   }
 }

@@ -1,5 +1,6 @@
 import { TreeError } from '@elkyn/tree'
 import type { Path, TreeSnapshot, TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
+import { BodyPlace } from './body-place.ts'
 import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
 import { compressed } from './compression.ts'
 import { answerUnwanted, requestAborted } from './errors.ts'
@@ -19,12 +20,15 @@ import { giveUpAnswer } from './send.ts'
 import type { StreamedAnswers, StreamedPlace } from './streamed-answers.ts'
 import { shortSliceMs, TimeSlice } from './time-slice.ts'
 import { UnhurriedSnapshot, runUnhurried } from './unhurried-snapshot.ts'
+import type { UploadPlaces } from './upload-places.ts'
 import { exceeds, writeTooBig } from './write-size-limit.ts'
 
 export interface HandlerContext extends PlanOptions {
   readonly store: TreeStore
   readonly maxBodyBytes: number
   readonly heldValues: HeldValues
+  /** For large bodies. Default: who gives these has given them a place. */
+  readonly uploads?: UploadPlaces
   readonly streamedAnswers: StreamedAnswers
   /** For what writes that name a limit have to read before. */
   readonly sizePlaces: Places
@@ -176,6 +180,8 @@ async function takeBody(
   checkBodyHead(request, context.maxBodyBytes)
   const announcedBytes = Number(request.headers['content-length'] ?? 0)
   checkWriteSize(announcedBytes, plan)
+  using place = new BodyPlace(context.uploads)
+  place.reach(announcedBytes)
   using sink = new BodySink(context, plan, announcedBytes)
   const take = (piece: Uint8Array): void => {
     sink.write(piece)
@@ -185,7 +191,7 @@ async function takeBody(
   const { body: given } = request
   // To wait for what is here takes longer than to parse it.
   if (given instanceof Uint8Array && given.length <= maxParsedBytes) take(given)
-  else for await (const piece of piecesOf(given)) take(piece)
+  else for await (const piece of piecesOf(given, place)) take(piece)
   const body = sink.end()
   const digest = sink.digest()
   const next = body instanceof Uint8Array ? plan.parse(body, digest) : plan.staged(body, digest)

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
 import { TreeError } from '@elkyn/tree'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ObservedStore } from '../test/observed-store.ts'
 import { createRequestHandler } from './index.ts'
 import type { HttpRequest, HttpResponse, RequestHandlerOptions } from './index.ts'
@@ -152,6 +152,58 @@ describe('createRequestHandler()', () => {
     asker.store.failure = undefined
     expect(asker.store.openStagers).toBe(0)
     expect(await asker.status('GET', '/b')).toBe(404)
+  })
+
+  test('takes 256 large bodies at one time, of which one that comes too slowly gives way', async () => {
+    const asker = new Asker()
+    const sources = Array.from({ length: 256 }, () => new Readable({ read() {} }))
+    const stalled = sources.map(async (source, index) => {
+      source.push(`"${'x'.repeat(70_000)}`)
+      return asker.ask('PUT', `/${index}.json?print=silent`, source)
+    })
+    await vi.waitFor(() => expect(asker.store.openStagers).toBe(256))
+
+    const refused = await asker.ask('PUT', '/a.json', pieces(large))
+    expect(refused.status).toBe(503)
+    expect(refused.headers.join()).toContain('Retry-After,1')
+    expect(await errorOf(refused)).toBe('The server is busy: Too many large bodies arrive at once')
+    expect(await asker.status('PUT', '/a.json', large)).toBe(503)
+    expect(await asker.status('PUT', '/a.json', pieces('[1', ',2]'))).toBe(200)
+
+    const now = performance.now.bind(performance)
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 10_000)
+    onTestFinished(() => void vi.restoreAllMocks())
+    expect(await asker.status('PUT', '/b.json', pieces(large))).toBe(200)
+    const slow = await Promise.race(stalled)
+    expect(slow.status).toBe(503)
+    expect(await errorOf(slow)).toBe('The server is busy: The body came too slowly')
+    for (const source of sources) {
+      source.push('"')
+      source.push(null)
+    }
+    const statuses = (await Promise.all(stalled)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 204)).toHaveLength(255)
+    // All places are free again.
+    expect(await asker.status('PUT', '/a.json?print=silent', pieces(large))).toBe(204)
+    expect(asker.store.openStagers).toBe(0)
+    expect(asker.logged).toEqual([])
+  })
+
+  test('does not touch a large body for which there is no place', async () => {
+    const asker = new Asker()
+    const { promise: later, resolve: end } = Promise.withResolvers<void>()
+    const headers = { 'content-length': '100000' }
+    const stalled = Array.from({ length: 256 }, () =>
+      asker.status('PUT', '/a.json', piecesAfter(later, '"'), { headers }),
+    )
+    const untouchable = pieces()
+    untouchable.next = () => {
+      throw new Error('touched')
+    }
+    expect(await asker.status('PUT', '/a.json', untouchable, { headers })).toBe(503)
+    end()
+    for (const status of await Promise.all(stalled)) expect(status).toBe(400)
+    expect(await asker.status('PUT', '/a.json', pieces('1'), { headers })).toBe(200)
   })
 
   test('says nothing of an error of its own but to the log', async () => {
@@ -384,6 +436,11 @@ function blocksOf({ body }: HttpResponse): Iterator<Uint8Array> {
 
 async function* pieces(...parts: string[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) yield Buffer.from(part)
+}
+
+async function* piecesAfter(start: Promise<void>, ...parts: string[]): AsyncGenerator<Uint8Array> {
+  await start
+  yield* pieces(...parts)
 }
 
 async function* broken(part: string): AsyncGenerator<Uint8Array> {

@@ -13,6 +13,7 @@ import { Places } from './places.ts'
 import { planSettings } from './plan-settings.ts'
 import type { PlanSettings, SettingOptions } from './plan-settings.ts'
 import { StreamedAnswers } from './streamed-answers.ts'
+import { UploadPlaces, maxUploads } from './upload-places.ts'
 
 export interface RequestHandlerOptions
   extends
@@ -60,7 +61,7 @@ export const maxSlowWrites = 16
 
 /** The same for a server, which says how it is. */
 export function handlerOf(parts: HandlerParts, health: () => Health): RequestHandler {
-  const context = contextOf(parts, health)
+  const context = { ...contextOf(parts, health), uploads: new UploadPlaces(maxUploads) }
   return (request) => handleRequest(request, context)
 }
 

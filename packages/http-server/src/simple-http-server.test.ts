@@ -77,6 +77,29 @@ describe('SimpleHttpServer', () => {
     expect(await (await fetch(`${url}/a.json`)).json()).toBe(null)
   })
 
+  test('takes no more large bodies at one time than there are places', async () => {
+    await using running = await Running.start()
+    const { store, url } = running
+    const sockets = Array.from({ length: 256 }, () => {
+      const socket = connect(running.server.address().port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write('PUT /a.json HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"')
+      return socket
+    })
+    await vi.waitFor(() => expect(store.openStagers).toBe(256), 60_000)
+    const put = (bytes: number) =>
+      fetch(`${url}/b.json?print=silent`, { method: 'PUT', body: `"${'x'.repeat(bytes)}"` })
+    const refused = await put(100_000)
+    expect(refused.status).toBe(503)
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect((await put(1000)).status).toBe(204)
+    const aborted = store.stagerAborted()
+    sockets[0]!.destroy()
+    await aborted
+    expect((await put(100_000)).status).toBe(204)
+    for (const socket of sockets) socket.destroy()
+  })
+
   test('start() fails where the address is taken, and may be tried again', async () => {
     await using first = await Running.start()
     const { port } = first.server.address()

@@ -11,19 +11,19 @@ import type { Answer, HttpRequest, HttpResponse } from '../message.ts'
 import type { PoolStats } from '../metrics-source.ts'
 import { maxParsedBytes } from '../plan.ts'
 import { Places } from '../places.ts'
+import { Race } from '../race.ts'
 import { RequestBody } from '../request-body.ts'
 import { maxSlowWrites } from '../request-handler.ts'
+import { UploadPlaces, maxUploads } from '../upload-places.ts'
+import type { UploadPlace } from '../upload-places.ts'
 import { AnswerKind, parseAnswerBytes } from './answer-bytes.ts'
 import type { Received } from './answer-bytes.ts'
 import type { LargeAnswers } from './large-answers.ts'
 import { busyResponse, unknownOutcomeResponse } from './pool-answers.ts'
-import { Race } from './race.ts'
 import { forwardedHeaders, pieceBytes, requestBytes, requestText } from './request-text.ts'
 import type { ForwardedHeaders } from './request-text.ts'
 import type { ThreadData } from './thread-data.ts'
 import { Turn } from './turn.ts'
-import { UploadPlaces } from './upload-places.ts'
-import type { UploadPlace } from './upload-places.ts'
 import { threadEnvironment, threadLimits, workerModule } from './worker-module.ts'
 import { nextTicket, StallWatch } from './writer-progress.ts'
 import type { worker } from './writer-worker.ts'
@@ -44,15 +44,13 @@ const dropAgainMs = 1000
 /** Somewhat more than Node reads from a socket at once. */
 const usualPieceBytes = 72 * 1024
 
-/** Writes that share a commit at most: the writer takes so many before it waits for their commit. */
-const writesInHand = 512
-
 /**
- * Bodies that arrive in pieces at one time at most. Each keeps a hand of the writer until it has ended or given way, however
- * slow its client is. A piece of it, or its end, takes another one: with half of the hands there is always one for those,
- * and a piece leaves its hand again without anything else.
+ * Writes that share a commit at most: the writer takes so many before it waits for their commit. A body that arrives in
+ * pieces keeps a hand of the writer until it has ended or given way, however slow its client is. A piece of it, or its end,
+ * takes another one: with half of the hands there is always one for those, and a piece leaves its hand again without
+ * anything else.
  */
-const maxUploads = writesInHand / 2
+const writesInHand = 2 * maxUploads
 
 /** The thread that writes. There is one, because the store beneath has one writer. */
 export class WriterPool {

@@ -1,4 +1,7 @@
-import { Refusal } from '../refusal.ts'
+import { Refusal } from './refusal.ts'
+
+/** Bodies that arrive in pieces at one time at most. What is held of each takes some 2 MiB, all together 512 MiB. */
+export const maxUploads = 256
 
 /** For so long, in milliseconds, a client may keep a place waiting in all before its pace is looked at. */
 const patienceMs = 10_000
