@@ -63,6 +63,20 @@ test('DocumentCutter ends an update that has so many names, and a part that has 
   ])
 })
 
+test('DocumentCutter ends an update whose members take as much memory as a server holds of them', () => {
+  const small = JSON.stringify(Array.from({ length: 10 }, () => [1]))
+  const document = `{${Array.from({ length: 10 }, (_, index) => `"a${index}":${small}`).join()}}`
+  const { parts } = cut(document, { merge: true, partValues: 10 })
+  expect(parts.length).toBeGreaterThan(2)
+  expect(parts.length).toBeLessThan(10)
+  // Texts are held however long they are, and what is larger otherwise goes to the disk.
+  const texts = ['a', 'b', 'c'].map((key) => `"${key}":"${'x'.repeat(100_000)}"`).join()
+  expect(cut(`{${texts}}`, { merge: true, partValues: 10 }).parts).toHaveLength(3)
+  const large = JSON.stringify(Array.from({ length: 1000 }, () => [1]))
+  const larger = `{"a":${large},"b":${large},"c":${large}}`
+  expect(cut(larger, { merge: true, partValues: 10 }).parts).toEqual([larger])
+})
+
 test('DocumentCutter cuts a merge of deletions, but not between a priority of its place and what it is for', () => {
   expect(cut('{"a": null, "b": null, "c": {}}', { merge: true, partValues: 1 }).parts).toEqual([
     '{"a":null}',

@@ -14,7 +14,10 @@ export interface DocumentCutterOptions {
    * latest as a rule. A value that is shorter than this is never cut. Default: a part never ends.
    */
   readonly partLength?: number
-  /** It ends likewise where it has so many names, or server values, since a server takes no more. Default: any number. */
+  /**
+   * It ends likewise where it has so many names, or server values, or 1,000 times as many bytes of memory in members that a server
+   * holds, since that takes no more. Default: any number.
+   */
   readonly partValues?: number
   /** Refuses a document that cannot be one part, because an update would repeat a name. Default: false. */
   readonly onePart?: boolean
@@ -48,6 +51,14 @@ interface Frame {
 
 /** Who has so many members is no small record. */
 const manyMembers = 100
+
+// About the most that a server takes for a value, for a container besides, and for each character of a text.
+const valueBytes = 100
+const containerBytes = 184
+const characterBytes = 2
+
+/** A member of an update that takes more, by this count, is not held unless it is a text: it takes more than 64 KiB. */
+const heldMemberBytes = 128 * 1024
 
 /**
  * Writes the tokens of a JSON document as text again, in parts that are valid JSON each. Done in
@@ -85,6 +96,9 @@ export class DocumentCutter implements JsonHandler {
   /** In an update: how many names it has, and those that must not come again (C4). */
   #names = 0
   #serverValues = 0
+  /** In an update: what its members take in memory that a server holds, and what the last one takes so far. */
+  #heldBytes = 0
+  #memberBytes = 0
   readonly #taken = new Set<string>()
   readonly #ended: Required<PartText>[] = []
 
@@ -169,6 +183,8 @@ export class DocumentCutter implements JsonHandler {
     this.#startValue()
     if (this.isSkipping) return
     this.#text += text
+    if (this.#isNamed) this.#heldBytes += characterBytes * text.length
+    else this.#memberBytes += characterBytes * text.length
     const frame = this.#frames.at(-1)
     if (frame !== undefined) this.#member(frame, text !== 'null')
   }
@@ -203,6 +219,7 @@ export class DocumentCutter implements JsonHandler {
       hasEarlyPriority: false,
     })
     if (this.isSkipping) return
+    this.#memberBytes += containerBytes
     if (parent === undefined && this.#merge) this.#startUpdate()
     else this.#text += isArray ? '[' : '{'
   }
@@ -221,6 +238,7 @@ export class DocumentCutter implements JsonHandler {
     const frame = this.#frames.at(-1)
     if (frame === undefined) return
     if (frame.isArray) frame.key = String(frame.items++)
+    if (this.#isNamed) this.#endMember()
     if (this.#resumeFrom !== undefined) {
       if (!this.#isAt(this.#resumeFrom)) return
       this.#resumeFrom = undefined
@@ -232,6 +250,12 @@ export class DocumentCutter implements JsonHandler {
       this.#startUpdate()
     }
     this.#writeName(frame)
+  }
+
+  /** Counts the member of an update that was read before. */
+  #endMember(): void {
+    if (this.#memberBytes < heldMemberBytes) this.#heldBytes += this.#memberBytes
+    this.#memberBytes = 0
   }
 
   #isAt(keys: readonly string[]): boolean {
@@ -251,9 +275,14 @@ export class DocumentCutter implements JsonHandler {
     return this.#length >= this.#partLength || this.#isFull
   }
 
+  /** Whether what comes next is a member of the update itself, under its path. */
+  get #isNamed(): boolean {
+    return this.#frames.length <= this.#kept
+  }
+
   /** Whether it has so many values that a server would take no more. */
   get #isFull(): boolean {
-    return Math.max(this.#names, this.#serverValues) >= this.#partValues
+    return Math.max(this.#names, this.#serverValues, this.#heldBytes / 1000) >= this.#partValues
   }
 
   /** How much of the current part is written. */
@@ -267,7 +296,7 @@ export class DocumentCutter implements JsonHandler {
     // C2.
     if (this.#frames.some(({ key }) => isReservedName(key))) return false
     // C3: one that was opened in an earlier part has been cut already.
-    if (this.#frames.length <= this.#kept) return this.#names > 0
+    if (this.#isNamed) return this.#names > 0
     if (this.#isFull && innermost.written >= Math.min(this.#partValues, manyMembers)) return true
     return this.#length - innermost.start >= this.#partLength
   }
@@ -296,12 +325,15 @@ export class DocumentCutter implements JsonHandler {
     this.#kept = this.#frames.length
     this.#names = 0
     this.#serverValues = 0
+    this.#heldBytes = 0
+    this.#memberBytes = 0
     this.#taken.clear()
     for (const { path } of this.#frames) this.#taken.add(path)
   }
 
   #writeName(frame: Frame): void {
-    if (this.#frames.length <= this.#kept) {
+    this.#memberBytes += valueBytes + characterBytes * frame.key.length
+    if (this.#isNamed) {
       const path = `${frame.path}/${frame.key}`
       if (!frame.isArray) this.#taken.add(path)
       this.#text += `${this.#names++ === 0 ? '' : ','}${quote(path.slice(1))}:`
