@@ -15,6 +15,7 @@ import { tooMuchData } from './read.ts'
 import { errorResponse } from './response.ts'
 import { giveUpAnswer, isBlocks, send } from './send.ts'
 import { takenBytes } from './taken-bytes.ts'
+import { WholeAnswers } from './whole-answers.ts'
 
 // What may come before it is read, of one request and of all together. A connection alone would be held
 // to 64 KiB a round trip by the defaults.
@@ -52,6 +53,10 @@ class Http2Connection implements ClientConnection {
   #large = 0
   /** Requests for more of them than the connection may have, to be answered anew when it may. */
   readonly #waiting = new Set<Http2Exchange>()
+  readonly #whole = new WholeAnswers<Http2Exchange>((exchange) => {
+    // All of a connection that has gone are, before the first of them says so.
+    if (!exchange.isGone) this.#answer(exchange)
+  })
   /** What every request is told that still comes. */
   #refusal: HttpResponse | undefined
 
@@ -124,7 +129,13 @@ class Http2Connection implements ClientConnection {
     this.#begun(stream)
     this.#count(exchange)
     this.#limit(exchange)
-    this.#answer(exchange)
+    if (isSafe(exchange.method)) this.#answerInTurn(exchange)
+    else this.#answer(exchange)
+  }
+
+  #answerInTurn(exchange: Http2Exchange): void {
+    exchange.onGone(() => this.#whole.delete(exchange))
+    this.#whole.add(exchange)
   }
 
   #answer(exchange: Http2Exchange): void {
@@ -224,6 +235,8 @@ class Http2Connection implements ClientConnection {
   }
 
   async #send(exchange: Http2Exchange, answer: Answer): Promise<void> {
+    this.#sendingWhole(exchange, answer.body)
+    this.#whole.answered(exchange)
     const isLarge = isBlocks(answer.body) && exchange.method !== 'HEAD'
     // What was written can't be answered anew.
     if (isLarge && !this.#mayBeginLarge && isSafe(exchange.method) && !exchange.isGone) {
@@ -241,6 +254,12 @@ class Http2Connection implements ClientConnection {
     }
     if (isLarge) this.#large--
     this.#beginWaiting()
+  }
+
+  #sendingWhole({ stream, method, isGone }: Http2Exchange, body: Answer['body']): void {
+    if (!(body instanceof Uint8Array) || method === 'HEAD' || isGone) return
+    this.#whole.sending(body.length)
+    stream.once('close', () => this.#whole.left(body.length))
   }
 
   /** @param deadline When it is answered that its time is over. Default: never. */

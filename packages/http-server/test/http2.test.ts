@@ -372,6 +372,55 @@ describe('requests over HTTP/2', () => {
     expect(JSON.parse(await client.answer(3))).toHaveLength(200)
   })
 
+  test('are all answered, however many and large answers are asked for at once', async () => {
+    await using server = await Running.start()
+    server.record()
+    const session = server.connect()
+    await once(session, 'remoteSettings')
+    const answers = await Promise.all(
+      Array.from({ length: 250 }, () => text(ask(session, 'GET', '/record.json'))),
+    )
+    expect(new Set(answers.map(({ length }) => length))).toEqual(new Set([60_002]))
+    session.destroy()
+  })
+
+  test('are begun when answers leave, writes at once', async () => {
+    await using server = await Running.start()
+    server.record()
+    using client = await server.raw()
+    client.openWindows(0)
+    const reads = Array.from({ length: 100 }, (_, index) => 2 * index + 1)
+    for (const stream of reads) client.request(stream, 'GET', '/record.json')
+    client.request(201, 'PUT', '/a.json?print=silent', { flags: 0 })
+    client.send(frameTypes.data, endStream, 201, Buffer.from('1'))
+    await client.answer(201)
+    const begun = client.frames.filter(({ type }) => type === frameTypes.headers)
+    expect(begun.map(({ stream }) => stream)).toEqual([...reads.slice(0, 70), 201])
+    client.reset(1, constants.NGHTTP2_CANCEL)
+    client.reset(199, constants.NGHTTP2_CANCEL)
+    // Also when no further ones are taken.
+    const closed = server.server.close({ timeoutMs: 60_000 })
+    client.setWindows(0x7fff_ffff)
+    for (const stream of reads.slice(1, 99)) {
+      expect(await client.answer(stream)).toHaveLength(60_002)
+    }
+    await closed
+  })
+
+  test('that wait for answers to leave are begun when those are reset', async () => {
+    await using server = await Running.start({ writeTimeoutMs })
+    server.record()
+    using client = await server.raw()
+    const pass = clock()
+    client.openWindows(0)
+    for (let stream = 1; stream < 200; stream += 2) client.request(stream, 'GET', '/record.json')
+    await client.received(({ stream }) => stream === 139)
+    pass()
+    pass()
+    await client.resetOf(139)
+    await client.received(({ stream }) => stream === 199)
+  })
+
   test('of a client that takes nothing more end with its connection, where not even a reset can leave', async () => {
     await using server = await Running.start({ writeTimeoutMs: 50 })
     server.fill()
