@@ -45,30 +45,34 @@ export function buriedHeads(lmdb: Lmdb, limit: number): number[] {
   return heads
 }
 
+/** Rows are read to be removed, since each may be a head, and one may have megabytes. */
+const DIG_MAX_BYTES = 1024 * 1024
+
 /**
- * Removes up to `limit` index entries and rows under a buried head, inside the open write transaction.
- * Heads among them are buried in turn; when nothing is left the grave goes.
- * @returns the number removed.
+ * Removes up to `limit` index entries and rows under a buried head, and no more rows than have a megabyte, inside the
+ * open write transaction. Heads among them are buried in turn; when nothing is left the grave goes.
+ * @returns whether something is left.
  */
-export function dig(lmdb: Lmdb, head: number, limit: number): number {
+export function dig(lmdb: Lmdb, head: number, limit: number): boolean {
   const entries = removeIndexKeys(lmdb, indexStart(head, 0), indexStart(head + 1, 0), limit)
-  if (entries === limit) return limit
+  if (entries === limit) return true
   const left = limit - entries
   const names = [...iterableOf(() => lmdb.names(head, { limit: left }, undefined))]
+  let bytes = 0
+  const headOnly = (row: Uint8Array, size: number): Head | undefined => {
+    bytes += size
+    return row[0] === Kind.head ? decodeHead(row, size) : undefined
+  }
   for (const name of names) {
+    if (bytes >= DIG_MAX_BYTES) return true
     const child = lmdb.readRow(head, name, undefined, headOnly)
     if (child !== undefined) bury(lmdb, child.number)
     lmdb.removeRow(head, name)
   }
-  if (names.length < left) {
-    lmdb.unmarkHead(head)
-    unbury(lmdb, head)
-  }
-  return entries + names.length
-}
-
-function headOnly(bytes: Uint8Array, size: number): Head | undefined {
-  return bytes[0] === Kind.head ? decodeHead(bytes, size) : undefined
+  if (names.length === left) return true
+  lmdb.unmarkHead(head)
+  unbury(lmdb, head)
+  return false
 }
 
 function putGrave(lmdb: Lmdb, head: number, owner: number): void {

@@ -4,7 +4,7 @@ import type { Lmdb } from './lmdb.ts'
 
 /** How long a turn may hold the writer, in milliseconds. */
 const TURN_MS = 4
-/** Rows between two looks at the clock. */
+/** Rows between two looks at the clock, if they are small. */
 const ROWS_A_LOOK = 256
 const HEADS_A_TURN = 64
 
@@ -105,7 +105,7 @@ export class Reclaimer {
     const end = performance.now() + TURN_MS
     const heads = buriedHeads(this.#lmdb, HEADS_A_TURN)
     for (const head of heads) {
-      while (dig(this.#lmdb, head, ROWS_A_LOOK) === ROWS_A_LOOK) {
+      while (dig(this.#lmdb, head, ROWS_A_LOOK)) {
         if (performance.now() > end) return true
       }
       if (performance.now() > end) return true
