@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { AsyncWaiting, Line } from './async-waiting.ts'
+import { AsyncWaiting, HOLD, Line } from './async-waiting.ts'
 import { Blocking } from './block.ts'
 import { layoutOf } from './layout.ts'
 import { resolveSizes } from './options.ts'
@@ -22,4 +22,30 @@ test('a call that blocks does not take a pending one its wake-up', async () => {
   other.wakeOne()
   expect(await pending).toBe(true)
   expect(other.hasSleepers).toBe(false)
+})
+
+test('calls that are given up anywhere in a line leave the others in order, however many there are', async () => {
+  const count = 100_000
+  const line = new Line(new AsyncWaiting())
+  const aborts = Array.from({ length: count }, () => new AbortController())
+  const done: number[] = []
+  let isHeld = true
+  const calls = aborts.map(async ({ signal }, index) =>
+    line.add(
+      () => {
+        if (isHeld) return HOLD
+        done.push(index)
+        return undefined
+      },
+      { signal },
+    ),
+  )
+  const settled = Promise.allSettled(calls)
+  for (const [index, abort] of aborts.entries()) if (index % 3 > 0) abort.abort()
+  isHeld = false
+  line.pump()
+  const outcomes = await settled
+  expect(done).toEqual(Array.from({ length: Math.ceil(count / 3) }, (_, index) => 3 * index))
+  expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(done.length)
+  expect(line.isEmpty).toBe(true)
 })

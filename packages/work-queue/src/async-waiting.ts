@@ -19,6 +19,8 @@ interface Pending {
   attempt: Attempt
   resolve: (done: boolean) => void
   reject: (reason: unknown) => void
+  /** Whether it is in the line no more, but for its place. */
+  isOver: boolean
 }
 
 /** The pending calls of one participant. */
@@ -70,7 +72,12 @@ export class AsyncWaiting {
 /** Pending calls that are done in order. */
 export class Line {
   readonly #waiting: AsyncWaiting
-  readonly #calls: Pending[] = []
+  /** In order, with as many at most that are over: to take one out of its place moves all behind it. */
+  #calls: Pending[] = []
+  /** Before this place all are over. */
+  #start = 0
+  /** How many are not over. */
+  #count = 0
   #pumping = false
 
   constructor(waiting: AsyncWaiting) {
@@ -78,7 +85,7 @@ export class Line {
   }
 
   get isEmpty(): boolean {
-    return this.#calls.length === 0
+    return this.#count === 0
   }
 
   /**
@@ -88,11 +95,12 @@ export class Line {
   async add(attempt: Attempt, { timeoutMs, signal }: Wait = {}): Promise<boolean> {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-    const call: Pending = { attempt, resolve, reject }
+    const call: Pending = { attempt, resolve, reject, isOver: false }
     const abort = (): void => this.#giveUp(call, () => reject(signal?.reason))
     // First of all: what is no signal throws here, and must not leave a call in the line that nobody makes.
     signal?.addEventListener('abort', abort, { once: true })
     this.#calls.push(call)
+    this.#count++
     this.#waiting.begin(this)
     // A finite time only: setTimeout has no other.
     const timer =
@@ -100,7 +108,7 @@ export class Line {
         ? undefined
         : setTimeout(() => this.#giveUp(call, () => resolve(false)), timeoutMs)
     try {
-      if (this.#calls.length === 1) this.pump()
+      if (this.#count === 1) this.pump()
       return await promise
     } finally {
       clearTimeout(timer)
@@ -121,7 +129,7 @@ export class Line {
 
   /** @returns whether to go on */
   #pumpFirst(): boolean {
-    const call = this.#calls[0]
+    const call = this.#first()
     if (call === undefined) return false
     try {
       const need = call.attempt()
@@ -137,14 +145,14 @@ export class Line {
 
   /** Rejects all calls. */
   end(reason: unknown): void {
-    for (let call = this.#calls[0]; call !== undefined; call = this.#calls[0]) {
+    for (let call = this.#first(); call !== undefined; call = this.#first()) {
       call.reject(reason)
       this.#remove(call)
     }
   }
 
   #giveUp(call: Pending, settle: () => void): void {
-    const wasFirst = this.#calls[0] === call
+    const wasFirst = this.#first() === call
     if (!this.#remove(call)) return
     settle()
     // The one behind it may need something else.
@@ -152,10 +160,19 @@ export class Line {
     this.#waiting.dropUnused()
   }
 
+  #first(): Pending | undefined {
+    while (this.#calls[this.#start]?.isOver === true) this.#start++
+    return this.#calls[this.#start]
+  }
+
   #remove(call: Pending): boolean {
-    const index = this.#calls.indexOf(call)
-    if (index === -1) return false
-    this.#calls.splice(index, 1)
+    if (call.isOver) return false
+    call.isOver = true
+    this.#count--
+    if (this.#calls.length > 2 * this.#count) {
+      this.#calls = this.#calls.filter(({ isOver }) => !isOver)
+      this.#start = 0
+    }
     this.#waiting.finish(this)
     return true
   }
