@@ -82,3 +82,15 @@ test('no more than a bounded number of heads is remembered', () => {
   expect(heads.size).toBeLessThanOrEqual(100_000)
   expect(heads.size).toBeGreaterThan(1000)
 })
+
+test('heads of long paths are found, and not remembered', () => {
+  const key = 'k'.repeat(700)
+  const heads: HeadMap = new Map()
+  const long = parsePath(`/${key}/${key}/leaf`)
+  const source = {
+    entry: (head: number) => new Head(head + 1, null),
+  }
+  expect(findPlace(long, heads, source)).toMatchObject({ head: 3, name: 'leaf', rest: '' })
+  expect([...heads.keys()]).toEqual(['', `/${key}`])
+  expect(findPlace(long, heads, source)).toMatchObject({ head: 3, name: 'leaf', rest: '' })
+})

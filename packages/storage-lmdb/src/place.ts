@@ -1,5 +1,6 @@
 import { rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
+import { inOnePiece } from './buffer-text.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 
@@ -39,7 +40,7 @@ export function findPlace(path: Path, heads: HeadMap, entries: EntryLookup): Pla
     return { head: TOP_HEAD, name: ROOT_NAME, rest: '', entry: undefined }
   }
   const lastSlash = path.lastIndexOf('/')
-  const parent = heads.get(path.slice(0, lastSlash))
+  const parent = known(path, lastSlash, heads)
   if (parent !== undefined) {
     return { head: parent, name: path.slice(lastSlash + 1), rest: '', entry: undefined }
   }
@@ -51,7 +52,7 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
   let head: number | undefined
   while (head === undefined && at > 0) {
     at = path.lastIndexOf('/', at - 1)
-    head = heads.get(path.slice(0, at))
+    head = known(path, at, heads)
   }
   if (head === undefined) {
     const root = entries.entry(TOP_HEAD, ROOT_NAME)
@@ -77,10 +78,22 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
 
 /** So many heads a thread remembers; then it begins anew. About 10 MB of paths. */
 const MAX_HEADS = 100_000
+/**
+ * And none whose paths are longer, in UTF-16 units. Those take a lookup for each further key, rather than gigabytes; and
+ * of more than 16,383 units V8 finds texts in a map by their lengths alone.
+ */
+const MAX_LENGTH = 1000
+
+/** The head at the first `length` units of a path, if it is remembered. */
+function known(path: Path, length: number, heads: HeadMap): number | undefined {
+  return length > MAX_LENGTH ? undefined : heads.get(path.slice(0, length))
+}
 
 function remember(heads: HeadMap, path: string, head: number): void {
+  if (path.length > MAX_LENGTH) return
   if (heads.size >= MAX_HEADS) heads.clear()
-  heads.set(path, head)
+  // Else it would keep the path that it is the beginning of.
+  heads.set(inOnePiece(path), head)
 }
 
 /** The path of the entry where the walk to `path` ended. */
