@@ -418,7 +418,7 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   async #close(): Promise<void> {
-    this.#queue.flush()
+    this.#queue.empty()
     this.#closed = true
     await this.#conditions.finish()
     for (const listener of this.#closeListeners) listener()

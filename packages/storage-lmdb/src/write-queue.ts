@@ -34,12 +34,17 @@ export class WriteQueue {
     })
   }
 
-  /** Commits everything that waits. */
+  /** Commits what waits, and not what listeners queue who hear of that: they may go on for ever. */
   flush(): void {
-    while (this.#waiting.length > 0) this.#commitBatch()
-    // Not before: a listener that heard of these may have queued more.
+    for (let left = this.#waiting.length; left > 0;) left -= this.#commitBatch()
+    if (this.#waiting.length > 0) return
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
+  }
+
+  /** Commits that as well. */
+  empty(): void {
+    while (this.#waiting.length > 0) this.flush()
   }
 
   readonly #run = (): void => {
@@ -49,7 +54,8 @@ export class WriteQueue {
     if (this.#waiting.length > 0) this.#turn ??= setImmediate(this.#run)
   }
 
-  #commitBatch(): void {
+  /** @returns how many that were. */
+  #commitBatch(): number {
     const batch = this.#waiting.splice(0, this.#batchLength())
     try {
       const outcomes = this.#commit(batch.map(({ write }) => write))
@@ -57,6 +63,7 @@ export class WriteQueue {
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }
+    return batch.length
   }
 
   #batchLength(): number {

@@ -315,6 +315,22 @@ test('a listener may write, and all hear both changes in order', async () => {
   ])
 })
 
+test('a listener that writes whenever it hears of a write keeps no other from its end', async () => {
+  using folder = temporaryFolder()
+  await using tree = await open(folder)
+  let heard = 0
+  tree.store.subscribe(() => {
+    if (++heard < 100) void tree.set('/n', heard)
+  })
+  const queued = tree.set('/a', 1)
+  tree.setSync('/b', 1)
+  expect(heard).toBe(2)
+  expect(tree.get('/')).toEqual({ a: 1, b: 1 })
+  await queued
+  await tree.close()
+  expect(heard).toBe(100)
+})
+
 test('sequence numbers and ids go on after a restart', async () => {
   using folder = temporaryFolder()
   const first: Change[] = []
