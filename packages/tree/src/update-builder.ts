@@ -8,6 +8,7 @@ import { ownText } from './own-text.ts'
 import { isPriorityPath, pathDepth, rootPath } from './path.ts'
 import type { Path } from './path.ts'
 import type { JsonHandler, TextPlace } from './tokenizer.ts'
+import { TextMap } from './text-map.ts'
 import { TreeBuilder, defaultPendingBytes, invalidKey } from './tree-builder.ts'
 import type { BuiltValue, TreeBuilderOptions } from './tree-builder.ts'
 import { checkConflicts, inWriteOrder, parseUpdatePath } from './update-path.ts'
@@ -37,7 +38,7 @@ export interface BuiltMember<Handle> {
  */
 export class UpdateBuilder<Handle = never> implements JsonHandler {
   readonly #options: TreeBuilderOptions<Handle>
-  readonly #members = new Map<string, BuiltMember<Handle>>()
+  readonly #members = new TextMap<BuiltMember<Handle>>()
   #isNull = false
   /** About how many bytes of memory the members take that are held. */
   #heldBytes = 0
@@ -66,7 +67,7 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
    */
   members(): readonly BuiltMember<Handle>[] | null {
     if (this.#isNull) return null
-    const members = [...this.#members.values()]
+    const members = this.#members.values()
     checkConflicts(members.map(({ path }) => path))
     return inWriteOrder(members, ({ value }) => value.node === null)
   }
@@ -132,7 +133,7 @@ export class UpdateBuilder<Handle = never> implements JsonHandler {
       throw failure('ERR_TOO_DEEP', `a path has more than ${maxDepth} keys`, at)
     }
     const { maxPendingBytes: most = defaultPendingBytes, heldValues } = this.#options
-    if (!this.#members.has(name)) heldValues?.add(at)
+    if (this.#members.get(name) === undefined) heldValues?.add(at)
     const maxPendingBytes = Math.max(most - this.#heldBytes, most / leastPart)
     this.#builder = new TreeBuilder({ ...this.#options, depth, maxPendingBytes })
   }

@@ -18,7 +18,7 @@ import type { StreamClient } from './stream-client.ts'
 import type { Known, LargeValue, StreamEvent, StreamResult } from './stream-job.ts'
 import type { StreamMeter } from './stream-meter.ts'
 import type { StreamSource } from './stream-source.ts'
-import { watchedPath } from './stream-target.ts'
+import { targetKey, watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { Timers } from './timers.ts'
 import { TopicTree } from './topic-tree.ts'
@@ -106,7 +106,7 @@ export class Broadcaster {
     since: string | undefined,
     name?: string,
   ): Subscriber {
-    const key = JSON.stringify(target)
+    const key = targetKey(target)
     let topic = this.#topics.get(key)
     if (topic === undefined) {
       topic = new Topic(key, target)
@@ -148,6 +148,7 @@ export class Broadcaster {
   }
 
   #forget(topic: Topic): void {
+    topic.isForgotten = true
     this.#topics.delete(topic.key)
     this.#tree.delete(watchedPath(topic.target), topic)
     this.#sender.delete(topic)
@@ -225,7 +226,7 @@ export class Broadcaster {
   *#tellSteps(change: Change): Iterator<undefined> {
     for (const [topic, part] of this.#concerned(change)) {
       // Nobody may watch it any more.
-      if (this.#topics.get(topic.key) === topic) this.#tell(topic, change, part)
+      if (!topic.isForgotten) this.#tell(topic, change, part)
       yield
     }
     this.#position = change

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { parentPath, isPriorityPath, pathsConflict } from '@elkyn/tree'
 import type { Change, JsonForm, Path } from '@elkyn/tree'
 import type { Listing } from '../parameters.ts'
@@ -21,6 +22,15 @@ export interface StreamTarget {
   readonly isValue?: boolean | undefined
   /** Most bytes of the whole; more are refused. Default: any number. */
   readonly maxBytes?: number | undefined
+}
+
+/** Texts of more than 16,383 units V8 finds in a map by their lengths alone, and each key is held. */
+const maxKeyLength = 1000
+
+/** A text that is the same for the same target, and for no other one. */
+export function targetKey(target: StreamTarget): string {
+  const text = JSON.stringify(target)
+  return text.length <= maxKeyLength ? text : createHash('sha256').update(text).digest('base64')
 }
 
 /** Whether the changes themselves tell all that there is to tell, so that nothing has to be read again. */

@@ -136,6 +136,8 @@ export class Topic {
   unsent: (Frame | Gap)[] = []
   unsentBytes = 0
   batch: Batch | undefined
+  /** Whether nobody watches it any more, nor is expected to. */
+  isForgotten = false
   /** What somebody has who has gone and may come back: what happens since is framed as if it were sent. */
   absent: Position | undefined
   /** Nobody was sent what happened last up to this change. */
