@@ -19,6 +19,10 @@ type Commit = (writes: readonly TreeWrite[]) => readonly WriteOutcome[]
 export class WriteQueue {
   readonly #commit: Commit
   #waiting: Waiting[] = []
+  /** How many ever came, */
+  #added = 0
+  /** and how many of them were taken to be committed. */
+  #taken = 0
   #turn: NodeJS.Immediate | undefined
 
   constructor(commit: Commit) {
@@ -30,13 +34,16 @@ export class WriteQueue {
     const length = textLength(write.pairs)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ write, textLength: length, resolve, reject })
+      this.#added++
       this.#turn ??= setImmediate(this.#run)
     })
   }
 
   /** Commits what waits, and not what listeners queue who hear of that: they may go on for ever. */
   flush(): void {
-    for (let left = this.#waiting.length; left > 0;) left -= this.#commitBatch()
+    const end = this.#added
+    // Not by what is committed here: listeners that commit come here as well.
+    while (this.#taken < end) this.#commitBatch()
     if (this.#waiting.length > 0) return
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
@@ -54,16 +61,15 @@ export class WriteQueue {
     if (this.#waiting.length > 0) this.#turn ??= setImmediate(this.#run)
   }
 
-  /** @returns how many that were. */
-  #commitBatch(): number {
+  #commitBatch(): void {
     const batch = this.#waiting.splice(0, this.#batchLength())
+    this.#taken += batch.length
     try {
       const outcomes = this.#commit(batch.map(({ write }) => write))
       for (const [index, { resolve }] of batch.entries()) resolve(outcomes[index]!)
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }
-    return batch.length
   }
 
   #batchLength(): number {

@@ -331,6 +331,20 @@ test('a listener that writes whenever it hears of a write keeps no other from it
   expect(heard).toBe(100)
 })
 
+test('a listener may commit what the write that it hears of has begun to commit', async () => {
+  using folder = temporaryFolder()
+  await using tree = await open(folder)
+  const commits: number[] = []
+  tree.store.subscribe((changes) => {
+    commits.push(changes.length)
+    if (commits.length === 1) tree.setSync('/heard', true)
+  })
+  const queued = Array.from({ length: 600 }, async (_, index) => tree.set(`/items/${index}`, 1))
+  tree.setSync('/last', true)
+  expect(commits).toEqual([512, 88, 1, 1])
+  await Promise.all(queued)
+})
+
 test('sequence numbers and ids go on after a restart', async () => {
   using folder = temporaryFolder()
   const first: Change[] = []
