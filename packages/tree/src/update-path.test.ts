@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TreeError } from './errors.ts'
@@ -57,4 +59,15 @@ test('checkConflicts() takes a time that grows with the number of paths, also of
   const above = parsePath(`/${'k'.repeat(768)}`.repeat(31))
   const all = Array.from({ length: 6000 }, (_, index) => `${above}/m${index + 1000}` as Path)
   expect(conflictOf(all)).toBe(undefined)
+})
+
+test('checkConflicts() takes memory for the paths, and not for each of their keys', async () => {
+  const code = `
+    const { checkConflicts } = await import(${JSON.stringify(new URL('update-path.ts', import.meta.url))})
+    checkConflicts(Array.from({ length: 50_000 }, (_, index) => '/' + index + '/k'.repeat(31)))
+  `
+  const url = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
+  // With a map for each key they take 360 MB.
+  const worker = new Worker(url, { resourceLimits: { maxOldGenerationSizeMb: 128 } })
+  expect(await once(worker, 'exit')).toEqual([0])
 })
