@@ -24,10 +24,11 @@ import { StorageError } from './errors.ts'
  */
 
 /**
- * Name of a socket: process number, when it started, and in which space the number counts, of which an older version says
- * nothing; then the thread, and a number by chance: a count would be the same in two copies of this module.
+ * Name of a socket: process number, when and in which space of numbers it started; then the thread, and a number by chance: a
+ * count would be the same in two copies of this module. Older versions look for these four numbers, so that a further one
+ * would let them in.
  */
-const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+(?:-\d+)?)-\d+-\d+\.sock$/
+const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
 /** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
 const SOCKET_PATH_BYTES = 103
 
@@ -155,7 +156,7 @@ function refuses(name: string): boolean {
  * Tells this process from all that are there with it, or were. Its number alone does not: in two containers that share
  * the folder it may be the same, and so may the start of two that begin together. Where there are none, it does.
  */
-const thisProcess = `${process.pid}-${process.platform === 'linux' ? `${startTicks()}-${space()}` : '0-0'}`
+const thisProcess = `${process.pid}-${process.platform === 'linux' ? startTicks() + space() : 0}`
 
 /** When this process started, in ticks since the system did: setting the clock does not change it. */
 function startTicks(): string {
@@ -164,11 +165,16 @@ function startTicks(): string {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
 }
 
-/** In which space its number is no other's: each container has one of its own. 0 where the system knows of none. */
+/**
+ * In which space its number is no other's, in ten digits: each container has one of its own. 0 where the system knows of
+ * none.
+ */
 function space(): string {
+  let number: string | undefined
   try {
-    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0'
+    number = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]
   } catch {
-    return '0'
+    // A kernel that was built without them.
   }
+  return (number ?? '').padStart(10, '0')
 }

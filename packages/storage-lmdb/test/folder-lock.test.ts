@@ -51,8 +51,10 @@ test.runIf(process.platform === 'linux')(
     const tree = await openTree({ path: folder.path })
     const [name = ''] = sockets(folder.path)
     await tree.close()
-    const space = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0]
-    const other = createServer().listen(join(folder.path, name.replace(`-${space}-`, '-1-')))
+    const space = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))![0].padStart(10, '0')
+    const others = name.replace(`${space}-`, '0000000001-')
+    expect(others).not.toBe(name)
+    const other = createServer().listen(join(folder.path, others))
     await once(other, 'listening')
     await expect(openTree({ path: folder.path })).rejects.toThrow(locked)
     other.close()
@@ -61,6 +63,14 @@ test.runIf(process.platform === 'linux')(
     expect(again.get('/')).toBe(null)
   },
 )
+
+test('a process of an older version finds that the folder is open', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path })
+  expect(tree.get('/')).toBe(null)
+  // It passes over sockets of other names.
+  expect(sockets(folder.path)).toEqual([expect.stringMatching(/^open-\d+-\d+-\d+-\d+\.sock$/)])
+})
 
 test('a folder whose process was killed opens, and what it left is removed', async () => {
   using folder = temporaryFolder()
