@@ -1,4 +1,4 @@
-import { TreeError, TreeValue } from '@elkyn/tree'
+import { TreeError, TreeValue, pathsConflict } from '@elkyn/tree'
 import type { Change, KnownEtag, Path, Precondition, WriteRefused } from '@elkyn/tree'
 import { bearingOn, strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
@@ -21,16 +21,17 @@ export interface ConditionedBatch {
   readonly etagOf: (path: Path) => string
 }
 
-/** Of more than 16,383 UTF-16 units V8 finds texts in a set by their lengths alone: no paths of that length are remembered. */
+/** Of more than 16,383 UTF-16 units V8 finds texts in a map by their lengths alone: no paths of that length are remembered. */
 const maxRememberedLength = 1000
 
 /** Compares what is there with what writes expect. */
 export class BatchConditions {
   readonly #batch: ConditionedBatch
-  /** Places of large values. To find out again would take as long as a long text takes to be read, */
-  readonly #large = new Set<Path>()
-  /** and something has to have changed for them to be others: so many changes there were. */
-  #changes = 0
+  /**
+   * Places of large values, with how many changes there were when that was found out: to do so again takes as long as a
+   * long text takes to be read.
+   */
+  readonly #large = new Map<Path, number>()
 
   constructor(batch: ConditionedBatch) {
     this.#batch = batch
@@ -57,11 +58,14 @@ export class BatchConditions {
   /** The value at a path, where it is small enough to be compared on the spot. */
   #smallValue(path: Path): TreeValue | undefined {
     const { view, changes, comparedMaxLength } = this.#batch
-    if (changes.length > this.#changes) this.#large.clear()
-    this.#changes = changes.length
-    if (this.#large.has(path)) return undefined
-    const value = view.valueUpTo(view.find(path) ?? TreeValue.null, comparedMaxLength)
-    if (value === undefined && path.length <= maxRememberedLength) this.#large.add(path)
+    const since = this.#large.get(path)
+    const isLarge = since !== undefined && !changes.slice(since).some(touches(path))
+    const value = isLarge
+      ? undefined
+      : view.valueUpTo(view.find(path) ?? TreeValue.null, comparedMaxLength)
+    if (value === undefined && path.length <= maxRememberedLength) {
+      this.#large.set(path, changes.length)
+    }
     return value
   }
 
@@ -98,6 +102,11 @@ export class BatchConditions {
     }
     return strongest(bearings)
   }
+}
+
+/** Whether a change may have made another value of what is at a path. */
+function touches(path: Path): (change: Change) => boolean {
+  return ({ pairs }) => pairs.some((pair) => pathsConflict(pair.path, path))
 }
 
 /** Whether a write was refused only because too little is known of what it depends on. */

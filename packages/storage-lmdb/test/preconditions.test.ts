@@ -30,6 +30,10 @@ function code(outcome: WriteOutcome): unknown {
   return outcome.ok ? undefined : 'code' in outcome.error && outcome.error.code
 }
 
+function accepted(outcomes: readonly WriteOutcome[]): void {
+  expect(outcomes.map(code)).toEqual(outcomes.map(() => undefined))
+}
+
 /** Whether a promise was settled before the next turn of the event loop ended. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return Promise.race([promise.then(() => true), setImmediate(false)])
@@ -62,6 +66,27 @@ test('one long text is compared like any other large value, and not handed back'
   const wrong = await store.write({ ...set('/a', 2), precondition: { ...right, etag: 'x' } })
   expect(code(wrong)).toBe('ERR_CONDITION_FAILED')
   expect(wrong).not.toHaveProperty('current')
+})
+
+test('one long text is read once for all writes of a batch, as long as none of them changes it', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, rowMaxBytes: 100 })
+  accepted(store.commit([set('/text', 'x'.repeat(1000))]))
+  using snapshot = store.snapshot()
+  const { sequence } = snapshot
+  const text = { path: at('/text'), etag: snapshot.etag(at('/text')) }
+  const precondition = { ...text, known: { etag: text.etag, sequence } }
+  const before = store.entriesRead
+  const others = Array.from({ length: 100 }, (_, index) => set('/a', index))
+  accepted(store.commit(others.flatMap((write) => [write, { ...write, precondition }])))
+  expect(store.entriesRead - before).toBeLessThan(10)
+  const changed = store.commit([
+    { ...set('/a', 1), precondition },
+    set('/text', 'short'),
+    { ...set('/a', 2), precondition: { path: at('/text'), etag: text.etag } },
+  ])
+  expect(changed.map(code)).toEqual([undefined, undefined, 'ERR_CONDITION_FAILED'])
+  expect(changed[2]).toHaveProperty('current')
 })
 
 test('a large value that changes while it is compared is not what was expected', async () => {
