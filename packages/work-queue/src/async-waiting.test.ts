@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test, vi } from 'vitest'
 import { AsyncWaiting, HOLD, Line } from './async-waiting.ts'
 import { Blocking } from './block.ts'
@@ -48,4 +51,28 @@ test('calls that are given up anywhere in a line leave the others in order, howe
   expect(done).toEqual(Array.from({ length: Math.ceil(count / 3) }, (_, index) => 3 * index))
   expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(done.length)
   expect(line.isEmpty).toBe(true)
+})
+
+test('a call that is given up behind others keeps nothing', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const waiting = new AsyncWaiting()
+  const line = new Line(waiting)
+  const others = [line.add(() => HOLD), line.add(() => HOLD)]
+  const abort = new AbortController()
+  /** Not here, lest this function keeps what it passes. */
+  const addLarge = (): WeakRef<Uint8Array> => {
+    const payload = new Uint8Array(1000)
+    const call = line.add(() => (payload.length > 0 ? HOLD : undefined), { signal: abort.signal })
+    others.push(call)
+    return new WeakRef(payload)
+  }
+  const payload = addLarge()
+  abort.abort()
+  const settled = Promise.allSettled(others)
+  await setImmediate()
+  collectGarbage()
+  expect(payload.deref()).toBe(undefined)
+  waiting.end(new Error('over'))
+  await settled
 })

@@ -16,11 +16,10 @@ export const HOLD = 'hold'
 export type Attempt = () => Need | typeof HOLD | undefined
 
 interface Pending {
-  attempt: Attempt
+  /** `undefined` once the call is over: its place may be kept for a while, and what it passes not. */
+  attempt: Attempt | undefined
   resolve: (done: boolean) => void
   reject: (reason: unknown) => void
-  /** Whether it is in the line no more, but for its place. */
-  isOver: boolean
 }
 
 /** The pending calls of one participant. */
@@ -95,7 +94,7 @@ export class Line {
   async add(attempt: Attempt, { timeoutMs, signal }: Wait = {}): Promise<boolean> {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-    const call: Pending = { attempt, resolve, reject, isOver: false }
+    const call: Pending = { attempt, resolve, reject }
     const abort = (): void => this.#giveUp(call, () => reject(signal?.reason))
     // First of all: what is no signal throws here, and must not leave a call in the line that nobody makes.
     signal?.addEventListener('abort', abort, { once: true })
@@ -130,7 +129,7 @@ export class Line {
   /** @returns whether to go on */
   #pumpFirst(): boolean {
     const call = this.#first()
-    if (call === undefined) return false
+    if (call?.attempt === undefined) return false
     try {
       const need = call.attempt()
       if (need === HOLD) return false
@@ -161,21 +160,26 @@ export class Line {
   }
 
   #first(): Pending | undefined {
-    while (this.#calls[this.#start]?.isOver === true) this.#start++
-    return this.#calls[this.#start]
+    let call = this.#calls[this.#start]
+    while (call !== undefined && isOver(call)) call = this.#calls[++this.#start]
+    return call
   }
 
   #remove(call: Pending): boolean {
-    if (call.isOver) return false
-    call.isOver = true
+    if (isOver(call)) return false
+    call.attempt = undefined
     this.#count--
     if (this.#calls.length > 2 * this.#count) {
-      this.#calls = this.#calls.filter(({ isOver }) => !isOver)
+      this.#calls = this.#calls.filter((other) => !isOver(other))
       this.#start = 0
     }
     this.#waiting.finish(this)
     return true
   }
+}
+
+function isOver({ attempt }: Pending): boolean {
+  return attempt === undefined
 }
 
 /** What `setTimeout` takes; it fires at once for more. */
