@@ -1,6 +1,6 @@
 import { fromJson, parsePath } from '@elkyn/tree'
 import type { Change, TreeValue } from '@elkyn/tree'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { OutgoingStream } from '../exchange.ts'
 import { silentLog } from '../log.ts'
 import { Refusal } from '../refusal.ts'
@@ -12,7 +12,13 @@ import { StreamMeter } from './stream-meter.ts'
 import type { OnChanges, StreamSource } from './stream-source.ts'
 import type { StreamTarget } from './stream-target.ts'
 
-// What several threads answer in which order is here in the hands of the test.
+// What several threads answer in which order is here in the hands of the test, and so is how much is done in a turn: no time
+// goes by, however busy the machine is, unless the test lets it.
+
+beforeEach(() => {
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0)
+  onTestFinished(() => clock.mockRestore())
+})
 
 interface Asked extends PromiseWithResolvers<StreamResult> {
   readonly job: StreamJob
