@@ -45,6 +45,17 @@ test('ChangeTurns goes on in the next turn, and keeps the order', async () => {
   expect(told).toEqual([...Array<number>(20).fill(1), ...Array<number>(20).fill(2)])
 })
 
+test('ChangeTurns takes longer turns where changes come faster than they are told', async () => {
+  const { turns, told } = started(10)
+  let last = 0
+  for (let turn = 0; turn < 200; turn++) {
+    turns.add([change(++last), change(++last), change(++last)])
+    await setImmediate()
+  }
+  // With turns of one length more would wait each time.
+  expect(last - told.at(-1)!).toBeLessThan(100)
+})
+
 test('ChangeTurns tells nothing of what was cleared', async () => {
   const { turns, told } = started(20)
   turns.add([change(1), change(2)])

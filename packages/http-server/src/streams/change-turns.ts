@@ -3,12 +3,18 @@ import type { Change } from '@elkyn/tree'
 /** How long one turn of the event loop may be spent on telling, in milliseconds. */
 const turnMs = 1
 
+/**
+ * With so many changes that wait, a turn takes as long again. Else they would come without end where writes take less than to
+ * tell of them: the longer the turns are, the later come further writes.
+ */
+const waitingPerTurn = 4
+
 /** Steps between two looks at the clock. */
 const stepsAtOnce = 16
 
 /**
  * Has changes told, each when all before it have been told of. What concerns many takes several turns of the event loop,
- * between which something else can be done.
+ * between which something else can be done, and the less of it, the more changes wait.
  */
 export class ChangeTurns {
   readonly #tell: (change: Change) => Iterator<unknown>
@@ -41,8 +47,8 @@ export class ChangeTurns {
 
   #run(): void {
     this.#next = undefined
-    const end = performance.now() + turnMs
     const waiting = this.#waiting
+    const end = performance.now() + turnMs * (1 + waiting.length / waitingPerTurn)
     let told = 0
     for (let steps = 1; told < waiting.length; steps++) {
       this.#telling ??= this.#tell(waiting[told]!)
