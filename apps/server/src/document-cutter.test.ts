@@ -77,6 +77,13 @@ test('DocumentCutter ends an update whose members take as much memory as a serve
   expect(cut(larger, { merge: true, partValues: 10 }).parts).toEqual([larger])
 })
 
+test('DocumentCutter counts names, server values and memory together, as a server does', () => {
+  const record = `{"at":{".sv":"timestamp"},"text":"${'x'.repeat(500)}"}`
+  const document = `{${Array.from({ length: 9 }, (_, index) => `"a${index}":${record}`).join()}}`
+  const { parts } = cut(document, { merge: true, partValues: 9 })
+  expect(parts.map((part) => Object.keys(JSON.parse(part)).length)).toEqual([3, 3, 3])
+})
+
 test('DocumentCutter cuts a merge of deletions, but not between a priority of its place and what it is for', () => {
   expect(cut('{"a": null, "b": null, "c": {}}', { merge: true, partValues: 1 }).parts).toEqual([
     '{"a":null}',

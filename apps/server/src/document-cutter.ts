@@ -15,8 +15,8 @@ export interface DocumentCutterOptions {
    */
   readonly partLength?: number
   /**
-   * It ends likewise where it has so many names, or server values, or 1,000 times as many bytes of memory in members that a server
-   * holds, since that takes no more. Default: any number.
+   * It ends likewise where it has so many names and server values, since a server takes no more. 1,000 bytes of memory in members
+   * that the server holds count as one. Default: any number.
    */
   readonly partValues?: number
   /** Refuses a document that cannot be one part, because an update would repeat a name. Default: false. */
@@ -282,7 +282,7 @@ export class DocumentCutter implements JsonHandler {
 
   /** Whether it has so many values that a server would take no more. */
   get #isFull(): boolean {
-    return Math.max(this.#names, this.#serverValues, this.#heldBytes / 1000) >= this.#partValues
+    return this.#names + this.#serverValues + this.#heldBytes / 1000 >= this.#partValues
   }
 
   /** How much of the current part is written. */
