@@ -138,17 +138,16 @@ export class Broadcaster {
     if (topic.subscribers.size > 0) return
     const isHeard = this.#listener.state === 'listening'
     if (state === 'live' && isHeard && topic.isFollowed) this.#lingering.add(topic, subscriber)
-    if (topic.absent === undefined) this.#forget(topic)
+    if (!topic.isWatched) this.#forget(topic)
   }
 
   /** Nobody is expected to come back to a topic any more. */
   #leave(topic: Topic): void {
     topic.absent = undefined
-    if (topic.subscribers.size === 0) this.#forget(topic)
+    if (!topic.isWatched) this.#forget(topic)
   }
 
   #forget(topic: Topic): void {
-    topic.isForgotten = true
     this.#topics.delete(topic.key)
     this.#tree.delete(watchedPath(topic.target), topic)
     this.#sender.delete(topic)
@@ -225,8 +224,8 @@ export class Broadcaster {
 
   *#tellSteps(change: Change): Iterator<undefined> {
     for (const [topic, part] of this.#concerned(change)) {
-      // Nobody may watch it any more.
-      if (!topic.isForgotten) this.#tell(topic, change, part)
+      // Not any more, perhaps, since others were told in turns before.
+      if (topic.isWatched) this.#tell(topic, change, part)
       yield
     }
     this.#position = change

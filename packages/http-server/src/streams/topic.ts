@@ -136,8 +136,6 @@ export class Topic {
   unsent: (Frame | Gap)[] = []
   unsentBytes = 0
   batch: Batch | undefined
-  /** Whether nobody watches it any more, nor is expected to. */
-  isForgotten = false
   /** What somebody has who has gone and may come back: what happens since is framed as if it were sent. */
   absent: Position | undefined
   /** Nobody was sent what happened last up to this change. */
@@ -159,6 +157,11 @@ export class Topic {
     this.key = key
     this.target = target
     this.isFollowed = isFollowed(target)
+  }
+
+  /** Whether somebody watches it, or may come back to it. */
+  get isWatched(): boolean {
+    return this.subscribers.size > 0 || this.absent !== undefined
   }
 
   /** Whether what happens is framed for somebody who has all before it. */
