@@ -191,7 +191,7 @@ class Http2Connection implements ClientConnection {
       if (!exchange.hasStalled()) return
       // One that waits behind others is late, not stalled, where as much of those leaves as would have to of itself.
       if (taken - takenBefore < partBytes) this.#endStalled(stream)
-      else if (!stream.closed) this.#windows.ask(exchange, () => this.#endStalled(stream))
+      else if (!stream.closed) this.#windows.ask(exchange, () => reset(stream))
     }, writeTimeoutMs)
     stream.on('drain', this.#windows.look)
     stream.once('close', () => {
@@ -214,7 +214,7 @@ class Http2Connection implements ClientConnection {
     // Where not even the reset leaves, Node may never say that the client has gone: all of its requests wait for
     // a write that neither ends nor fails.
     if (stream.closed) this.destroy()
-    else stream.close(http2().constants.NGHTTP2_CANCEL)
+    else reset(stream)
   }
 
   #refusalOf(exchange: Http2Exchange): HttpResponse | undefined {
@@ -304,4 +304,8 @@ class Http2Connection implements ClientConnection {
     for (const listener of this.#onGone) listener()
     this.#onGone.clear()
   }
+}
+
+function reset(stream: ServerHttp2Stream): void {
+  stream.close(http2().constants.NGHTTP2_CANCEL)
 }
