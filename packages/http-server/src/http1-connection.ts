@@ -20,6 +20,15 @@ const maxAnswering = 32
 /** How long a client may go on to send what nobody wants, so that it gets to read why. */
 export const lingerMs = 2000
 
+/** What decides for how long a request waits for those before it. */
+interface RequestInTurn {
+  readonly isUnsafe: boolean
+  /** Whether its answer may go on without HTTP, and so end what is before it with the connection. */
+  readonly mayBeStream: boolean
+  /** Gets the socket when all answers before it have left. */
+  readonly response: Pick<ServerResponse, 'socket'>
+}
+
 /** One client's connection, and what its requests in progress have to know of each other. */
 export class Http1Connection implements ClientConnection {
   readonly socket: Socket
@@ -40,7 +49,7 @@ export class Http1Connection implements ClientConnection {
   #unsentBytes = 0
   /** Whether it was ever paused because of {@link maxHeld}. */
   #hasPaused = false
-  readonly #held: { readonly begin: () => void; readonly isUnsafe: boolean }[] = []
+  readonly #held: { readonly begin: () => void; readonly request: RequestInTurn }[] = []
   /** Whether the last answer goes on without HTTP, by {@link leaveHttp}. */
   #isStream = false
   /** Whether a request is being answered that Node's HTTP server knows nothing of. */
@@ -145,23 +154,25 @@ export class Http1Connection implements ClientConnection {
    * Whether the next request has to wait: a `GET` that was sent behind a `PUT`, before the answer,
    * has to see what the `PUT` wrote, and one before a `PUT` must not see it. And one that was sent
    * behind an answer in blocks would hold another snapshot, and blocks in memory, until that has left. Whole answers
-   * wait in memory as well, and a client need not take any.
+   * wait in memory as well, and a client need not take any. A stream has the connection for itself: it ends that when its
+   * client closes its side or takes nothing, whatever else is on its way.
    */
-  holds(isUnsafe: boolean): boolean {
-    return this.#held.length > 0 || this.#mustWait(isUnsafe)
+  holds(request: RequestInTurn): boolean {
+    return this.#held.length > 0 || this.#mustWait(request)
   }
 
-  #mustWait(isUnsafe: boolean): boolean {
+  #mustWait({ isUnsafe, mayBeStream, response }: RequestInTurn): boolean {
     return (
       this.#blocking > 0 ||
+      (mayBeStream && response.socket === null) ||
       this.#unsentBytes > maxUnsentBytes ||
       this.#answering >= (isUnsafe ? 1 : maxAnswering)
     )
   }
 
   /** Calls `begin` when no request before it stands in its way. */
-  hold(isUnsafe: boolean, begin: () => void): void {
-    this.#held.push({ begin, isUnsafe })
+  hold(request: RequestInTurn, begin: () => void): void {
+    this.#held.push({ begin, request })
     if (this.#held.length !== maxHeld) return
     this.socket.pause()
     // Node resumes it at the end of each request, and when an answer has left behind which it had paused.
@@ -192,7 +203,7 @@ export class Http1Connection implements ClientConnection {
   #beginHeld(): void {
     while (this.#held.length > 0 && !this.isGone) {
       const next = this.#held[0]!
-      if (this.#mustWait(next.isUnsafe)) return
+      if (this.#mustWait(next.request)) return
       this.#held.shift()
       if (this.#held.length === maxHeld - 1) readOn(this.socket)
       next.begin()

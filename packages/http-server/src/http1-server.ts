@@ -18,6 +18,7 @@ import { errorResponse } from './response.ts'
 import { rawResponse } from './raw-response.ts'
 import { send } from './send.ts'
 import { KnownFields } from './simple-request.ts'
+import { mayBeStream } from './streams/stream-request.ts'
 
 /** A request that has been answered, and the exchange by which the answer is sent. */
 interface Adopted {
@@ -135,8 +136,12 @@ export class Http1Server {
       adopted.heir = exchange
       return
     }
-    const isUnsafe = !isSafe(exchange.method)
-    if (connection.holds(isUnsafe)) connection.hold(isUnsafe, () => this.#answer(exchange))
+    const request = {
+      isUnsafe: !isSafe(exchange.method),
+      mayBeStream: response.socket === null && mayBeStream(exchange.url, exchange.headers),
+      response,
+    }
+    if (connection.holds(request)) connection.hold(request, () => this.#answer(exchange))
     else this.#answer(exchange)
   }
 

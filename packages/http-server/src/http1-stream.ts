@@ -15,13 +15,14 @@ import { writeCopy } from './write-copy.ts'
 export class Http1Stream implements OutgoingStream {
   readonly #connection: Http1Connection
   readonly #writer: PartWriter
-  /** Until it has left HTTP. One that waits behind another answer never does. */
+  /** Until it has left HTTP. With TLS it never does. */
   #response: ServerResponse | undefined
   #isEnded = false
   readonly #method: string
   readonly #status: number
   readonly #countAnswer: Http1Exchange['countAnswer']
 
+  /** @param exchange Whose answer is the first on the connection. */
   constructor(exchange: Http1Exchange, status: number, headers: RawHeaders) {
     const { connection, message, response, method, countAnswer } = exchange
     this.#connection = connection
@@ -37,12 +38,10 @@ export class Http1Stream implements OutgoingStream {
     response.useChunkedEncodingByDefault = false
     response.writeHead(status, headers as string[])
     response.flushHeaders()
-    // While it waits behind another answer it has no socket, and tells of one itself.
-    response.on('drain', () => this.onDrain?.())
     this.#listen()
     message.resume()
     // Behind what the parser does with this request.
-    if (response.socket !== null) process.nextTick(() => this.#leaveHttp())
+    process.nextTick(() => this.#leaveHttp())
   }
 
   get onDrain(): (() => void) | undefined {
@@ -54,13 +53,10 @@ export class Http1Stream implements OutgoingStream {
   }
 
   get pendingBytes(): number {
-    if (this.#response?.socket === null) return this.#response.writableLength
     return this.#writer.pendingBytes
   }
 
   write(bytes: Uint8Array): boolean {
-    // Another answer is before it on the connection.
-    if (this.#response?.socket === null) return this.#response.write(bytes)
     return this.#writer.write(bytes)
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { text as readToEnd } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { StreamServer } from './servers.ts'
 
@@ -51,6 +52,18 @@ describe('a stream is the last answer of its connection, and', () => {
     socket.end(request)
     socket.resume()
     await once(socket, 'close')
+    await noStreamIsOpen(server)
+  })
+
+  test('what was asked before it is answered, also to a client that closes its side', async () => {
+    await using server = await StreamServer.start('pool')
+    const large = Array.from({ length: 20 }, () => 'x'.repeat(100_000))
+    await server.send('PUT', '/large.json', large)
+    const socket = connected(server)
+    socket.end(`GET /large.json HTTP/1.1\r\nHost: a\r\n\r\n${request}`)
+    const text = await readToEnd(socket)
+    expect(text.length).toBeGreaterThan(2_000_000)
+    expect(text).toContain('x"]\r\n0\r\n\r\n')
     await noStreamIsOpen(server)
   })
 
