@@ -6,6 +6,7 @@ import { silentLog } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { Broadcaster } from './broadcaster.ts'
 import type { BroadcasterOptions } from './broadcaster.ts'
+import { ReadingQueue } from './reading-queue.ts'
 import { StreamClient } from './stream-client.ts'
 import type { LargeValue, StreamEvent, StreamJob, StreamResult } from './stream-job.ts'
 import { StreamMeter } from './stream-meter.ts'
@@ -691,6 +692,17 @@ async function manyUpToOne() {
   await answer(1)
   return { ...at, client, answer }
 }
+
+test('who comes back before changes are heard of does not look through all who wait for that', () => {
+  using at = started()
+  const { broadcaster, client } = at
+  const begin = vi.spyOn(ReadingQueue.prototype, 'begin')
+  onTestFinished(() => begin.mockRestore())
+  for (let place = 0; place < 100; place++) {
+    broadcaster.subscribe(client, watched(`/${place}`, true), idOf(1))
+  }
+  expect(begin).not.toHaveBeenCalled()
+})
 
 test('the id of many subscriptions never says less than before', async () => {
   using at = await manyUpToOne()

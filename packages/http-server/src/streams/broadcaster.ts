@@ -121,7 +121,8 @@ export class Broadcaster {
     this.#listener.listen()
     this.#read(subscriber, since)
     // Others may come back from the same place in this turn: they are read for together, but for the first one.
-    if (since !== undefined && this.#readings.isIdle) this.#beginReadings()
+    const group = since === undefined ? undefined : topic.groups.get(since)
+    if (group !== undefined && this.#readings.isIdle && this.#mayBegin(group)) this.#beginReadings()
     return subscriber
   }
 
