@@ -693,6 +693,16 @@ async function manyUpToOne() {
   return { ...at, client, answer }
 }
 
+test('ids that are longer than any of a change are cut off, and looked up once', async () => {
+  using at = started()
+  const { source, broadcaster, client } = at
+  for (const end of ['a', 'b']) {
+    broadcaster.subscribe(client, watched('/a', true), 'x'.repeat(20_000) + end)
+  }
+  await settled()
+  expect(source.asked.map(({ job }) => job.since?.length)).toEqual([1000])
+})
+
 test('who comes back before changes are heard of does not look through all who wait for that', () => {
   using at = started()
   const { broadcaster, client } = at

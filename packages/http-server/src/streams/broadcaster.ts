@@ -49,6 +49,12 @@ const many = 8
 const aheadBytes = 64 * 1024
 
 /**
+ * Longest id that is looked up, in UTF-16 units: no change has a longer one, and cut off it is still none of a change. Texts of more
+ * than 16,383 units V8 finds in a map by their lengths alone.
+ */
+const maxIdLength = 1000
+
+/**
  * Brings what happens in one tree to those who watch parts of it: each change once and in order, after
  * the value that it changes. Touches no store: that is for its source.
  */
@@ -99,13 +105,14 @@ export class Broadcaster {
     this.#known = new KnownKeys(options.maxKnownBytes)
   }
 
-  /** @param since Id of the event behind which it goes on. */
+  /** @param given Id of the event behind which it goes on. */
   subscribe(
     client: StreamClient,
     target: StreamTarget,
-    since: string | undefined,
+    given: string | undefined,
     name?: string,
   ): Subscriber {
+    const since = given?.slice(0, maxIdLength)
     const key = targetKey(target)
     let topic = this.#topics.get(key)
     if (topic === undefined) {
