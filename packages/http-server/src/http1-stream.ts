@@ -61,7 +61,7 @@ export class Http1Stream implements OutgoingStream {
   }
 
   writeLent(bytes: Uint8Array, release: () => void): boolean {
-    // What a response holds is not called back when its client goes, and TLS makes bytes of its own.
+    // TLS makes bytes of its own.
     if (this.#response !== undefined) return writeCopy(this, bytes, release)
     return this.#writer.write(bytes, release)
   }
