@@ -58,3 +58,35 @@ test('few targets are looked at at one time, and those that nobody wants any mor
   expect(hub.meter.subscriptions).toBe(100)
   hub.close()
 })
+
+test('what was replaced or left before it has begun takes no room', () => {
+  const never = Promise.withResolvers<never>().promise
+  const source: StreamSource = {
+    listen: () => never,
+    run: () => never,
+    readLarge: () => never,
+    check: () => never,
+  }
+  // Those that are wanted, and those that are being looked at meanwhile.
+  const limits = resolveStreamOptions({ maxTotalSubscriptions: 100 + 32 }, resolveLimits({}))
+  const hub = new StreamHub(source, limits, silentLog)
+  const requests: SubscriptionRequests = new Map(
+    Array.from({ length: 100 }, (_, index) => [`s${index}`, { url: `q${index}` }]),
+  )
+  const open = (): { readonly id: string; readonly leave: () => void } => {
+    let id = ''
+    let leave = (): void => {}
+    const write = (bytes: Uint8Array): boolean => {
+      id = /"stream":"(.*)"/.exec(String(bytes))?.[1] ?? id
+      return true
+    }
+    const answer = hub.openNamed(requests, queryOf, undefined, '')
+    answer.stream?.({ ...nowhere, write }, (listener) => (leave = listener))
+    return { id, leave }
+  }
+  const { id, leave } = open()
+  for (let round = 0; round < 3; round++) expect(hub.change(id, requests).status).toBe(200)
+  leave()
+  expect(open).not.toThrow()
+  hub.close()
+})

@@ -155,7 +155,10 @@ export class StreamHub {
         client.writeText(eventBlock({ event: 'open', data: JSON.stringify({ stream: id }) }))
         const named: NamedStream = { client, plan, lastEventId, subscriptions }
         this.#named.set(id, named)
-        client.onGone(() => this.#named.delete(id))
+        client.onGone(() => {
+          this.#named.delete(id)
+          for (const subscription of subscriptions.values()) this.#withdraw(subscription)
+        })
         this.#subscribe(named, requests)
       },
     }
@@ -274,8 +277,8 @@ export class StreamHub {
   #subscribe(named: NamedStream, requests: SubscriptionRequests): void {
     const { client, subscriptions } = named
     for (const [name, request] of requests) {
-      const former = subscriptions.get(name)?.subscriber
-      if (former !== undefined) this.#broadcaster.unsubscribe(former)
+      const former = subscriptions.get(name)
+      if (former !== undefined) this.#withdraw(former)
       subscriptions.delete(name)
       if (request === null) continue
       const subscription: NamedSubscription = { length: lengthOf(request) }
@@ -283,9 +286,16 @@ export class StreamHub {
       // Before it has begun, no id says that the client has it.
       client.pendingSubscriptions++
       this.#pendingSubscriptions++
-      this.#asked.add({ named, name, request, subscription })
+      subscription.asked = { named, name, request, subscription }
+      this.#asked.add(subscription.asked)
     }
     this.#asked.run()
+  }
+
+  /** Ends a subscription, also one that has not begun: who replaces those again and again would have all of them held. */
+  #withdraw({ subscriber, asked }: NamedSubscription): void {
+    if (subscriber !== undefined) this.#broadcaster.unsubscribe(subscriber)
+    if (asked !== undefined && this.#asked.delete(asked)) this.#decided(asked)
   }
 
   /** Begins a subscription, if it is still wanted. @returns a promise where its target is looked at first. */
@@ -331,7 +341,8 @@ export class StreamHub {
     client.tell(errorBlock(name, status, message))
   }
 
-  #decided({ named: { client } }: AskedSubscription): void {
+  #decided({ named: { client }, subscription }: AskedSubscription): void {
+    subscription.asked = undefined
     client.pendingSubscriptions--
     this.#pendingSubscriptions--
   }
@@ -390,6 +401,8 @@ interface NamedSubscription {
   readonly length: number
   /** None before it has begun. */
   subscriber?: Subscriber
+  /** Before it is known whether it begins. */
+  asked?: AskedSubscription | undefined
 }
 
 function lengthOf({ url, lastEventId = '' }: SubscriptionRequest): number {

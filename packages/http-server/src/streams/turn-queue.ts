@@ -20,6 +20,11 @@ export class TurnQueue<T> {
     this.#waiting.add(next)
   }
 
+  /** Takes out what was added. @returns whether it had not begun. */
+  delete(next: T): boolean {
+    return this.#waiting.delete(next)
+  }
+
   /** Begins what was added: at once, unless others wait. */
   run(): void {
     if (this.#turn !== undefined) return
