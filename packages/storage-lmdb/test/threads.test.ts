@@ -6,6 +6,7 @@ import { openTree } from '../src/index.ts'
 import type { OpenTreeOptions, Tree } from '../src/index.ts'
 import { read, reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+import { createBarrier } from './threads/barrier.ts'
 import type { ChurnData, ChurnResult } from './threads/churn.ts'
 import { runThread } from './threads/thread.ts'
 
@@ -32,6 +33,7 @@ async function runChurn(
   const data: Omit<ChurnData, 'writer'> = {
     options,
     words,
+    barrier: createBarrier(writers + readers),
     writers,
     commits: amount.commits,
     deadline: Date.now() + amount.minutes * 60_000,

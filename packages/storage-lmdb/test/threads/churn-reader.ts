@@ -3,10 +3,11 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { fromJson, parsePath } from '@elkyn/tree'
 import type { Path, TreeSnapshot } from '@elkyn/tree'
 import { openTree } from '../../src/index.ts'
+import { arriveAndWait } from './barrier.ts'
 import { KEYS, valueOf } from './churn.ts'
 import type { ChurnData } from './churn.ts'
 
-const { options, words, writers } = workerData as ChurnData
+const { options, words, barrier, writers } = workerData as ChurnData
 const tree = await openTree(options)
 const decoder = new TextDecoder('utf-8', { fatal: true })
 const seen = new Int32Array(writers)
@@ -25,6 +26,7 @@ function check(isRight: boolean, what: string, details: unknown): void {
 function readPlace(writer: number, round: number): void {
   const answered = Atomics.load(words, 1 + writer)
   using snapshot = tree.store.snapshot()
+  reads++
   const key = round % KEYS
   const leaf = textAt(snapshot, parsePath(`/churn/${writer}/deep/er/k${key}/v`))
   const item = textAt(snapshot, parsePath(`/churn/${writer}/list/${key}`))
@@ -41,7 +43,6 @@ function readPlace(writer: number, round: number): void {
   seen[writer] = version
   check(leaf === (value.deep && String(version)), 'Leaf of another version', { leaf, version })
   check(item === (value.list && canonical(value.list[key])), 'Item of another version', item)
-  reads++
 }
 
 interface Value {
@@ -54,11 +55,15 @@ function canonical(value: unknown): string {
 }
 
 try {
-  for (let round = 0; Atomics.load(words, 0) === 0; round++) {
+  arriveAndWait(barrier)
+  let round = 0
+  // At least once, however late the thread has its turn.
+  do {
     readPlace(round % writers, round)
     // Sometimes the snapshot is given up, sometimes not.
     if (round % 16 === 0) await setImmediate()
-  }
+    round++
+  } while (Atomics.load(words, 0) === 0)
 } finally {
   await tree.close()
 }

@@ -2,10 +2,11 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { fromJson, parsePath } from '@elkyn/tree'
 import type { TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { openTree } from '../../src/index.ts'
+import { arriveAndWait } from './barrier.ts'
 import { valueOf } from './churn.ts'
 import type { ChurnData, ChurnResult } from './churn.ts'
 
-const { options, words, writer, commits, deadline } = workerData as ChurnData
+const { options, words, barrier, writer, commits, deadline } = workerData as ChurnData
 await using tree = await openTree(options)
 const place = parsePath(`/churn/${writer}`)
 const counter = parsePath('/commits')
@@ -27,6 +28,7 @@ function record(outcomes: readonly WriteOutcome[]): void {
   }
 }
 
+arriveAndWait(barrier)
 while (version < commits || Date.now() < deadline) {
   const next = version + 1
   const writes = writesOf(next)

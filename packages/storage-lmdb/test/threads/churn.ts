@@ -10,6 +10,8 @@ export interface ChurnData {
   readonly options: OpenTreeOptions
   /** Word 0 ends the readers; then a word for each writer: the last version that was answered. */
   readonly words: Int32Array
+  /** Where all wait for each other before they begin. */
+  readonly barrier: Int32Array
   /** Number of writers. */
   readonly writers: number
   /** Which writer this is. */
