@@ -100,6 +100,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #caller: Caller
   /** Tasks that wait to be accepted, with `whenFull: 'wait'`. */
   readonly #callers = new Fifo<Task>((task) => !task.isSettled)
+  #isAdmitting = false
   /** Tasks that run in this thread, with `whenFull: 'run-in-caller'`, and what tells their handlers. */
   readonly #here = new Map<Task, AbortController>()
   /** Only with `whenFull: 'drop-oldest'`. */
@@ -490,12 +491,16 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   /** Room has come: those who wait for it are next. */
   #admit(): void {
+    // One that is refused makes room itself: to admit the next from there would take the stack for each.
+    if (this.#isAdmitting) return
+    this.#isAdmitting = true
     while (this.#pending < this.#limit && this.#callers.size > 0) {
       const task = this.#callers.shift()
       if (task === undefined || task.isSettled) continue
       if (task.onAbort !== undefined) task.signal?.removeEventListener('abort', task.onAbort)
       this.#submit(task)
     }
+    this.#isAdmitting = false
     if (this.#needsDrain && this.#pending <= this.#limit / 2) {
       this.#needsDrain = false
       this.#announce('drain')

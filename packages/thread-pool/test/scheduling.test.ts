@@ -198,6 +198,18 @@ test("whenFull 'wait' accepts a task as soon as there is room", async () => {
   expect(pool.pending).toBe(0)
 })
 
+test("whenFull 'wait' refuses any number in a row that cannot be cloned", async () => {
+  const { pool, release, began } = makeBusyPool({ maxQueue: 0, whenFull: 'wait' })
+  await began
+  const uncloneable = { call: () => {} }
+  const refused = Array.from({ length: 5000 }, () => codeOf(pool.run(uncloneable)))
+  const last = pool.run('last')
+  release()
+  expect(new Set(await Promise.all(refused))).toEqual(new Set(['ERR_VALUE_NOT_CLONEABLE']))
+  expect(await last).toBe('last')
+  expect(pool.pending).toBe(0)
+})
+
 test("whenFull 'wait' refuses those who wait when the pool is closed", async () => {
   const { pool, release, began } = makeBusyPool({ maxQueue: 0, whenFull: 'wait' })
   await began
