@@ -376,7 +376,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#probe ??= task
     if (task.signal !== undefined && !task.isSettled) this.#listen(task, task.signal)
     if (task.timeoutMs !== Infinity) {
-      this.#limits.add(task, task.since + task.timeoutMs, 'timeout', this.#pending)
+      this.#limits.add(task, task.since + task.timeoutMs, 'timeout')
     }
     if (this.#options.whenFull === 'drop-oldest') this.#oldest.add(task)
     if (this.#pending >= this.#limit && !this.#needsDrain) {
@@ -610,7 +610,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     table.requestCancel(task.tag)
     this.#threadOf(task)?.post({ type: 'cancel', tag: task.tag })
     const { killAfterMs } = this.#options
-    if (killAfterMs !== Infinity) this.#limits.add(task, now() + killAfterMs, 'kill', this.#pending)
+    if (killAfterMs !== Infinity) this.#limits.add(task, now() + killAfterMs, 'kill')
   }
 
   #threadOf(task: Task): Thread | undefined {

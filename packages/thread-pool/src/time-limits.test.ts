@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { now } from './clock.ts'
 import { Task } from './task.ts'
 import { TimeLimits } from './time-limits.ts'
@@ -29,7 +29,7 @@ test('a limit of 0 is looked at once in a turn of the event loop while its task 
     onTimeout: given.resolve,
     onKill: given.reject,
   })
-  limits.add(task, task.since, 'timeout', 1)
+  limits.add(task, task.since, 'timeout')
   // The timer of the limits does not hold the process.
   const keepAlive = setInterval(nothing, 60_000)
   expect(await given.promise).toBe(task)
@@ -53,10 +53,31 @@ test('a cancelled task that has let go of its thread is forgotten long before it
     },
   })
   const at = now()
-  limits.add(last, at + 1, 'kill', 0)
-  for (let count = 0; count < 10_000; count++) limits.add(taskWithoutTime(), at, 'kill', 0)
+  limits.add(last, at + 1, 'kill')
+  for (let count = 0; count < 10_000; count++) limits.add(taskWithoutTime(), at, 'kill')
   const keepAlive = setInterval(nothing, 60_000)
   await lastKilled
   clearInterval(keepAlive)
   expect(kills).toBeLessThan(2000)
+})
+
+test('limits that are all needed are looked through a few times while they are added, not for each', () => {
+  let looks = 0
+  const task = taskWithoutTime()
+  Object.defineProperty(task, 'place', {
+    get() {
+      looks++
+      return 'slot'
+    },
+  })
+  const limits = new TimeLimits({
+    beforeCheck: nothing,
+    startedAt: () => 0,
+    onTimeout: nothing,
+    onKill: nothing,
+  })
+  onTestFinished(() => limits.stop())
+  const at = now() + 60_000
+  for (let count = 0; count < 16_384; count++) limits.add(task, at, 'kill')
+  expect(looks).toBeLessThan(2 * 16_384)
 })

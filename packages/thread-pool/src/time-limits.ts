@@ -21,6 +21,9 @@ interface Limit {
   readonly kind: 'timeout' | 'kill'
 }
 
+/** Below this number nobody looks for what is not needed any more. */
+const fewLimits = 1024
+
 /** Timers of Node.js are no finer. */
 const shortestWaitMs = 1
 
@@ -29,21 +32,27 @@ export class TimeLimits {
   readonly #listener: TimeLimitsListener
   readonly #deadlines = new Deadlines<Limit>()
   #timer: NodeJS.Timeout | undefined
+  /** Most tasks end long before their limit: at this number of limits, twice what was left the last time, those are dropped. */
+  #fullAt = fewLimits
 
   constructor(listener: TimeLimitsListener) {
     this.#listener = listener
   }
 
-  /** @param pending tasks that are not settled: most end long before their limit, and their limits are dropped */
-  add(task: Task, at: number, kind: Limit['kind'], pending: number): void {
+  add(task: Task, at: number, kind: Limit['kind']): void {
     const isFirst = at < this.#deadlines.next
-    if (this.#deadlines.size > 2 * pending + 1024) this.#deadlines.prune(isNeeded)
+    if (this.#deadlines.size >= this.#fullAt) this.#prune()
     this.#deadlines.add(at, { task, kind })
     if (isFirst) this.#setTimer()
   }
 
   stop(): void {
     clearTimeout(this.#timer)
+  }
+
+  #prune(): void {
+    this.#deadlines.prune(isNeeded)
+    this.#fullAt = Math.max(fewLimits, 2 * this.#deadlines.size)
   }
 
   #setTimer(): void {
