@@ -34,7 +34,7 @@ export class Crew {
   readonly guard: CrashGuard
   readonly #options: ResolvedOptions
   readonly #listener: CrewListener
-  readonly #around: ThreadSurroundings
+  readonly #around: Omit<ThreadSurroundings, 'handlers'>
   readonly #scaler: Scaler
   readonly #limits: ScalingLimits
   readonly #threads = new Set<Thread>()
@@ -46,6 +46,8 @@ export class Crew {
   #restarts = 0
   /** Threads that have ended and of whose tasks is not known what becomes of them. */
   #exiting = 0
+  /** Names of the handlers by their numbers: the order of the first thread that was ready. */
+  #handlers: readonly string[] | undefined
   #hasOpened = false
   #isClosed = false
   crashes = 0
@@ -67,6 +69,7 @@ export class Crew {
       options,
       onReady: (thread) => {
         this.guard.started()
+        this.#handlers ??= thread.names
         listener.onReady(thread)
       },
       onMessage: (thread, message) => listener.onMessage(thread, message),
@@ -83,6 +86,17 @@ export class Crew {
     let count = 0
     for (const thread of this.#threads) if (thread.state === state) count++
     return count
+  }
+
+  /**
+   * Names of the handlers by their numbers. Undefined while there is a thread that may know them by others: of those that
+   * were started before any was ready, a worker module that has changed meanwhile may have given each its own.
+   */
+  get handlers(): readonly string[] | undefined {
+    const handlers = this.#handlers
+    if (handlers === undefined) return undefined
+    for (const thread of this.#threads) if (!isSame(thread.handlers, handlers)) return undefined
+    return handlers
   }
 
   /** Threads that are always there. */
@@ -145,7 +159,7 @@ export class Crew {
   /** @returns undefined if that failed: the thread counts as one that has died */
   #make(index: number): Thread | undefined {
     try {
-      return new Thread(index, this.#around)
+      return new Thread(index, { ...this.#around, handlers: this.#handlers })
     } catch (cause) {
       this.#indexes.give(index)
       const reason = cause instanceof Error ? cause.message : String(cause)
@@ -223,4 +237,9 @@ export class Crew {
     timer.unref()
     this.#timers.add(timer)
   }
+}
+
+function isSame(some: readonly string[] | undefined, others: readonly string[]): boolean {
+  if (some === others) return true
+  return some?.length === others.length && some.every((name, index) => name === others[index])
 }

@@ -30,7 +30,7 @@ export class Dispatcher {
   readonly #views: Uint8Array[] = []
   readonly #largestItem: number
   readonly #enqueueOptions = { band: 0, tag: 0 }
-  /** Index of each handler, once a thread has named them. */
+  /** Index of each handler, where all threads know them by the same. */
   #handlers: Map<string, number> | undefined
 
   constructor(options: ResolvedOptions) {
@@ -54,14 +54,9 @@ export class Dispatcher {
     )
   }
 
-  /** Names the handlers, so that items carry an index. */
-  set handlers(names: readonly string[]) {
-    this.#handlers = new Map(names.map((name, index) => [name, index]))
-  }
-
-  /** The handlers, once a thread has named them. */
-  get names(): ReadonlyMap<string, number> | undefined {
-    return this.#handlers
+  /** Numbers the handlers, so that items carry an index; undefined: they carry names. */
+  set handlers(names: readonly string[] | undefined) {
+    this.#handlers = names && new Map(names.map((name, index) => [name, index]))
   }
 
   /** Tasks that no thread has taken; cancelled ones that a thread has to skip count. */

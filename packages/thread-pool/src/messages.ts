@@ -15,6 +15,8 @@ export interface BootMessage {
   worker: string
   thread: number
   concurrency: number
+  /** Names of the handlers by the numbers that items have; undefined where no thread has been ready: its own order. */
+  handlers: readonly string[] | undefined
   queue: WorkQueueHandle
   tasks: SharedArrayBuffer
   completions: SharedArrayBuffer
@@ -65,11 +67,11 @@ export const Outcome = { Returned: 0, Threw: 1 } as const
  *
  *   0  1  kind of the value
  *   1  1  1 if the task has a time limit, so that its start is noted in the table
- *   2  2  index of the handler in `names` of the ready message, or `namedHandler` + length of its name
+ *   2  2  index of the handler in `handlers` of the boot message, or `namedHandler` + length of its name
  *   4     the name in UTF-16, if it is named; then the value
  */
 export const itemHeaderBytes = 4
-/** Set before any thread is ready, so that nobody knows the indexes. */
+/** Set while there is a thread that may know the handlers by other indexes, or by none. */
 export const namedHandler = 0x8000
 
 /**

@@ -105,6 +105,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #here = new Map<Task, AbortController>()
   /** Only with `whenFull: 'drop-oldest'`. */
   readonly #oldest: OldestTasks
+  /** The handlers of the thread that was ready last. */
+  #names: ReadonlySet<string> | undefined
   /** Accepted and not settled. */
   #pending = 0
   readonly #limit: number
@@ -347,9 +349,9 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (task.key !== undefined && this.#quarantine.has(task.key)) {
       return quarantinedError(task)
     }
-    const { names } = this.#dispatcher
+    const names = this.#names
     if (names === undefined || names.has(task.name)) return undefined
-    return unknownHandlerError(task.name, names.keys())
+    return unknownHandlerError(task.name, names)
   }
 
   #accept(task: Task): void {
@@ -622,7 +624,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   // Listening to threads.
 
   #ready(thread: Thread): void {
-    this.#dispatcher.handlers = thread.names
+    this.#names = new Set(thread.names)
+    this.#dispatcher.handlers = this.#crew.handlers
     this.#tell('workerReady', thread, {})
   }
 
@@ -729,6 +732,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   async #lose(thread: Thread): Promise<void> {
+    this.#dispatcher.handlers = this.#crew.handlers
     await this.#recovery.recover(thread)
     this.#tellExit(thread)
     this.#dispatcher.feed()

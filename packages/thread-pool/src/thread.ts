@@ -34,6 +34,8 @@ export interface ThreadSurroundings {
   readonly tasks: SharedArrayBuffer
   readonly doorbell: SharedArrayBuffer
   readonly startWorker: StartWorker
+  /** Names of the handlers by their numbers, once a thread has said them. */
+  readonly handlers: readonly string[] | undefined
   onReady(thread: Thread): void
   onMessage(thread: Thread, message: ToPool): void
   onExit(thread: Thread): void
@@ -55,6 +57,8 @@ export class Thread {
   state: ThreadState = 'starting'
   /** Names of the handlers. */
   names: string[] = []
+  /** The same by the numbers that it knows them by, once that is certain. */
+  handlers: readonly string[] | undefined
   exitCode = 0
   /** Why it died or did not start. */
   error: unknown
@@ -80,6 +84,7 @@ export class Thread {
     const { options } = around
     this.index = index
     this.#around = around
+    this.handlers = around.handlers
     this.#completions = new CompletionReader(options.completionBytes)
     this.#exited = new Promise((resolve) => {
       this.#setExited = resolve
@@ -112,6 +117,7 @@ export class Thread {
       worker: options.worker,
       thread: this.index,
       concurrency: options.concurrency,
+      handlers: this.handlers,
       queue,
       tasks,
       doorbell,
@@ -210,6 +216,7 @@ export class Thread {
       case 'ready':
         clearTimeout(this.#timer)
         this.names = message.names
+        this.handlers ??= message.names
         this.readyAt = now()
         this.participant = message.participant
         if (this.state === 'starting') this.state = 'ready'

@@ -52,6 +52,8 @@ export class WorkerRuntime {
   readonly #scope: ThreadScope
   #definition: WorkerDefinition = { handlers: {} }
   #names: string[] = []
+  /** The handlers by the numbers that items have. */
+  #numbered: readonly string[] = []
   /** Asynchronous runs that have not ended. */
   readonly #running = new Map<number, TaskRun>()
   readonly #asked = new Map<number, Taken>()
@@ -91,6 +93,7 @@ export class WorkerRuntime {
     this.#definition = definition
     this.#scope.state = state
     this.#names = Object.keys(definition.handlers)
+    this.#numbered = this.#boot.handlers ?? this.#names
     this.#port.on('message', (message: ToThread) => this.#receive(message))
     this.#port.on('messageerror', () => this.#tellUnreadable())
     this.#post({ type: 'ready', participant: this.#queue.participant, names: this.#names })
@@ -205,7 +208,7 @@ export class WorkerRuntime {
     const begin = bytes.byteOffset + itemHeaderBytes
     const start = begin + nameBytes
     const name =
-      nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#names[handler] ?? '')
+      nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#numbered[handler] ?? '')
     if (kind === ValueKind.Port) return this.#ask({ tag, name })
     if (!this.#tasks.takeAndStart(tag, this.#boot.thread)) return
     if (bytes[1] === 1) this.#tasks.noteStart(tag, this.#startTime())

@@ -6,8 +6,13 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import type { ThreadPool } from '../src/index.ts'
-import type { ScaleEvent, TaskDiagnostics, ThreadExitEvent } from '../src/index.ts'
+import { ThreadPool } from '../src/index.ts'
+import type {
+  ScaleEvent,
+  TaskDiagnostics,
+  ThreadExitEvent,
+  ThreadPoolOptions,
+} from '../src/index.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 
 test('threads are started while tasks wait, and retired when they are idle', async () => {
@@ -252,4 +257,54 @@ test('pending tasks keep the process alive, an idle pool does not', () => {
     { encoding: 'utf8' },
   )
   expect({ stdout, status }).toEqual({ stdout: '50\nexit with 0\n', status: 0 })
+})
+
+/** Its first thread has other handlers than the next ones. Two runs in two threads end together. */
+const changingWorker = `
+  import { workerData } from 'node:worker_threads'
+  const { words } = workerData
+  const meeting = (name) => () => {
+    Atomics.add(words, 1, 1)
+    Atomics.notify(words, 1)
+    Atomics.wait(words, 1, 1)
+    return name
+  }
+  const [archive, read, remove] = ['archive', 'read', 'remove'].map(meeting)
+  const isFirst = Atomics.add(words, 0, 1) === 0
+  export default isFirst ? { read, remove, other: () => 'other' } : { archive, read, remove }
+`
+
+function makeChangingPool(options: Partial<ThreadPoolOptions>): ThreadPool {
+  const words = new Int32Array(new SharedArrayBuffer(8))
+  const pool = new ThreadPool({
+    worker: `data:text/javascript,${encodeURIComponent(changingWorker)}`,
+    workerData: { words },
+    startTimeoutMs: Infinity,
+    ...options,
+  })
+  onTestFinished(() => pool.destroy())
+  return pool
+}
+
+test('a task runs in the handler of its name where a later thread has others', async () => {
+  const pool = makeChangingPool({ minThreads: 1, maxThreads: 2 })
+  expect(await pool.run(0, { name: 'other' })).toBe('other')
+  const ready = nextEvent(pool, 'workerReady')
+  pool.minThreads = 2
+  // Holds the process, which a thread that starts does not.
+  const timer = setInterval(() => {}, 60_000)
+  await ready
+  clearInterval(timer)
+  const tasks = [1, 2].map((task) => pool.run(task, { name: 'read' }))
+  expect(await Promise.all(tasks)).toEqual(['read', 'read'])
+})
+
+test('a task runs in the handler of its name where threads that start at once have others', async () => {
+  const pool = makeChangingPool({ threads: 2 })
+  const timer = setInterval(() => {}, 60_000)
+  await nextEvent(pool, 'workerReady')
+  await nextEvent(pool, 'workerReady')
+  clearInterval(timer)
+  const tasks = [1, 2].map((task) => pool.run(task, { name: 'read' }))
+  expect(await Promise.all(tasks)).toEqual(['read', 'read'])
 })
