@@ -1,3 +1,4 @@
+import { isMarkedAsUntransferable } from 'node:worker_threads'
 import type { TransferListItem } from 'node:worker_threads'
 
 /** What `setup` and `teardown` are told. */
@@ -85,14 +86,16 @@ export interface Moved<T> {
 
 /**
  * Returns `value` from a handler and moves buffers, ports or streams instead of copying them; the thread cannot use them
- * afterwards.
+ * afterwards. The memory in which the bytes of small tasks lie together is copied all the same.
  *
  * @param transferList What to move. Default: `value` itself, or its buffer if it is a view.
  */
 export function move<T>(value: T, transferList?: readonly TransferListItem[]): Moved<T> {
   const list =
     transferList ?? ([ArrayBuffer.isView(value) ? value.buffer : value] as TransferListItem[])
-  return { [movedBrand]: true, value, transferList: list }
+  // Others would lose what they have there.
+  const own = list.filter((item) => !isMarkedAsUntransferable(item))
+  return { [movedBrand]: true, value, transferList: own }
 }
 
 /** Whether a handler returned what {@link move} gave it. */

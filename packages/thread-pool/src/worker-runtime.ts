@@ -1,5 +1,5 @@
 // The loop of a thread: take a task, run it, publish its result, until told to stop.
-import { isMainThread } from 'node:worker_threads'
+import { isMainThread, markAsUntransferable } from 'node:worker_threads'
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
 import { attachWorkQueue } from '@elkyn/work-queue'
 import type { WorkItem, WorkQueue } from '@elkyn/work-queue'
@@ -220,9 +220,11 @@ export class WorkerRuntime {
   }
 
   /** All of the memory in which an item lies: many items lie in the same. */
-  #memoryOf({ buffer }: Uint8Array): Buffer {
+  #memoryOf(bytes: Uint8Array): Buffer {
+    const { buffer } = bytes
     if (buffer !== this.#itemBuffer) {
       this.#itemBuffer = buffer
+      if (buffer.byteLength > bytes.byteLength) markAsUntransferable(buffer)
       this.#itemMemory = Buffer.from(buffer)
     }
     return this.#itemMemory
@@ -302,12 +304,14 @@ export class WorkerRuntime {
   #return(run: TaskRun, result: unknown): void {
     this.#end(run)
     try {
-      if (isMoved(result)) return this.#postResult(run, result.value, result.transferList)
+      const value = isMoved(result) ? result.value : result
+      const transferList = isMoved(result) ? result.transferList : []
+      if (transferList.length > 0) return this.#postResult(run, value, transferList)
       const writer = this.#writer
-      writer.prepare(result, this.#isAlone)
+      writer.prepare(value, this.#isAlone)
       if (writer.kind === ValueKind.Port || !this.#publish(run, Outcome.Returned)) {
         writer.clear()
-        this.#postResult(run, result, [])
+        this.#postResult(run, value, [])
       }
     } catch (error) {
       // A getter has thrown, or it cannot be cloned.

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { move } from '../src/worker.ts'
+import { makeFakePool } from './fake-worker.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 
 class Point {
@@ -330,4 +332,33 @@ test('a task that was given up has moved nothing', async () => {
 test('move() returns buffers from a handler', async () => {
   const { pool } = makePool({ threads: 1 })
   expect(await pool.run(new Uint8Array([4, 5]), { name: 'move' })).toEqual(new Uint8Array([4, 5]))
+})
+
+test('move() leaves what other tasks of the thread have got', async () => {
+  let kept: Uint8Array | undefined
+  const pool = makeFakePool({
+    keep: (bytes: Uint8Array) => {
+      kept = bytes
+    },
+    move: (bytes: Uint8Array) => move(bytes),
+    moveAround: (bytes: Uint8Array<ArrayBuffer>) => move([bytes], [bytes.buffer]),
+  })
+  await pool.run(new Uint8Array([1, 2]), { name: 'keep' })
+  const bytes = new Uint8Array([3])
+  expect(await pool.run(bytes, { name: 'move' })).toEqual(bytes)
+  expect(await pool.run(bytes, { name: 'moveAround' })).toEqual([bytes])
+  expect(kept).toEqual(new Uint8Array([1, 2]))
+})
+
+test('move() moves the bytes of a task that have memory of their own', async () => {
+  let seen: Uint8Array | undefined
+  const pool = makeFakePool({
+    default: (bytes: Uint8Array) => {
+      seen = bytes
+      return move(bytes)
+    },
+  })
+  const bytes = new Uint8Array(10_000).fill(7)
+  expect(await pool.run(bytes)).toEqual(bytes)
+  expect(seen?.length).toBe(0)
 })
