@@ -376,7 +376,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     if (!isSent && idle !== undefined) this.#values.give(idle, task, this.#crew.threads.size === 1)
     this.#probe ??= task
-    if (task.signal !== undefined && !task.isSettled) this.#listen(task, task.signal)
+    this.#listen(task)
     if (task.timeoutMs !== Infinity) {
       this.#limits.add(task, task.since + task.timeoutMs, 'timeout')
     }
@@ -432,7 +432,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #wait(task: Task): void {
     if (!this.#canRead(task, () => this.#dispatcher.copy(task))) return
     this.#callers.push(task)
-    if (task.signal !== undefined) this.#listen(task, task.signal)
+    this.#listen(task)
     // A getter may have made room.
     this.#admit()
   }
@@ -466,10 +466,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#here.set(task, controller)
     task.isAccepted = true
     if (++this.#pending === 1) this.#keepAlive.hold()
-    if (task.signal !== undefined) {
-      const { signal } = task
-      this.#listen(task, signal, () => controller.abort(signal.reason))
-    }
+    this.#listen(task, () => controller.abort(task.signal?.reason))
     const timer = this.#limitTimeHere(task, controller)
     const startedAt = now()
     const outcome = await this.#caller.run(task.name, value, controller.signal)
@@ -499,7 +496,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     while (this.#pending < this.#limit && this.#callers.size > 0) {
       const task = this.#callers.shift()
       if (task === undefined || task.isSettled) continue
-      if (task.onAbort !== undefined) task.signal?.removeEventListener('abort', task.onAbort)
+      task.unlisten()
       this.#submit(task)
     }
     this.#isAdmitting = false
@@ -587,14 +584,12 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
 
   // Giving up.
 
-  #listen(task: Task, signal: AbortSignal, tell?: () => void): void {
-    task.onAbort = () => {
+  #listen(task: Task, tell?: () => void): void {
+    if (task.signal === undefined) return
+    task.listen(() => {
       tell?.()
-      this.#giveUp(task, signal.reason, 'cancelled')
-    }
-    signal.addEventListener('abort', task.onAbort, { once: true })
-    // Aborted after it was looked at, by the value that was read meanwhile: no event follows.
-    if (signal.aborted) task.onAbort()
+      this.#giveUp(task, task.signal?.reason, 'cancelled')
+    })
   }
 
   #giveUp(task: Task, error: unknown, outcome: TaskDiagnostics['outcome']): void {

@@ -1,4 +1,5 @@
 import type { TransferListItem } from 'node:worker_threads'
+import { AbortListeners } from './abort-listeners.ts'
 
 /** Where the pool has a task. */
 export type TaskPlace =
@@ -33,7 +34,8 @@ export class Task {
   /** Whether the pool counts it as pending, until it is settled. */
   isAccepted = false
   isSettled = false
-  onAbort: (() => void) | undefined
+  #onAbort: (() => void) | undefined
+  #listeners: AbortListeners | undefined
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: unknown) => void
 
@@ -63,6 +65,21 @@ export class Task {
     return this.port === 'sent' && (this.transferList?.length ?? 0) > 0
   }
 
+  /** Calls `onAbort` when its signal aborts, or at once if it has, by the value that was read: no event follows then. */
+  listen(onAbort: () => void): void {
+    if (this.signal === undefined || this.isSettled) return
+    this.#onAbort = onAbort
+    this.#listeners = AbortListeners.add(this.signal, onAbort)
+    if (this.signal.aborted) onAbort()
+  }
+
+  /** Takes `listen` back. */
+  unlisten(): void {
+    if (this.#onAbort === undefined) return
+    this.#listeners?.delete(this.#onAbort)
+    this.#onAbort = undefined
+  }
+
   /** The only way to settle. @returns false if it was settled before */
   resolve(value: unknown): boolean {
     if (!this.#settle()) return false
@@ -80,7 +97,7 @@ export class Task {
   #settle(): boolean {
     if (this.isSettled) return false
     this.isSettled = true
-    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort)
+    this.unlisten()
     return true
   }
 }

@@ -91,3 +91,23 @@ test('a listener is not left on the signal of a task that has ended', async () =
   await Promise.all(Array.from({ length: 50 }, (_, index) => pool.run(index, { signal })))
   expect(listeners).toBe(0)
 })
+
+test('tasks of one signal have one listener on it together, and are all given up', async () => {
+  const { pool, reached, open } = makePool({ threads: 1 })
+  const controller = new AbortController()
+  const { signal } = controller
+  const add = signal.addEventListener.bind(signal)
+  let listeners = 0
+  signal.addEventListener = (...parameters: Parameters<typeof add>) => {
+    listeners++
+    add(...parameters)
+  }
+  const blocker = pool.run(1, { name: 'gate', signal })
+  await reached(1, 1)
+  const waiting = Array.from({ length: 50 }, (_, index) => codeOf(pool.run(index, { signal })))
+  expect(listeners).toBe(1)
+  controller.abort('no')
+  expect(new Set([...(await Promise.all(waiting)), await codeOf(blocker)])).toEqual(new Set(['no']))
+  open(1)
+  expect(await pool.run('next')).toBe('next')
+})
