@@ -2,7 +2,7 @@ import { notCloneable } from './error-codec.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, TaskContext, WorkerDefinition } from './define-worker.ts'
 import { loadWorker } from './load-worker.ts'
-import { unknownHandlerError } from './task-errors.ts'
+import { startError, unknownHandlerError } from './task-errors.ts'
 import type { Task } from './task.ts'
 
 interface Loaded {
@@ -42,8 +42,7 @@ export class Caller {
   }
 
   async #call(name: string, value: unknown, signal: AbortSignal): Promise<unknown> {
-    this.#loaded ??= this.#load()
-    const loaded = await this.#loaded
+    const loaded = await (this.#loaded ??= this.#loadOrForget())
     const handlers: Record<string, Handler> = loaded.definition.handlers
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
     if (handler === undefined) throw unknownHandlerError(name, Object.keys(handlers))
@@ -68,11 +67,27 @@ export class Caller {
     }
   }
 
+  /** As a thread that does not start is followed by another, the next task tries again what has failed. */
+  async #loadOrForget(): Promise<Loaded> {
+    try {
+      return await this.#load()
+    } catch (error) {
+      this.#loaded = undefined
+      throw error
+    }
+  }
+
   async #load(): Promise<Loaded> {
-    const definition = await loadWorker(this.#url)
-    const workerData: unknown = structuredClone(this.#workerData)
-    const state: unknown = await definition.setup?.({ thread: -1, workerData })
-    return { definition, state, workerData }
+    let step: 'import' | 'setup' = 'import'
+    try {
+      const definition = await loadWorker(this.#url)
+      step = 'setup'
+      const workerData: unknown = structuredClone(this.#workerData)
+      const state: unknown = await definition.setup?.({ thread: -1, workerData })
+      return { definition, state, workerData }
+    } catch (cause) {
+      throw startError(step, this.#url, cause)
+    }
   }
 
   #context(name: string, { state, workerData }: Loaded, signal: AbortSignal): TaskContext {

@@ -43,6 +43,17 @@ export function timeoutError(task: Task): ThreadPoolError {
   )
 }
 
+/** The worker module could not be loaded, or its `setup` failed. */
+export function startError(
+  step: 'import' | 'setup',
+  worker: string,
+  cause: unknown,
+): ThreadPoolError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const verb = step === 'import' ? 'import' : 'set up'
+  return new ThreadPoolError('ERR_WORKER_START', `Cannot ${verb} ${worker}: ${reason}`, { cause })
+}
+
 /** @param isPoison whether the task has killed as many threads as it may */
 export function lostError(task: Task, thread: Thread, isPoison: boolean): ThreadPoolError {
   const reason = thread.error instanceof Error ? `: ${thread.error.message}` : ''

@@ -13,6 +13,7 @@ import { controlBytes, ControlTime, ControlWord } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
 import { receiveAll } from './receive-all.ts'
+import { startError } from './task-errors.ts'
 
 /** The part of `Worker` that a pool uses. Tests bring their own. */
 export interface WorkerLike {
@@ -223,14 +224,8 @@ export class Thread {
         this.#around.onReady(this)
         break
       case 'failed': {
-        const cause = unpackThrown(message.error)
-        const reason = cause instanceof Error ? cause.message : String(cause)
-        const step = message.step === 'import' ? 'import' : 'set up'
-        this.error = new ThreadPoolError(
-          'ERR_WORKER_START',
-          `Cannot ${step} ${this.#around.options.worker}: ${reason}`,
-          { cause },
-        )
+        const { worker } = this.#around.options
+        this.error = startError(message.step, worker, unpackThrown(message.error))
         break
       }
       case 'bye':

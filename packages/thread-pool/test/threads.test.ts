@@ -13,6 +13,7 @@ import type {
   ThreadExitEvent,
   ThreadPoolOptions,
 } from '../src/index.ts'
+import { makeFakePool } from './fake-worker.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 
 test('threads are started while tasks wait, and retired when they are idle', async () => {
@@ -112,6 +113,24 @@ test('a handler that runs here has the copy of workerData that setup has', async
   expect(await pool.run('second', { name: 'note' })).toEqual(['setup', 'first', 'second'])
   expect(notes).toEqual([])
   expect(await inThread).toBe(1)
+})
+
+test('a setup that has failed here is an error as in a thread, and is tried again', async () => {
+  const workerData = { failSetup: true }
+  const pool = makeFakePool(
+    { default: () => 'there' },
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      workerData,
+      maxQueue: 0,
+      whenFull: 'run-in-caller',
+    },
+  )
+  const there = pool.run('here')
+  expect(await codeOf(pool.run('here'))).toBe('ERR_WORKER_START')
+  expect(await there).toBe('there')
+  workerData.failSetup = false
+  expect(await Promise.all([pool.run('here'), pool.run('here')])).toEqual(['there', 'here'])
 })
 
 test('metrics() counts by name and by thread', async () => {
