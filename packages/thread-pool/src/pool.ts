@@ -840,11 +840,13 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     }
     // Only now: a thread whose task ends takes the next one.
     for (const task of begun) this.#cancelRun(task)
-    for (const task of begun) this.#reject(task, cut, 'dropped')
-    for (const task of unstarted) this.#reject(task, error, 'dropped')
-    return unstarted
+    // Before they are settled, by which they let go of their values.
+    const report = unstarted
       .toSorted((a, b) => a.since - b.since)
       .map(({ value, name, priority }) => ({ task: value, name, priority }))
+    for (const task of begun) this.#reject(task, cut, 'dropped')
+    for (const task of unstarted) this.#reject(task, error, 'dropped')
+    return report
   }
 
   /** Rejects what runs in this thread, which goes on until its handler looks at its signal. */

@@ -12,11 +12,11 @@ export type TaskPlace =
 
 /** What the pool knows of a task. */
 export class Task {
-  readonly value: unknown
+  value: unknown
   readonly name: string
   readonly priority: number
   readonly timeoutMs: number
-  readonly transferList: readonly TransferListItem[] | undefined
+  transferList: readonly TransferListItem[] | undefined
   readonly key: string | undefined
   readonly signal: AbortSignal | undefined
   /** How often it may still run again. */
@@ -36,8 +36,8 @@ export class Task {
   isSettled = false
   #onAbort: (() => void) | undefined
   #listeners: AbortListeners | undefined
-  readonly #resolve: (value: unknown) => void
-  readonly #reject: (error: unknown) => void
+  #resolve: ((value: unknown) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
 
   /** @param fields read here and not kept: many tasks may have the same */
   constructor(
@@ -82,15 +82,17 @@ export class Task {
 
   /** The only way to settle. @returns false if it was settled before */
   resolve(value: unknown): boolean {
+    const settle = this.#resolve
     if (!this.#settle()) return false
-    this.#resolve(value)
+    settle?.(value)
     return true
   }
 
   /** As {@link Task.resolve}. */
   reject(error: unknown): boolean {
+    const settle = this.#reject
     if (!this.#settle()) return false
-    this.#reject(error)
+    settle?.(error)
     return true
   }
 
@@ -98,6 +100,9 @@ export class Task {
     if (this.isSettled) return false
     this.isSettled = true
     this.unlisten()
+    // Its time limit and others keep the task for longer, and are not to keep what it was given and what it gave.
+    this.value = this.transferList = this.item = undefined
+    this.#resolve = this.#reject = undefined
     return true
   }
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { move } from '../src/worker.ts'
@@ -361,4 +363,20 @@ test('move() moves the bytes of a task that have memory of their own', async () 
   const bytes = new Uint8Array(10_000).fill(7)
   expect(await pool.run(bytes)).toEqual(bytes)
   expect(seen?.length).toBe(0)
+})
+
+test('a time limit does not keep the value of a task that has ended', async () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const pool = makeFakePool({ default: (bytes: Uint8Array) => bytes.length })
+  const runLarge = async (): Promise<WeakRef<Uint8Array>> => {
+    const bytes = new Uint8Array(1_000_000)
+    expect(await pool.run(bytes, { timeoutMs: 60_000 })).toBe(bytes.length)
+    return new WeakRef(bytes)
+  }
+  const held = await runLarge()
+  // A weak reference holds until the end of the turn in which it was made.
+  await new Promise(setImmediate)
+  collectGarbage()
+  expect(held.deref()).toBe(undefined)
 })
