@@ -128,6 +128,8 @@ export class Crew {
     const threads = ready + starting
     const busyMs = this.busyMs()
     const step = this.#scaler.observe({ now: now(), threads, starting, waiting, waitMs, busyMs })
+    // One whose teardown never ends is none of `threads`: others after it would be without number.
+    if (step.change < 0 && this.count('stopping') > 0) return
     if (step.change !== 0) this.#resize(step, threads, waitMs)
   }
 
