@@ -35,8 +35,9 @@ export interface ThreadPoolOptions {
   maxQueue?: number | 'auto'
   /**
    * What `run()` does when the queue is full. `reject` with `ERR_QUEUE_FULL`; `wait`: the promise stays
-   * pending until there is room; `run-in-caller`: the handler runs in this thread, which then cannot make
-   * more work; `drop-oldest`: the task that waits longest in the lowest priority rejects with `ERR_TASK_DROPPED`.
+   * pending until there is room; `run-in-caller`: the handler runs in this thread. One that is busy keeps
+   * it from making more work; of those that wait for something, any number run at a time. `drop-oldest`: the task
+   * that waits longest in the lowest priority rejects with `ERR_TASK_DROPPED`.
    * Default: `reject`.
    */
   whenFull?: WhenFull
