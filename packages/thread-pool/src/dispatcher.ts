@@ -107,7 +107,7 @@ export class Dispatcher {
     return typeof task.value === 'string' ? new Uint8Array(this.#encode(task, true)) : undefined
   }
 
-  /** Sends again what a thread has died with. It keeps its place in time: it goes first. */
+  /** Sends again what a thread has died with: behind what is in the queue, and before all that waits in the line for room. */
   resend(task: Task): void {
     task.port = task.port === 'no' ? 'no' : 'asked for'
     this.release(task)
