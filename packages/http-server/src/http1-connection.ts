@@ -180,6 +180,12 @@ export class Http1Connection implements ClientConnection {
     this.#hasPaused = true
   }
 
+  /** Forgets what was held, which is never answered, and reads on where that had paused the socket. */
+  forgetHeld(): void {
+    this.#held.length = 0
+    readOn(this.socket)
+  }
+
   /** Holds what comes behind until {@link releaseNext}. */
   holdNext(): void {
     this.#blocking++

@@ -83,6 +83,7 @@ export class Http1Stream implements OutgoingStream {
     const response = this.#response
     const { socket } = this.#connection
     if (this.#isEnded || response === undefined || socket.destroyed) return
+    this.#connection.forgetHeld()
     // With TLS the socket has listeners that it cannot do without.
     if ('encrypted' in socket) return
     this.#response = undefined

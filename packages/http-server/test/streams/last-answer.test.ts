@@ -2,7 +2,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { text as readToEnd } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
+import { selfSigned } from '@elkyn/tooling-certificates'
+import { MemoryTreeStore } from '@elkyn/tree'
 import { describe, expect, test } from 'vitest'
+import { SimpleHttpServer } from '../../src/index.ts'
 import { StreamServer } from './servers.ts'
 
 const request = 'GET /a.json HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n'
@@ -65,6 +69,21 @@ describe('a stream is the last answer of its connection, and', () => {
     expect(text.length).toBeGreaterThan(2_000_000)
     expect(text).toContain('x"]\r\n0\r\n\r\n')
     await noStreamIsOpen(server)
+  })
+
+  test('it ends when a client closes its side that has sent much behind it, over TLS', async () => {
+    const tls = selfSigned()
+    const store = new MemoryTreeStore({ indexes: {} })
+    await using server = new SimpleHttpServer({ store, port: 0, tls, closeStore: true })
+    await server.start()
+    const { port } = server.address()
+    const socket = connectTls({ port, host: '127.0.0.1', ca: tls.cert })
+    // More than are read before others are answered.
+    const get = 'GET /b.json HTTP/1.1\r\nHost: a\r\n\r\n'
+    socket.write(`${get}${request}${get.repeat(100)}`)
+    await readUntil(socket, '"data":null')
+    socket.end(get)
+    await once(socket, 'close')
   })
 
   test('a connection that is reset takes only its own stream along', async () => {
