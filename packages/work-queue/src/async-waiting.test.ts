@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -51,6 +52,45 @@ test('calls that are given up anywhere in a line leave the others in order, howe
   expect(done).toEqual(Array.from({ length: Math.ceil(count / 3) }, (_, index) => 3 * index))
   expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBe(done.length)
   expect(line.isEmpty).toBe(true)
+})
+
+test('calls with the same signal have one listener there, until the last of them is over', async () => {
+  const waiting = new AsyncWaiting()
+  const lines = [new Line(waiting), new Line(waiting)] as const
+  const { signal } = new AbortController()
+  let isHeld = true
+  const attempt = () => (isHeld ? HOLD : undefined)
+  const calls = [lines[0], lines[1], lines[0]].map(async (line) => line.add(attempt, { signal }))
+  expect(getEventListeners(signal, 'abort').length).toBe(1)
+  isHeld = false
+  lines[0].pump()
+  await Promise.all([calls[0], calls[2]])
+  expect(getEventListeners(signal, 'abort').length).toBe(1)
+  lines[1].pump()
+  await calls[1]
+  expect(getEventListeners(signal, 'abort').length).toBe(0)
+})
+
+test('a signal ends the calls of all lines that have it, and no other', async () => {
+  const waiting = new AsyncWaiting()
+  const line = new Line(waiting)
+  const [abort, other] = [new AbortController(), new AbortController()]
+  let isHeld = true
+  const attempt = () => (isHeld ? HOLD : undefined)
+  const settled = Promise.allSettled([
+    line.add(attempt, { signal: abort.signal }),
+    line.add(attempt, { signal: other.signal }),
+    new Line(waiting).add(attempt, { signal: abort.signal }),
+    line.add(attempt, { signal: abort.signal }),
+  ])
+  const reason = new Error('enough')
+  abort.abort(reason)
+  isHeld = false
+  line.pump()
+  const rejected = { status: 'rejected', reason }
+  const done = { status: 'fulfilled', value: true }
+  expect(await settled).toEqual([rejected, done, rejected, rejected])
+  expect(getEventListeners(other.signal, 'abort').length).toBe(0)
 })
 
 test('a call that is given up behind others keeps nothing', async () => {

@@ -26,6 +26,8 @@ interface Pending {
 export class AsyncWaiting {
   readonly #sleeps = new Map<EventCount, AsyncSleep>()
   readonly #lines = new Set<Line>()
+  /** For lines: what is called when the signal of a call aborts. */
+  readonly aborts: Aborts = new Aborts()
   #pending = 0
   #keepAlive: NodeJS.Timeout | undefined
 
@@ -68,6 +70,40 @@ export class AsyncWaiting {
   }
 }
 
+/**
+ * One listener for all calls that have the same signal: Node.js looks through all listeners of a signal to add or to remove
+ * one.
+ */
+class Aborts {
+  readonly #listeners = new Map<AbortSignal, Listeners>()
+
+  /** @throws {TypeError} for what is no signal */
+  add(signal: AbortSignal, listener: () => void): void {
+    let listeners = this.#listeners.get(signal)
+    if (listeners === undefined) {
+      listeners = new Listeners()
+      signal.addEventListener('abort', listeners, { once: true })
+      this.#listeners.set(signal, listeners)
+    }
+    listeners.all.add(listener)
+  }
+
+  delete(signal: AbortSignal, listener: () => void): void {
+    const listeners = this.#listeners.get(signal)
+    if (listeners?.all.delete(listener) !== true || listeners.all.size > 0) return
+    this.#listeners.delete(signal)
+    signal.removeEventListener('abort', listeners)
+  }
+}
+
+class Listeners {
+  readonly all = new Set<() => void>()
+
+  handleEvent(): void {
+    for (const listener of this.all) listener()
+  }
+}
+
 /** Pending calls that are done in order. */
 export class Line {
   readonly #waiting: AsyncWaiting
@@ -97,7 +133,7 @@ export class Line {
     const call: Pending = { attempt, resolve, reject }
     const abort = (): void => this.#giveUp(call, () => reject(signal?.reason))
     // First of all: what is no signal throws here, and must not leave a call in the line that nobody makes.
-    signal?.addEventListener('abort', abort, { once: true })
+    if (signal !== undefined) this.#waiting.aborts.add(signal, abort)
     this.#calls.push(call)
     this.#count++
     this.#waiting.begin(this)
@@ -111,7 +147,7 @@ export class Line {
       return await promise
     } finally {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
+      if (signal !== undefined) this.#waiting.aborts.delete(signal, abort)
     }
   }
 
