@@ -19,7 +19,15 @@ interface ErrorData {
 /** Whatever was thrown: an error, or any other value that is JSON, or undefined. */
 export type Thrown = { error: ErrorData } | { value?: unknown }
 
-const maxCauses = 8
+/** How deep causes and errors of an `AggregateError` go along, */
+const maxDepth = 8
+/** and how many of them: those that hold each other, or one several times, would be without number. */
+const maxInner = 10_000
+
+/** How many more may go along. */
+interface Room {
+  left: number
+}
 
 const classes: Record<string, new (message: string) => Error> = {
   Error,
@@ -32,16 +40,20 @@ const classes: Record<string, new (message: string) => Error> = {
 }
 
 /** Makes plain data of what was thrown. What cannot be JSON is left out of an error's own properties. */
-export function packThrown(thrown: unknown, depth = 0): Thrown {
+export function packThrown(thrown: unknown): Thrown {
+  return pack(thrown, 0, { left: maxInner })
+}
+
+function pack(thrown: unknown, depth: number, room: Room): Thrown {
   try {
-    if (isErrorLike(thrown)) return { error: packError(thrown, depth) }
+    if (isErrorLike(thrown)) return { error: packError(thrown, depth, room) }
     if (thrown === undefined) return {}
     const json = plainJson(thrown)
     if (json !== undefined) return { value: JSON.parse(json) }
-    return { error: packError(notCloneable('throw', describe(thrown)), depth) }
+    return { error: packError(notCloneable('throw', describe(thrown)), depth, room) }
   } catch (error) {
     // A hostile getter: say so rather than leave the task without an answer.
-    return { error: packError(notCloneable('throw', describe(error)), depth) }
+    return { error: packError(notCloneable('throw', describe(error)), depth, room) }
   }
 }
 
@@ -57,7 +69,7 @@ function isErrorLike(value: unknown): value is Error {
   return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
 }
 
-function packError(error: Error, depth: number): ErrorData {
+function packError(error: Error, depth: number, room: Room): ErrorData {
   const data: ErrorData = {
     class: className(error),
     // Anything can be assigned to them.
@@ -74,13 +86,22 @@ function packError(error: Error, depth: number): ErrorData {
     if (json !== undefined) properties[key] = JSON.parse(json)
   }
   if (Object.keys(properties).length > 0) data.properties = properties
-  if (depth < maxCauses) {
-    if (error.cause !== undefined) data.cause = packThrown(error.cause, depth + 1)
-    if (error instanceof AggregateError) {
-      data.errors = error.errors.map((inner: unknown) => packThrown(inner, depth + 1))
+  if (depth === maxDepth) return data
+  if (error.cause !== undefined && room.left > 0) data.cause = packInner(error.cause, depth, room)
+  if (error instanceof AggregateError) {
+    const errors: Thrown[] = []
+    for (const inner of error.errors) {
+      if (room.left === 0) break
+      errors.push(packInner(inner, depth, room))
     }
+    data.errors = errors
   }
   return data
+}
+
+function packInner(inner: unknown, depth: number, room: Room): Thrown {
+  room.left--
+  return pack(inner, depth + 1, room)
 }
 
 function className(error: Error): string {
