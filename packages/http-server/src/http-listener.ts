@@ -43,6 +43,7 @@ export class HttpListener {
   readonly #secure: SecureServer | undefined
   /** The one of the two that listens. */
   readonly #server: NetServer
+  readonly #log: Log
   #state: 'new' | 'open' | 'closing' = 'new'
   /** Resolves when it listens. */
   #listening: Promise<void> | undefined
@@ -63,6 +64,7 @@ export class HttpListener {
     this.#http1 = new Http1Server(context)
     this.#secure = tls === undefined ? undefined : new SecureServer(tls, this.#http1, context)
     this.#server = this.#secure?.server ?? this.#http1.server
+    this.#log = log
     this.#server.maxConnections = limits.maxConnections + refusedAtOnce
   }
 
@@ -109,6 +111,10 @@ export class HttpListener {
     } finally {
       this.#server.off('error', reject)
     }
+    // The system may have no memory or no file for one: without a listener that would end the process.
+    this.#server.on('error', (error) => {
+      this.#log.warn({ err: error }, 'A connection could not be accepted')
+    })
   }
 
   /** @throws {HttpServerError} `ERR_SERVER_STARTED`, `ERR_SERVER_CLOSED` unless it can be started. */

@@ -10,7 +10,7 @@ import type { TlsOptions } from './tls-options.ts'
 /** Speaks TLS, and gives each connection to the version of HTTP on which both sides agree. */
 export class SecureServer {
   readonly server: Server
-  /** Connections that have not said yet which version they speak, by where they come from. */
+  /** Connections that have not said yet which version they speak, by their two ends. */
   readonly #handshakes = new Map<string, Socket>()
 
   /** @throws {TypeError} for a key or a certificate that is not one. */
@@ -24,14 +24,14 @@ export class SecureServer {
       noDelay: true,
     })
     this.server.on('connection', (socket: Socket) => {
-      const origin = originOf(socket)
-      this.#handshakes.set(origin, socket)
+      const ends = endsOf(socket)
+      this.#handshakes.set(ends, socket)
       socket.once('close', () => {
-        if (this.#handshakes.get(origin) === socket) this.#handshakes.delete(origin)
+        if (this.#handshakes.get(ends) === socket) this.#handshakes.delete(ends)
       })
     })
     this.server.on('secureConnection', (socket: TLSSocket) => {
-      this.#handshakes.delete(originOf(socket))
+      this.#handshakes.delete(endsOf(socket))
       if (socket.alpnProtocol === 'h2') takeHttp2(socket, context)
       else takeHttp1(socket, http1)
     })
@@ -59,6 +59,6 @@ function takeHttp1(socket: TLSSocket, http1: Http1Server): void {
   socket.on('data', () => {})
 }
 
-function originOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
+function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
+  return `${localAddress} ${localPort} ${remoteAddress} ${remotePort}`
 }

@@ -1,6 +1,6 @@
 import dns from 'node:dns'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, Server as NetServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
@@ -380,5 +380,23 @@ describe('SimpleHttpServer', () => {
       { message: 'A connection was refused, because there are too many', maxConnections: 1 },
     ])
     first.destroy()
+  })
+
+  test('a connection that cannot be accepted is the fault of the system, and the server goes on', async () => {
+    const listen = vi.spyOn(NetServer.prototype, 'listen')
+    try {
+      await using running = await Running.start()
+      const server = listen.mock.contexts[0] as NetServer
+      const error = new Error('accept ENFILE')
+      // As Node does where the system gives it none.
+      server.emit('error', error)
+      expect(running.logged).toEqual([
+        { message: 'A connection could not be accepted', err: error },
+      ])
+      const response = await fetch(`${running.url}/.json`)
+      expect(await response.text()).toBe('null')
+    } finally {
+      listen.mockRestore()
+    }
   })
 })
