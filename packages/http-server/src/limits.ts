@@ -89,12 +89,24 @@ const defaults: Required<HttpLimits> = {
 /** The longest time that a timer of Node takes. It makes a millisecond of a longer one. */
 export const maxTimerMs = 0x7fff_ffff
 
+/** What a setting of HTTP/2 holds: https://www.rfc-editor.org/rfc/rfc9113#section-6.5.1 */
+const maxSetting = 2 ** 32 - 1
+
+// Node answers nothing when a head of HTTP/2 is larger than the announced limit. So a larger one is announced, and
+// what lies between the two is answered 431.
+export const headerGraceBytes: number = 64 * 1024
+
+const maxima: Partial<Record<keyof HttpLimits, number>> = {
+  maxConcurrentStreams: maxSetting,
+  maxHeaderBytes: maxSetting - headerGraceBytes,
+}
+
 /** @throws {RangeError} for a limit that is not a positive integer, or no time that a timer takes. */
 export function resolveLimits(given: HttpLimits): Required<HttpLimits> {
   const limits = { ...defaults }
   for (const name of Object.keys(defaults) as (keyof HttpLimits)[]) {
     const value = given[name] ?? defaults[name]
-    const maximum = name.endsWith('Ms') ? maxTimerMs : Number.MAX_SAFE_INTEGER
+    const maximum = maxima[name] ?? (name.endsWith('Ms') ? maxTimerMs : Number.MAX_SAFE_INTEGER)
     if (value === defaults[name]) continue
     if (!Number.isInteger(value) || value < 1 || value > maximum) {
       throw new RangeError(`Invalid ${name} ${value}: It has to be an integer from 1 to ${maximum}`)

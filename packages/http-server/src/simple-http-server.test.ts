@@ -144,6 +144,8 @@ describe('SimpleHttpServer', () => {
       { maxUrlBytes: 0 },
       { writeTimeoutMs: 2 ** 31 },
       { maxConnections: 1.5 },
+      { maxConcurrentStreams: 2 ** 32 },
+      { maxHeaderBytes: 2 ** 32 - 64 * 1024 },
     ]) {
       expect(() => new Running(limits)).toThrow(RangeError)
     }
