@@ -17,8 +17,9 @@ export interface NamespacesOptions {
   /** Whether a database of another name begins to be when something is written to it. Default: false. */
   readonly createOnUse?: boolean
   /**
-   * The database of a request that names none, neither in `ns` nor by the first label of its host name.
-   * Default: such a request is answered 404.
+   * The database of a request that names none, neither in `ns` nor by the first label of its host name, in any case. Where
+   * there is such a default, a host names those of `names` only.
+   * Default: a request that names none is answered 404.
    */
   readonly default?: string
 }
@@ -81,13 +82,21 @@ function hasDatabase(
   return names.includes(name) || (createOnUse && validName.test(name))
 }
 
-// [unconfirmed] A host name that names no database, such as that of the server, is no reason to refuse.
-function nameOfHost(host: string | undefined, namespaces: NamespacesOptions): string | undefined {
+// [unconfirmed] A host name that names no database, such as that of the server, is no reason to refuse. Where it could be
+// any database, because those not listed are made on use, it counts only if it is the only way to name one but `ns`: else
+// what was written at one name of the server would not be there at another.
+function nameOfHost(
+  host: string | undefined,
+  { names = [], createOnUse = false, default: unnamed }: NamespacesOptions,
+): string | undefined {
   const [name = ''] = /^[^:]*/.exec(host ?? '') ?? []
   const dot = name.indexOf('.')
   if (dot === -1 || isIP(name) !== 0) return undefined
+  // Host names have no case.
   const label = name.slice(0, dot).toLowerCase()
-  return hasDatabase(namespaces, label) ? label : undefined
+  const listed = names.includes(label) ? label : names.find((one) => one.toLowerCase() === label)
+  if (listed !== undefined) return listed
+  return createOnUse && unnamed === undefined && validName.test(label) ? label : undefined
 }
 
 function unknown(): Refusal {

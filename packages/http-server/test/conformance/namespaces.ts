@@ -56,6 +56,33 @@ export function describeNamespaces(start: StartServer): void {
       }
     })
 
+    test('a host name has no case, and names none that is not listed where there is a default', async () => {
+      await using server = await Fixture.open(start, {
+        namespaces: { names: ['Shop', 'Blog', 'blog'], createOnUse: true, default: 'main' },
+      })
+      const databases = {
+        'shop.example.com': 'Shop',
+        'BLOG.example.com': 'blog',
+        'db.x.org': 'main',
+      }
+      for (const [host, ns] of Object.entries(databases)) {
+        await server.put(`/.json?ns=${ns}`, host)
+        const answer = await server.raw(
+          `GET /.json HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+        )
+        expect(answer.split('\r\n\r\n')[1]).toBe(`"${host}"`)
+      }
+    })
+
+    test('a host name names any where there is no default', async () => {
+      await using server = await Fixture.open(start, { namespaces: { createOnUse: true } })
+      await server.put('/.json?ns=new', 1)
+      const answer = await server.raw(
+        'GET /.json HTTP/1.1\r\nHost: new.example.com\r\nConnection: close\r\n\r\n',
+      )
+      expect(answer.split('\r\n\r\n')[1]).toBe('1')
+    })
+
     test('the host name of a URL counts before that of the header', async () => {
       await using server = await open()
       await server.put('/.json?ns=shop', 'shop')
