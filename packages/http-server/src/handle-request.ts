@@ -53,7 +53,7 @@ export function handleRequest(
     if (plan.kind === 'respond') return plan.response
     if (plan.kind === 'stream') throw new Refusal(501, 'Streams are answered by a server only')
     if (plan.kind === 'write' || plan.kind === 'body') return change(plan, request, context)
-    const deadline = deadlineOf(plan)
+    const deadline = deadlineOf(plan, request)
     return plan.maxBytes === undefined && plan.readsEtag !== true
       ? answer(plan, context, deadline)
       : unhurriedAnswer(plan, request, context, deadline)
@@ -63,8 +63,8 @@ export function handleRequest(
 }
 
 /** When it takes too long; undefined if never. */
-function deadlineOf({ timeoutMs }: ReadPlan): number | undefined {
-  return timeoutMs === undefined ? undefined : performance.now() + timeoutMs
+function deadlineOf({ timeoutMs }: ReadPlan, { cameAt }: HttpRequest): number | undefined {
+  return timeoutMs === undefined ? undefined : (cameAt ?? performance.now()) + timeoutMs
 }
 
 /** @throws {Refusal} 400 */

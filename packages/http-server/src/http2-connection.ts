@@ -5,8 +5,9 @@ import { refusalOf, tooManyConnections } from './http-context.ts'
 import type { HttpContext } from './http-context.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { lingerMs } from './http1-connection.ts'
+import { headerGraceBytes } from './limits.ts'
 import type { Answer, HttpResponse } from './message.ts'
-import { isSafe, methodNotAllowedResponse } from './method.ts'
+import { methodNotAllowedResponse, onlyReads } from './method.ts'
 import { http2 } from './node-modules.ts'
 import { failureResponse } from './failure.ts'
 import { OwnWindows } from './own-windows.ts'
@@ -21,10 +22,6 @@ import { WholeAnswers } from './whole-answers.ts'
 // to 64 KiB a round trip by the defaults.
 const streamWindowBytes = 256 * 1024
 const connectionWindowBytes = 1024 * 1024
-
-// Node answers nothing when a head is larger than the announced limit. So a larger one is announced, and
-// what lies between the two is answered 431.
-const headerGraceBytes = 64 * 1024
 
 // Of all answers in blocks that there may be, one connection may have this part.
 const largePart = 1 / 8
@@ -129,7 +126,7 @@ class Http2Connection implements ClientConnection {
     this.#begun(stream)
     this.#count(exchange)
     this.#limit(exchange)
-    if (isSafe(exchange.method)) this.#answerInTurn(exchange)
+    if (onlyReads(exchange)) this.#answerInTurn(exchange)
     else this.#answer(exchange)
   }
 
@@ -239,7 +236,7 @@ class Http2Connection implements ClientConnection {
     this.#whole.answered(exchange)
     const isLarge = isBlocks(answer.body) && exchange.method !== 'HEAD'
     // What was written can't be answered anew.
-    if (isLarge && !this.#mayBeginLarge && isSafe(exchange.method) && !exchange.isGone) {
+    if (isLarge && !this.#mayBeginLarge && onlyReads(exchange) && !exchange.isGone) {
       giveUpAnswer(answer)
       this.#wait(exchange, answer.deadline)
       return

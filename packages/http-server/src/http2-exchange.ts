@@ -16,6 +16,8 @@ export class Http2Exchange implements Exchange {
   readonly method: string
   readonly url: string
   readonly headers: HttpRequest['headers']
+  // It may wait for others of its connection.
+  readonly cameAt: number = performance.now()
   readonly #raw: RawHeaders
   readonly #arriving: ArrivingBodies
   #body: RequestBody | undefined

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly signal: AbortSignal
   /** Where it came from, as far as that is known. */
   readonly remoteAddress?: string | undefined
+  /** When it came, as `performance.now()` gives it, where it may have waited since. Default: now. */
+  readonly cameAt?: number
 }
 
 /**

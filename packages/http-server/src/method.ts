@@ -1,7 +1,9 @@
 import type { HttpRequestHead, HttpResponse } from './message.ts'
+import { parseParameters } from './parameters.ts'
 import type { Parameters } from './parameters.ts'
 import { Refusal } from './refusal.ts'
 import { errorResponse } from './response.ts'
+import { parseTarget } from './target.ts'
 
 /** What can be done to a place in the tree. */
 export const methods = ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE'] as const
@@ -21,6 +23,18 @@ export const safeMethods = 'GET, HEAD, OPTIONS'
 /** Whether a method only reads. Two such requests may be answered in any order. */
 export function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+}
+
+/** The same of a request, which may be a `POST` that means another method. */
+export function onlyReads(head: HttpRequestHead): boolean {
+  if (head.method !== 'POST') return isSafe(head.method)
+  if (head.headers[overrideName] === undefined && !/override/i.test(head.url)) return false
+  try {
+    return isSafe(effectiveMethod(head, parseParameters(parseTarget(head.url).query)))
+  } catch {
+    // It will be refused.
+    return false
+  }
 }
 
 /**

@@ -20,7 +20,7 @@ export interface ReadPlan {
   readonly kind: 'read'
   /** How long it may take: an answer that has not begun by then is refused, one that has is broken off. */
   readonly timeoutMs?: number | undefined
-  /** Most bytes of a body in blocks; a longer one is refused. Default: any number. */
+  /** Most bytes of a body; a longer one is refused. Default: any number. */
   readonly maxBytes?: number | undefined
   /** Whether it reads an ETag, which takes as long as the value is large. */
   readonly readsEtag?: boolean

@@ -58,6 +58,10 @@ describe('createRequestHandler()', () => {
     await asker.ask('PUT', '/a.json', large)
     expect(await asker.status('GET', '/a.json?timeout=0.0001ms')).toBe(400)
     expect([asker.store.openBlocks, asker.store.openSnapshots]).toEqual([0, 0])
+    // Nor has it all of its time that has waited before.
+    const cameAt = performance.now() - 60_000
+    expect(await asker.status('GET', '/a.json?timeout=1min', undefined, { cameAt })).toBe(400)
+    expect(await asker.status('GET', '/a.json?timeout=15min', undefined, { cameAt })).toBe(200)
   })
 
   test('lets each of all databases be as deep as a tree', async () => {

@@ -148,6 +148,23 @@ describe('requests over HTTP/2', () => {
     session.destroy()
   })
 
+  test('that mean another method than they have take part in that', async () => {
+    await using server = await Running.start({ maxStreamedAnswers: 16 })
+    server.fill()
+    const session = server.connect()
+    const asked = Array.from({ length: 3 }, () => {
+      const request = ask(session, 'POST', '/a.json', { 'x-http-method-override': 'get' })
+      request.end()
+      return request
+    })
+    await Promise.all(asked.slice(0, 2).map(statusOf))
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    expect(server.store.openSnapshots).toBe(2)
+    asked[0]!.close(constants.NGHTTP2_CANCEL)
+    expect(await statusOf(asked[2]!)).toBe(200)
+    session.destroy()
+  })
+
   test('that wait with a large answer are told when their time is over', async () => {
     await using server = await Running.start({ maxStreamedAnswers: 8 })
     server.fill()
@@ -512,6 +529,15 @@ describe('connections of HTTP/2', () => {
     session.destroy()
   })
 
+  test('take the greatest limits that there are', async () => {
+    const maxSetting = 2 ** 32 - 1
+    const limits = { maxConcurrentStreams: maxSetting, maxHeaderBytes: maxSetting - 64 * 1024 }
+    await using server = await Running.start(limits)
+    const session = server.connect()
+    expect(await text(ask(session, 'GET', '/.health'))).toBe('{"status":"ok"}')
+    session.destroy()
+  })
+
   test('over maxConnections are told so', async () => {
     await using server = await Running.start({ maxConnections: 1 })
     const first = server.connect()
@@ -525,7 +551,7 @@ describe('connections of HTTP/2', () => {
   })
 
   test('on which nothing is asked are closed, whatever they ping', async () => {
-    for (const limits of [{ headersTimeoutMs: 50 }, { keepAliveTimeoutMs: 50 }]) {
+    for (const limits of [{ headersTimeoutMs: 500 }, { keepAliveTimeoutMs: 50 }]) {
       await using server = await Running.start(limits)
       using client = await server.raw()
       const closed = once(client.socket, 'close')

@@ -99,9 +99,10 @@ export class ReaderPool {
   }
 
   async #readWithin(request: HttpRequest, timeoutMs: number): Promise<Answer> {
-    const deadline = performance.now() + timeoutMs
+    const now = performance.now()
+    const deadline = (request.cameAt ?? now) + timeoutMs
     const timeLimit = new AbortController()
-    const timer = setTimeout(() => timeLimit.abort(tooMuchData()), timeoutMs)
+    const timer = setTimeout(() => timeLimit.abort(tooMuchData()), Math.max(deadline - now, 0))
     const answer = await this.#read(request, AbortSignal.any([request.signal, timeLimit.signal]))
     clearTimeout(timer)
     return { ...answer, deadline }

@@ -10,6 +10,7 @@ import { parseParameters } from '../parameters.ts'
 import type { Parameters } from '../parameters.ts'
 import { planRequest } from '../plan-request.ts'
 import type { PlanOptions } from '../plan-request.ts'
+import type { StreamPlan } from '../plan.ts'
 import { Refusal } from '../refusal.ts'
 import { RequestBody } from '../request-body.ts'
 import { parseTarget } from '../target.ts'
@@ -25,6 +26,8 @@ import type { SubscriptionRequests } from './subscription-requests.ts'
 
 /** Largest body with subscriptions, in bytes. */
 const maxSubscriptionBytes = 256 * 1024
+
+const emptyBody = Buffer.alloc(0)
 
 /** Answers the requests of a server that are for streams. */
 export class StreamService {
@@ -76,8 +79,14 @@ export class StreamService {
     if (plan.kind === 'respond') return plan.response
     if (plan.kind !== 'stream') return undefined
     return plan.isHead === true
-      ? this.#running.head(plan)
+      ? this.#head(plan, request)
       : this.#running.open(plan, addressOf(request))
+  }
+
+  async #head(plan: StreamPlan, { method }: HttpRequest): Promise<Answer> {
+    const { body, ...head } = await this.#running.head(plan)
+    // A `POST` that means `HEAD` has an answer with a body all the same, be it empty.
+    return { ...head, body: body ?? (method === 'HEAD' ? undefined : emptyBody) }
   }
 
   #answerNamed(request: HttpRequest, { pathname, query, host }: Target): Answer | Promise<Answer> {
