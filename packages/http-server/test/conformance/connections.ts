@@ -552,7 +552,6 @@ export function describeConnections(start: StartServer): void {
   })
 }
 
-/** The statuses of answers that came one behind the other. */
 /** A client that has asked for more than sockets hold, and takes nothing of it. */
 async function neverReading(server: Fixture): Promise<Socket> {
   // Without the value in the answer, which it might take too slowly as well.
@@ -563,6 +562,7 @@ async function neverReading(server: Fixture): Promise<Socket> {
   return client
 }
 
+/** The statuses of answers that came one behind the other. */
 function statuses(answers: string): number[] {
   return [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
 }
