@@ -47,9 +47,11 @@ export function reportError({ message, hint, exitCode }: CommandError): number {
   return exitCode
 }
 
-/** The code of a failed system call, such as `ENOENT`; also when `fetch` hides it in the cause. */
+/** The code of a failed system call, such as `ENOENT`; also when it is hidden in the cause, or the first of several that failed. */
 export function systemErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if ('syscall' in error && 'code' in error) return String(error.code)
-  return systemErrorCode(error.cause)
+  // Of each address of a host, where it has several.
+  const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : []
+  return systemErrorCode(first ?? error.cause)
 }

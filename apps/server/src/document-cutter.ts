@@ -71,8 +71,8 @@ const heldMemberBytes = 128 * 1024
  * A container that is open at a cut is closed in the text; the next part names what is left of its
  * members by path. So nothing is ever read twice or held longer than the part takes.
  *
- * - C1: a cut is in front of a member or item whose containers all are solid. So they exist in the
- *   tree when the next part comes, and a `.priority` on either side of the cut finds its node.
+ * - C1: a cut is in front of a member or item whose containers all are solid, but for one that C4 demands. So they exist in
+ *   the tree when the next part comes, and a `.priority` on either side of the cut finds its node.
  * - C2: no cut is inside a member with a reserved name, such as `.sv`, which is one value.
  * - C3: no cut is inside a value of less than `partLength`, so that nobody sees half of a small record, unless the part is
  *   full of values and that one has a hundred members.

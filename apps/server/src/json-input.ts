@@ -29,6 +29,37 @@ export function openJsonArgument(argument: string): JsonBody {
 }
 
 /**
+ * The same for an update. Over HTTP an update that is `null` deletes the whole place, and `null` is what programs print for
+ * what they have not found.
+ * @throws {CommandError} for `null`, as soon as that is seen: from a file or standard input, by the body.
+ */
+export function openUpdateArgument(argument: string): JsonBody {
+  const body = openJsonArgument(argument)
+  if (!(body instanceof Uint8Array)) return withoutNull(body)
+  refuseNull(body)
+  return body
+}
+
+async function* withoutNull(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let isBegun = false
+  for await (const block of body) {
+    isBegun ||= refuseNull(block)
+    yield block
+  }
+}
+
+/** No other JSON begins with this letter. @returns whether it has begun. */
+function refuseNull(block: Uint8Array): boolean {
+  const first = block.find((byte) => !whiteSpace.has(byte))
+  if (first !== 0x6e) return first !== undefined
+  throw new CommandError('failed', 'Cannot update: null is no object', {
+    hint: 'To delete what is there, use "elkyn delete".',
+  })
+}
+
+const whiteSpace: ReadonlySet<number> = new Set(Buffer.from(' \t\r\n'))
+
+/**
  * Reads a file, or standard input for `-`, until its end or until the signal aborts.
  * @throws {CommandError} when the file cannot be read.
  */

@@ -1,8 +1,15 @@
+import { getHeapStatistics } from 'node:v8'
 import { createRequestHandler } from '@elkyn/http-server'
 import type { RequestHandler } from '@elkyn/http-server'
 import type { Tree } from '@elkyn/storage-lmdb'
 import type { RestRequest, RestResponse, Transport } from './transport.ts'
 import { WatchedBody } from './watched-body.ts'
+
+/** One in small members takes about half of it. Where there is no more memory, V8 ends the process without a word to the user. */
+const bytesOfHeldValue = 2000
+
+/** Of the limit that V8 tells, this part is for what is new, and none for what is held. */
+const youngBytes = 200e6
 
 /**
  * Answers requests from a store in this process, with the request handler of the server but no
@@ -14,6 +21,8 @@ export class StoreTransport implements Transport {
   readonly hasAllDatabases: boolean
   readonly #handle: RequestHandler
   readonly #close: () => Promise<void>
+  /** What a server would log of the request under way. */
+  #failure: unknown
 
   /** @param tree is closed when no more requests come. */
   constructor(label: string, tree: Pick<Tree, 'store' | 'databases' | 'close'>) {
@@ -22,7 +31,8 @@ export class StoreTransport implements Transport {
     this.#handle = createRequestHandler({
       store: tree.store,
       maxBodyBytes: Number.MAX_SAFE_INTEGER,
-      maxHeldValues: Number.MAX_SAFE_INTEGER,
+      maxHeldValues: maxHeldValues(),
+      log: { error: this.#noteFailure, warn: () => {} },
       allDatabases: this.hasAllDatabases,
       // What an import has stored has to be found again.
       backslashesInUrls: true,
@@ -32,6 +42,7 @@ export class StoreTransport implements Transport {
 
   async send({ method, pathname, query, body }: RestRequest): Promise<RestResponse> {
     const source = body === undefined ? undefined : new WatchedBody(body)
+    this.#failure = undefined
     const response = await this.#handle({
       method,
       url: `${pathname}?${new URLSearchParams(query).toString()}`,
@@ -40,12 +51,21 @@ export class StoreTransport implements Transport {
       signal: new AbortController().signal,
     })
     if (source?.failure !== undefined) throw source.failure
-    return { status: response.status, body: blocksOf(response.body) }
+    return { status: response.status, body: blocksOf(response.body), failure: this.#failure }
+  }
+
+  readonly #noteFailure = ({ err }: { readonly err?: unknown }): void => {
+    this.#failure = err
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close()
   }
+}
+
+function maxHeldValues(): number {
+  const heapBytes = getHeapStatistics().heap_size_limit - youngBytes
+  return Math.max(1, Math.floor(heapBytes / bytesOfHeldValue))
 }
 
 async function* blocksOf(body: Uint8Array | Iterable<Uint8Array> = []): AsyncGenerator<Uint8Array> {

@@ -114,9 +114,13 @@ export class Target implements AsyncDisposable {
     const response = await this.#transport.send(request)
     if (response.status < 300) return response
     const words = memberOf(await text(response.body), 'error') ?? `status ${response.status}`
+    const { status, failure } = response
     throw new CommandError('failed', `${this.label} refused ${method} ${path}: ${words}`, {
-      status: response.status,
-      ...(response.status === 400 && path.includes('\\') && { hint: backslashHint }),
+      cause: failure,
+      status,
+      ...(failure !== undefined && { hint: `The reason: ${reasonOf(failure)}` }),
+      ...(status === 413 && this.takesAnySize && { hint: manyMembersHint }),
+      ...(status === 400 && path.includes('\\') && { hint: backslashHint }),
     })
   }
 }
@@ -126,6 +130,17 @@ const silent = { print: 'silent' }
 
 const backslashHint =
   'A server takes no URL of a key that holds a backslash: ask for its parent, or stop the server and use --data.'
+
+const manyMembersHint =
+  'They are held in memory until the end. Import them through a server instead, which takes them in parts: with "elkyn serve" and --url.'
+
+/** What was thrown, and what caused that. */
+function reasonOf(thrown: unknown): string {
+  const own = String(thrown)
+  return thrown instanceof Error && thrown.cause !== undefined
+    ? `${own}: ${reasonOf(thrown.cause)}`
+    : own
+}
 
 /** A string in a JSON object; `undefined` when the text is something else, such as a proxy's page. */
 function memberOf(json: string, name: string): string | undefined {

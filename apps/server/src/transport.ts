@@ -13,6 +13,8 @@ export interface RestResponse {
   readonly status: number
   /** Has to be taken to its end, or ended. */
   readonly body: AsyncIterable<Uint8Array>
+  /** What was thrown, where that is known of an answer that only says that something failed. */
+  readonly failure?: unknown
 }
 
 /** Carries REST requests to a tree: to a server, or straight into a data folder. */

@@ -1,9 +1,13 @@
+import dns from 'node:dns'
+import type { LookupAddress } from 'node:dns'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { UrlTransport } from './url-transport.ts'
+
+type GiveAddresses = (error: null, addresses: readonly LookupAddress[]) => void
 
 test('UrlTransport says that a server broke off in the middle of its answer', async () => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -24,6 +28,30 @@ test('UrlTransport says that a server broke off in the middle of its answer', as
     })
   } finally {
     server.close()
+  }
+})
+
+test('UrlTransport says why none of several addresses of a host could be reached', async () => {
+  const refused = createServer().listen(0, '127.0.0.1')
+  await once(refused, 'listening')
+  const { port } = refused.address() as AddressInfo
+  refused.close()
+  const lookup = vi.spyOn(dns, 'lookup')
+  lookup.mockImplementation(((_name: string, _options: object, done: GiveAddresses) => {
+    done(null, [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+    ])
+  }) as typeof dns.lookup)
+  try {
+    const url = `http://name.example:${port}`
+    const asked = new UrlTransport(url).send({ method: 'GET', pathname: '/a.json', query: {} })
+    await expect(asked).rejects.toMatchObject({
+      message: `Cannot reach ${url}: ECONNREFUSED`,
+      hint: expect.stringContaining('elkyn serve') as string,
+    })
+  } finally {
+    lookup.mockRestore()
   }
 })
 

@@ -42,6 +42,21 @@ describe.each(['a data folder', 'a server'])('against %s,', (kind) => {
     })
   })
 
+  test('update with null deletes nothing', async () => {
+    await run(['set', '/a', '{"b":1}'])
+    await writeFile(folder.file('null.json'), ' \n null')
+    const refused = {
+      code: 1,
+      stderr:
+        'error: Cannot update: null is no object\nTo delete what is there, use "elkyn delete".\n',
+    }
+    expect(await run(['update', '/a', ' null'])).toMatchObject(refused)
+    expect(await run(['update', '/a', `@${folder.file('null.json')}`])).toMatchObject(refused)
+    expect(await run(['update', '/a', '-'], { input: 'null' })).toMatchObject(refused)
+    expect(await run(['update', '/a', '{"c":null}'])).toMatchObject({ code: 0 })
+    expect(await run(['get', '/'])).toMatchObject({ stdout: '{"a":{"b":1}}\n' })
+  })
+
   test('get shows a value in the form that is asked for', async () => {
     await run(['set', '/a', '{"list":[1,2],"ranked":{".value":true,".priority":3}}'])
     expect(await run(['get', '/a'])).toMatchObject({ stdout: '{"list":[1,2],"ranked":true}\n' })

@@ -66,6 +66,12 @@ test('keys that --escape-keys has not made are not taken for such', async () => 
       'error: Cannot undo --escape-keys: it has not made the key "50%"\nExport without --unescape-keys.\n',
   })
   expect(await elkyn(['export', ...data])).toMatchObject({ stdout: '{"50%":1,"50%25":2}\n' })
+  // Nor one that would get a name with a meaning, or keep its own beside another one that gets that.
+  await elkyn(['set', '/', '{"%252Epriority":1,"%2Epriority":2}', ...data])
+  expect(await elkyn(['export', '--unescape-keys', ...data])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('it has not made the key "%2Epriority"') as string,
+  })
 })
 
 test('an export that a signal stops leaves no part of a file', async () => {

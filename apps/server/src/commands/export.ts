@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { escapeKey, rootPath, unescapeKey } from '@elkyn/tree'
+import { escapeKey, isReservedName, rootPath, unescapeKey } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import type { Command } from 'commander'
 import { pathArgument, textArgument } from '../arguments.ts'
@@ -65,7 +65,8 @@ async function exportFile(options: ExportOptions): Promise<void> {
  */
 function originalName(key: string): string {
   const name = unescapeKey(key)
-  if (escapeKey(name) === key) return name
+  // Names with a meaning are kept by an import as they are.
+  if (escapeKey(name) === key && !isReservedName(name)) return name
   throw new CommandError(
     'failed',
     `Cannot undo --escape-keys: it has not made the key ${JSON.stringify(key)}`,

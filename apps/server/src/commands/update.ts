@@ -1,7 +1,7 @@
 import type { Path } from '@elkyn/tree'
 import type { Command } from 'commander'
 import { pathArgument } from '../arguments.ts'
-import { jsonArgument, openJsonArgument } from '../json-input.ts'
+import { jsonArgument, openUpdateArgument } from '../json-input.ts'
 import { addTargetOptions, openTarget } from '../target-options.ts'
 import type { TargetOptions } from '../target-options.ts'
 
@@ -28,7 +28,7 @@ Examples:
 }
 
 async function update(path: Path, json: string, options: TargetOptions): Promise<void> {
-  const body = openJsonArgument(json)
+  const body = openUpdateArgument(json)
   await using target = await openTarget(options, 'write')
   await target.update(path, body)
 }
