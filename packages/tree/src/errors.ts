@@ -32,7 +32,10 @@ export interface TreeErrorDetails {
   readonly line?: number
   /** Column of the input where the problem begins, from 1, in UTF-16 units as in a string. */
   readonly column?: number
-  /** Where in the tree the problem is, in canonical form but for a path that is itself the problem. */
+  /**
+   * Where the problem is, in canonical form but for a path that is itself the problem. In JSON that is read, from the value on, or
+   * from that of a member of an update, and with names that have a meaning, such as `/a/.priority`.
+   */
   readonly path?: string
   /** The field that an index is missing for: `$value`, or a path below each child. None where no index could help. */
   readonly index?: string

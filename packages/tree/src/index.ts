@@ -24,7 +24,6 @@ export { Branch, RankedLeaf, ServerValue, childOf, nodeAt, priorityOf } from './
 export type { Leaf, Priority, TreeNode } from './node.ts'
 export { branchOf, withChild, withPriority } from './node-edit.ts'
 export { pushId } from './push-id.ts'
-export type { PushIdOptions } from './push-id.ts'
 export { applyChange } from './change.ts'
 export { eventIdInside, parseEventId, sequenceOfEventId } from './event-id.ts'
 export type { EventPlace } from './event-id.ts'

@@ -27,7 +27,7 @@ export interface TreeBuilderOptions<Handle> {
   readonly sink?: TreeSink<Handle>
   /**
    * About how many bytes of memory nodes take before containers go to the sink, and then at most while they go there. That
-   * is a little more than the length of long texts, and 20 times the JSON of containers with one member. Default: 2 MiB.
+   * is a little more than the length of long texts, and 20 to 90 times the JSON of containers with one member. Default: 2 MiB.
    */
   readonly maxPendingBytes?: number
   /** Counts the server values. Default: there may be any number. */
