@@ -1,18 +1,10 @@
 import { randomInt } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-} from 'node:fs'
-import { createConnection, createServer } from 'node:net'
-import type { Server } from 'node:net'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { StorageError } from './errors.ts'
+import { close, isAnswered, listen, openSocketFolder, thisProcess } from './folder-sockets.ts'
+import { isTurnOfOther } from './folder-turn.ts'
 
 /*
  * LMDB itself lets several processes in, but commit counter, remembered heads and subscriptions live
@@ -29,9 +21,6 @@ import { StorageError } from './errors.ts'
  * would let them in.
  */
 const SOCKET_NAME = /^(?<mode>open|alone)-(?<process>(?<pid>\d+)-\d+)-\d+-\d+\.sock$/
-/** The shortest limit that systems have for the path of a socket (macOS), with its final zero. */
-const SOCKET_PATH_BYTES = 103
-
 const randomNumbers = 2 ** 40
 
 /** Holds a folder for this process until released. */
@@ -60,6 +49,10 @@ export async function lockFolder(
       for (const other of readdirSync(path)) {
         if (other !== name && refuses(other)) await knock(path, folder.path, other)
       }
+      for (const other of readdirSync(path)) {
+        // Left behind: who else is at it will be refused.
+        if (isTurnOfOther(other)) rmSync(join(path, other), { force: true })
+      }
       // Somebody who knocked before this socket listened may have taken it for a dead one's.
       if (!existsSync(file)) throw locked(path, 'another process is opening it')
     } catch (error) {
@@ -85,58 +78,12 @@ export async function lockFolder(
   }
 }
 
-/**
- * The folder under a name that is short enough for sockets in it: on Linux, where a path may be
- * long, by its descriptor.
- */
-function openSocketFolder(path: string, name: string): { readonly path: string; close(): void } {
-  if (process.platform !== 'linux' || Buffer.byteLength(join(path, name)) < SOCKET_PATH_BYTES) {
-    return { path, close: () => {} }
-  }
-  const descriptor = openSync(path, 'r')
-  return {
-    path: `/proc/self/fd/${descriptor}`,
-    close: () => {
-      closeSync(descriptor)
-    },
-  }
-}
-
-async function listen(path: string): Promise<Server> {
-  const server = createServer((socket) => {
-    socket.destroy()
-  })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  // Holding a folder is no reason for a thread to live.
-  return server.unref()
-}
-
-async function close(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-}
-
 /** @throws {StorageError} when somebody listens. */
 async function knock(path: string, folder: string, name: string): Promise<void> {
   if (await isAnswered(join(folder, name))) {
     throw locked(path, `process ${SOCKET_NAME.exec(name)?.groups?.['pid']} has it open`)
   }
   rmSync(join(path, name), { force: true })
-}
-
-async function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection(path)
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
-    })
-  })
 }
 
 function locked(path: string, why: string): StorageError {
@@ -150,31 +97,4 @@ function locked(path: string, why: string): StorageError {
 function refuses(name: string): boolean {
   const { mode, process: owner } = SOCKET_NAME.exec(name)?.groups ?? {}
   return mode !== undefined && (mode === 'alone' || owner !== thisProcess)
-}
-
-/**
- * Tells this process from all that are there with it, or were. Its number alone does not: in two containers that share
- * the folder it may be the same, and so may the start of two that begin together. Where there are none, it does.
- */
-const thisProcess = `${process.pid}-${process.platform === 'linux' ? startTicks() + space() : 0}`
-
-/** When this process started, in ticks since the system did: setting the clock does not change it. */
-function startTicks(): string {
-  const stat = readFileSync('/proc/self/stat', 'latin1')
-  // The second field is a program's name in parentheses, which may hold any character; this is the 22nd.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0'
-}
-
-/**
- * In which space its number is no other's, in ten digits: each container has one of its own. 0 where the system knows of
- * none.
- */
-function space(): string {
-  let number: string | undefined
-  try {
-    number = /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]
-  } catch {
-    // A kernel that was built without them.
-  }
-  return (number ?? '').padStart(10, '0')
 }

@@ -3,6 +3,7 @@ import { checkIndexDefinitions } from '@elkyn/tree'
 import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
 import { lockFolder } from './folder-lock.ts'
+import { takeTurn } from './folder-turn.ts'
 import {
   checkData,
   checkDatabases,
@@ -119,28 +120,58 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   if (there === undefined && !mayCreate) throw noDatabase(path)
   if (there === undefined) makeFolder(path)
   else checkWritable(path)
+  const endTurn = await takeTurn(path)
+  try {
+    return await openInTurn(options)
+  } finally {
+    await endTurn()
+  }
+}
+
+async function openInTurn(options: OpenTreeOptions): Promise<Tree> {
+  const { path, encryptionKey: key, readOnly = false, create = true, databases } = options
   const lock = await lockFolder(path)
   let store: LmdbTreeStore | undefined
+  let isOpen = false
   try {
     const found = readFolder(path, key)
-    if (found === undefined && !mayCreate) throw noDatabase(path)
+    if (found === undefined && (!create || readOnly)) throw noDatabase(path)
     const info = found ?? createFolder(path, key, databases)
     // Another thread may have made it meanwhile.
     checkDatabases(path, info, databases)
     const { epoch } = info
     await checkData(path, info, lock)
-    const released = async () => lock.release()
     const joins = readOnly && (await lock.isShared())
-    store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, released })
+    const leave = async (closeData: () => Promise<void>): Promise<void> => {
+      const endTurn = isOpen ? await takeLastTurn(path) : undefined
+      try {
+        await closeData()
+      } finally {
+        await lock.release()
+        await endTurn?.()
+      }
+    }
+    store = new LmdbTreeStore({ ...storeOptions(options, epoch), joins, leave })
     if (!readOnly) {
       confirmData(path, info)
       tidy(path)
     }
+    isOpen = true
     return new Tree(store, key, info.databases)
   } catch (error) {
     if (store === undefined) await lock.release()
     else await store.close()
     throw error
+  }
+}
+
+/** To close what is open is always possible. */
+async function takeLastTurn(path: string): Promise<(() => Promise<void>) | undefined> {
+  try {
+    return await takeTurn(path)
+  } catch {
+    // The folder is gone, or there is no room for a socket in it: nobody else can open it either.
+    return undefined
   }
 }
 

@@ -20,10 +20,10 @@ export interface LmdbTreeStoreOptions {
   readonly requireIndexes: boolean
   readonly sealer: Sealer | undefined
   readonly progress?: WriterProgress | undefined
-  /** Whether this process has opened the folder for writing before: a reader then opens as one. */
+  /** Whether another thread of this process has the folder open: a reader then opens LMDB as one. */
   readonly joins: boolean
-  /** Called when the store has closed. */
-  readonly released?: () => Promise<void>
+  /** Closes LMDB, by what it is given, and lets go of the folder. Default: only the former. */
+  readonly leave?: (closeData: () => Promise<void>) => Promise<void>
   /** Bytes of memory from which on a staged value goes to the disk. Default: 2 MiB. */
   readonly heldMaxBytes?: number
   /** Text up to which a value is compared with a precondition within the write. Default: 65,536. */

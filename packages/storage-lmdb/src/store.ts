@@ -430,11 +430,11 @@ export class LmdbTreeStore implements TreeStore {
     // lmdb copies and syncs in threads of its own, which would go on in a closed environment.
     await Promise.allSettled(this.#backups)
     await this.#sync?.stop()
+    const { leave = async (closeData) => closeData() } = this.#options
     try {
       if (this.#sync !== undefined) await this.#lmdb.sync()
     } finally {
-      await this.#lmdb.close()
-      await this.#options.released?.()
+      await leave(async () => this.#lmdb.close())
     }
   }
 

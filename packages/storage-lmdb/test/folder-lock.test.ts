@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { TreeError } from '@elkyn/tree'
@@ -102,6 +102,45 @@ test('a process may open its folder more than once', async () => {
   await second.close()
   expect(sockets(folder.path)).toEqual([])
   await compactTree({ path: folder.path })
+})
+
+test('readers that open together do not keep a writer from opening', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  await (await openTree({ path })).close()
+  const readers = await Promise.all([1, 2, 3].map(() => openTree({ path, readOnly: true })))
+  await using writer = await openTree({ path })
+  writer.setSync('/a', 1)
+  for (const reader of readers) {
+    expect(reader.get('/a')).toBe(1)
+    expect(() => reader.setSync('/a', 2)).toThrow(TypeError)
+    await reader.close()
+  }
+  expect(sockets(path)).toHaveLength(1)
+})
+
+test('what threads left that were opening the folder is removed', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  const tree = await openTree({ path })
+  const [own = ''] = sockets(path)
+  await tree.close()
+  const [, process = ''] = /^open-(\d+-\d+)-/.exec(own) ?? []
+  // Files that nobody listens at: the second one as of an earlier process with the same numbers.
+  for (const name of ['turn-1-12345.sock', `turn-${process}.sock`]) {
+    writeFileSync(join(path, name), '')
+  }
+  await using again = await openTree({ path })
+  again.setSync('/a', 1)
+  expect(sockets(path)).toEqual([expect.stringMatching(/^open-/)])
+})
+
+test('a tree whose folder has gone closes', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'data')
+  const tree = await openTree({ path })
+  rmSync(path, { recursive: true })
+  await expect(tree.close()).resolves.toBeUndefined()
 })
 
 test('two copies of this package in one thread hold a folder each for itself', async () => {

@@ -181,6 +181,26 @@ test('a thread that says it is idle and blocks does not make the file grow', asy
   expect(await reader.message()).toBe(tree.get('/rows/r0/n'))
 })
 
+test('threads that write and threads that only read open a folder in any order', async () => {
+  using folder = temporaryFolder()
+  const { path } = folder
+  await (await openTree({ path })).close()
+  const barrier = createBarrier(4)
+  const threads = [true, true, true, false].map((readOnly) =>
+    runThread<string>('open-in-turn', { options: { path, readOnly }, barrier, rounds: 40 }),
+  )
+  // The first of them that fails ends the others' wait.
+  const messages = await Promise.all(
+    threads.map(async (thread) =>
+      thread.message().catch(async (error: unknown) => {
+        for (const { worker } of threads) await worker.terminate()
+        throw error
+      }),
+    ),
+  )
+  expect(messages).toEqual(threads.map(() => 'done'))
+})
+
 test('read-only threads may be terminated at any moment', async () => {
   using folder = temporaryFolder()
   const options: OpenTreeOptions = {
