@@ -133,3 +133,15 @@ test('what can not be read now is read later', async () => {
   feed.catchUp()
   expect(heard).toEqual([1, 2])
 })
+
+test('changes that could not be read are looked for again, also where nobody commits any more', async () => {
+  await using fixture = new FeedFixture()
+  const heard = new Promise<readonly Change[]>((resolve) => {
+    fixture.feed.subscribe(resolve)
+  })
+  fixture.add(2)
+  vi.spyOn(fixture.readers, 'acquire').mockImplementationOnce(fails).mockImplementationOnce(fails)
+  fixture.feed.catchUp()
+  const changes = await heard
+  expect(changes.map(({ sequence }) => sequence)).toEqual([1, 2])
+})

@@ -29,6 +29,9 @@ const PART_MAX_CHANGES = 1000
 /** or as few as have so many bytes. */
 const PART_MAX_BYTES = 1024 * 1024
 
+/** After so many milliseconds changes are looked for again that could not be read. */
+const RETRY_MS = 50
+
 /** Hands the changes of all threads to the listeners of this one, in order and each once. */
 export class ChangeFeed {
   readonly #lmdb: Lmdb
@@ -39,6 +42,7 @@ export class ChangeFeed {
   #delivered = 0
   /** Of commits that a listener itself made, which the other listeners get after this one. */
   #waiting: Delivery[] | undefined
+  #retry: NodeJS.Timeout | undefined
 
   constructor(lmdb: Lmdb, log: ChangeLog, readers: Readers) {
     this.#lmdb = lmdb
@@ -86,7 +90,11 @@ export class ChangeFeed {
         this.#readers.release(reader)
       }
     } catch {
-      // The commit was answered, so this is nobody's error. They are read after the next one.
+      // The commit was answered, so this is nobody's error. There may be no other that would have them read.
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined
+        this.catchUp()
+      }, RETRY_MS).unref()
       return { changes: [], end: 0 }
     }
   }
@@ -142,6 +150,8 @@ export class ChangeFeed {
   }
 
   #end(): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
     Atomics.sub(this.#lmdb.shared, SharedWord.listeners, 1)
   }
 
