@@ -26,7 +26,7 @@ import type { HeadMap } from './place.ts'
 import { invalidPriority, resolveValue } from './resolve-value.ts'
 import type { ResolveContext, ResolvedStaged } from './resolve-value.ts'
 import { RowWriter } from './row-writer.ts'
-import { StagedHead } from './staged-head.ts'
+import type { StagedHead } from './staged-head.ts'
 import type { TransactionState } from './write-transactions.ts'
 
 export interface BatchLimits {
@@ -63,6 +63,10 @@ export class Batch {
   #room: number
   /** Whether a write was let through for which there was no room. */
   #isFull = false
+  /** Staged values of its writes: of those that were applied, */
+  readonly #used: StagedHead[] = []
+  /** which are so many, and then of the one at hand. */
+  #usedByApplied = 0
   readonly #resolving: ResolveContext
   readonly #conditions: BatchConditions
   readonly #clients: ClientRecords
@@ -93,7 +97,7 @@ export class Batch {
       places: state.indexes.places,
       allocateHead: () => state.counters.nextHead++,
     })
-    this.#resolving = { lmdb, view: this.#view, now: this.#now }
+    this.#resolving = { lmdb, view: this.#view, now: this.#now, used: this.#used }
     this.#conditions = new BatchConditions({
       log,
       begin: state.log.sequence,
@@ -114,30 +118,28 @@ export class Batch {
     const { idempotencyKey: key } = write
     try {
       const repeated = key && this.#clients.repeat(write, key)
-      if (repeated !== undefined) {
-        releaseStaged(write)
-        return repeated
-      }
+      if (repeated !== undefined) return repeated
       if (write.pairs.length > 1) checkConflicts(write.pairs.map(({ path }) => path))
       const failed = this.#conditions.check(write.precondition, known)
       // A judge has its say first: who may not know what is there does not learn it from the condition. But what comes back
       // when more is known must not have called a function, which is promised to be called once.
       if (failed !== undefined && (write.judge === undefined || isStale(failed))) {
-        return this.#refuse(write, failed)
+        return this.#refuse(failed)
       }
       const { values, pairs, taken } = this.#writePairs(write, top)
       const refused = this.#judge(write, top) ?? failed
-      if (refused !== undefined) return this.#refuse(write, refused)
+      if (refused !== undefined) return this.#refuse(refused)
       const sequence = this.#record(pairs, write.update)
       this.#layer.absorb(top)
       top.settle()
+      this.#usedByApplied = this.#used.length
       if (taken === undefined) this.#isFull = true
       else this.#room -= taken
       const outcome: WriteAccepted = { ok: true, sequence, time: this.#now, values }
       if (key !== undefined) this.#clients.accept(write, key, outcome)
       return outcome
     } catch (error) {
-      return this.#refuse(write, { ok: false, error: asError(error) })
+      return this.#refuse({ ok: false, error: asError(error) })
     }
   }
 
@@ -156,9 +158,19 @@ export class Batch {
     }
   }
 
-  #refuse(write: TreeWrite, refused: WriteRefused): WriteRefused {
+  /** To be called when the transaction failed: lets the staged values of its writes be written again, or thrown away. */
+  release(): void {
+    this.#usedByApplied = 0
+    this.#releaseUnapplied()
+  }
+
+  #releaseUnapplied(): void {
+    for (const value of this.#used.splice(this.#usedByApplied)) value.release()
+  }
+
+  #refuse(refused: WriteRefused): WriteRefused {
     const top = this.#top
-    releaseStaged(write)
+    this.#releaseUnapplied()
     // The map may have met heads that came with the refused write, or lost sight of those that stay.
     if (top.grown || top.gone > 0) this.#heads.clear()
     top.settle()
@@ -195,7 +207,7 @@ export class Batch {
     // Everything is computed from the tree before the write, so all of it before the first change.
     const resolved = write.pairs.map(({ path, value }) => {
       this.#lmdb.progressed()
-      return resolveValue(this.#resolving, write, path, value)
+      return resolveValue(this.#resolving, path, value)
     })
     const taken = this.#roomFor(write, resolved)
     const values: (TreeValue | undefined)[] = []
@@ -265,11 +277,6 @@ export class Batch {
     this.changes.push(change)
     return change.sequence
   }
-}
-
-/** Lets the staged values of a write that was not applied be written again, or thrown away. */
-export function releaseStaged(write: TreeWrite): void {
-  for (const { value } of write.pairs) if (value instanceof StagedHead) value.release(write)
 }
 
 type ResolvedValue = TreeValue | ResolvedStaged

@@ -7,7 +7,7 @@ import {
   resolveServerValues,
   splitPriorityPath,
 } from '@elkyn/tree'
-import type { Path, TreeNode, TreeWrite, WriteValue } from '@elkyn/tree'
+import type { Path, TreeNode, WriteValue } from '@elkyn/tree'
 import type { Head } from './entry.ts'
 import type { EntryView } from './entry-view.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -28,6 +28,8 @@ export interface ResolveContext {
   readonly view: EntryView
   /** The time of the write. */
   readonly now: number
+  /** Gets the staged values that are used. */
+  readonly used: StagedHead[]
 }
 
 /**
@@ -38,8 +40,7 @@ export interface ResolveContext {
  * @throws {TypeError} for a value that another store staged, or that was written before.
  */
 export function resolveValue(
-  { lmdb, view, now }: ResolveContext,
-  write: TreeWrite,
+  { lmdb, view, now, used }: ResolveContext,
   path: Path,
   value: WriteValue,
 ): TreeValue | ResolvedStaged {
@@ -52,7 +53,8 @@ export function resolveValue(
   }
   if (value instanceof StagedHead && value.staged === lmdb) {
     if (isPriorityPath(path)) throw invalidPriority(path)
-    value.use(write)
+    value.use()
+    used.push(value)
     const sums = value.serverValues.map(({ keys, value: serverValue }) => {
       lmdb.progressed()
       const below = descendantPath(path, keys)

@@ -1,4 +1,4 @@
-import type { Path, ServerValue, StagedValue, TreeWrite } from '@elkyn/tree'
+import type { Path, ServerValue, StagedValue } from '@elkyn/tree'
 import type { Head } from './entry.ts'
 import type { StoredIndex } from './index-catalog.ts'
 import type { Lmdb } from './lmdb.ts'
@@ -34,7 +34,7 @@ export class StagedHead implements StagedValue {
   readonly head: Head
   readonly serverValues: readonly StagedServerValue[]
   readonly indexed: StagedIndexes
-  #user: TreeWrite | undefined
+  #isUsed = false
   #isDiscarded = false
 
   constructor(
@@ -51,20 +51,23 @@ export class StagedHead implements StagedValue {
 
   /** Whether it was written, or is being written. */
   get used(): boolean {
-    return this.#user !== undefined
+    return this.#isUsed
   }
 
   /** @throws {TypeError} when it has found its place before: two places can't share rows. Or when it was thrown away. */
-  use(write: TreeWrite): void {
+  use(): void {
     if (this.#isDiscarded)
       throw new TypeError('A staged value was thrown away before it was written')
     if (this.used) throw new TypeError('A staged value can be written once only')
-    this.#user = write
+    this.#isUsed = true
   }
 
-  /** Makes it usable again, after the write that used it was refused. Others can't take it from that. */
-  release(write: TreeWrite): void {
-    if (this.#user === write) this.#user = undefined
+  /**
+   * Makes it usable again, after the write that used it was refused, or the commit of that failed. Not after one that was
+   * refused because it is used: that may be the same write, sent again.
+   */
+  release(): void {
+    this.#isUsed = false
   }
 
   /** Throws it away: a write that waits, or comes later, would find its rows gone. */

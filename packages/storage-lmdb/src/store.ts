@@ -12,7 +12,7 @@ import type {
   TreeWrite,
   WriteOutcome,
 } from '@elkyn/tree'
-import { Batch, releaseStaged } from './batch.ts'
+import { Batch } from './batch.ts'
 import { CarriedRows } from './carried-rows.ts'
 import { ChangeFeed } from './change-feed.ts'
 import { ChangeLog } from './change-log.ts'
@@ -191,13 +191,14 @@ export class LmdbTreeStore implements TreeStore {
     const outcomes: WriteOutcome[] = []
     let changes: readonly Change[] = []
     let gone = 0
+    let batch: Batch | undefined
     try {
       this.#sync?.check()
       this.#indexes.check()
       this.#reclaimer.check()
       this.#transactions.run((state) => {
         const before = state.counters.headsGone
-        const batch = new Batch(this.#lmdb, this.#log, this.#transactions.heads, state, {
+        batch = new Batch(this.#lmdb, this.#log, this.#transactions.heads, state, {
           rowMaxBytes: this.#options.rowMaxBytes,
           room: this.#room(),
           comparedMaxLength: this.#comparedMaxLength,
@@ -212,7 +213,7 @@ export class LmdbTreeStore implements TreeStore {
         gone = state.counters.headsGone - before
       })
     } catch (error) {
-      for (const write of writes) releaseStaged(write)
+      batch?.release()
       throw error
     }
     return { outcomes, changes, gone }

@@ -5,7 +5,8 @@ import { runInNewContext } from 'node:vm'
 import { HeldValueLimit, MemoryTreeStore, ServerValue, parseJson } from '@elkyn/tree'
 import type { StagedPair, Stager, TreeStore, WriteOutcome, WriteValue } from '@elkyn/tree'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { ChangeLog } from '../src/change-log.ts'
 import { openTree } from '../src/index.ts'
 import { jsonText, path as anyPath, rowMaxBytes as anyRowMaxBytes } from './arbitraries.ts'
 import { openStore } from './open-store.ts'
@@ -400,6 +401,32 @@ test('a refused staged value can be written again, and no value twice', async ()
   expect(outcomes.map(({ ok }) => ok)).toEqual([true, false])
   expect(outcomes[1]).toMatchObject({ error: expect.any(TypeError) as Error })
   expect(read(store, '/')).toBe(`{"x":{"a":"${'x'.repeat(100)}"}}`)
+})
+
+test('a staged value whose commit failed can be written again, and thrown away', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  const text = `["${'x'.repeat(100)}"]`
+  const failing = async (value: WriteValue) => {
+    const flush = vi.spyOn(ChangeLog.prototype, 'flush').mockImplementationOnce(() => {
+      throw new Error('the disk')
+    })
+    await expect(store.write({ pairs: [{ path: at('/x'), value }] })).rejects.toThrow('the disk')
+    flush.mockRestore()
+  }
+  const { value } = stage(store, text)
+  await failing(value)
+  expect(write(store, '/x', value).ok).toBe(true)
+  await failing(value)
+  expect(write(store, '/y', value).ok).toBe(false)
+  expect(read(store, '/')).toBe(`{"x":${text}}`)
+  const stager = store.stage()
+  stager.write(Buffer.from(text))
+  const [thrownAway] = stager.end()
+  await failing(thrownAway!.value)
+  stager.abort()
+  expect(write(store, '/y', thrownAway!.value).ok).toBe(false)
+  await expectNothing(store)
 })
 
 test('a value that another store staged is refused', async () => {

@@ -1,4 +1,5 @@
 import { HeldValueLimit } from '../held-value-limit.ts'
+import type { WritePair } from '../store.ts'
 import { accepted, at, codeOf, commit, failure, put, read, set, stage } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
@@ -190,6 +191,41 @@ export function describeStaging({ describe, test, expect }: Suite): void {
       expect(read(store, 'first')).toBe(JSON.stringify(largeList()))
       using snapshot = store.snapshot()
       expect([...snapshot.keys(at('/'))].length).toBe(isWrittenAgain ? 3 : 1)
+    })
+
+    test('what is staged can be written once, also where the same write is sent again', async (store) => {
+      const list = JSON.stringify(largeList())
+      const [{ value: staged }] = stage(store, list) as [WritePair]
+      // A store that holds large values in memory may give a node instead.
+      const isWrittenAgain = !(staged instanceof Object && 'staged' in staged)
+      const write = set('first', staged)
+      const [first, ...later] = [
+        ...store.commit([write, write, write]),
+        commit(store, write),
+        await store.write(write),
+        commit(store, set('second', staged)),
+      ]
+      accepted(first)
+      expect(later.map(({ ok }) => ok)).toEqual(later.map(() => isWrittenAgain))
+      put(store, 'second', 'null')
+      expect(read(store, 'first')).toBe(list)
+    })
+
+    test('what is staged can be written once, also where its write is repeated', (store) => {
+      const list = JSON.stringify(largeList())
+      const [{ value: staged }] = stage(store, list) as [WritePair]
+      const isWrittenAgain = !(staged instanceof Object && 'staged' in staged)
+      const idempotencyKey = { client: 'client', number: 1, fingerprint: 'x' }
+      const write = { ...set('first', staged), idempotencyKey }
+      const outcomes = store.commit([write, write])
+      expect(outcomes.map((outcome) => accepted(outcome).repeated !== undefined)).toEqual([
+        false,
+        true,
+      ])
+      expect(accepted(commit(store, write)).repeated).toEqual({ memo: undefined })
+      expect(commit(store, set('second', staged)).ok).toBe(isWrittenAgain)
+      put(store, 'second', 'null')
+      expect(read(store, 'first')).toBe(list)
     })
 
     test('what is thrown away is not there', (store) => {
