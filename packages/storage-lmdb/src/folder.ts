@@ -18,7 +18,7 @@ import { dirname, join, resolve } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { checkDataFile } from './data-file.ts'
 import { StorageError } from './errors.ts'
-import { messageOf } from './failures.ts'
+import { messageOf, storeError } from './failures.ts'
 import type { FolderLock } from './folder-lock.ts'
 import { isKeyCheck, keyCheck } from './sealer.ts'
 
@@ -45,6 +45,7 @@ export interface FolderInfo {
 export type Databases = 'one' | 'several'
 
 const INFO_FILE = 'elkyn.json'
+const DATA_FILE = 'data.mdb'
 
 /** Where a compaction makes the new data file: inside the folder, so that it can take the old one's place. */
 export function workFolder(path: string): string {
@@ -68,7 +69,7 @@ export function removeWork(path: string): void {
 export function readFolder(path: string, key: Uint8Array | undefined): FolderInfo | undefined {
   let info = readInfo(path)
   if (info === undefined) {
-    if (!existsSync(join(path, 'data.mdb'))) return undefined
+    if (!existsSync(join(path, DATA_FILE))) return undefined
     // Another thread may have made both meanwhile, this one first.
     info = readInfo(path)
   }
@@ -141,22 +142,46 @@ function syncNames(first: string, last: string): void {
  * Makes a new history in an empty folder. Where another thread does the same, all get the history of
  * the first one.
  *
- * @param data Whether the data file is there already, and on the disk.
  * @throws {StorageError} `ERR_FOLDER_INVALID`, and as {@link readFolder}.
  */
 export function createFolder(
   path: string,
   key: Uint8Array | undefined,
   databases: Databases | undefined,
-  data: 'none' | 'made' = 'none',
 ): FolderInfo {
   const info = newInfo(key, databases)
   try {
-    writeInfo(path, data === 'made' ? { ...info, hasData: true } : info)
+    writeInfo(path, info)
   } catch (cause) {
     throw unusable(path, cause)
   }
   return readFolder(path, key) ?? info
+}
+
+/**
+ * Makes a new history for a copy of a data file, which is on the disk. Where that fails the copy goes, too.
+ * @throws {TreeError} `ERR_STORE_FULL`, `ERR_STORE_FAILED`
+ */
+export function completeCopy(
+  path: string,
+  key: Uint8Array | undefined,
+  databases: Databases | undefined,
+): void {
+  try {
+    writeInfo(path, { ...newInfo(key, databases), hasData: true })
+  } catch (error) {
+    // It is no use, takes room, and would be in the way of the next copy, which may come when the data file is gone.
+    for (const name of [INFO_FILE, DATA_FILE]) removeIfPossible(join(path, name))
+    throw storeError(error, 'Cannot back up')
+  }
+}
+
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // Whoever has to know that nothing can be done here is told why nothing could be written.
+  }
 }
 
 /**
@@ -185,7 +210,7 @@ export function confirmData(path: string, info: FolderInfo): void {
   if (info.hasData) return
   try {
     // What is relaxed about the file's commits does not go for its being there.
-    syncFile(join(path, 'data.mdb'))
+    syncFile(join(path, DATA_FILE))
     syncFolder(path)
     // All threads that do so write the same.
     replaceInfo(path, { ...info, hasData: true })
@@ -291,35 +316,45 @@ function parseInfo(text: string): FolderInfo | undefined {
 /** Writes the file, whole or not at all, unless there is one; then it is on the disk. */
 function writeInfo(path: string, info: FolderInfo): void {
   const target = join(path, INFO_FILE)
-  const temporary = writeTemporary(target, info)
-  try {
-    // Unlike a rename, it never replaces what another thread has begun to use.
-    linkSync(temporary, target)
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') renameSync(temporary, target)
-  } finally {
-    rmSync(temporary, { force: true })
-  }
+  writeBeside(target, info, (temporary) => {
+    try {
+      // Unlike a rename, it never replaces what another thread has begun to use.
+      linkSync(temporary, target)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') renameSync(temporary, target)
+    }
+  })
   syncFolder(path)
 }
 
 /** Writes the file, whole or not at all, in place of the one that is there; then it is on the disk. */
 function replaceInfo(path: string, info: FolderInfo): void {
   const target = join(path, INFO_FILE)
-  renameSync(writeTemporary(target, info), target)
+  writeBeside(target, info, (temporary) => {
+    renameSync(temporary, target)
+  })
   syncFolder(path)
 }
 
-function writeTemporary(target: string, info: FolderInfo): string {
+/** Writes a file beside the target, which `move` takes there. Whatever fails, nothing stays beside it. */
+function writeBeside(target: string, info: FolderInfo, move: (temporary: string) => void): void {
   const temporary = `${target}.${process.pid}-${threadId}`
-  const file = openSync(temporary, 'w')
   try {
-    writeSync(file, `${JSON.stringify(info, undefined, 2)}\n`)
+    writeSynced(temporary, `${JSON.stringify(info, undefined, 2)}\n`)
+    move(temporary)
+  } finally {
+    removeIfPossible(temporary)
+  }
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, 'w')
+  try {
+    writeSync(file, text)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
-  return temporary
 }
 
 function syncFile(path: string): void {

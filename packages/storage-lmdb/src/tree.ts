@@ -19,7 +19,7 @@ import type {
   WriteAccepted,
   WriteOutcome,
 } from '@elkyn/tree'
-import { createFolder } from './folder.ts'
+import { completeCopy } from './folder.ts'
 import type { Databases } from './folder.ts'
 import type { IndexStatus } from './store-indexes.ts'
 import type { LmdbTreeStore } from './store.ts'
@@ -242,7 +242,7 @@ export class Tree implements AsyncDisposable {
    */
   async backup(folder: string): Promise<void> {
     await this.#store.backup(folder)
-    createFolder(folder, this.#key, this.databases, 'made')
+    completeCopy(folder, this.#key, this.databases)
   }
 
   /**

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import fs, { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { OpenTreeOptions } from '../src/index.ts'
 import { runProgram } from './program.ts'
@@ -103,6 +104,63 @@ test('of two backups into one folder one is refused, and the other stays', async
     expect(copies[1]).toMatchObject({ reason: { code: 'ERR_FOLDER_INVALID' } })
     expect(readdirSync(copy).toSorted()).toEqual(['data.mdb', 'elkyn.json'])
   }
+})
+
+const full = new Error('ENOSPC: no space left on device')
+const broken = new Error('EIO: i/o error')
+
+function fail(error: Error): () => never {
+  return () => {
+    throw error
+  }
+}
+
+test.each([
+  {
+    when: 'is written',
+    begin: () => vi.spyOn(fs, 'writeSync').mockImplementationOnce(fail(full)),
+    told: { code: 'ERR_STORE_FULL', cause: full },
+  },
+  {
+    when: 'is synced',
+    begin: () => vi.spyOn(fs, 'fsyncSync').mockImplementationOnce(fail(broken)),
+    told: { code: 'ERR_STORE_FAILED', cause: broken },
+  },
+  {
+    when: 'gets its name',
+    begin: () => {
+      vi.spyOn(fs, 'linkSync').mockImplementationOnce(fail(new Error('EPERM')))
+      vi.spyOn(fs, 'renameSync').mockImplementationOnce(fail(full))
+    },
+    told: { code: 'ERR_STORE_FULL', cause: full },
+  },
+  {
+    when: 'has its name synced',
+    begin: () => {
+      const sync = vi.spyOn(fs, 'fsyncSync').mockImplementationOnce(() => {})
+      sync.mockImplementationOnce(fail(broken))
+    },
+    told: { code: 'ERR_STORE_FAILED', cause: broken },
+  },
+])('a backup that fails when its elkyn.json $when leaves nothing', async ({ begin, told }) => {
+  using folder = temporaryFolder()
+  const copy = join(folder.path, 'copy')
+  await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+  tree.setSync('/a', 1)
+  // Else its own name would be synced first.
+  mkdirSync(copy)
+  begin()
+  syncBuiltinESMExports()
+  try {
+    await expect(tree.backup(copy)).rejects.toMatchObject(told)
+  } finally {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  }
+  expect(readdirSync(copy)).toEqual([])
+  await tree.backup(copy)
+  await using restored = await openTree({ path: copy })
+  expect(restored.get('/a')).toBe(1)
 })
 
 test('a backup can be written to in a large step first', async () => {
