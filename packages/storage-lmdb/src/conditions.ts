@@ -7,7 +7,7 @@ import type { Readers } from './readers.ts'
 import { TimeSlices } from './time-slices.ts'
 import type { WriteQueue } from './write-queue.ts'
 
-/** How often a write goes round because the value of its precondition keeps changing. */
+/** How often the value of a precondition is digested between other writes, because it keeps changing. */
 const ROUNDS = 4
 
 /** Before all changes, and not what any log goes back to. */
@@ -79,13 +79,13 @@ export class LargeConditions {
   async #goRound(write: TreeWrite, precondition: Precondition): Promise<WriteOutcome> {
     const { path, etag } = precondition
     const { queue } = this.#context
-    let known: KnownEtag = { etag, sequence: NEVER }
-    for (let round = 0; round < ROUNDS; round++) {
-      const outcome = await queue.add({ ...write, precondition: { path, etag, known } })
-      if (outcome.ok || !isStale(outcome)) return outcome
-      known = await this.#slices.run(this.#knownEtag(path))
+    const tried = async (known: KnownEtag): Promise<WriteOutcome> =>
+      queue.add({ ...write, precondition: { path, etag, known } })
+    let outcome = await tried({ etag, sequence: NEVER })
+    for (let round = 0; round < ROUNDS && isUndecided(outcome); round++) {
+      outcome = await tried(await this.#slices.run(this.#knownEtag(path)))
     }
-    return queue.add(write)
+    return isUndecided(outcome) ? queue.add(write) : outcome
   }
 
   /** The etag of a large value, and up to when it is known to be this one. */
@@ -110,6 +110,11 @@ export class LargeConditions {
     const { sequence } = snapshot
     return { etag: yield* snapshot.etagSteps(path), sequence }
   }
+}
+
+/** Whether what was known of a precondition was too little to tell. */
+function isUndecided(outcome: WriteOutcome): boolean {
+  return !outcome.ok && isStale(outcome)
 }
 
 /** Whether a write has a precondition, and nothing is known about that. */

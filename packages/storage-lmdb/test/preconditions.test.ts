@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { fromJson } from '@elkyn/tree'
 import type { TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { ReadSnapshot } from '../src/read-snapshot.ts'
 import type { LmdbTreeStore } from '../src/store.ts'
 import { openStore } from './open-store.ts'
 import { at, read } from './reading.ts'
@@ -112,6 +113,27 @@ test('a large value that is put back again and again is compared in the end', as
     if (turn % 20 === 0) store.commit([set('/p', { large: { texts }, turn })])
   }
   expect(code(await compared)).toBe(undefined)
+})
+
+test('the last time that a large value is compared between other writes counts', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const inSlices = vi.spyOn(ReadSnapshot.prototype, 'etagSteps')
+  const inOneStep = vi.spyOn(ReadSnapshot.prototype, 'etag')
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+  const compared = store.write({ ...set('/a', 1), precondition })
+  const { calls } = inSlices.mock
+  for (let changes = 0; !(await isSettled(compared));) {
+    // Once while each of the first three is made.
+    if (calls.length === 4 || calls.length === changes) continue
+    store.commit([set('/p', { large: { texts }, changes: ++changes })])
+  }
+  expect(code(await compared)).toBe(undefined)
+  expect(inSlices).toHaveBeenCalledTimes(4)
+  expect(inOneStep).not.toHaveBeenCalled()
 })
 
 test('a large value is compared where no log says what has changed', async () => {
