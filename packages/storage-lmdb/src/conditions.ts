@@ -2,6 +2,7 @@ import { pathsConflict } from '@elkyn/tree'
 import type { KnownEtag, Path, Precondition, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { isStale } from './batch-conditions.ts'
 import type { ChangeLog } from './change-log.ts'
+import { StorageError } from './errors.ts'
 import type { ReadSnapshot } from './read-snapshot.ts'
 import type { Readers } from './readers.ts'
 import { TimeSlices } from './time-slices.ts'
@@ -61,9 +62,18 @@ export class LargeConditions {
       const { path } = precondition
       // What another one of them changes no snapshot has seen.
       if (writes.slice(0, index).some((before) => bearsOn(before, path))) return undefined
+      return this.#look(snapshot, path)
+    })
+  }
+
+  #look(snapshot: ReadSnapshot, path: Path): KnownEtag | undefined {
+    try {
       if (!snapshot.isLonger(path, this.#context.comparedMaxLength)) return undefined
       return { etag: snapshot.etag(path), sequence: snapshot.sequence }
-    })
+    } catch {
+      // The write by itself meets it again, and fails alone.
+      return undefined
+    }
   }
 
   /** Brings the writes that are going round to their end, without waiting for turns of the event loop. */
@@ -83,7 +93,8 @@ export class LargeConditions {
       queue.add({ ...write, precondition: { path, etag, known } })
     let outcome = await tried({ etag, sequence: NEVER })
     for (let round = 0; round < ROUNDS && isUndecided(outcome); round++) {
-      outcome = await tried(await this.#slices.run(this.#knownEtag(path)))
+      const known = await this.#slices.run(this.#readableEtag(path))
+      outcome = known instanceof StorageError ? { ok: false, error: known } : await tried(known)
     }
     return isUndecided(outcome) ? queue.add(write) : outcome
   }
@@ -102,6 +113,16 @@ export class LargeConditions {
       return { etag: known.etag, sequence: log.position(reader.options).sequence }
     } finally {
       readers.release(reader)
+    }
+  }
+
+  /** The same, or why the value cannot be read, which within a commit would fail the write alone, too. */
+  *#readableEtag(path: Path): Generator<void, KnownEtag | StorageError, void> {
+    try {
+      return yield* this.#knownEtag(path)
+    } catch (error) {
+      if (error instanceof StorageError) return error
+      throw error
     }
   }
 

@@ -2,8 +2,12 @@ import { setImmediate } from 'node:timers/promises'
 import { fromJson } from '@elkyn/tree'
 import type { TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Head } from '../src/entry.ts'
+import { ROOT_NAME, TOP_HEAD } from '../src/place.ts'
 import { ReadSnapshot } from '../src/read-snapshot.ts'
+import { Sealer } from '../src/sealer.ts'
 import type { LmdbTreeStore } from '../src/store.ts'
+import { openLmdb } from './open-lmdb.ts'
 import { openStore } from './open-store.ts'
 import { at, read } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -163,6 +167,48 @@ test('nothing in a write is called before it is known what is there', async () =
   expect(code(await compared)).toBe(undefined)
   expect(called).toEqual(['function', 'judge'])
 })
+
+const encryptionKey = Buffer.alloc(32, 'key')
+
+/** Puts a row that cannot be read under a head, in the place of one that can be. */
+async function damage(path: string, head: readonly string[], name: string): Promise<void> {
+  const lmdb = openLmdb(path, new Sealer(encryptionKey))
+  let { number } = lmdb.entry(TOP_HEAD, ROOT_NAME, undefined) as Head
+  for (const key of head) ({ number } = lmdb.entry(number, key, undefined) as Head)
+  await lmdb.close()
+  const other = openLmdb(path, new Sealer(Buffer.alloc(32, 'other')))
+  other.transact(() => {
+    other.putRow(number, name, large)
+  })
+  await other.close()
+}
+
+test.each([
+  { what: 'a value', head: [], name: 'text', place: '/text' },
+  { what: 'a part of a large value', head: ['large'], name: 'k200', place: '/large' },
+])(
+  'a condition on $what that cannot be read fails no other write',
+  async ({ head, name, place }) => {
+    using folder = temporaryFolder()
+    const options = { path: folder.path, encryptionKey, rowMaxBytes: 100 }
+    {
+      await using store = openStore(options)
+      const members = Array.from({ length: 300 }, (_, index) => [`k${index}`, 'x'.repeat(80)])
+      store.commit([set('/', { text: 'x'.repeat(80), large: Object.fromEntries(members) })])
+    }
+    await damage(folder.path, head, name)
+    await using store = openStore(options)
+    const conditioned = { ...set('/a', 1), precondition: { path: at(place), etag: 'any' } }
+    const corrupt = [undefined, 'ERR_STORE_CORRUPT', undefined]
+    const writes = (value: string) => [set('/b', value), conditioned, set('/c', value)]
+    expect(store.commit(writes('commit')).map(code)).toEqual(corrupt)
+    expect([read(store, '/b'), read(store, '/c')]).toEqual(['"commit"', '"commit"'])
+    const outcomes = await Promise.all(writes('write').map(async (write) => store.write(write)))
+    expect(outcomes.map(code)).toEqual(corrupt)
+    expect([read(store, '/b'), read(store, '/c')]).toEqual(['"write"', '"write"'])
+    expect(read(store, '/a')).toBe(undefined)
+  },
+)
 
 test('closing brings what is being compared to its end', async () => {
   using folder = temporaryFolder()
