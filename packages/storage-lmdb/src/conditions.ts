@@ -76,11 +76,14 @@ export class LargeConditions {
     }
   }
 
-  /** Brings the writes that are going round to their end, without waiting for turns of the event loop. */
-  async finish(): Promise<void> {
+  /**
+   * Brings the writes that are going round to their end, without waiting for turns of the event loop.
+   * @param commitWaiting Commits all that is queued.
+   */
+  async finish(commitWaiting: () => void): Promise<void> {
     while (this.#goingRound > 0) {
       this.#slices.finish()
-      this.#context.queue.flush()
+      commitWaiting()
       // One step of those that wait for this.
       await Promise.resolve()
     }

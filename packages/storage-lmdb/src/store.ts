@@ -419,9 +419,14 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   async #close(): Promise<void> {
-    this.#queue.empty()
-    this.#closed = true
-    await this.#conditions.finish()
+    const commitWaiting = (): void => {
+      // To listeners that hear of this it is open, to all others closed: what these add might have no end.
+      this.#closed = false
+      this.#queue.empty()
+      this.#closed = true
+    }
+    commitWaiting()
+    await this.#conditions.finish(commitWaiting)
     for (const listener of this.#closeListeners) listener()
     this.#dropped.close()
     this.#reclaimer.close()

@@ -168,6 +168,34 @@ test('nothing in a write is called before it is known what is there', async () =
   expect(called).toEqual(['function', 'judge'])
 })
 
+test('closing waits for what listeners write when they hear of what was being compared', async () => {
+  using folder = temporaryFolder()
+  const store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const echoes: Promise<WriteOutcome>[] = []
+  const stop = store.subscribe(() => {
+    const next = echoes.length + 1
+    // The second one is compared as well, the third one hears of that.
+    if (next > 3) return
+    expect(read(store, '/a')).toBe('1')
+    echoes.push(store.write({ ...set(`/echo${next}`, 1), ...(next === 2 && { precondition }) }))
+  })
+  const compared = store.write({ ...set('/a', 1), precondition })
+  const closing = store.close()
+  await expect(store.write(set('/late', 1))).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' })
+  expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'ERR_STORE_CLOSED' }))
+  accepted([await compared])
+  // Whoever hears of the outcome is no listener.
+  await expect(store.write(set('/late', 1))).rejects.toMatchObject({ code: 'ERR_STORE_CLOSED' })
+  await closing
+  expect(echoes.length).toBe(3)
+  accepted(await Promise.all(echoes))
+  stop()
+  await using again = openStore({ path: folder.path })
+  using snapshot = again.snapshot()
+  expect([...snapshot.keys(at('/'))]).toEqual(['a', 'echo1', 'echo2', 'echo3', 'p'])
+})
+
 const encryptionKey = Buffer.alloc(32, 'key')
 
 /** Puts a row that cannot be read under a head, in the place of one that can be. */
