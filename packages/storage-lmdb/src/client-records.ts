@@ -33,8 +33,8 @@ export interface ClientLimits {
   readonly maxForgotten: number
 }
 
-/** Computed values of one write are kept up to so much text; of longer ones a repeat hands none back. */
-const VALUES_MAX_LENGTH = 64 * 1024
+/** The JSON of a write has up to so many bytes with the values that it computed. Of longer ones a repeat hands none back. */
+const JSON_MAX_BYTES = 64 * 1024
 
 interface StoredWrite extends Omit<RememberedWrite, 'values'> {
   readonly values?: readonly (readonly [text: string, form: JsonForm] | null)[]
@@ -86,7 +86,7 @@ export class ClientRecords {
       if (before === undefined) isNew = true
       else clients.remove(timeKey(timeOf(before), client))
       const time = timeBytes(now)
-      const json = Buffer.from(JSON.stringify(storedWrite(write)))
+      const json = storedJson(write)
       const value = this.#sealer === undefined ? json : this.#sealer.seal(key, json)
       clients.put(key, Buffer.concat([time, value]))
       clients.put(timeKey(now, client), empty)
@@ -154,10 +154,19 @@ export function* copyClients(
   }
 }
 
-function storedWrite({ values, ...write }: RememberedWrite): StoredWrite {
+function storedJson({ values, ...write }: RememberedWrite): Buffer {
   const length = values.reduce((sum, value) => sum + (value?.text.length ?? 0), 0)
-  if (length === 0 || length > VALUES_MAX_LENGTH) return write
-  return { ...write, values: values.map((value) => (value ? [value.text, value.form] : null)) }
+  // Each UTF-16 unit takes a byte or more, and what has to be escaped in the JSON around it one more.
+  if (length > 0 && length <= JSON_MAX_BYTES) {
+    const texts = values.map((value) => (value ? ([value.text, value.form] as const) : null))
+    const json = jsonOf({ ...write, values: texts })
+    if (json.length <= JSON_MAX_BYTES) return json
+  }
+  return jsonOf(write)
+}
+
+function jsonOf(write: StoredWrite): Buffer {
+  return Buffer.from(JSON.stringify(write))
 }
 
 const empty = Buffer.alloc(0)

@@ -2,6 +2,8 @@ import { parseJson, parsePath } from '@elkyn/tree'
 import type { TreeStore, WriteOutcome } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { compactTree, openTree } from '../src/index.ts'
+import { iterableOf } from '../src/iterable.ts'
+import { openLmdb } from './open-lmdb.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 /** Adds one to the number at `/n`. */
@@ -103,6 +105,40 @@ test('a first write that comes again from a client that was forgotten is refused
     expect(codeOf(count(tree.store, 'new', 1))).toBe(undefined)
   }
 })
+
+test.each([
+  ['ASCII', 'x', 60_000, 70_000],
+  ['characters of three bytes', '語', 20_000, 30_000],
+  ['quotes', '"', 15_000, 20_000],
+])(
+  'values that a write computed are remembered up to 64 KiB of the file (%s)',
+  async (_, character, some, many) => {
+    using folder = temporaryFolder()
+    const write = async (client: string, length: number): Promise<WriteOutcome> => {
+      await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+      const text = JSON.stringify({ t: { '.sv': 'timestamp' }, text: character.repeat(length) })
+      const idempotencyKey = { client, number: 1, fingerprint: 'f' }
+      const pairs = [{ path: parsePath('/a'), value: parseJson(text) }]
+      return tree.store.commit([{ pairs, idempotencyKey }])[0]!
+    }
+    for (const [client, length] of [
+      ['some', some],
+      ['many', many],
+    ] as const) {
+      const first = await write(client, length)
+      const again = await write(client, length)
+      expect(again).toMatchObject({ ok: true, repeated: {} })
+      const text = first.ok ? first.values[0]?.text : ''
+      expect(again.ok && again.values[0]?.text).toBe(client === 'some' ? text : undefined)
+    }
+    const lmdb = openLmdb(folder.path)
+    const entries = () => lmdb.clients.getRange({ start: Buffer.of(0) }).iterate()
+    const sizes = Array.from(iterableOf(entries), ({ value }) => (value as Uint8Array).length)
+    expect(Math.max(...sizes)).toBeGreaterThan(32 * 1024)
+    expect(Math.max(...sizes)).toBeLessThan(65 * 1024)
+    await lmdb.close()
+  },
+)
 
 test('many clients that write at once are all remembered', async () => {
   using folder = temporaryFolder()
