@@ -1,4 +1,10 @@
-import { TreeValue, checkIdempotencyKey, outcomeAgain, rememberedWrite } from '@elkyn/tree'
+import {
+  TreeValue,
+  checkIdempotencyKey,
+  checkIdempotencyKeyForm,
+  outcomeAgain,
+  rememberedWrite,
+} from '@elkyn/tree'
 import type {
   IdempotencyKey,
   JsonForm,
@@ -59,8 +65,10 @@ export class ClientRecords {
   /**
    * The outcome of a write that was accepted before; `undefined` for one that is new.
    * @throws {TreeError} `ERR_OUTCOME_UNKNOWN`, `ERR_IDEMPOTENCY_KEY_REUSED`
+   * @throws {TypeError} for a key that is not one.
    */
   repeat(write: TreeWrite, key: IdempotencyKey): WriteAccepted | undefined {
+    checkIdempotencyKeyForm(key)
     const last = this.#accepted.get(key.client) ?? this.#read(key.client)
     if (last !== undefined) {
       return checkIdempotencyKey(key, last) ? outcomeAgain(write, last) : undefined

@@ -17,6 +17,29 @@ export interface RememberedWrite {
 const maxTextLength = 1024
 
 /**
+ * To be called before the client is looked up: what is no name may be longer than a store can look for.
+ * @throws {TypeError} for a key that is not one.
+ */
+export function checkIdempotencyKeyForm({
+  client,
+  number,
+  fingerprint,
+  memo = '',
+}: IdempotencyKey): void {
+  // Of programs without types as well: what is stored with others of a commit must not fail then.
+  const isName = typeof (client as unknown) === 'string' && /^[\w.~-]{1,128}$/.test(client)
+  if (!isName || !Number.isSafeInteger(number) || number < 1) {
+    throw new TypeError(`Cannot write: ${client}-${number} is not an idempotency key`)
+  }
+  for (const text of [fingerprint, memo] as unknown[]) {
+    if (typeof text === 'string' && text.length <= maxTextLength) continue
+    throw new TypeError(
+      `Cannot write: a fingerprint and a memo have ${maxTextLength} characters at most`,
+    )
+  }
+}
+
+/**
  * Whether a write is the one that its client is remembered for; if not, it is the next one.
  * @param last The last write of the client, or that it had one which is not remembered; `undefined` for a new client.
  * @throws {TreeError} `ERR_OUTCOME_UNKNOWN`, `ERR_IDEMPOTENCY_KEY_REUSED`
@@ -26,17 +49,8 @@ export function checkIdempotencyKey(
   key: IdempotencyKey,
   last: Pick<RememberedWrite, 'number' | 'fingerprint'> | 'forgotten' | undefined,
 ): boolean {
-  const { client, number, fingerprint, memo = '' } = key
-  if (!/^[\w.~-]{1,128}$/.test(client) || !Number.isSafeInteger(number) || number < 1) {
-    throw new TypeError(`Cannot write: ${client}-${number} is not an idempotency key`)
-  }
-  // Of programs without types as well: what is stored with others of a commit must not fail then.
-  for (const text of [fingerprint, memo] as unknown[]) {
-    if (typeof text === 'string' && text.length <= maxTextLength) continue
-    throw new TypeError(
-      `Cannot write: a fingerprint and a memo have ${maxTextLength} characters at most`,
-    )
-  }
+  checkIdempotencyKeyForm(key)
+  const { client, number, fingerprint } = key
   if (last === 'forgotten') throw unknownOutcome(key, `the last write of ${client} was forgotten`)
   const expected = (last?.number ?? 0) + 1
   if (number === expected) return false

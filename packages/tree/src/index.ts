@@ -111,7 +111,12 @@ export type { Edge, EdgeRange } from './query-range.ts'
 export { checkedResult, queryResult } from './query-result.ts'
 export type { QueryReading } from './query-result.ts'
 export { nodeResult } from './run-query.ts'
-export { checkIdempotencyKey, outcomeAgain, rememberedWrite } from './idempotency.ts'
+export {
+  checkIdempotencyKey,
+  checkIdempotencyKeyForm,
+  outcomeAgain,
+  rememberedWrite,
+} from './idempotency.ts'
 export type { RememberedWrite } from './idempotency.ts'
 export { locate, replaceLocated } from './locate.ts'
 export type { TextSpan } from './locate.ts'

@@ -1,6 +1,6 @@
 import { parseJson } from '../parse.ts'
 import type { IdempotencyKey, TreeStore, TreeWrite, WriteOutcome } from '../store.ts'
-import { accepted, codeOf, commit, read, set } from './fixture.ts'
+import { accepted, codeOf, commit, read, refused, set } from './fixture.ts'
 import type { Suite } from './fixture.ts'
 
 function keyed(number: number, write: TreeWrite, more: Partial<IdempotencyKey> = {}): TreeWrite {
@@ -46,8 +46,8 @@ export function describeRepeating({ describe, test, expect }: Suite): void {
     })
 
     test('a write that is refused leaves its number unused', (store) => {
-      const refused = keyed(1, { ...set('a', 1), judge: () => new Error('no') })
-      expect(commit(store, refused).ok).toBe(false)
+      const write = keyed(1, { ...set('a', 1), judge: () => new Error('no') })
+      expect(commit(store, write).ok).toBe(false)
       expect(commit(store, keyed(1, set('b', 2), { fingerprint: 'y' })).ok).toBe(true)
     })
 
@@ -79,6 +79,27 @@ export function describeRepeating({ describe, test, expect }: Suite): void {
       commit(store, keyed(1, count, { client: 'ada' }))
       commit(store, keyed(1, count, { client: 'grace' }))
       expect(read(store, 'a/n')).toBe('2')
+    })
+
+    test('what is no idempotency key is refused, and harms no other write', (store) => {
+      const long = 'x'.repeat(1025)
+      const wrong: Partial<Record<keyof IdempotencyKey, unknown>>[] = [
+        ...['', 'a/b', 'é', 'x'.repeat(129), 'x'.repeat(5000), 5, undefined].map((client) => ({
+          client,
+        })),
+        ...[0, 1.5, -1, '1', undefined].map((number) => ({ number })),
+        ...[long, 5, undefined].map((fingerprint) => ({ fingerprint })),
+        ...[long, 5].map((memo) => ({ memo })),
+      ]
+      for (const [index, more] of wrong.entries()) {
+        const write = keyed(1, count, more as Partial<IdempotencyKey>)
+        const [outcome, other] = store.commit([write, set('b', index)])
+        const { error } = refused(outcome)
+        // Those that something beneath throws have a code.
+        expect([more, error instanceof TypeError, codeOf(outcome)]).toEqual([more, true, undefined])
+        accepted(other)
+      }
+      expect(read(store, '/')).toBe(`{"b":${wrong.length - 1}}`)
     })
 
     test('a large value that was computed comes again as it was, or is left to be read', (store) => {
