@@ -18,6 +18,8 @@ import { makeTemporaryFolder } from '../../temporary-folder.ts'
 import type { GroupOptions } from '../group.ts'
 
 const perSecond = 1000
+const records = 1000
+const connections = 64
 const timesLimit = 3
 const memoryLimit = 400e6
 
@@ -52,9 +54,9 @@ export async function poolLargeBodyGroup({ isQuick, rounds, say }: GroupOptions)
   // Each round takes a quarter of a minute.
   for (let round = 0; round < Math.min(rounds, 5); round++) {
     // A new one each time: what is deleted from the last round would be in the way.
-    await using server = await startServer({ server: 'ThreadPoolHttpServer', records: 1000 })
+    await using server = await startServer({ server: 'ThreadPoolHttpServer', records })
     const start = async (): Promise<void> =>
-      load.start({ port: server.port, requests: server.nextWrites(), connections: 64, perSecond })
+      load.start({ port: server.port, requests: server.nextWrites(), connections, perSecond })
     const forSeconds = async (seconds: number): Promise<PacedResult> => {
       await start()
       await setTimeout(seconds * 1000)
@@ -68,7 +70,8 @@ export async function poolLargeBodyGroup({ isQuick, rounds, say }: GroupOptions)
     const { elapsedMs } = await uploads.put({ port: server.port, path: '/large.json', file })
     const beside = await load.stop()
     const most = await peak.stop()
-    await server.checkWrites(1000)
+    // A short body may have had fewer beside it, and those that were on their way last need not be the last ones.
+    await server.checkWrites(Math.min(records, beside.answers - connections))
     await checkLast(server.port, count)
     say(
       `  p99 ${beside.p99Ms.toFixed(1)} ms, without ${without.p99Ms.toFixed(1)} ms, ${beside.answers} answers`,
