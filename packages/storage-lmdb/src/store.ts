@@ -21,6 +21,7 @@ import { CommitMeter } from './commit-meter.ts'
 import { LargeConditions } from './conditions.ts'
 import { DroppedHeads } from './dropped-heads.ts'
 import { StorageError } from './errors.ts'
+import { storeError } from './failures.ts'
 import { makeFolder } from './folder.ts'
 import { CatalogReader } from './index-catalog.ts'
 import { Lmdb } from './lmdb.ts'
@@ -383,10 +384,10 @@ export class LmdbTreeStore implements TreeStore {
     const claim = join(folder, '.backup')
     try {
       writeFileSync(claim, '', { flag: 'wx' })
-    } catch (error) {
-      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}"`, {
-        cause: error,
-      })
+    } catch (cause) {
+      const failed = storeError(cause, 'Cannot back up')
+      if (failed instanceof TreeError && failed.code === 'ERR_STORE_FULL') throw failed
+      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}"`, { cause })
     }
     try {
       // One that was at it may have come to its end in between.

@@ -117,6 +117,11 @@ function fail(error: Error): () => never {
 
 test.each([
   {
+    when: 'is claimed',
+    begin: () => vi.spyOn(fs, 'writeFileSync').mockImplementationOnce(fail(full)),
+    told: { code: 'ERR_STORE_FULL', cause: full },
+  },
+  {
     when: 'is written',
     begin: () => vi.spyOn(fs, 'writeSync').mockImplementationOnce(fail(full)),
     told: { code: 'ERR_STORE_FULL', cause: full },
@@ -142,26 +147,29 @@ test.each([
     },
     told: { code: 'ERR_STORE_FAILED', cause: broken },
   },
-])('a backup that fails when its elkyn.json $when leaves nothing', async ({ begin, told }) => {
-  using folder = temporaryFolder()
-  const copy = join(folder.path, 'copy')
-  await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
-  tree.setSync('/a', 1)
-  // Else its own name would be synced first.
-  mkdirSync(copy)
-  begin()
-  syncBuiltinESMExports()
-  try {
-    await expect(tree.backup(copy)).rejects.toMatchObject(told)
-  } finally {
-    vi.restoreAllMocks()
+])(
+  'a backup that fails when its folder, or elkyn.json in it, $when leaves nothing',
+  async ({ begin, told }) => {
+    using folder = temporaryFolder()
+    const copy = join(folder.path, 'copy')
+    await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+    tree.setSync('/a', 1)
+    // Else its own name would be synced first.
+    mkdirSync(copy)
+    begin()
     syncBuiltinESMExports()
-  }
-  expect(readdirSync(copy)).toEqual([])
-  await tree.backup(copy)
-  await using restored = await openTree({ path: copy })
-  expect(restored.get('/a')).toBe(1)
-})
+    try {
+      await expect(tree.backup(copy)).rejects.toMatchObject(told)
+    } finally {
+      vi.restoreAllMocks()
+      syncBuiltinESMExports()
+    }
+    expect(readdirSync(copy)).toEqual([])
+    await tree.backup(copy)
+    await using restored = await openTree({ path: copy })
+    expect(restored.get('/a')).toBe(1)
+  },
+)
 
 test('a backup can be written to in a large step first', async () => {
   using folder = temporaryFolder()
