@@ -65,12 +65,20 @@ describe('ThreadPoolHttpServer', () => {
     await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(client))
   })
 
-  test('threads come and go with the load', async () => {
+  test('threads come with the load', async () => {
     await using running = await Running.start({ minThreads: 1, maxThreads: 3 })
-    const answers = await Promise.all(
-      Array.from({ length: 200 }, (_, index) => running.ask('GET', `/${index}.json`)),
-    )
-    expect(answers.every(({ status }) => status === 200)).toBe(true)
+    await running.fullStrength(3)
+  })
+
+  test('refuses more large answers than its threads can have in hand, and takes as many', async () => {
+    const most = { minThreads: 1, maxThreads: 256, maxStreamedAnswers: 156 }
+    await using running = await Running.start(most)
+    expect((await running.ask('GET', '/a.json')).status).toBe(200)
+    await using other = await Running.start({ maxStreamedAnswers: 4000 })
+    expect((await other.ask('GET', '/a.json')).status).toBe(200)
+    for (const more of [{ ...most, maxStreamedAnswers: 157 }, { maxStreamedAnswers: 4001 }]) {
+      expect(() => new Running('', more)).toThrow(RangeError)
+    }
   })
 })
 

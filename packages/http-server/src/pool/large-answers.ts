@@ -37,10 +37,6 @@ export class LargeAnswers {
     this.#room = room
   }
 
-  get open(): number {
-    return this.#open
-  }
-
   /** Says that a small answer was given, whose like must not wait for large ones. */
   noteSmall(): void {
     this.#pace.noteSmall()

@@ -49,6 +49,10 @@ export interface ResolvedPoolOptions {
 
 const maxThreadCount = 256
 
+/** Large answers that one thread may have in hand, and all together: each may have all that there may be at one time. */
+const maxLargeOfThread = 4000
+const maxLargeOfThreads = 40_000
+
 /** Several of the beats by which a writer with nothing to do shows that it is alive. */
 const leastStallLimitMs = 4 * beatMs
 
@@ -84,6 +88,18 @@ export function resolvePoolOptions(given: PoolOptions): ResolvedPoolOptions {
       leastStallLimitMs,
     ),
   }
+}
+
+/** @throws {RangeError} for more large answers than so many threads can have in hand. */
+export function checkLargeAnswers(
+  maxStreamedAnswers: number,
+  { maxThreads }: ResolvedPoolOptions,
+): void {
+  const maximum = Math.min(maxLargeOfThread, Math.floor(maxLargeOfThreads / maxThreads))
+  if (maxStreamedAnswers <= maximum) return
+  throw new RangeError(
+    `Invalid maxStreamedAnswers ${maxStreamedAnswers}: With up to ${maxThreads} threads it has to be an integer from 1 to ${maximum}`,
+  )
 }
 
 function check(

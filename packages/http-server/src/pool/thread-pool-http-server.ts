@@ -21,7 +21,7 @@ import { resolveStreamOptions } from '../streams/stream-options.ts'
 import { StreamService } from '../streams/stream-service.ts'
 import type { TlsOptions } from '../tls-options.ts'
 import { LargeAnswers } from './large-answers.ts'
-import { resolvePoolOptions } from './pool-options.ts'
+import { checkLargeAnswers, resolvePoolOptions } from './pool-options.ts'
 import { PoolSource } from './pool-source.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { ReaderPool } from './reader-pool.ts'
@@ -85,6 +85,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     const limits = resolveLimits(options)
     const plan = planSettings(options, limits)
     const pool = resolvePoolOptions(options)
+    checkLargeAnswers(limits.maxStreamedAnswers, pool)
     const channel = `elkyn-http-server-${randomUUID()}`
     const pieces = new PieceMemory()
     const spool = SpoolRoom.create(pool.maxSpoolBytes)
