@@ -426,7 +426,7 @@ export class Broadcaster {
   #hasRoom(subscriber: Subscriber): boolean {
     const { client } = subscriber
     if (!client.isFull && !client.isBusy) return true
-    this.#sender.fallBehind(subscriber, subscriber.since)
+    subscriber.fallBehind(subscriber.since)
     return false
   }
 
@@ -581,7 +581,10 @@ export class Broadcaster {
       if (this.#isClosed || topic.subscribers.size === 0) return
       this.#evaluated(topic, result, waiting)
     } catch (error) {
-      this.#giveUp([...topic.subscribers], error)
+      // What is refused may be the whole, which those who are told of changes do not need: for them it is tried without.
+      const isOfOthers = error instanceof Refusal && waiting.length > 0 && topic.live.size > 0
+      this.#giveUp(isOfOthers ? waiting : [...topic.subscribers], error)
+      topic.isDirty ||= isOfOthers
     } finally {
       topic.isEvaluating = false
     }

@@ -102,7 +102,8 @@ export class EventSender {
         // What was sent of this may have been half a change, behind which no id says where it is.
         const isWhole = client.isFull || last !== undefined
         if (last !== undefined) subscriber.id = undefined
-        this.fallBehind(subscriber, isWhole ? undefined : subscriber.id)
+        if (isWhole) this.#meter.fallenBehind++
+        subscriber.fallBehind(isWhole ? undefined : subscriber.id)
         return false
       }
       this.send(subscriber, frame)
@@ -110,12 +111,6 @@ export class EventSender {
     }
     if (last !== undefined) subscriber.reached(last)
     return true
-  }
-
-  /** Sends nothing to a subscriber before its client has taken what waits for it. */
-  fallBehind(subscriber: Subscriber, since?: string): void {
-    subscriber.fallBehind(since)
-    if (subscriber.client.isFull) this.#meter.fallenBehind++
   }
 
   /** Sends what there is, as far as a turn goes. */

@@ -29,26 +29,38 @@ export interface WindowStep {
 
 /**
  * What to tell somebody who knows the result of a query as it was, so that it becomes what it is now:
- * `undefined` where all of it has to be told anew. Changes of children that were in the result and are
- * still there are told as they came; children that came and went are told together in one event.
+ * `undefined` where all of it has to be told anew. A change of children that were in the result and are
+ * still there is told as it came. Several are told together in one event, as are children that came and went: between two of
+ * them a child may have been elsewhere, and who applied one after the other would have what was never a result.
  */
 export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | undefined> {
   const { before, after, changes } = step
-  const touched = new Map<string, 'told' | 'whole'>()
-  for (const { pairs } of changes) {
-    for (const pair of pairs) {
+  const touched = new Set<string>()
+  /** The only change of any child, if there is one that carries what it has changed. */
+  let sole: Change | undefined
+  let bearings = 0
+  let isCarried = true
+  for (const change of changes) {
+    let bears = false
+    for (const pair of change.pairs) {
       const bearing = bearingOf(pair, step)
       if (bearing === 'all') return undefined
-      if (bearing === undefined || !before.has(bearing) || !after.has(bearing)) continue
-      if (pair.value === undefined) touched.set(bearing, 'whole')
-      else if (!touched.has(bearing)) touched.set(bearing, 'told')
+      if (bearing === undefined) continue
+      bears = true
+      if (!before.has(bearing) || !after.has(bearing)) continue
+      touched.add(bearing)
+      if (pair.value === undefined) isCarried = false
     }
+    if (!bears) continue
+    bearings++
+    sole = change
   }
   const left = yield* keysWithout(before, after)
   const entered = yield* keysWithout(after, before)
   const isSame = left.length === 0 && entered.length === 0
-  if (isSame && ![...touched.values()].includes('whole')) return toldEvents(step, touched)
-  const moved = movedEvent(step, left, [...entered, ...touched.keys()])
+  if (isSame && touched.size === 0) return []
+  if (isSame && isCarried && bearings === 1) return toldEvents(step, sole!)
+  const moved = movedEvent(step, left, [...entered, ...touched])
   return moved && [moved]
 }
 
@@ -77,26 +89,17 @@ function bearingOf({ path: changed }: ChangePair, { path, form }: WindowStep): s
   return key ?? 'all'
 }
 
-/** The changes as they came, less what concerns children that are not in the result. */
+/** A change as it came, less what concerns children that are not in the result. */
 function toldEvents(
-  { path, form, changes, after, since, id, maxLength }: WindowStep,
-  touched: ReadonlyMap<string, unknown>,
+  { path, form, after, since, id, maxLength }: WindowStep,
+  { pairs, sequence, time, update }: Change,
 ): readonly ChangeEvent[] | undefined {
-  if (touched.size === 0) return []
-  const events: ChangeEvent[] = []
-  let length = 0
-  for (const change of changes) {
-    const pairs = change.pairs.filter((pair) => {
-      const below = relativePath(path, pair.path)
-      return below !== undefined && after.has(pathKeys(below)[0]!)
-    })
-    const { sequence, time, update } = change
-    for (const event of changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []) {
-      length += event.json.length
-      if (length > maxLength) return undefined
-      events.push(event)
-    }
-  }
+  const shown = pairs.filter((pair) => {
+    const below = relativePath(path, pair.path)
+    return below !== undefined && after.has(pathKeys(below)[0]!)
+  })
+  const events = changeEvents({ sequence, time, id, update, pairs: shown }, path, form) ?? []
+  if (events.reduce((length, { json }) => length + json.length, 0) > maxLength) return undefined
   // Who was cut off between them gets all of it anew.
   return events.map(({ name, json }, index) => {
     return { name, json, id: index === events.length - 1 ? id : since }

@@ -792,6 +792,22 @@ describe.each(serverKinds)('the limit of an answer (%s)', (kind) => {
     expect((await stream.next()).data).toContain('"data":2')
   })
 
+  test('of a query ends who asks for the whole, and not who is told of its changes', async () => {
+    await using server = await StreamServer.start(kind, { maxAnswerBytes: 100 })
+    await server.send('PUT', '/t.json', { a: 'x'.repeat(60) })
+    const target = '/t.json?orderBy="$key"&limitToLast=5'
+    const told = await opened(server, target)
+    await server.send('PUT', '/t/b.json', 'y'.repeat(60))
+    expect(await told.take(1)).toEqual([put('/b', 'y'.repeat(60))])
+    for (const key of ['c', 'd']) {
+      const refused = await server.open(target)
+      expect(await refused.take(1)).toEqual([`cancel ${why}`])
+      await refused.ended()
+      await server.send('PUT', `/t/${key}.json`, 1)
+      expect(await told.take(1)).toEqual([put(`/${key}`, 1)])
+    }
+  })
+
   test.each([
     ['a small one', 10_000],
     ['one that is sent in blocks', 400_000],
@@ -859,7 +875,16 @@ describe.each(serverKinds)('a slow reader (%s)', (kind) => {
         `${number}`.padEnd(50_000, 'x'),
       )
     }
-    expect(await server.metric('elkyn_streams_fallen_behind_total')).toBeGreaterThan(0)
+    const behind = await server.metric('elkyn_streams_fallen_behind_total')
+    expect(behind).toBeGreaterThan(0)
+    // Who only waits for the first values of many subscriptions is none.
+    const many = Array.from({ length: 30 }, (_, index) => [`s${index}`, `/a/k${index % 7}.json`])
+    const { stream: other } = await openedNamed(
+      server,
+      Object.fromEntries(many) as Record<string, string>,
+    )
+    await other.take(many.length)
+    expect(await server.metric('elkyn_streams_fallen_behind_total')).toBe(behind)
     stream.message.resume()
     const there = plain(await server.read('/a.json'))
     while (!isDeepStrictEqual(mirror.value, there)) mirror.apply(await stream.next())

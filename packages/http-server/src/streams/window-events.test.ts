@@ -1,0 +1,52 @@
+import { parseJson, parsePath } from '@elkyn/tree'
+import type { Change } from '@elkyn/tree'
+import { expect, test } from 'vitest'
+import { windowEvents } from './window-events.ts'
+
+const now: Readonly<Record<string, string>> = { a: '{"n":1}', b: '{"n":2,"x":3}' }
+
+/** What is told of writes to children of `/t`, of which `a` and `b` are in the result before and after. */
+function told(...writes: (readonly [path: string, json: string])[]): unknown[] {
+  const changes = writes.map(([path, json], index): Change => {
+    const pairs = [{ path: parsePath(path), value: parseJson(json) }]
+    return { sequence: index + 1, time: 0, id: `${index + 1}`, pairs }
+  })
+  const keys = new Set(Object.keys(now))
+  const steps = windowEvents({
+    path: parsePath('/t'),
+    form: 'plain',
+    before: keys,
+    after: keys,
+    changes,
+    since: '0',
+    id: 'now',
+    textOf: (key) => now[key],
+    maxLength: 1000,
+  })
+  // Few keys are looked through without a pause.
+  const { value: events } = steps.next()
+  return (events ?? []).map(({ name, json, id }) => [name, JSON.parse(json), id])
+}
+
+test('a change by itself is told as it came', () => {
+  expect(told(['/t/b/x', '3'])).toEqual([['put', { path: '/b/x', data: 3 }, 'now']])
+  expect(told(['/t/other/n', '0'])).toEqual([])
+})
+
+test('of several changes of one child only what they come to is told', () => {
+  // Between the two it was none of those with the least numbers.
+  const events = [['put', { path: '/a', data: { n: 1 } }, 'now']]
+  expect(told(['/t/a/n', '5'], ['/t/a/n', '1'])).toEqual(events)
+})
+
+test('so it is where another child may have been in its place meanwhile', () => {
+  expect(told(['/t/c/n', '0'], ['/t/b/x', '3'], ['/t/c/n', '9'])).toEqual([
+    ['put', { path: '/b', data: { n: 2, x: 3 } }, 'now'],
+  ])
+})
+
+test('several children come in one event', () => {
+  expect(told(['/t/b/x', '3'], ['/t/a/n', '1'])).toEqual([
+    ['patch', { path: '/', data: { b: { n: 2, x: 3 }, a: { n: 1 } } }, 'now'],
+  ])
+})
