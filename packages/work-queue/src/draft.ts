@@ -1,4 +1,5 @@
 import type { Chain } from './arena.ts'
+import { refuseDetached } from './detached-bytes.ts'
 import type { Memory } from './memory.ts'
 import { WorkQueueError } from './errors.ts'
 import type { Need } from './waiting.ts'
@@ -85,6 +86,8 @@ export class ArenaDraft implements Draft {
   attemptWrite(chunk: Uint8Array): Need | undefined {
     if (!(chunk instanceof Uint8Array))
       throw new TypeError('Cannot write to a draft: no Uint8Array')
+    // Each time: a call that waits lets others transfer the bytes meanwhile.
+    refuseDetached(chunk)
     const need = this.#attemptReserve(this.byteLength + chunk.byteLength)
     if (need !== undefined) return need
     this.#memory.arena.write(this.#chain, this.byteLength, chunk)

@@ -1,4 +1,5 @@
 import { microseconds } from './clock.ts'
+import { refuseDetached } from './detached-bytes.ts'
 import type { ArenaDraft } from './draft.ts'
 import { CELL, MAX_BATCH, SLOT, writeTombstone } from './layout.ts'
 import type { Memory } from './memory.ts'
@@ -151,13 +152,7 @@ export class Producer {
   /** Whether it is bytes that travel in a slot. @throws {TypeError} for bytes that have been transferred */
   fitsSlot(source: unknown): source is Uint8Array {
     if (!(source instanceof Uint8Array) || source.length > this.#slotBytes) return false
-    if (source.length === 0 && isDetached(source)) {
-      throw new TypeError('Cannot enqueue: the bytes are detached, they were transferred elsewhere')
-    }
+    refuseDetached(source)
     return true
   }
-}
-
-function isDetached({ buffer }: Uint8Array): boolean {
-  return buffer instanceof ArrayBuffer && buffer.detached
 }

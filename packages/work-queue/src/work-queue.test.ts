@@ -112,6 +112,23 @@ describe('bytes that change while a call waits', () => {
     expect(await next).toBe(true)
     expect(text(queue.tryDequeue())).toBe('next')
   })
+
+  test('detached ones that wait for blocks are refused, and leave no item and no block', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    queue.tryEnqueue(new Uint8Array(128))
+    const draft = queue.draft()
+    const [one, many, chunk] = [new Uint8Array(64), new Uint8Array(64), new Uint8Array(8)]
+    const calls = [queue.enqueue(one), queue.enqueueMany([many]), draft.write(chunk)]
+    const settled = Promise.allSettled(calls)
+    for (const source of [one, many, chunk]) detach(source)
+    queue.tryDequeue()?.release()
+    const reasons = (await settled).map((result) => result.status === 'rejected' && result.reason)
+    for (const reason of reasons) expect(String(reason)).toMatch(/^TypeError: .*detached/)
+    expect(() => draft.tryWrite(chunk)).toThrow('detached')
+    expect(draft.byteLength).toBe(0)
+    expect(queue.depth).toBe(0)
+    expect(queue.stats().blocks.free).toBe(2)
+  })
 })
 
 test('tryEnqueue() returns false at capacity and not before', () => {
