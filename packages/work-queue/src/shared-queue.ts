@@ -573,7 +573,7 @@ class SharedQueue implements WorkQueue {
         this.uncork()
         return this.#blocking.until(attempt, timeoutOf(wait))
       },
-      wait: (attempt, wait) => {
+      wait: async (attempt, wait) => {
         this.#checkAttached()
         this.uncork()
         timeoutOf(wait)

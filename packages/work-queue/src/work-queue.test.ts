@@ -259,6 +259,17 @@ test('a draft write waits for blocks, and discard() gives them back', async () =
   expect(await written).toBe(true)
 })
 
+test('the promise forms of a draft reject and do not throw', async () => {
+  const queue = createWorkQueue({ arenaBytes: 128, blockBytes: 64 })
+  const draft = queue.draft()
+  const late = [draft.write(bytes('a'), { timeoutMs: -1 }), draft.reserve(1, { timeoutMs: -1 })]
+  for (const call of late) await expect(call).rejects.toThrow(RangeError)
+  queue.detach()
+  const detached = [draft.write(bytes('a')), draft.reserve(1)]
+  const codes = detached.map(async (call) => codeOf(async () => call))
+  expect(await Promise.all(codes)).toEqual(['ERR_DETACHED', 'ERR_DETACHED'])
+})
+
 test('writes that wait for more blocks than are free wake nobody', async () => {
   const queue = createWorkQueue({ arenaBytes: 256, blockBytes: 64 })
   const other = attachWorkQueue(queue.handle)
