@@ -9,6 +9,9 @@ import { layoutOf } from './layout.ts'
 import { resolveSizes } from './options.ts'
 import { EventCount, ITEMS } from './waiting.ts'
 
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
 test('a call that blocks does not take a pending one its wake-up', async () => {
   const layout = layoutOf(resolveSizes({}))
   const words = new Int32Array(new SharedArrayBuffer(layout.totalBytes), 0, layout.blocks)
@@ -94,8 +97,6 @@ test('a signal ends the calls of all lines that have it, and no other', async ()
 })
 
 test('a call that is given up behind others keeps nothing', async () => {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage = runInNewContext('gc') as () => void
   const waiting = new AsyncWaiting()
   const line = new Line(waiting)
   const others = [line.add(() => HOLD), line.add(() => HOLD)]
@@ -113,6 +114,33 @@ test('a call that is given up behind others keeps nothing', async () => {
   await setImmediate()
   collectGarbage()
   expect(payload.deref()).toBe(undefined)
+  waiting.end(new Error('over'))
+  await settled
+})
+
+test('a line whose call is over is not kept by a sleep that others need', async () => {
+  const layout = layoutOf(resolveSizes({}))
+  const words = new Int32Array(new SharedArrayBuffer(layout.totalBytes), 0, layout.blocks)
+  const need = { events: new EventCount(words, layout, ITEMS, 0), ready: () => false }
+  const waiting = new AsyncWaiting()
+  const calls = [new Line(waiting).add(() => need)]
+  const abort = new AbortController()
+  let isDone = false
+  /** Not here, lest this function keeps them. */
+  const addLines = (): WeakRef<Line>[] => {
+    const lines = [new Line(waiting), new Line(waiting)] as const
+    calls.push(lines[0].add(() => need, { signal: abort.signal }))
+    calls.push(lines[1].add(() => (isDone ? undefined : need)))
+    return lines.map((line) => new WeakRef(line))
+  }
+  const lines = addLines()
+  abort.abort()
+  isDone = true
+  waiting.pumpAll()
+  const settled = Promise.allSettled(calls)
+  await setImmediate()
+  collectGarbage()
+  expect(lines.map((line) => line.deref())).toEqual([undefined, undefined])
   waiting.end(new Error('over'))
   await settled
 })

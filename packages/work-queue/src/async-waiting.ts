@@ -58,7 +58,11 @@ export class AsyncWaiting {
 
   /** For lines: a call is pending no more. */
   finish(line: Line): void {
-    if (line.isEmpty) this.#lines.delete(line)
+    if (line.isEmpty) {
+      this.#lines.delete(line)
+      // A draft has a line for each call: a sleep that others need for long would collect them.
+      for (const sleep of this.#sleeps.values()) sleep.forget(line)
+    }
     if (--this.#pending > 0) return
     clearInterval(this.#keepAlive)
     this.dropUnused()
@@ -224,6 +228,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 /** The one `waitAsync` of a participant on an event count, and the lines that wait for it. */
 export class AsyncSleep {
   readonly #events: EventCount
+  /** None that is empty. */
   #lines = new Set<Line>()
   #asleep = false
   #hasEnded = false
@@ -263,13 +268,14 @@ export class AsyncSleep {
     if (need.ready()) this.#events.wakeOne()
   }
 
+  /** No call of the line is pending any more. */
+  forget(line: Line): void {
+    this.#lines.delete(line)
+  }
+
   /** Gets rid of a sleep that no call waits for, see above. */
   dropUnused(): void {
-    for (const line of this.#lines) {
-      if (!line.isEmpty) return
-      this.#lines.delete(line)
-    }
-    if (this.#asleep) this.#events.wakeAll()
+    if (this.#lines.size === 0 && this.#asleep) this.#events.wakeAll()
   }
 
   /**
