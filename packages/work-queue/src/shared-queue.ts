@@ -12,6 +12,7 @@ import type { Layout } from './layout.ts'
 import { readHistogram } from './histogram.ts'
 import { Memory } from './memory.ts'
 import { resolveSizes } from './options.ts'
+import { NEIGHBOUR_LOOKS, Patience } from './patience.ts'
 import { join, leave, listParticipants, sumTotals } from './participants.ts'
 import { DONE, Producer } from './producer.ts'
 import { Reaper } from './reap.ts'
@@ -37,12 +38,6 @@ import type {
 } from './work-queue.ts'
 
 const HANDLE_TYPE = 'elkyn.work-queue'
-
-/** A `try` form looks so often for a neighbour that has not finished with the next slot. */
-const NEIGHBOUR_LOOKS = 50
-/** Then `tryEnqueue`, which must not say "full" for a busy slot, naps so often and so long. */
-const NAPS = 50
-const NAP_MS = 0.1
 
 /** Makes the memory of a queue and attaches to it. @param firstPosition for tests of the wrap */
 export function createSharedQueue(options: WorkQueueOptions, firstPosition = 0): WorkQueue {
@@ -117,17 +112,7 @@ class SharedQueue implements WorkQueue {
     this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
     if (this.#producer.fitsSlot(source)) return this.#tryPut(source, band, tag)
-    // Not worth a copy into blocks when there is no slot.
-    if (!this.#awaitSlot(band)) return false
-    const draft = this.#tryDraft(source)
-    if (draft === undefined) return false
-    let done = false
-    try {
-      done = this.#settle(this.#producer.putDraft(draft, band, tag))
-    } finally {
-      if (!done && draft !== source) draft.discard()
-    }
-    return done
+    return this.#tryPutLong(source, band, tag, new Patience())
   }
 
   enqueueSync(source: Source, options: EnqueueOptions & TimedWait = {}): boolean {
@@ -170,6 +155,7 @@ class SharedQueue implements WorkQueue {
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
     if (this.#claim !== undefined) throw claimOpen()
+    const patience = new Patience()
     let done = 0
     try {
       while (done < sources.length) {
@@ -178,9 +164,9 @@ class SharedQueue implements WorkQueue {
           const count = this.#producer.putMany(sources as Uint8Array[], done, band, tag)
           if (count > 0) done += count
           else if (-count === CLOSED) throw closed()
-          else if (-count !== BUSY || !this.#awaitSlot(band)) return done
+          else if (-count !== BUSY || !this.#awaitSlot(band, patience)) return done
         } else {
-          if (!this.tryEnqueue(source, options)) return done
+          if (!this.#tryPutLong(source, band, tag, patience)) return done
           done++
         }
       }
@@ -231,8 +217,11 @@ class SharedQueue implements WorkQueue {
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
     this.#checkClaim(byteLength)
+    const patience = new Patience()
     let position = this.#producer.claim(band)
-    while (position === BUSY && this.#awaitSlot(band)) position = this.#producer.claim(band)
+    while (position === BUSY && this.#awaitSlot(band, patience)) {
+      position = this.#producer.claim(band)
+    }
     return this.#openClaim(position, byteLength, options)
   }
 
@@ -451,21 +440,34 @@ class SharedQueue implements WorkQueue {
 
   /** The `try` form of a put that fits a slot. */
   #tryPut(bytes: Uint8Array, band: number, tag: number): boolean {
+    let patience: Patience | undefined
     for (;;) {
       const outcome = this.#producer.put(bytes, band, tag)
       if (outcome !== BUSY) return this.#settle(outcome)
-      if (!this.#awaitSlot(band)) return false
+      if (!this.#awaitSlot(band, (patience ??= new Patience()))) return false
     }
   }
 
+  /** The `try` form of a put that needs blocks. */
+  #tryPutLong(source: Source, band: number, tag: number, patience: Patience): boolean {
+    // Not worth a copy into blocks when there is no slot.
+    if (!this.#awaitSlot(band, patience)) return false
+    const draft = this.#tryDraft(source)
+    if (draft === undefined) return false
+    let done = false
+    try {
+      done = this.#settle(this.#producer.putDraft(draft, band, tag))
+    } finally {
+      if (!done && draft !== source) draft.discard()
+    }
+    return done
+  }
+
   /** Waits while the next slot is busy, not while the band is full. @returns whether it is free */
-  #awaitSlot(band: number): boolean {
+  #awaitSlot(band: number, patience: Patience): boolean {
     const need = this.#spaceNeed(band)
     if (need.ready() || this.#memory.ring(band).isFull) return need.ready()
-    look(need, NEIGHBOUR_LOOKS)
-    // Naps give way to the thread that has the slot; the word never changes.
-    for (let i = 0; i < NAPS && !need.ready(); i++) Atomics.wait(napping, 0, 0, NAP_MS)
-    return need.ready()
+    return patience.awaits(need)
   }
 
   #tryDraft(source: Source): ArenaDraft | undefined {
@@ -649,8 +651,6 @@ interface Putting {
   attempt: () => Need | undefined
   giveUp: () => void
 }
-
-const napping = new Int32Array(new SharedArrayBuffer(4))
 
 function timeoutOf({ timeoutMs = Infinity }: TimedWait = {}): number {
   if (timeoutMs >= 0) return timeoutMs

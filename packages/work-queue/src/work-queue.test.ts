@@ -140,6 +140,64 @@ test('tryEnqueue() returns false at capacity and not before', () => {
   expect(queue.tryEnqueue(bytes('x'))).toBe(true)
 })
 
+describe('a consumer that stops before it releases its slots', () => {
+  /** Each nap takes 2 ms. @param after is called after each, with how many there were */
+  function countNaps(after: (naps: number) => void = () => undefined): () => number {
+    let naps = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => 2 * naps)
+    vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+      after(++naps)
+      return 'timed-out'
+    })
+    return () => naps
+  }
+
+  /** A full queue, all of whose slots are being taken. */
+  function beingTaken(): { queue: WorkQueue; releaseFirst: () => void } {
+    const queue = createWorkQueue({ ...small, arenaBytes: 4096 })
+    fill(queue, 4)
+    const words = new Int32Array(queue.handle.buffer)
+    const ring = new Ring(words, layoutOf(readSizes(words)!), 0, 31)
+    const first = ring.findFull(4)
+    ring.ownFull(first, 4)
+    return { queue, releaseFirst: () => ring.release(first, 1) }
+  }
+
+  test.each([
+    ['tryEnqueue', (queue: WorkQueue) => queue.tryEnqueue(bytes('a')), false],
+    [
+      'tryEnqueue of a long item',
+      (queue: WorkQueue) => queue.tryEnqueue(new Uint8Array(500)),
+      false,
+    ],
+    ['tryEnqueueMany', (queue: WorkQueue) => queue.tryEnqueueMany([bytes('a'), bytes('b')]), 0],
+    ['tryClaim', (queue: WorkQueue) => queue.tryClaim(1), undefined],
+  ])('%s naps until 5 ms are over by the clock', (_, put, nothing) => {
+    const { queue } = beingTaken()
+    const naps = countNaps()
+    try {
+      expect(put(queue)).toBe(nothing)
+      expect(naps()).toBe(3)
+    } finally {
+      vi.restoreAllMocks()
+    }
+  })
+
+  test.each([
+    ['short', [bytes('a'), bytes('b')]],
+    ['long', [new Uint8Array(500), new Uint8Array(500)]],
+  ])('a call that puts in many %s items has 5 ms for all of them', (_, sources) => {
+    const { queue, releaseFirst } = beingTaken()
+    const naps = countNaps((count) => count === 2 && releaseFirst())
+    try {
+      expect(queue.tryEnqueueMany(sources)).toBe(1)
+      expect(naps()).toBe(3)
+    } finally {
+      vi.restoreAllMocks()
+    }
+  })
+})
+
 test('tryEnqueue() copies: the bytes may be changed at once', () => {
   const queue = createWorkQueue()
   const source = bytes('a'.repeat(300))

@@ -205,7 +205,7 @@ export interface ReapReport {
  * A bounded queue between threads. Each thread has its own object for the same queue, made by
  * {@link createWorkQueue} or {@link attachWorkQueue}.
  *
- * There are three forms of waiting: `try…` waits for nobody but a thread that is at the very next slot, for 5 ms at most;
+ * There are three forms of waiting: `try…` waits for nobody but a thread that is at the very next slot, for about 5 ms at most;
  * `…Sync` blocks the thread and is for worker threads only (`ERR_MAIN_THREAD`); the plain name returns a promise. Items of
  * one producer come out in the order in which they were accepted, within a band. Consumers that have taken them run in
  * parallel.
