@@ -82,6 +82,8 @@ class SharedQueue implements WorkQueue {
   readonly #puts: readonly Line[]
   readonly #takes: Line
   #claim: SlotClaim | undefined
+  /** Whether the open claim is that of a call of `claim` whose promise is not fulfilled yet. */
+  #isHandingOver = false
   #detached = false
   readonly #isDetached = (): boolean => this.#detached
 
@@ -110,7 +112,7 @@ class SharedQueue implements WorkQueue {
   tryEnqueue(source: Source, options: EnqueueOptions = {}): boolean {
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    if (this.#claim !== undefined) throw claimOpen()
+    this.#checkNoClaim()
     if (this.#producer.fitsSlot(source)) return this.#tryPut(source, band, tag)
     return this.#tryPutLong(source, band, tag, new Patience())
   }
@@ -120,7 +122,7 @@ class SharedQueue implements WorkQueue {
     this.uncork()
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    if (this.#claim !== undefined) throw claimOpen()
+    this.#checkNoClaim()
     if (this.#producer.fitsSlot(source)) {
       // The usual case without a closure.
       if (this.#settle(this.#producer.put(source, band, tag))) return true
@@ -154,7 +156,7 @@ class SharedQueue implements WorkQueue {
   tryEnqueueMany(sources: readonly Source[], options: EnqueueOptions = {}): number {
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    if (this.#claim !== undefined) throw claimOpen()
+    this.#checkNoClaim()
     const patience = new Patience()
     let done = 0
     try {
@@ -182,7 +184,7 @@ class SharedQueue implements WorkQueue {
     this.uncork()
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    if (this.#claim !== undefined) throw claimOpen()
+    this.#checkNoClaim()
     const puts = this.#puttingMany(sources, band, tag)
     try {
       this.#blocking.until(puts.attempt, timeoutOf(options))
@@ -216,7 +218,8 @@ class SharedQueue implements WorkQueue {
   tryClaim(byteLength: number, options: EnqueueOptions = {}): Claim | undefined {
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    this.#checkClaim(byteLength)
+    this.#checkNoClaim()
+    this.#checkClaimBytes(byteLength)
     const patience = new Patience()
     let position = this.#producer.claim(band)
     while (position === BUSY && this.#awaitSlot(band, patience)) {
@@ -230,7 +233,8 @@ class SharedQueue implements WorkQueue {
     this.uncork()
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    this.#checkClaim(byteLength)
+    this.#checkNoClaim()
+    this.#checkClaimBytes(byteLength)
     let position = 0
     const done = this.#blocking.until(() => {
       position = this.#producer.claim(band)
@@ -243,23 +247,23 @@ class SharedQueue implements WorkQueue {
     this.uncork()
     const { band = 0, tag = 0 } = options
     this.#check(band, tag)
-    this.#checkClaim(byteLength)
-    const timeoutMs = timeoutOf(options)
-    const end = performance.now() + timeoutMs
-    for (;;) {
-      const need = this.#spaceNeed(band)
-      const left = { ...options, timeoutMs: Math.max(0, end - performance.now()) }
-      const done = await (this.#puts[band] as Line).add(
-        this.#unlessClaimed(() => (need.ready() ? undefined : need)),
-        timeoutMs === Infinity ? options : left,
-      )
-      if (!done) return undefined
-      // Between the line and this turn the object may have been detached, or somebody else faster.
-      this.#checkAttached()
-      this.#checkClaim(byteLength)
-      const claim = this.#openClaim(this.#producer.claim(band), byteLength, options)
-      if (claim !== undefined) return claim
+    if (!this.#isHandingOver) this.#checkNoClaim()
+    this.#checkClaimBytes(byteLength)
+    timeoutOf(options)
+    let claim: Claim | undefined
+    // Claims in its turn, so that nobody behind it in the line can take the slot before it.
+    const attempt = (): Need | undefined => {
+      claim = this.#openClaim(this.#producer.claim(band), byteLength, options)
+      if (claim === undefined) return this.#spaceNeed(band)
+      this.#isHandingOver = true
+      return undefined
     }
+    const done = await (this.#puts[band] as Line).add(this.#unlessClaimed(attempt), options)
+    if (!done) return undefined
+    this.#isHandingOver = false
+    // Between the line and this turn the object may have been detached, and the claim abandoned.
+    this.#checkAttached()
+    return claim
   }
 
   cork(): void {
@@ -396,8 +400,9 @@ class SharedQueue implements WorkQueue {
   detach(): void {
     this.uncork()
     if (this.#detached) return
-    this.#claim?.abandon()
+    // In this order: the end of a claim lets pending calls go on, and one of them may open the next.
     this.#waiting.end(detached())
+    this.#claim?.abandon()
     this.#detached = true
     this.#memory.arena.freeAllOf(this.participant)
     leave(this.#memory.words, this.#memory.layout, this.participant)
@@ -620,8 +625,11 @@ class SharedQueue implements WorkQueue {
     }
   }
 
-  #checkClaim(byteLength: number): void {
+  #checkNoClaim(): void {
     if (this.#claim !== undefined) throw claimOpen()
+  }
+
+  #checkClaimBytes(byteLength: number): void {
     if (!Number.isInteger(byteLength) || byteLength < 0) {
       throw new RangeError(`Cannot claim ${byteLength} bytes: an integer of 0 or more is needed`)
     }

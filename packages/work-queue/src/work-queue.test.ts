@@ -499,6 +499,48 @@ describe('waiting without blocking', () => {
     expect(queue.depth).toBe(1)
   })
 
+  test('a waiting claim() keeps its place before later calls', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    const other = attachWorkQueue(queue.handle)
+    fill(queue, 1)
+    const claim = queue.claim(1, { tag: 1 })
+    const put = queue.enqueue(bytes('a'), { tag: 2 })
+    other.tryDequeue()
+    ;(await claim)?.publish()
+    expect((await other.dequeue())?.tag).toBe(1)
+    expect((await other.dequeue())?.tag).toBe(2)
+    expect(await put).toBe(true)
+  })
+
+  test.each([0, 4])(
+    'claims pending at once follow one another, with %i items before',
+    async (count) => {
+      const queue = createWorkQueue({ capacity: 4, bands: 2 })
+      const other = attachWorkQueue(queue.handle)
+      fill(queue, count)
+      const claimed = [0, 0, 1].map(async (band, tag) => {
+        const claim = await queue.claim(1, { band, tag })
+        await turn()
+        claim?.publish()
+      })
+      for (let i = 0; i < count; i++) other.tryDequeue()
+      await Promise.all(claimed)
+      const tags = [...(other.tryDequeueMany() ?? []), ...(other.tryDequeueMany() ?? [])]
+      expect(tags.map(({ tag }) => tag)).toEqual([0, 1, 2])
+    },
+  )
+
+  test('claim() is refused while the object has a claim, and ended by close()', async () => {
+    const queue = createWorkQueue({ capacity: 1 })
+    const claim = await queue.claim(1)
+    expect(await codeOf(() => queue.claim(1))).toBe('ERR_CLAIM_OPEN')
+    claim?.publish()
+    const waiting = queue.claim(1)
+    const code = codeOf(() => waiting)
+    queue.close()
+    expect(await code).toBe('ERR_QUEUE_CLOSED')
+  })
+
   test('a time limit ends with undefined, false or what was done', async () => {
     const queue = createWorkQueue({ capacity: 1 })
     expect(await queue.dequeue({ timeoutMs: 1 })).toBeUndefined()
@@ -825,6 +867,21 @@ describe('participants', () => {
     expect(await codeOf(() => claim)).toBe('ERR_DETACHED')
     queue.tryEnqueue(bytes('a'))
     expect(text(queue.tryDequeue())).toBe('a')
+  })
+
+  test('detach() leaves no slot claimed when one claim() is fulfilled and others wait', async () => {
+    const queue = createWorkQueue({ capacity: 4, bands: 2 })
+    const other = attachWorkQueue(queue.handle)
+    const first = other.claim(8)
+    const waiting = [other.claim(8), other.claim(8, { band: 1 })]
+    const codes = Promise.all(waiting.map(async (claim) => codeOf(async () => claim)))
+    await first
+    other.detach()
+    expect(await codes).toEqual(['ERR_DETACHED', 'ERR_DETACHED'])
+    for (const band of [0, 1]) {
+      queue.tryEnqueue(bytes('a'), { band })
+      expect(text(queue.tryDequeue())).toBe('a')
+    }
   })
 
   test('a draft gives no block back that detach() has given back before', async () => {

@@ -261,7 +261,11 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
   tryClaim(byteLength: number, options?: EnqueueOptions): Claim | undefined
   /** As `tryClaim`, blocking the thread. `undefined` only when the time is over. */
   claimSync(byteLength: number, options?: EnqueueOptions & TimedWait): Claim | undefined
-  /** As `tryClaim`, waiting for room. The claim is open from the moment the promise is fulfilled. */
+  /**
+   * As `tryClaim`, waiting for room; pending calls for a band are served in order. The claim is open from its turn on,
+   * a moment before the promise is fulfilled: pending puts of this object wait until it ends, as does a `claim` called
+   * in that moment, and those that can't wait throw `ERR_CLAIM_OPEN`.
+   */
   claim(byteLength: number, options?: EnqueueOptions & Wait): Promise<Claim | undefined>
 
   /** Starts an item that grows in the arena. */
