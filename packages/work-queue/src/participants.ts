@@ -35,6 +35,16 @@ export function listParticipants(words: Int32Array, layout: Layout): Participant
   return list
 }
 
+/** The numbers that a thread has, those included that are being reaped. */
+export function numbersOf(words: Int32Array, layout: Layout, threadId: number): number[] {
+  const numbers: number[] = []
+  for (let participant = 0; participant < layout.maxParticipants; participant++) {
+    const owner = Atomics.load(words, cellAt(layout, participant) + CELL.OWNER)
+    if (Math.abs(owner) === threadId + 1) numbers.push(participant)
+  }
+  return numbers
+}
+
 /** Adds to one of a participant's own totals. Only its thread writes there. */
 export function addToTotal(words: Int32Array, total: number, count: number): void {
   const low = wordAt(words, total) >>> 0

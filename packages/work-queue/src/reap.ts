@@ -25,11 +25,17 @@ export class Reaper {
     this.#detached = detached
   }
 
-  /** Starts the report of a participant, dead from now on. `undefined`: it is not, or no more. */
-  begin(participant: number): ReapReport | undefined {
+  /**
+   * Starts the report of a participant, dead from now on. One that somebody has begun to reap is shared with whoever is
+   * at it still: each thing is settled by one, and is in that one's report.
+   * @param ofThread what thread it has to be of; its number may be another's by now
+   * @returns `undefined`: it is not, or no more
+   */
+  begin(participant: number, ofThread?: number): ReapReport | undefined {
     const owner = cellAt(this.#memory.layout, participant) + CELL.OWNER
     const value = Atomics.load(this.#words, owner)
     if (value === 0) return undefined
+    if (ofThread !== undefined && Math.abs(value) !== ofThread + 1) return undefined
     if (value > 0) Atomics.compareExchange(this.#words, owner, value, -value)
     const threadId = Math.abs(value) - 1
     return { participant, threadId, returned: [], inHand: [], abandoned: 0 }
@@ -52,8 +58,8 @@ export class Reaper {
     const { layout, arena } = this.#memory
     const { participant } = report
     const cell = cellAt(layout, participant)
-    // Another thread has done it meanwhile.
-    if (Atomics.load(this.#words, cell + CELL.OWNER) >= 0) return true
+    // Another thread has done it meanwhile, and the next one that had the number may be dead as well.
+    if (Atomics.load(this.#words, cell + CELL.OWNER) !== -(report.threadId + 1)) return true
     const settledPuts = this.#settlePuts(cell, report)
     const settledTakes = this.#settleTakes(cell, report)
     // What it had claimed may have held others up.

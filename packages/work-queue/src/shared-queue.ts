@@ -13,7 +13,7 @@ import { readHistogram } from './histogram.ts'
 import { Memory } from './memory.ts'
 import { resolveSizes } from './options.ts'
 import { NEIGHBOUR_LOOKS, Patience } from './patience.ts'
-import { join, leave, listParticipants, sumTotals } from './participants.ts'
+import { join, leave, listParticipants, numbersOf, sumTotals } from './participants.ts'
 import { DONE, Producer } from './producer.ts'
 import { Reaper } from './reap.ts'
 import { BUSY, CLOSED, isOutcome } from './ring.ts'
@@ -76,6 +76,8 @@ class SharedQueue implements WorkQueue {
   readonly #producer: Producer
   readonly #consumer: Consumer
   readonly #reaper: Reaper
+  /** The numbers that this object is reaping. */
+  readonly #reaping = new Set<number>()
   readonly #blocking = new Blocking()
   readonly #waiting = new AsyncWaiting()
   /** Pending puts, by band; pending takes. */
@@ -417,6 +419,19 @@ class SharedQueue implements WorkQueue {
   }
 
   async reap(participant: number): Promise<ReapReport> {
+    const nothing = { participant, threadId: -1, returned: [], inHand: [], abandoned: 0 }
+    return (await this.#reap(participant)) ?? nothing
+  }
+
+  async reapThread(threadId: number): Promise<ReapReport[]> {
+    const { words, layout } = this.#memory
+    // Somebody may have begun and been cut short. What this object is at itself stays with the first call.
+    const dead = numbersOf(words, layout, threadId).filter((number) => !this.#reaping.has(number))
+    const reports = await Promise.all(dead.map((number) => this.#reap(number, threadId)))
+    return reports.filter((report) => report !== undefined)
+  }
+
+  async #reap(participant: number, ofThread?: number): Promise<ReapReport | undefined> {
     this.#checkAttached()
     const { maxParticipants } = this.#memory.layout
     if (!Number.isInteger(participant) || participant < 0 || participant >= maxParticipants) {
@@ -425,22 +440,20 @@ class SharedQueue implements WorkQueue {
     if (participant === this.participant) {
       throw new TypeError('Cannot reap the own participant: it is alive, detach it')
     }
-    const report = this.#reaper.begin(participant)
-    if (report === undefined) {
-      return { participant, threadId: -1, returned: [], inHand: [], abandoned: 0 }
-    }
-    while (!this.#detached && !this.#reaper.step(report)) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 1)
-      })
+    const report = this.#reaper.begin(participant, ofThread)
+    if (report === undefined) return undefined
+    this.#reaping.add(participant)
+    try {
+      while (!this.#detached && !this.#reaper.step(report)) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 1)
+        })
+      }
+    } finally {
+      this.#reaping.delete(participant)
     }
     if (!this.#detached) this.#waiting.pumpAll()
     return report
-  }
-
-  async reapThread(threadId: number): Promise<ReapReport[]> {
-    const dead = this.participants().filter((info) => info.threadId === threadId)
-    return Promise.all(dead.map(({ participant }) => this.reap(participant)))
   }
 
   /** The `try` form of a put that fits a slot. */

@@ -993,6 +993,61 @@ describe('participants', () => {
     expect(returned.map((item) => item.bytes)).toEqual([long])
   })
 
+  describe('reapThread()', () => {
+    const deadThread = 1000
+
+    /** A participant that has died with a claim, at a slot that another one is about to own, for all that can be seen. */
+    function deadBesideLiving(): {
+      queue: WorkQueue
+      living: WorkQueue
+      dead: number
+      moveOn: () => void
+    } {
+      const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+      const [dead, living] = [attachWorkQueue(queue.handle), attachWorkQueue(queue.handle)]
+      dead.draft().tryWrite(new Uint8Array(100))
+      dead.tryClaim(1)
+      const words = new Int32Array(queue.handle.buffer)
+      const layout = layoutOf(readSizes(words)!)
+      words[cellAt(layout, dead.participant) + CELL.OWNER] = deadThread + 1
+      const cell = cellAt(layout, living.participant)
+      words[cell + CELL.ENQUEUE_COUNT] = 1
+      const moveOn = (): void => void (words[cell + CELL.ENQUEUE_COUNT] = 0)
+      return { queue, living, dead: dead.participant, moveOn }
+    }
+
+    test('finishes what was cut short by detach()', async () => {
+      const { queue, living, dead, moveOn } = deadBesideLiving()
+      const reaping = queue.reapThread(deadThread)
+      queue.detach()
+      expect(await reaping).toMatchObject([{ participant: dead, abandoned: 0 }])
+      moveOn()
+      const rest = await living.reapThread(deadThread)
+      expect(rest).toMatchObject([{ participant: dead, threadId: deadThread, abandoned: 1 }])
+      expect(living.stats().blocks.free).toBe(2)
+      living.tryEnqueue(bytes('a'))
+      expect(text(living.tryDequeue())).toBe('a')
+      expect(await living.reapThread(deadThread)).toEqual([])
+    })
+
+    test('takes nothing away from a call of the same object that is at it', async () => {
+      const { queue, moveOn } = deadBesideLiving()
+      const reaping = queue.reapThread(deadThread)
+      expect(await queue.reapThread(deadThread)).toEqual([])
+      moveOn()
+      expect(await reaping).toMatchObject([{ threadId: deadThread, abandoned: 1 }])
+    })
+
+    test('shares with another object that is at it, and each thing is in one report', async () => {
+      const { queue, living, moveOn } = deadBesideLiving()
+      const reaping = [queue.reapThread(deadThread), living.reapThread(deadThread)]
+      moveOn()
+      const reports = (await Promise.all(reaping)).flat()
+      expect(reports.length).toBe(2)
+      expect(reports.reduce((sum, { abandoned }) => sum + abandoned, 0)).toBe(1)
+    })
+  })
+
   test('reap() of a number that nobody has finds nothing', async () => {
     const report = await createWorkQueue().reap(5)
     expect(report).toEqual({ participant: 5, threadId: -1, returned: [], inHand: [], abandoned: 0 })

@@ -335,7 +335,11 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
    *   does not wait: the report has what was settled before, and somebody else has to reap the rest.
    */
   reap(participant: number): Promise<ReapReport>
-  /** Calls {@link WorkQueue.reap} for all participants of a thread, named by `worker.threadId`. */
+  /**
+   * Calls {@link WorkQueue.reap} for all participants of a thread, named by `worker.threadId`, but for those that this
+   * object is reaping already. Where another object is at one still, the two share it: what was left is in one of their
+   * reports.
+   */
   reapThread(threadId: number): Promise<ReapReport[]>
 }
 
