@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -152,10 +153,10 @@ test('reap() tells what a killed thread had in hand', async () => {
 
 const index = new URL('../src/index.ts', import.meta.url).href
 
-function runScript(script: string): string {
+function runScript(script: string, options = ''): string {
   const program = `import { createWorkQueue } from '${index}'
     import { Worker } from 'node:worker_threads'
-    const queue = createWorkQueue()
+    const queue = createWorkQueue(${options})
     ${script}`
   // A process that does not end by itself is killed and fails the test.
   const args = ['--input-type=module', '-e', program]
@@ -176,4 +177,30 @@ test('a pending dequeue() keeps the process alive', () => {
 
 test('a queue without pending calls lets the process end', () => {
   expect(runScript('await queue.dequeue({ timeoutMs: 1 }); console.log("end")')).toBe('end')
+})
+
+test.each([
+  ['is put back into its band', '', 'came back: 42 of band 1'],
+  ['of a closed queue is dealt with', 'queue.close()', 'finished: 42 of band 1'],
+])('with the lines of the README an item of a killed thread %s', (_, close, expected) => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const lines = /```js\n(const \{ threadId \} = worker\n.*?)```/s.exec(readme)?.[1]
+  expect(lines).toContain('reapThread')
+  const url = new URL('threads/blocking-thread.ts', import.meta.url)
+  const out = runScript(
+    `import { once } from 'node:events'
+    const print = (what, { tag, band }) => console.log(\`\${what}: \${tag} of band \${band}\`)
+    const finish = (item) => print('finished', item)
+    queue.tryEnqueue(Uint8Array.of(7), { band: 1, tag: 42 })
+    const workerData = { handle: queue.handle, action: 'take one and die before that is known' }
+    const worker = new Worker(new URL('${url.href}'), { workerData, execArgv: [] })
+    ${lines}
+    await once(worker, 'message')
+    ${close}
+    void worker.terminate()
+    const item = await queue.dequeue()
+    if (item !== undefined) print('came back', item)`,
+    '{ bands: 2 }',
+  )
+  expect(out).toBe(expected)
 })

@@ -2,11 +2,16 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { attachWorkQueue } from '../../src/index.ts'
 import type { WorkQueueHandle } from '../../src/index.ts'
+import { Ring } from '../../src/ring.ts'
 
 if (parentPort === null) throw new Error('Meant to run as a worker thread')
 const { handle, action } = workerData as { handle: WorkQueueHandle; action: string }
 const queue = attachWorkQueue(handle)
 const one = Uint8Array.of(1)
+const waitForDeath = (): void => {
+  parentPort?.postMessage('ready')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+}
 const actions: Record<string, () => unknown> = {
   'take one': () => queue.dequeueSync()?.tag,
   'take one while another call is pending': async () => {
@@ -61,8 +66,11 @@ const actions: Record<string, () => unknown> = {
   'hold everything and die': () => {
     queue.draft().tryWrite(new Uint8Array(300))
     queue.tryClaim(1)
-    parentPort?.postMessage('ready')
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    waitForDeath()
+  },
+  'take one and die before that is known': () => {
+    Ring.prototype.release = waitForDeath
+    queue.dequeueSync()
   },
 }
 let result: unknown
