@@ -2,8 +2,8 @@ import process from 'node:process'
 import { expect, test } from 'vitest'
 import { runWithKills } from './kill-run.ts'
 
-// POOL_KILLS=1000 for the long run, which bench/kills.ts makes and records; FC_SEED repeats one.
-const kills = Number(process.env['POOL_KILLS'] ?? 20)
+// ELKYN_TEST_KILLS=1000 for the long run, which bench/kills.ts makes and records; FC_SEED repeats one.
+const kills = Number(process.env['ELKYN_TEST_KILLS'] ?? 20)
 const seed = Number(process.env['FC_SEED'] ?? Date.now() & 0xffffff)
 
 test('every promise settles and nothing runs twice while threads are killed at random', async () => {

@@ -3,13 +3,13 @@ import { expect, test } from 'vitest'
 import { createSharedQueue } from '../src/shared-queue.ts'
 import { StressRun } from './threads/stress-run.ts'
 
-// Eight threads and this one. WORK_QUEUE_STRESS multiplies the items: 100 makes four million.
-// WORK_QUEUE_SEED kills the same threads in the same order again.
-const scale = Number(process.env['WORK_QUEUE_STRESS'] ?? 1)
+// Eight threads and this one. ELKYN_TEST_STRESS multiplies the items: 100 makes four million.
+// ELKYN_TEST_SEED kills the same threads in the same order again.
+const scale = Number(process.env['ELKYN_TEST_STRESS'] ?? 1)
 const producers = 4
 const consumers = 4
 const items = 5_000 * scale
-const seed = Number(process.env['WORK_QUEUE_SEED'] ?? 1 + (Date.now() % 1_000_000))
+const seed = Number(process.env['ELKYN_TEST_SEED'] ?? 1 + (Date.now() % 1_000_000))
 
 const below = 2 ** 31 - 1_000
 

@@ -26,8 +26,8 @@ vi.mock('../../src/clock.ts', () => ({ microseconds: () => 1 }))
 
 // Every order of the atomic steps of the package's own code, with its own invariants looked at in the end: each
 // accepted item is taken once, nobody sleeps for ever, and no slot is left in a state of its own. A capacity of
-// 3 becomes 4. WORK_QUEUE_LONG=1 runs the programs that take minutes at more than one.
-const isLong = process.env['WORK_QUEUE_LONG'] === '1'
+// 3 becomes 4. ELKYN_TEST_LONG=1 runs the programs that take minutes at more than one.
+const isLong = process.env['ELKYN_TEST_LONG'] === '1'
 const capacitiesOfLongPrograms = isLong ? [1, 2, 4] : [1]
 
 /** Positions at both sides of the step from 2^31 - 1 to 0. */
