@@ -100,10 +100,13 @@ describe('bytes that change while a call waits', () => {
   test.each([
     ['detached', 'detached', detach],
     ['grown', 'grown', (source: Uint8Array) => (source.buffer as ArrayBuffer).resize(4096)],
-  ])('a waiting enqueue of %s ones fails, and the queue goes on', async (_, reason, change) => {
+    ['cut off', 'detached', (source: Uint8Array) => (source.buffer as ArrayBuffer).resize(4)],
+  ])('a waiting enqueue of %s ones fails, and the queue goes on', async (name, reason, change) => {
     const queue = createWorkQueue(small)
     fill(queue, 4)
-    const source = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 4096 }))
+    const memory = new ArrayBuffer(8, { maxByteLength: 4096 })
+    // Of a fixed length, it ends outside of what is left.
+    const source = name === 'cut off' ? new Uint8Array(memory, 0, 8) : new Uint8Array(memory)
     const waiting = queue.enqueue(source)
     const next = queue.enqueue(bytes('next'))
     change(source)
