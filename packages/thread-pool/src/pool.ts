@@ -472,7 +472,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     const outcome = await this.#caller.run(task.name, value, controller.signal)
     clearTimeout(timer)
     this.#here.delete(task)
-    const runUs = (now() - startedAt) * 1000
+    const runUs = microseconds(now() - startedAt)
     this.#meter.count(undefined, task.name, 0, runUs, outcome.hasThrown)
     if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed', -1, 0, runUs)
     else this.#resolve(task, outcome.value, -1, 0, runUs)

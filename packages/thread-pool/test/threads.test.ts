@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPool } from '../src/index.ts'
 import type {
   ScaleEvent,
@@ -131,6 +131,31 @@ test('a setup that has failed here is an error as in a thread, and is tried agai
   expect(await there).toBe('there')
   workerData.failSetup = false
   expect(await Promise.all([pool.run('here'), pool.run('here')])).toEqual(['there', 'here'])
+})
+
+test('the shortest runs here count in each percentile', async () => {
+  const gate = Promise.withResolvers<void>()
+  const pool = makeFakePool(
+    { default: () => gate.promise },
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      maxQueue: 0,
+      whenFull: 'run-in-caller',
+    },
+  )
+  const there = pool.run('there')
+  let time = performance.now()
+  // Readings that are 5.3 µs apart.
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (time += 0.0053))
+  try {
+    for (let count = 0; count < 10; count++) await pool.run('here')
+  } finally {
+    clock.mockRestore()
+  }
+  const { count, p50 } = pool.metrics().tasks['default']!.run
+  gate.resolve()
+  await there
+  expect([count, p50]).toEqual([10, 0.005])
 })
 
 test('metrics() counts by name and by thread', async () => {
