@@ -27,28 +27,38 @@ export class Caller {
   /**
    * Never rejects: the handler's time is over in both cases.
    * @param value a copy of the task's own, see {@link copyValue}
-   * @param signal aborts when the task is given up
+   * @param signal aborts when the task is given up: before its handler is called, that is not called
+   * @param onStart called right before the handler, which may have to wait for the module and its `setup`
    */
   async run(
     name: string,
     value: unknown,
     signal: AbortSignal,
+    onStart: () => void,
   ): Promise<{ hasThrown: boolean; value: unknown }> {
     try {
-      return { hasThrown: false, value: await this.#call(name, value, signal) }
+      return { hasThrown: false, value: await this.#call(name, value, signal, onStart) }
     } catch (error) {
       return { hasThrown: true, value: error }
     }
   }
 
-  async #call(name: string, value: unknown, signal: AbortSignal): Promise<unknown> {
+  async #call(
+    name: string,
+    value: unknown,
+    signal: AbortSignal,
+    onStart: () => void,
+  ): Promise<unknown> {
     const loaded = await (this.#loaded ??= this.#loadOrForget())
+    signal.throwIfAborted()
     const handlers: Record<string, Handler> = loaded.definition.handlers
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
     if (handler === undefined) throw unknownHandlerError(name, Object.keys(handlers))
-    const result = await this.#untilEnded(async () =>
-      handler(value as never, this.#context(name, loaded, signal)),
-    )
+    const result = await this.#untilEnded(async () => {
+      const context = this.#context(name, loaded, signal)
+      onStart()
+      return handler(value as never, context)
+    })
     if (isMoved(result)) return result.value
     try {
       return structuredClone(result)

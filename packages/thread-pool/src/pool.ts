@@ -467,15 +467,24 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     task.isAccepted = true
     if (++this.#pending === 1) this.#keepAlive.hold()
     this.#listen(task, () => controller.abort(task.signal?.reason))
-    const timer = this.#limitTimeHere(task, controller)
-    const startedAt = now()
-    const outcome = await this.#caller.run(task.name, value, controller.signal)
+    let timer: NodeJS.Timeout | undefined
+    let startedAt = 0
+    const outcome = await this.#caller.run(task.name, value, controller.signal, () => {
+      timer = this.#limitTimeHere(task, controller)
+      startedAt = now()
+    })
     clearTimeout(timer)
     this.#here.delete(task)
-    const runUs = microseconds(now() - startedAt)
-    this.#meter.count(undefined, task.name, 0, runUs, outcome.hasThrown)
-    if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed', -1, 0, runUs)
-    else this.#resolve(task, outcome.value, -1, 0, runUs)
+    // It was given up before its handler began.
+    if (startedAt === 0 && task.isSettled) return
+    const endedAt = now()
+    // Where there is no handler, nothing has run.
+    if (startedAt === 0) startedAt = endedAt
+    const waitUs = microseconds(startedAt - task.since)
+    const runUs = microseconds(endedAt - startedAt)
+    this.#meter.count(undefined, task.name, waitUs, runUs, outcome.hasThrown)
+    if (outcome.hasThrown) this.#reject(task, outcome.value, 'failed', -1, waitUs, runUs)
+    else this.#resolve(task, outcome.value, -1, waitUs, runUs)
   }
 
   #limitTimeHere(task: Task, controller: AbortController): NodeJS.Timeout | undefined {

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
 import { makeFakePool } from './fake-worker.ts'
-import { codeOf, makePool } from './pools.ts'
+import { codeOf, gates, makePool } from './pools.ts'
 
 test('close() finishes what runs and what waits, whatever their lengths', async () => {
   const { pool, words } = makePool({ threads: 2 })
@@ -185,6 +185,29 @@ test('a handler that destroy() leaves running in the caller ends before it is to
   await destroyed
   expect(before).toBe(0)
   expect(words.at(-1)).toBeGreaterThan(before)
+})
+
+test('destroy() begins nothing in the caller that waits for the module', async () => {
+  const words = new Int32Array(new SharedArrayBuffer(64))
+  const { reached, open } = gates(words)
+  const pool = makeFakePool(
+    { default: () => 'there' },
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      workerData: { words, setupGate: 1 },
+      maxQueue: 0,
+      whenFull: 'run-in-caller',
+    },
+  )
+  const there = codeOf(pool.run('there'))
+  const here = codeOf(pool.run(2, { name: 'count' }))
+  await reached(1, 1)
+  const destroyed = pool.destroy()
+  open(1)
+  await destroyed
+  await there
+  expect(await here).toBe('ERR_POOL_DESTROYED')
+  expect(words[2]).toBe(0)
 })
 
 test("a teardown that throws in the caller is an 'error' event, as in a thread", async () => {

@@ -43,7 +43,7 @@ export function makePool(options: Partial<ThreadPoolOptions> = {}): TestPool {
 }
 
 /** The test's side of the gates in `tasks-worker.ts`. */
-function gates(words: Int32Array): Pick<TestPool, 'reached' | 'open'> {
+export function gates(words: Int32Array): Pick<TestPool, 'reached' | 'open'> {
   return {
     async reached(word, value) {
       for (;;) {

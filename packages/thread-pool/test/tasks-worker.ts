@@ -9,6 +9,8 @@ export interface Shared {
   /** Words: a gate and counters, see the handlers. */
   words?: Int32Array
   failSetup?: boolean
+  /** The gate at which `setup` waits. */
+  setupGate?: number
   /** What `setup` and `note` add to. */
   notes?: unknown[]
 }
@@ -67,11 +69,16 @@ function hostile(): unknown {
 
 /** Handlers that do what tests need. A gate is a word that is 0 before, and 1 once the handler has begun; 2 opens it. */
 export const worker: WorkerDefinition<State, Handlers> = defineWorker({
-  setup({ thread, workerData: data }: ThreadInfo): State {
+  async setup({ thread, workerData: data }: ThreadInfo): Promise<State> {
     const shared = (data ?? {}) as Shared
     if (shared.failSetup === true) throw new Error(`setup of thread ${thread} failed`)
     shared.notes?.push('setup')
-    return { words: shared.words ?? new Int32Array(new SharedArrayBuffer(64)) }
+    const words = shared.words ?? new Int32Array(new SharedArrayBuffer(64))
+    if (shared.setupGate !== undefined) {
+      begin(words, shared.setupGate)
+      await Atomics.waitAsync(words, shared.setupGate, 1).value
+    }
+    return { words }
   },
   teardown({ words }: State): void {
     // The last word counts teardowns, the one before lets them fail.

@@ -14,7 +14,7 @@ import type {
   ThreadPoolOptions,
 } from '../src/index.ts'
 import { makeFakePool } from './fake-worker.ts'
-import { codeOf, makePool, nextEvent } from './pools.ts'
+import { codeOf, gates, makePool, nextEvent } from './pools.ts'
 
 test('threads are started while tasks wait, and retired when they are idle', async () => {
   const { pool, reached, open } = makePool({
@@ -131,6 +131,46 @@ test('a setup that has failed here is an error as in a thread, and is tried agai
   expect(await there).toBe('there')
   workerData.failSetup = false
   expect(await Promise.all([pool.run('here'), pool.run('here')])).toEqual(['there', 'here'])
+})
+
+test('the time that the module takes to be ready here is no time of a run', async () => {
+  const words = new Int32Array(new SharedArrayBuffer(64))
+  const { reached, open } = gates(words)
+  const gate = Promise.withResolvers<void>()
+  const pool = makeFakePool(
+    { default: () => gate.promise },
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      workerData: { words, setupGate: 1 },
+      maxQueue: 0,
+      whenFull: 'run-in-caller',
+    },
+  )
+  const there = pool.run('there')
+  const controller = new AbortController()
+  const given = codeOf(pool.run(2, { name: 'count', signal: controller.signal }))
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const clock = vi.spyOn(performance, 'now')
+  try {
+    const limited = codeOf(pool.run(3, { name: 'count', timeoutMs: 1000 }))
+    await reached(1, 1)
+    controller.abort('enough')
+    vi.advanceTimersByTime(2000)
+    const before = performance.now()
+    clock.mockImplementation(() => before + 2000)
+    open(1)
+    expect(await Promise.all([given, limited])).toEqual(['enough', 'fulfilled'])
+  } finally {
+    vi.useRealTimers()
+    clock.mockRestore()
+    gate.resolve()
+  }
+  await there
+  // What was given up has not begun.
+  expect([words[2], words[3]]).toEqual([0, 1])
+  const { completed, wait, run } = pool.metrics().tasks['count']!
+  expect([completed, run.max]).toEqual([1, 0])
+  expect(wait.max).toBeGreaterThan(2000)
 })
 
 test('the shortest runs here count in each percentile', async () => {
