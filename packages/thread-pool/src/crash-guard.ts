@@ -8,7 +8,7 @@ export interface CrashLimits {
   crashLoopPauseMs: number
 }
 
-/** `closed`: threads are replaced. `open`: they are not. `trying`: one is, to see whether it lives. */
+/** `closed`: threads are replaced. `open`: they are not. `trying`: some are started, to see whether they live. */
 export type BreakerState = 'closed' | 'open' | 'trying'
 
 const firstDelayMs = 10

@@ -25,6 +25,8 @@ export interface CrewListener {
   onFail(error: ThreadPoolError): void
   /** The breaker has opened. What ended threads had in hand has been seen to. */
   onBreak(): void
+  /** The pause of the breaker is over, and nothing was started yet: {@link Crew.observe} does that. */
+  onPauseOver(): void
   /** The crew is broken, and what ended threads had in hand has been seen to. May be said again. */
   onBroken(): void
 }
@@ -41,6 +43,8 @@ export class Crew {
   // Only low numbers are used, so that a pool of four has threads 0 to 3 most of the time.
   readonly #indexes: FreeSlots
   readonly #timers = new Set<NodeJS.Timeout>()
+  /** The end of the pause. One, however many have died: each would start a thread, whatever others are there by then. */
+  #pause: NodeJS.Timeout | undefined
   // Busy time of threads that are gone.
   #busyBefore = 0
   #restarts = 0
@@ -212,13 +216,11 @@ export class Crew {
 
   #replace(error: unknown): void {
     this.crashes++
+    const wasOpen = this.guard.state === 'open'
     const delay = this.guard.died(error)
     if (delay === 'open') {
       this.#hasOpened = true
-      this.#later(this.#options.crashLoopPauseMs, () => {
-        this.guard.retry()
-        this.#start()
-      })
+      if (!wasOpen) this.#beginPause()
       return
     }
     if (delay === 0) return this.#start()
@@ -229,15 +231,28 @@ export class Crew {
     })
   }
 
-  #later(delayMs: number, action: () => void): void {
+  #beginPause(): void {
+    // A pause that was cut short, by a task that was done, would end this one early.
+    if (this.#pause !== undefined) {
+      clearTimeout(this.#pause)
+      this.#timers.delete(this.#pause)
+    }
+    this.#pause = this.#later(this.#options.crashLoopPauseMs, () => {
+      this.guard.retry()
+      this.#listener.onPauseOver()
+    })
+  }
+
+  #later(delayMs: number, action: () => void): NodeJS.Timeout | undefined {
     // A timer takes no longer time: that is for ever.
-    if (this.#isClosed || delayMs > maxTimerMs) return
+    if (this.#isClosed || delayMs > maxTimerMs) return undefined
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       action()
     }, delayMs)
     timer.unref()
     this.#timers.add(timer)
+    return timer
   }
 }
 

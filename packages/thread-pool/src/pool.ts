@@ -199,6 +199,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
         const { deaths, lastError } = this.#crew.guard
         this.#announce('breakerOpen', { deaths, error: lastError })
       },
+      onPauseOver: () => this.#observe(),
       onBroken: () => this.#abandon(this.#brokenError()),
     })
     this.#crew.observe(0, 0)
