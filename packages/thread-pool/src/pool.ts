@@ -88,7 +88,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #quarantine: Quarantine
   readonly #recovery: Recovery
   readonly #limits = new TimeLimits({
-    beforeCheck: () => this.#drain(),
+    beforeCheck: () => this.#hear(),
     startedAt: (task) => (task.place === 'slot' ? this.#dispatcher.table.startedAt(task.tag) : 0),
     onTimeout: (task) => this.#giveUp(task, timeoutError(task), 'timed out'),
     onKill: (task) => {
@@ -679,6 +679,15 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #drain(): void {
     this.#readAll()
     if (!this.#lookout.isLooking) this.#sleep()
+  }
+
+  /** All that is there by now. Where this thread was busy, timers come before messages that have long been there. */
+  #hear(): void {
+    for (const thread of this.#crew.threads) {
+      thread.hear()
+      this.#read(thread, Infinity)
+    }
+    this.#drain()
   }
 
   /** @returns whether anything was there */

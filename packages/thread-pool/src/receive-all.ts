@@ -3,11 +3,12 @@ import type { MessagePort } from 'node:worker_threads'
 
 /**
  * Hears what has arrived on a port, without a turn of the event loop.
+ * @param receive Returns false where the rest can wait
  * @param onUnreadable Called for each message that nests too deep for the stack of this thread
  */
 export function receiveAll(
   port: MessagePort,
-  receive: (message: never) => void,
+  receive: (message: never) => unknown,
   onUnreadable: () => void,
 ): void {
   for (;;) {
@@ -20,6 +21,6 @@ export function receiveAll(
       continue
     }
     if (received === undefined) return
-    receive(received.message as never)
+    if (receive(received.message as never) === false) return
   }
 }

@@ -173,6 +173,22 @@ export class Thread {
     return this.#completions.read(limit, listener)
   }
 
+  /**
+   * Hears what it has said by now, and at most one answer of later: as what it asks for is sent at once, it might go on answering
+   * until no task is left.
+   */
+  hear(): void {
+    const time = now()
+    receiveAll(
+      this.#port,
+      (message: ToPool) => {
+        this.#receive(message)
+        return !isLater(message, time)
+      },
+      () => this.#receiveUnreadable(),
+    )
+  }
+
   /** @throws what cannot be cloned */
   post(message: ToThread, transferList: readonly TransferListItem[] = []): void {
     this.#port.postMessage(message, transferList)
@@ -286,4 +302,10 @@ export class Thread {
       },
     )
   }
+}
+
+/** Whether a message answers a task that has ended after a time. */
+function isLater(message: ToPool, time: number): boolean {
+  if (message.type !== 'result' && message.type !== 'error') return false
+  return message.startedAt + message.runUs / 1000 > time
 }

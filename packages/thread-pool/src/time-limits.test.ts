@@ -38,6 +38,38 @@ test('a limit of 0 is looked at once in a turn of the event loop while its task 
   expect(new Set(turns).size).toBe(5)
 })
 
+test('what reaches its limit while the answers are read is looked at once more', async () => {
+  const first = taskWithoutTime()
+  const second = taskWithoutTime()
+  const given: unknown[] = []
+  const { promise: both, resolve } = Promise.withResolvers<void>()
+  let looks = 0
+  let secondAt = Infinity
+  const limits = new TimeLimits({
+    beforeCheck() {
+      if (++looks > 1) return
+      secondAt = now() + 0.1
+      limits.add(second, secondAt, 'timeout')
+      while (now() <= secondAt) {
+        // Reading.
+      }
+    },
+    startedAt: (task) => (task === first ? first.since : secondAt),
+    onTimeout(task) {
+      if (given.push([task === first ? 'first' : 'second', looks]) === 2) resolve()
+    },
+    onKill: nothing,
+  })
+  limits.add(first, first.since, 'timeout')
+  const keepAlive = setInterval(nothing, 60_000)
+  await both
+  clearInterval(keepAlive)
+  expect(given).toEqual([
+    ['first', 1],
+    ['second', 2],
+  ])
+})
+
 test('a cancelled task that has let go of its thread is forgotten long before its time', async () => {
   const { promise: lastKilled, resolve } = Promise.withResolvers<void>()
   const last = taskWithoutTime()

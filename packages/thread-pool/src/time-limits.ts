@@ -6,7 +6,7 @@ import type { Task } from './task.ts'
 
 /** What the limits ask of their pool. */
 export interface TimeLimitsListener {
-  /** Read what has been answered: a result that is already there counts. */
+  /** Read all that has been answered by now: a result that is already there counts. */
   beforeCheck(): void
   /** When the task was started, or 0 if it was not. */
   startedAt(task: Task): number
@@ -68,9 +68,14 @@ export class TimeLimits {
   }
 
   #check(): void {
-    this.#listener.beforeCheck()
+    // Before the answers are read: for what reaches its limit meanwhile, they were not.
     const time = now()
+    let isRead = false
     for (let due = this.#deadlines.due(time); due !== undefined; due = this.#deadlines.due(time)) {
+      // Most tasks have ended long before, and nothing has to be read for them.
+      if (!isNeeded(due)) continue
+      if (!isRead) this.#listener.beforeCheck()
+      isRead = true
       if (due.kind === 'kill') this.#listener.onKill(due.task)
       else this.#checkTimeout(due.task, time)
     }

@@ -64,6 +64,54 @@ test('a time limit counts from the start of the run', async () => {
   expect(pool.metrics().timedOut).toBe(1)
 })
 
+/**
+ * Blocks this thread until a handler is at its gate, so that its thread has answered all that came before it, and then for longer than
+ * a limit. Behind a turn of `setImmediate`, timers are next, and messages only then.
+ */
+function block(words: Int32Array, word: number, limitMs: number): void {
+  Atomics.wait(words, word, 0, 60_000)
+  const begun = performance.now()
+  while (performance.now() - begun < 2 * limitMs) {
+    // Busy.
+  }
+}
+
+test.each([
+  { way: 'on the port', count: 1, value: new Uint8Array(100_000) },
+  { way: 'in shared memory', count: 1000, value: 'text' },
+])('results that are there $way are no time-outs for a busy caller', async ({ count, value }) => {
+  const { pool, words, open } = makePool({ threads: 1 })
+  await pool.run('warm')
+  await new Promise(setImmediate)
+  const tasks = Array.from({ length: count }, () => codeOf(pool.run(value, { timeoutMs: 5 })))
+  const gate = pool.run(1, { name: 'gate' })
+  block(words, 1, 5)
+  const codes = await Promise.all(tasks)
+  open(1)
+  await gate
+  expect(new Set(codes)).toEqual(new Set(['fulfilled']))
+})
+
+test('a thread is not killed for a cancelled task whose result is there', async () => {
+  const { pool, words, workers, reached, open } = makePool({ threads: 1, killAfterMs: 5 })
+  const controller = new AbortController()
+  const options = { name: 'bytesWhenCancelled', signal: controller.signal } as const
+  const given = codeOf(pool.run(1, options))
+  await reached(1, 1)
+  const [before] = workers
+  const next = codeOf(pool.run(2, { name: 'gate' }))
+  await new Promise(setImmediate)
+  controller.abort('enough')
+  block(words, 2, 5)
+  expect(await given).toBe('enough')
+  // Timers have come by then.
+  await new Promise(setImmediate)
+  open(2)
+  expect(await next).toBe('fulfilled')
+  expect(await pool.run('after it')).toBe('after it')
+  expect([...workers]).toEqual([before])
+})
+
 test('a handler that does not listen keeps its thread, unless it may be killed', async () => {
   const { pool, reached } = makePool({ threads: 1, killAfterMs: 10 })
   const deaf = codeOf(pool.run(1, { name: 'forever', timeoutMs: 10 }))

@@ -35,6 +35,7 @@ interface Handlers extends Record<string, (task: never, context: TaskContext<Sta
   failLater(): Promise<never>
   outOfMemory(): unknown
   untilCancelled(word: number, context: TaskContext<State>): string
+  bytesWhenCancelled(word: number, context: TaskContext<State>): Uint8Array
   untilThrown(word: number, context: TaskContext<State>): never
   surroundings(variable: string): object
   untilAborted(word: number, context: TaskContext<State>): Promise<unknown>
@@ -146,6 +147,13 @@ export const worker: WorkerDefinition<State, Handlers> = defineWorker({
       }
       begin(context.state.words, word)
       return 'noticed'
+    },
+    bytesWhenCancelled(word, context) {
+      begin(context.state.words, word)
+      while (!context.cancelled) {
+        // Busy.
+      }
+      return new Uint8Array(100_000)
     },
     untilThrown(word, context) {
       begin(context.state.words, word)
