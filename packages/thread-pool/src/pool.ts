@@ -836,7 +836,11 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   async #empty(timeoutMs: number): Promise<boolean> {
     if (this.#pending === 0) return true
     return new Promise((resolve) => {
-      const timer = timeoutMs > maxTimerMs ? undefined : setTimeout(() => resolve(false), timeoutMs)
+      const end = (): void => {
+        this.#hear()
+        resolve(this.#pending === 0)
+      }
+      const timer = timeoutMs > maxTimerMs ? undefined : setTimeout(end, timeoutMs)
       this.#onEmpty = () => {
         clearTimeout(timer)
         resolve(true)

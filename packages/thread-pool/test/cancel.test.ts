@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { codeOf, makePool } from './pools.ts'
+import { block, codeOf, makePool } from './pools.ts'
 
 test('a task that is given up while it waits never starts', async () => {
   const { pool, words, reached, open } = makePool({ threads: 1 })
@@ -63,18 +63,6 @@ test('a time limit counts from the start of the run', async () => {
   expect(await third).toBe('ERR_TASK_TIMEOUT')
   expect(pool.metrics().timedOut).toBe(1)
 })
-
-/**
- * Blocks this thread until a handler is at its gate, so that its thread has answered all that came before it, and then for longer than
- * a limit. Behind a turn of `setImmediate`, timers are next, and messages only then.
- */
-function block(words: Int32Array, word: number, limitMs: number): void {
-  Atomics.wait(words, word, 0, 60_000)
-  const begun = performance.now()
-  while (performance.now() - begun < 2 * limitMs) {
-    // Busy.
-  }
-}
 
 test.each([
   { way: 'on the port', count: 1, value: new Uint8Array(100_000) },

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
 import { makeFakePool } from './fake-worker.ts'
-import { codeOf, gates, makePool } from './pools.ts'
+import { block, codeOf, gates, makePool } from './pools.ts'
 
 test('close() finishes what runs and what waits, whatever their lengths', async () => {
   const { pool, words } = makePool({ threads: 2 })
@@ -43,6 +43,19 @@ test('close() gives back what has not started by the deadline', async () => {
       priority: index % 3,
     })),
   )
+})
+
+test('close() hands out results that are there at the deadline', async () => {
+  const { pool, words, open } = makePool({ threads: 1 })
+  await pool.run('warm')
+  await new Promise(setImmediate)
+  const given = [codeOf(pool.run('text')), codeOf(pool.run(new Uint8Array(100_000)))]
+  const cut = codeOf(pool.run(1, { name: 'gate' }))
+  const closed = pool.close({ timeoutMs: 5 })
+  block(words, 1, 5)
+  expect(await Promise.all([...given, cut])).toEqual(['fulfilled', 'fulfilled', 'ERR_POOL_CLOSED'])
+  open(1)
+  expect(await closed).toEqual({ unstarted: [] })
 })
 
 test('close() begins none of the tasks that it gives back', async () => {

@@ -80,3 +80,15 @@ export function nextEvent<T>(
 ): Promise<T> {
   return new Promise((resolve) => pool.once(event, resolve))
 }
+
+/**
+ * Blocks this thread until a handler is at its gate, so that its thread has answered all that came before it, and then for longer than
+ * a limit. Behind a turn of `setImmediate`, timers are next, and messages only then.
+ */
+export function block(words: Int32Array, word: number, limitMs: number): void {
+  Atomics.wait(words, word, 0, 60_000)
+  const begun = performance.now()
+  while (performance.now() - begun < 2 * limitMs) {
+    // Busy.
+  }
+}
