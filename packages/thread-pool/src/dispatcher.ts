@@ -107,6 +107,13 @@ export class Dispatcher {
     return typeof task.value === 'string' ? new Uint8Array(this.#encode(task, true)) : undefined
   }
 
+  /** Keeps the item of a task that a thread holds back, so that it can be sent again. */
+  keep(tag: number, item: Uint8Array): void {
+    const task = this.find(tag)
+    if (task === undefined || task.isSettled) return
+    if (this.table.state(tag) === TaskState.Taken) task.item ??= item
+  }
+
   /** Sends again what a thread has died with: behind what is in the queue, and before all that waits in the line for room. */
   resend(task: Task): void {
     task.port = task.port === 'no' ? 'no' : 'asked for'

@@ -13,7 +13,7 @@ function sharedOf(counts: { running: number; taken: number; concurrency: number 
     const tag = table.open(slot, false)
     table.take(tag, 0)
     if (slot < running) table.start(tag, 0)
-    return { tag, since: slot, isMoved: false } as Task
+    return { tag, since: slot, isMoved: false, item: new Uint8Array() } as Task
   })
   const resent: Task[] = []
   const dispatcher = {

@@ -31,7 +31,9 @@ export function shareHeldTasks(
   const taken: Task[] = []
   for (const task of dispatcher.sent()) {
     const state = table.state(task.tag)
-    if (state === TaskState.Taken && !task.isMoved) taken.push(task)
+    // Without its item its thread has just taken it, and has not told.
+    const canBeSent = !task.isMoved && task.item !== undefined
+    if (state === TaskState.Taken && canBeSent) taken.push(task)
     if (state !== TaskState.Running) continue
     const thread = table.thread(task.tag)
     running.set(thread, (running.get(thread) ?? 0) + 1)

@@ -47,8 +47,11 @@ export type ToPool =
   | { type: 'ready'; participant: number; names: string[] }
   /** The module or `setup` failed. */
   | { type: 'failed'; step: 'import' | 'setup'; error: Thrown }
-  /** Send the values of these tasks. */
-  | { type: 'ask'; tags: number[] }
+  /**
+   * Send the values of these tasks. And keep the item of one that waits behind them, in case the thread dies, or another
+   * one has time for it.
+   */
+  | { type: 'ask'; tags: number[]; held: { tag: number; item: Uint8Array } | undefined }
   /** A result that needs a structured clone, or did not fit into the ring. */
   | { type: 'result'; tag: number; value: unknown; startedAt: number; runUs: number }
   | { type: 'error'; tag: number; error: Thrown; startedAt: number; runUs: number }

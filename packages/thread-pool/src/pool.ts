@@ -637,6 +637,9 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   #receive(thread: Thread, message: ToPool): void {
     switch (message.type) {
       case 'ask':
+        if (message.held !== undefined) {
+          this.#dispatcher.keep(message.held.tag, message.held.item)
+        }
         this.#values.send(thread, message.tags)
         break
       case 'result':

@@ -32,13 +32,22 @@ export class PortValues {
   /** Sends the values of tasks that a thread has taken. */
   send(thread: Thread, tags: readonly number[]): void {
     if (thread.state === 'exited') return
-    const together: Task[] = []
+    let together: Task[] = []
     for (const tag of tags) {
       const task = this.#dispatcher.find(tag)
       if (task === undefined || task.isSettled) thread.post({ type: 'no-value', tag })
       else if (task.transferList === undefined) together.push(task)
-      else this.#sendOne(thread, task)
+      else {
+        // They begin in the order in which they arrive.
+        this.#sendTogether(thread, together)
+        together = []
+        this.#sendOne(thread, task)
+      }
     }
+    this.#sendTogether(thread, together)
+  }
+
+  #sendTogether(thread: Thread, together: readonly Task[]): void {
     if (together.length === 0) return
     try {
       thread.post({

@@ -58,7 +58,11 @@ export class WorkerRuntime {
   readonly #running = new Map<number, TaskRun>()
   readonly #asked = new Map<number, Taken>()
   readonly #arrived: { taken: Taken; value: unknown }[] = []
+  /** Needs no value, but may not begin before those that were taken before it and wait for theirs. */
+  #held: WorkItem | undefined
   #askNow: number[] = []
+  /** The same as `#held`, until the pool was told. */
+  #untold: WorkItem | undefined
   /** How many values may be asked for beyond those that can be run at once. */
   #ahead = 1
   /** Interrupts the wait for the next item. */
@@ -100,7 +104,9 @@ export class WorkerRuntime {
     await this.#loop()
     // The pool may have sent a task before it said stop, which the loop sees without a turn of the event loop.
     this.#receiveAll()
-    while (this.#running.size + this.#asked.size + this.#arrived.length > 0) await this.#idle()
+    while (this.#running.size > 0 || this.#isWaitingForValues || this.#held !== undefined) {
+      await this.#idle()
+    }
     this.#queue.detach()
     let error: unknown
     try {
@@ -183,7 +189,13 @@ export class WorkerRuntime {
     return Atomics.load(this.#control, ControlWord.Stop) !== 0
   }
 
+  /** Whether anything was taken that cannot begin yet: its value has to come, or a hand has to be free. */
+  get #isWaitingForValues(): boolean {
+    return this.#asked.size + this.#arrived.length > 0
+  }
+
   #hasFreeHand(): boolean {
+    if (this.#held !== undefined) return false
     const { concurrency } = this.#boot
     const inHand = this.#running.size + this.#arrived.length
     if (inHand >= concurrency) return false
@@ -202,6 +214,7 @@ export class WorkerRuntime {
   #accept(item: WorkItem): void {
     const { tag, bytes } = item
     const kind = bytes[0] ?? 0
+    if (kind !== ValueKind.Port && this.#isWaitingForValues) return this.#hold(item)
     const handler = (bytes[2] ?? 0) | ((bytes[3] ?? 0) << 8)
     const nameBytes = handler >= namedHandler ? 2 * (handler - namedHandler) : 0
     const memory = this.#memoryOf(bytes)
@@ -210,13 +223,34 @@ export class WorkerRuntime {
     const name =
       nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#numbered[handler] ?? '')
     if (kind === ValueKind.Port) return this.#ask({ tag, name })
-    if (!this.#tasks.takeAndStart(tag, this.#boot.thread)) return
+    if (!this.#mayStart(item)) return
     if (bytes[1] === 1) this.#tasks.noteStart(tag, this.#startTime())
     const value =
       kind === ValueKind.Bytes
         ? bytes.subarray(itemHeaderBytes + nameBytes)
         : readValue(kind, memory, start, bytes.byteOffset + bytes.length)
     this.#start(tag, name, value)
+  }
+
+  /** Keeps the order: what was taken before it has not begun. Nothing else is taken until it has. */
+  #hold(item: WorkItem): void {
+    if (!this.#tasks.take(item.tag, this.#boot.thread)) return
+    this.#held = this.#untold = item
+  }
+
+  #startHeld(): void {
+    const held = this.#held
+    if (held === undefined || this.#isWaitingForValues) return
+    if (this.#running.size >= this.#boot.concurrency) return
+    this.#clock = now()
+    this.#accept(held)
+  }
+
+  /** T1 and T3, or T3 alone for what was held. @returns false if the task was cancelled */
+  #mayStart(item: WorkItem): boolean {
+    if (item !== this.#held) return this.#tasks.takeAndStart(item.tag, this.#boot.thread)
+    this.#held = this.#untold = undefined
+    return this.#tasks.start(item.tag, this.#boot.thread)
   }
 
   /** All of the memory in which an item lies: many items lie in the same. */
@@ -243,9 +277,13 @@ export class WorkerRuntime {
   }
 
   #sendAsks(): void {
-    if (this.#askNow.length === 0) return
-    this.#post({ type: 'ask', tags: this.#askNow })
+    const untold = this.#untold
+    if (this.#askNow.length === 0 && untold === undefined) return
+    // A copy: a message takes all of the memory along in which the bytes lie.
+    const held = untold && { tag: untold.tag, item: new Uint8Array(untold.bytes) }
+    this.#post({ type: 'ask', tags: this.#askNow, held })
     this.#askNow = []
+    this.#untold = undefined
   }
 
   #startTime(): number {
@@ -389,13 +427,11 @@ export class WorkerRuntime {
           this.#asked.delete(tag)
           if (taken !== undefined) this.#arrived.push({ taken, value: message.values[index] })
         }
-        this.#startArrived()
         break
       case 'task': {
         const { tag, name, value } = message
         this.#mayBlock = false
         this.#arrived.push({ taken: { tag, name }, value })
-        this.#startArrived()
         break
       }
       case 'no-value':
@@ -416,6 +452,8 @@ export class WorkerRuntime {
       default:
         message satisfies never
     }
+    // Also where a value will not come: something may have waited behind it.
+    this.#startArrived()
     this.#interrupt()
   }
 
@@ -436,6 +474,7 @@ export class WorkerRuntime {
         this.#start(tag, name, next.value)
       }
     }
+    this.#startHeld()
   }
 
   #post(message: ToPool): void {

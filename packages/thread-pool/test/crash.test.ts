@@ -113,6 +113,22 @@ test('a thread that is terminated with a cloned value on its way settles the tas
   }
 })
 
+test('a task that its thread held back until another one had its value is sent again', async () => {
+  const { pool, words, workers, reached } = makePool({ threads: 1, crashLoopLimit: Infinity })
+  for (let word = 1; word < 20; word += 2) {
+    // Short ones, after which it takes more than what it waits for.
+    await Promise.all(Array.from({ length: 5 }, () => pool.run(/by the port/)))
+    const first = pool.run('first')
+    const dying = codeOf(pool.run(Object(word) as number, { name: 'gate', transferList: [] }))
+    const behind = pool.run(word + 1, { name: 'count' })
+    await reached(word, 1)
+    for (const worker of workers) void worker.terminate()
+    expect(await dying).toBe('ERR_WORKER_EXITED')
+    expect([await first, await behind]).toEqual(['first', 1])
+    expect(words[word + 1]).toBe(1)
+  }
+})
+
 test('a task that may run twice is sent again when its thread has died', async () => {
   const { pool, words } = makePool({ threads: 1 })
   expect(await pool.run(5, { name: 'exitOnce', retry: 1 })).toBe('survived')

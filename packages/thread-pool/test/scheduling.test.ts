@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
+import { Dispatcher } from '../src/dispatcher.ts'
 import { PortValues } from '../src/port-values.ts'
 import type { TaskContext } from '../src/worker.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
@@ -37,6 +38,64 @@ test('tasks of one priority run in the order in which they were accepted', async
   release()
   await Promise.all(tasks)
   expect(ran).toEqual(Array.from({ length: 40 }, (_, index) => index))
+})
+
+test.each([1, 4])(
+  'tasks of one priority begin in that order however their values go, %i at a time',
+  async (concurrentTasksPerWorker) => {
+    const { pool, ran, release, began } = makeBusyPool({ concurrentTasksPerWorker })
+    await began
+    const tasks: Promise<unknown>[] = []
+    const expected: number[] = []
+    for (let id = 0; id < 200; id++) {
+      const controller = new AbortController()
+      const { signal } = controller
+      const moved = new Uint8Array(3)
+      const ways = [
+        () => pool.run({ id }, { signal }),
+        () => pool.run({ id, pattern: /by the port/ }, { signal }),
+        () => pool.run({ id, moved }, { signal, transferList: [moved.buffer] }),
+      ]
+      // All pairs and triples of them follow one another somewhere in these digits.
+      const way = ways[Number('0012211101202'[id % 13])]
+      tasks.push(codeOf(way!()))
+      if (id % 7 === 6) controller.abort()
+      else expected.push(id)
+    }
+    release()
+    await Promise.all(tasks)
+    expect(ran.map((task) => (task as { id: number }).id)).toEqual(expected)
+  },
+)
+
+test.each([
+  { givenUp: ['value'], runs: ['first', 'behind', 'last'] },
+  { givenUp: ['behind'], runs: ['first', 'value', 'last'] },
+  { givenUp: ['value', 'behind'], runs: ['first', 'last'] },
+])('a task that waits behind the value of another one: given up are $givenUp', async (given) => {
+  // However long it takes here, tasks are short.
+  const clockMs = performance.now()
+  vi.spyOn(performance, 'now').mockReturnValue(clockMs)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const { pool, ran, release } = makeBusyPool()
+  release()
+  // By these it knows that, and takes more than what it waits for.
+  await Promise.all(Array.from({ length: 5 }, () => pool.run(/by the port/)))
+  ran.length = 0
+  const controllers = new Map<string, AbortController>()
+  const keep = vi.spyOn(Dispatcher.prototype, 'keep').mockImplementation(() => {
+    for (const name of given.givenUp) controllers.get(name)?.abort('given up')
+  })
+  const results = ['first', 'value', 'behind', 'last'].map((name) => {
+    const controller = new AbortController()
+    controllers.set(name, controller)
+    const task = name === 'value' ? Object(name) : name
+    return codeOf(pool.run(task, { signal: controller.signal }))
+  })
+  const outcomes = await Promise.all(results)
+  expect(outcomes.filter((outcome) => outcome === 'given up').length).toBe(given.givenUp.length)
+  expect(ran.map(String)).toEqual(given.runs)
+  expect(keep).toHaveBeenCalledOnce()
 })
 
 test('urgent tasks overtake others, which are delayed and not starved', async () => {
@@ -97,39 +156,42 @@ test(
   },
 )
 
-test('what waits in a thread behind a long task goes to one that is free', async () => {
-  // However long it takes here, tasks are short.
-  const clockMs = performance.now()
-  vi.spyOn(performance, 'now').mockReturnValue(clockMs)
-  onTestFinished(() => void vi.restoreAllMocks())
-  const blocked = Promise.withResolvers<void>()
-  const long = Promise.withResolvers<void>()
-  const began = Promise.withResolvers<void>()
-  const threads: number[] = []
-  const pool = makeFakePool(
-    {
-      default: (_: unknown, { thread }: TaskContext) => threads.push(thread),
-      block: () => blocked.promise,
-      long: () => {
-        began.resolve()
-        return long.promise
+test.each([{ values: [/by the port/, /by the port/] }, { values: ['through shared memory'] }])(
+  'what waits in a thread behind a long task goes to one that is free: $values',
+  async (waiting) => {
+    // However long it takes here, tasks are short.
+    const clockMs = performance.now()
+    vi.spyOn(performance, 'now').mockReturnValue(clockMs)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const blocked = Promise.withResolvers<void>()
+    const long = Promise.withResolvers<void>()
+    const began = Promise.withResolvers<void>()
+    const threads: number[] = []
+    const pool = makeFakePool(
+      {
+        default: (_: unknown, { thread }: TaskContext) => threads.push(thread),
+        block: () => blocked.promise,
+        long: () => {
+          began.resolve()
+          return long.promise
+        },
       },
-    },
-    { threads: 2 },
-  )
-  await Promise.all([nextEvent(pool, 'workerReady'), nextEvent(pool, 'workerReady')])
-  const blocking = pool.run(undefined, { name: 'block' })
-  for (let count = 0; count < 5; count++) await pool.run(/by the port/)
-  const longTask = pool.run(/by the port/, { name: 'long' })
-  const behind = [pool.run(/by the port/), pool.run(/by the port/)]
-  await began.promise
-  blocked.resolve()
-  await Promise.all([blocking, ...behind])
-  const [first = -1] = threads
-  expect(threads.slice(5)).toEqual([1 - first, 1 - first])
-  long.resolve()
-  await longTask
-})
+      { threads: 2 },
+    )
+    await Promise.all([nextEvent(pool, 'workerReady'), nextEvent(pool, 'workerReady')])
+    const blocking = pool.run(undefined, { name: 'block' })
+    for (let count = 0; count < 5; count++) await pool.run(/by the port/)
+    const longTask = pool.run(/by the port/, { name: 'long' })
+    const behind = waiting.values.map((value) => pool.run(value))
+    await began.promise
+    blocked.resolve()
+    await Promise.all([blocking, ...behind])
+    const [first = -1] = threads
+    expect(threads.slice(5)).toEqual(behind.map(() => 1 - first))
+    long.resolve()
+    await longTask
+  },
+)
 
 test('a thread asks for as many values at once as are soon run', async () => {
   let clockMs = 1000
