@@ -74,7 +74,7 @@ export class WorkerRuntime {
   #isAlone = false
   #itemMemory: Buffer = Buffer.alloc(0)
   #itemBuffer: ArrayBufferLike = this.#itemMemory.buffer
-  /** When the last run ended, if nothing was waited for since. */
+  /** When the last handler returned or run ended, or 0 if something was waited for since. */
   #clock = 0
 
   constructor(boot: BootMessage, workerData: unknown) {
@@ -124,6 +124,7 @@ export class WorkerRuntime {
     while (!this.#isStopped()) {
       if (!this.#hasFreeHand()) {
         await this.#idle()
+        this.#clock = 0
         continue
       }
       let item = this.#queue.tryDequeue() ?? this.#block()
@@ -307,6 +308,8 @@ export class WorkerRuntime {
 
   #follow(run: TaskRun, result: PromiseLike<unknown>): void {
     this.#running.set(run.tag, run)
+    // It may have been busy until now, and the next task begins before it ends.
+    this.#clock = now()
     // Not awaited: the loop takes other tasks meanwhile, and a thenable may not be a promise.
     result.then(
       (value) => {

@@ -218,6 +218,72 @@ test('a thread asks for as many values at once as are soon run', async () => {
   expect(await mostAtOnce()).toBe(1)
 })
 
+/** The times of tasks in the order in which they end. */
+function watchTimes(): { waitMs: number; runMs: number }[] {
+  const times: { waitMs: number; runMs: number }[] = []
+  const listener = (message: unknown): void => {
+    const { outcome, waitMs, runMs } = message as TaskDiagnostics
+    if (outcome === 'completed') times.push({ waitMs, runMs })
+  }
+  subscribe('elkyn.thread-pool.task', listener)
+  onTestFinished(() => {
+    unsubscribe('elkyn.thread-pool.task', listener)
+  })
+  return times
+}
+
+test('asynchronous tasks that are busy first have their own times each, and turns between them', async () => {
+  let clockMs = 1000
+  vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const times = watchTimes()
+  let turns = 0
+  const turnsBefore: number[] = []
+  const pool = makeFakePool(
+    {
+      default: async () => {
+        clockMs += 60
+        turnsBefore.push(turns)
+        setImmediate(() => turns++)
+      },
+    },
+    { concurrentTasksPerWorker: 4 },
+  )
+  await Promise.all([1, 2, 3, 4].map((task) => pool.run(task)))
+  expect(times).toEqual([0, 60, 120, 180].map((waitMs) => ({ waitMs, runMs: 60 })))
+  expect(turnsBefore).toEqual([0, 1, 2, 3])
+})
+
+test.each([10, 0])(
+  'a task waits for as long as a value before it that does not come, behind one of %i ms',
+  async (firstMs) => {
+    let clockMs = 1000
+    vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const times = watchTimes()
+    const pool = makeFakePool({
+      default: (ms: number) => {
+        clockMs += ms
+      },
+    })
+    const controller = new AbortController()
+    vi.spyOn(PortValues.prototype, 'send').mockImplementationOnce((thread, [tag = 0]) => {
+      clockMs += 500
+      controller.abort('given up')
+      thread.post({ type: 'no-value', tag })
+    })
+    const first = pool.run(firstMs)
+    const value = codeOf(pool.run(/by the port/, { signal: controller.signal }))
+    const behind = pool.run(5)
+    expect(await value).toBe('given up')
+    await Promise.all([first, behind])
+    expect(times).toEqual([
+      { waitMs: 0, runMs: firstMs },
+      { waitMs: firstMs + 500, runMs: 5 },
+    ])
+  },
+)
+
 test('a task that waits in the line survives that the queue is full at each try', async () => {
   const { pool, ran, release, began } = makeBusyPool({ queueCapacity: 1, priorities: 1 })
   await began
