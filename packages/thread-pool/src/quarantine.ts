@@ -11,7 +11,7 @@ export class Quarantine {
 
   /** @returns how many threads the key has killed by now */
   add(key: string): number {
-    const deaths = (this.#deaths.get(key) ?? 0) + 1
+    const deaths = this.deaths(key) + 1
     this.#deaths.delete(key)
     this.#deaths.set(key, deaths)
     if (this.#deaths.size > maxKeys) {
@@ -23,8 +23,13 @@ export class Quarantine {
     return deaths
   }
 
+  /** How many threads the key has killed. */
+  deaths(key: string): number {
+    return this.#deaths.get(key) ?? 0
+  }
+
   has(key: string): boolean {
-    return (this.#deaths.get(key) ?? 0) >= this.#after
+    return this.deaths(key) >= this.#after
   }
 
   delete(key: string): boolean {

@@ -41,6 +41,7 @@ export class Recovery {
   /** The thread has ended, and all that it has said was heard. */
   async recover(thread: Thread): Promise<void> {
     this.#listener.beforeRecovery(thread)
+    const keys = new Set<string>()
     // Only now may anything else be said about its tasks.
     const reports = await this.#dispatcher.queue.reapThread(thread.threadId)
     for (const report of reports) {
@@ -52,11 +53,11 @@ export class Recovery {
       for (const tag of report.inHand) {
         const task = this.#dispatcher.find(tag)
         // Taken out, and the thread died before it could say so in the table.
-        if (task !== undefined && this.#dispatcher.isWaiting(task)) this.#lose(task, thread)
+        if (task !== undefined && this.#dispatcher.isWaiting(task)) this.#lose(task, thread, keys)
       }
     }
     for (const task of this.#dispatcher.sent()) {
-      if (this.#dispatcher.table.thread(task.tag) === thread.index) this.#lose(task, thread)
+      if (this.#dispatcher.table.thread(task.tag) === thread.index) this.#lose(task, thread, keys)
     }
   }
 
@@ -88,7 +89,8 @@ export class Recovery {
     }
   }
 
-  #lose(task: Task, thread: Thread): void {
+  /** @param keys those that have been counted for this thread */
+  #lose(task: Task, thread: Thread, keys: Set<string>): void {
     if (task.isSettled) {
       this.#dispatcher.release(task)
       return
@@ -97,8 +99,11 @@ export class Recovery {
     const hasBegun = this.#dispatcher.table.state(task.tag) === TaskState.Running
     const item = this.#dispatcher.itemOf(task)
     if (!hasBegun && item !== undefined && !task.isMoved) return this.#sendAgain(task, item)
+    // What the pool has terminated was killed by no task that is still pending.
+    const mayHaveKilled = hasBegun && !thread.isKilled
     task.crashes++
-    const deaths = task.key === undefined ? task.crashes : this.#quarantine.add(task.key)
+    if (mayHaveKilled) task.kills++
+    const deaths = this.#deathsBy(task, mayHaveKilled, keys)
     const isPoison = deaths >= this.#quarantineAfter
     if (task.retriesLeft > 0 && item !== undefined && !isPoison) {
       task.retriesLeft--
@@ -108,6 +113,15 @@ export class Recovery {
     if (isPoison) this.#listener.onQuarantine(task, deaths)
     this.#dispatcher.release(task)
     this.#listener.onLost(task, lostError(task, thread, isPoison), 'lost')
+  }
+
+  /** @returns how many threads the task, or tasks of its key, have killed. A thread counts once for a key */
+  #deathsBy(task: Task, mayHaveKilled: boolean, keys: Set<string>): number {
+    const { key } = task
+    if (key === undefined) return task.kills
+    if (!mayHaveKilled || keys.has(key)) return this.#quarantine.deaths(key)
+    keys.add(key)
+    return this.#quarantine.add(key)
   }
 
   #sendAgain(task: Task, item: Uint8Array): void {

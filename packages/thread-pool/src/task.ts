@@ -23,6 +23,8 @@ export class Task {
   retriesLeft: number
   /** Threads that have died with it. */
   crashes = 0
+  /** Of these, threads that it may have killed. */
+  kills = 0
   place: TaskPlace = 'none'
   tag = 0
   /** When `run()` was called, also if it had to wait to be accepted. */

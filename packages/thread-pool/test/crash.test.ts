@@ -154,6 +154,45 @@ test('a task that kills thread after thread is quarantined, and so is its key', 
   expect(await pool.run(1, { key: 'poison' })).toBe(1)
 })
 
+test('a thread counts once for a key, however many of its tasks it died with', async () => {
+  const { pool, reached } = makePool({
+    threads: 1,
+    concurrentTasksPerWorker: 3,
+    quarantineAfter: 2,
+  })
+  const waiting = [1, 2].map((word) => codeOf(pool.run(word, { name: 'gateLater', key: 'key' })))
+  await reached(1, 1)
+  await reached(2, 1)
+  expect(await codeOf(pool.run(9, { name: 'exit' }))).toBe('ERR_WORKER_EXITED')
+  expect(await Promise.all(waiting)).toEqual(['ERR_WORKER_EXITED', 'ERR_WORKER_EXITED'])
+  expect(await pool.run(1, { key: 'key' })).toBe(1)
+  expect(pool.metrics()).toMatchObject({ quarantined: [], crashes: 1 })
+  expect(await codeOf(pool.run(9, { name: 'exit', key: 'key' }))).toBe('ERR_WORKER_EXITED')
+  expect(pool.metrics()).toMatchObject({ quarantined: ['key'], crashes: 2 })
+})
+
+test('a thread that the pool has terminated counts for no key, and for none of its tasks', async () => {
+  const { pool, reached } = makePool({
+    threads: 1,
+    concurrentTasksPerWorker: 3,
+    killAfterMs: 0,
+    quarantineAfter: 1,
+  })
+  const waiting = [
+    pool.run(1, { name: 'gateLater', key: 'key', retry: 1 }),
+    pool.run(2, { name: 'gateLater', retry: 1 }),
+  ]
+  await reached(1, 1)
+  await reached(2, 1)
+  const controller = new AbortController()
+  const deaf = codeOf(pool.run(3, { name: 'forever', signal: controller.signal }))
+  await reached(3, 1)
+  controller.abort('enough')
+  expect(await deaf).toBe('enough')
+  expect(await Promise.all(waiting)).toEqual([1, 2])
+  expect(pool.metrics()).toMatchObject({ quarantined: [], crashes: 0, retried: 2 })
+})
+
 test('tasks of an asynchronous thread that dies are all rejected', async () => {
   const { pool, reached } = makePool({ threads: 1, concurrentTasksPerWorker: 3 })
   const waiting = [1, 2].map((word) => codeOf(pool.run(word, { name: 'gateLater' })))
