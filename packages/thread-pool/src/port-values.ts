@@ -36,7 +36,8 @@ export class PortValues {
     for (const tag of tags) {
       const task = this.#dispatcher.find(tag)
       if (task === undefined || task.isSettled) thread.post({ type: 'no-value', tag })
-      else if (task.transferList === undefined) together.push(task)
+      // Not what may have killed a thread by being read: then it is known whether it was that.
+      else if (task.transferList === undefined && task.kills === 0) together.push(task)
       else {
         // They begin in the order in which they arrive.
         this.#sendTogether(thread, together)
@@ -50,12 +51,15 @@ export class PortValues {
   #sendTogether(thread: Thread, together: readonly Task[]): void {
     if (together.length === 0) return
     try {
-      thread.post({
+      const message = thread.post({
         type: 'values',
         tags: together.map((task) => task.tag),
         values: together.map((task) => task.value),
       })
-      for (const task of together) task.port = 'sent'
+      for (const task of together) {
+        task.port = 'sent'
+        task.message = message
+      }
     } catch {
       // One of them cannot be cloned: find out which.
       for (const task of together) this.#sendOne(thread, task)
@@ -70,9 +74,9 @@ export class PortValues {
     if (!isSent) thread.post({ type: 'no-value', tag })
   }
 
-  #post(task: Task, post: () => void): boolean {
+  #post(task: Task, post: () => number): boolean {
     try {
-      post()
+      task.message = post()
       task.port = 'sent'
       return true
     } catch (error) {

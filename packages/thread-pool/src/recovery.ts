@@ -95,16 +95,19 @@ export class Recovery {
       this.#dispatcher.release(task)
       return
     }
-    // Its value never arrived there, or nothing was moved: it has not begun.
     const hasBegun = this.#dispatcher.table.state(task.tag) === TaskState.Running
+    // Or to read its value was too much. What the pool has terminated was killed by no task that is still pending.
+    const mayHaveKilled =
+      !thread.isKilled && (hasBegun || (task.port === 'sent' && thread.isNext(task.message)))
     const item = this.#dispatcher.itemOf(task)
-    if (!hasBegun && item !== undefined && !task.isMoved) return this.#sendAgain(task, item)
-    // What the pool has terminated was killed by no task that is still pending.
-    const mayHaveKilled = hasBegun && !thread.isKilled
+    const canBegin = !hasBegun && item !== undefined && !task.isMoved
+    if (canBegin && !mayHaveKilled) return this.#sendAgain(task, item)
     task.crashes++
     if (mayHaveKilled) task.kills++
     const deaths = this.#deathsBy(task, mayHaveKilled, keys)
     const isPoison = deaths >= this.#quarantineAfter
+    // Once more: the thread may have died of something else in that moment.
+    if (canBegin && task.kills === 1 && !isPoison) return this.#sendAgain(task, item)
     if (task.retriesLeft > 0 && item !== undefined && !isPoison) {
       task.retriesLeft--
       this.#listener.onRetry()

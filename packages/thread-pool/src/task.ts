@@ -33,6 +33,8 @@ export class Task {
   item: Uint8Array | undefined
   /** Whether the value goes by the port, and whether it has gone. */
   port: 'no' | 'asked for' | 'sent' = 'no'
+  /** The number of the message in which it has gone. */
+  message = -1
   /** Whether the pool counts it as pending, until it is settled. */
   isAccepted = false
   isSettled = false

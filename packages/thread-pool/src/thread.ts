@@ -78,6 +78,8 @@ export class Thread {
   readonly #around: ThreadSurroundings
   readonly #timer: NodeJS.Timeout | undefined
   #hasSaidHello = false
+  /** Messages to it so far, modulo 2^32. */
+  #posted = 0
   readonly #exited: Promise<void>
   #setExited: () => void = () => {}
 
@@ -189,9 +191,17 @@ export class Thread {
     )
   }
 
-  /** @throws what cannot be cloned */
-  post(message: ToThread, transferList: readonly TransferListItem[] = []): void {
+  /** @returns the number of the message @throws what cannot be cloned */
+  post(message: ToThread, transferList: readonly TransferListItem[] = []): number {
     this.#port.postMessage(message, transferList)
+    const number = this.#posted
+    this.#posted = (number + 1) | 0
+    return number
+  }
+
+  /** Whether it has heard all messages before this one and not this one: it may have died of reading it. */
+  isNext(message: number): boolean {
+    return this.#words[ControlWord.Heard] === message
   }
 
   /** Asks it to finish what is in hand and to end. */

@@ -419,10 +419,17 @@ export class WorkerRuntime {
   }
 
   #tellUnreadable(): void {
+    this.#noteHeard()
     this.#post({ type: 'unreadable' })
   }
 
+  /** Only the pool looks, when this thread has ended: plain reads and writes are enough. */
+  #noteHeard(): void {
+    this.#control[ControlWord.Heard] = (this.#control[ControlWord.Heard] ?? 0) + 1
+  }
+
   #receive(message: ToThread): void {
+    this.#noteHeard()
     switch (message.type) {
       case 'values':
         for (const [index, tag] of message.tags.entries()) {

@@ -4,7 +4,8 @@ import { Worker } from 'node:worker_threads'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPool, ThreadPoolError } from '../src/index.ts'
 import type { StartWorker, ThreadExitEvent, WorkerLike } from '../src/index.ts'
-import type { BootMessage } from '../src/messages.ts'
+import type { BootMessage, ToThread } from '../src/messages.ts'
+import { WorkerRuntime } from '../src/worker-runtime.ts'
 import { outputOf, processGone } from './own-process.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 import type { worker } from './tasks-worker.ts'
@@ -192,6 +193,102 @@ test('a thread that the pool has terminated counts for no key, and for none of i
   expect(await Promise.all(waiting)).toEqual([1, 2])
   expect(pool.metrics()).toMatchObject({ quarantined: [], crashes: 0, retried: 2 })
 })
+
+test.each([
+  { quarantineAfter: 2, code: 'ERR_TASK_QUARANTINED', quarantined: ['poison'] },
+  { quarantineAfter: 3, code: 'ERR_WORKER_EXITED', quarantined: [] },
+])(
+  'a value that its threads die of reading is sent once more: $code',
+  async ({ quarantineAfter, code, quarantined }) => {
+    let clockMs = 1000
+    vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
+    onTestFinished(() => void vi.restoreAllMocks())
+    // Long tasks: a thread that waits for a value takes nothing else, which it could not give back here.
+    const handler = (task: unknown): unknown => {
+      clockMs += 10
+      return task
+    }
+    const startWorker: StartWorker = () => new WorkerThatCannotReadPatterns(handler)
+    const pool = new ThreadPool(
+      { worker: 'unused.js', threads: 1, terminable: false, quarantineAfter },
+      startWorker,
+    )
+    onTestFinished(async () => {
+      await pool.close({ timeoutMs: 0 })
+    })
+    const first = pool.run('first')
+    const failure: unknown = await pool
+      .run(/deadly/, { key: 'poison' })
+      .catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code, exitCode: 5, crashes: 2 })
+    expect(await first).toBe('first')
+    expect(await pool.run('next')).toBe('next')
+    expect(pool.metrics()).toMatchObject({ quarantined, crashes: 2, retried: 0, pending: 0 })
+  },
+)
+
+test('values that were sent together with a deadly one are not taken for it', async () => {
+  const startWorker: StartWorker = () => new WorkerThatCannotReadPatterns((task) => task)
+  const pool = new ThreadPool(
+    { worker: 'unused.js', threads: 1, terminable: false, concurrentTasksPerWorker: 4 },
+    startWorker,
+  )
+  onTestFinished(async () => {
+    await pool.close({ timeoutMs: 0 })
+  })
+  const first = pool.run('first')
+  // As many as a thread asks for here: it takes nothing else, which it could not give back.
+  const deadly = codeOf(pool.run(/deadly/))
+  const others = [1, 2, 3].map((value) => pool.run(Object(value)))
+  expect(await deadly).toBe('ERR_TASK_QUARANTINED')
+  expect((await Promise.all(others)).map(Number)).toEqual([1, 2, 3])
+  expect(await first).toBe('first')
+  expect(pool.metrics()).toMatchObject({ crashes: 2, lost: 1 })
+})
+
+/** Ends where a regular expression would be read, as a thread does whose memory is full by it. */
+class WorkerThatCannotReadPatterns extends EventEmitter implements WorkerLike {
+  static #threadIds = 2000
+  readonly threadId: number = WorkerThatCannotReadPatterns.#threadIds++
+  readonly #handler: (task: unknown) => unknown
+  #isDead = false
+
+  constructor(handler: (task: unknown) => unknown) {
+    super()
+    this.#handler = handler
+  }
+
+  postMessage(boot: BootMessage): void {
+    const { port } = boot
+    const listen = port.on.bind(port)
+    port.on = ((event: 'message', listener: (message: ToThread) => void) =>
+      listen(event, (message: ToThread) => {
+        if (this.#isDead) return
+        this.#isDead = message.type === 'values' && message.values.some(isPattern)
+        if (this.#isDead) setImmediate(() => this.emit('exit', 5))
+        else listener(message)
+      })) as typeof port.on
+    void this.#run(boot)
+  }
+
+  async #run(boot: BootMessage): Promise<void> {
+    const handlers = { default: this.#handler }
+    await new WorkerRuntime(boot, undefined).run({ handlers }, undefined)
+    setImmediate(() => this.emit('exit', 0))
+  }
+
+  async terminate(): Promise<number> {
+    return 1
+  }
+
+  unref(): void {
+    // The test's thread stays anyway.
+  }
+}
+
+function isPattern(value: unknown): boolean {
+  return value instanceof RegExp
+}
 
 test('tasks of an asynchronous thread that dies are all rejected', async () => {
   const { pool, reached } = makePool({ threads: 1, concurrentTasksPerWorker: 3 })
