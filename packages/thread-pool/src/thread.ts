@@ -272,13 +272,14 @@ export class Thread {
   #exit(exitCode: number): void {
     if (this.state === 'exited') return
     clearTimeout(this.#timer)
+    const wasStopping = this.state === 'stopping'
+    // Before it is heard: what it has asked for is not sent to it any more, nor anything else.
+    this.state = 'exited'
     // What it has said before its end is still to be heard.
     this.#hearAll()
     this.#port.close()
     this.exitCode = exitCode
     if (this.participant === -1) this.error = this.#startError()
-    const wasStopping = this.state === 'stopping'
-    this.state = 'exited'
     this.wasAsked = wasStopping || this.isKilled
     this.#around.onExit(this)
     this.#setExited()

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events'
 import process from 'node:process'
 import { Worker } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { ThreadPool, ThreadPoolError } from '../src/index.ts'
 import type { StartWorker, ThreadExitEvent, WorkerLike } from '../src/index.ts'
-import type { BootMessage, ToThread } from '../src/messages.ts'
+import type { BootMessage, ToPool, ToThread } from '../src/messages.ts'
 import { WorkerRuntime } from '../src/worker-runtime.ts'
 import { outputOf, processGone } from './own-process.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
@@ -208,7 +209,7 @@ test.each([
       clockMs += 10
       return task
     }
-    const startWorker: StartWorker = () => new WorkerThatCannotReadPatterns(handler)
+    const startWorker: StartWorker = () => new MortalWorker(handler, dieReadingPatterns)
     const pool = new ThreadPool(
       { worker: 'unused.js', threads: 1, terminable: false, quarantineAfter },
       startWorker,
@@ -228,7 +229,7 @@ test.each([
 )
 
 test('values that were sent together with a deadly one are not taken for it', async () => {
-  const startWorker: StartWorker = () => new WorkerThatCannotReadPatterns((task) => task)
+  const startWorker: StartWorker = () => new MortalWorker((task) => task, dieReadingPatterns)
   const pool = new ThreadPool(
     { worker: 'unused.js', threads: 1, terminable: false, concurrentTasksPerWorker: 4 },
     startWorker,
@@ -246,28 +247,40 @@ test('values that were sent together with a deadly one are not taken for it', as
   expect(pool.metrics()).toMatchObject({ crashes: 2, lost: 1 })
 })
 
-/** Ends where a regular expression would be read, as a thread does whose memory is full by it. */
-class WorkerThatCannotReadPatterns extends EventEmitter implements WorkerLike {
-  static #threadIds = 2000
-  readonly threadId: number = WorkerThatCannotReadPatterns.#threadIds++
-  readonly #handler: (task: unknown) => unknown
-  #isDead = false
+test('a value that a thread had asked for before it died is not sent there', async () => {
+  let starts = 0
+  const pool = new ThreadPool(
+    { worker: 'unused.js', threads: 1, terminable: false, quarantineAfter: 1 },
+    () => new MortalWorker((task) => task, starts++ === 0 ? dieAsking : () => {}),
+  )
+  onTestFinished(async () => {
+    await pool.close({ timeoutMs: 0 })
+  })
+  const first = pool.run('first')
+  const bytes = new Uint8Array([1, 2, 3])
+  const moved = pool.run(bytes, { transferList: [bytes.buffer] })
+  const cloned = pool.run(Object(4))
+  const behind = pool.run('behind')
+  expect(await moved).toEqual(new Uint8Array([1, 2, 3]))
+  expect([await first, Number(await cloned), await behind]).toEqual(['first', 4, 'behind'])
+  expect(pool.metrics()).toMatchObject({ crashes: 1, lost: 0 })
+})
 
-  constructor(handler: (task: unknown) => unknown) {
+/** Runs in the thread of the test, until something on its port ends it. What it had in hand it keeps. */
+class MortalWorker extends EventEmitter implements WorkerLike {
+  static #threadIds = 2000
+  readonly threadId: number = MortalWorker.#threadIds++
+  readonly #handler: (task: unknown) => unknown
+  readonly #prepare: (port: MessagePort, die: () => void) => void
+
+  constructor(handler: (task: unknown) => unknown, prepare: typeof dieReadingPatterns) {
     super()
     this.#handler = handler
+    this.#prepare = prepare
   }
 
   postMessage(boot: BootMessage): void {
-    const { port } = boot
-    const listen = port.on.bind(port)
-    port.on = ((event: 'message', listener: (message: ToThread) => void) =>
-      listen(event, (message: ToThread) => {
-        if (this.#isDead) return
-        this.#isDead = message.type === 'values' && message.values.some(isPattern)
-        if (this.#isDead) setImmediate(() => this.emit('exit', 5))
-        else listener(message)
-      })) as typeof port.on
+    this.#prepare(boot.port, () => this.emit('exit', 5))
     void this.#run(boot)
   }
 
@@ -283,6 +296,28 @@ class WorkerThatCannotReadPatterns extends EventEmitter implements WorkerLike {
 
   unref(): void {
     // The test's thread stays anyway.
+  }
+}
+
+/** Where a regular expression would be read, as a thread does whose memory is full by it. */
+function dieReadingPatterns(port: MessagePort, die: () => void): void {
+  const listen = port.on.bind(port)
+  let isDead = false
+  port.on = ((event: 'message', listener: (message: ToThread) => void) =>
+    listen(event, (message: ToThread) => {
+      if (isDead) return
+      isDead = message.type === 'values' && message.values.some(isPattern)
+      if (isDead) setImmediate(die)
+      else listener(message)
+    })) as typeof port.on
+}
+
+/** Before the pool hears what is asked for. */
+function dieAsking(port: MessagePort, die: () => void): void {
+  const post = port.postMessage.bind(port)
+  port.postMessage = (message: ToPool) => {
+    post(message)
+    if (message.type === 'ask') die()
   }
 }
 
