@@ -38,8 +38,12 @@ export class AsyncWaiting {
     return sleep
   }
 
-  /** Tries all pending calls again. */
-  pumpAll(): void {
+  /**
+   * Tries all pending calls again.
+   * @param last the line whose turn it was: another one has its own before that, however many calls it has
+   */
+  pumpAll(last?: Line): void {
+    if (last !== undefined && this.#lines.delete(last)) this.#lines.add(last)
     for (const line of this.#lines) line.pump()
   }
 

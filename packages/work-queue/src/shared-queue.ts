@@ -252,15 +252,23 @@ class SharedQueue implements WorkQueue {
     if (!this.#isHandingOver) this.#checkNoClaim()
     this.#checkClaimBytes(byteLength)
     timeoutOf(options)
+    const line = this.#puts[band] as Line
     let claim: Claim | undefined
+    // Not within the call, behind which the caller may block before it can publish anything.
+    let isCalled = false
+    queueMicrotask(() => {
+      isCalled = true
+      line.pump()
+    })
     // Claims in its turn, so that nobody behind it in the line can take the slot before it.
-    const attempt = (): Need | undefined => {
+    const attempt = (): Need | typeof HOLD | undefined => {
+      if (!isCalled) return HOLD
       claim = this.#openClaim(this.#producer.claim(band), byteLength, options)
       if (claim === undefined) return this.#spaceNeed(band)
       this.#isHandingOver = true
       return undefined
     }
-    const done = await (this.#puts[band] as Line).add(this.#unlessClaimed(attempt), options)
+    const done = await line.add(this.#unlessClaimed(attempt), options)
     if (!done) return undefined
     this.#isHandingOver = false
     // Between the line and this turn the object may have been detached, and the claim abandoned.
@@ -563,7 +571,7 @@ class SharedQueue implements WorkQueue {
     }
   }
 
-  #unlessClaimed(attempt: () => Need | undefined): Attempt {
+  #unlessClaimed(attempt: Attempt): Attempt {
     return () => (this.#claim === undefined ? attempt() : HOLD)
   }
 
@@ -581,7 +589,7 @@ class SharedQueue implements WorkQueue {
       this.#claim = undefined
       if (publishedBytes === undefined) this.#producer.abandonClaim(ring, position)
       else this.#producer.publishClaim(ring, position, publishedBytes, tag)
-      this.#waiting.pumpAll()
+      this.#waiting.pumpAll(this.#puts[band])
     })
     return this.#claim
   }

@@ -533,6 +533,40 @@ describe('waiting without blocking', () => {
     },
   )
 
+  test('claim() opens nothing before the call is over', async () => {
+    const queue = createWorkQueue(small)
+    const pending = queue.claim(1)
+    // Whoever blocks here can publish nothing.
+    expect(queue.tryEnqueue(bytes('a'))).toBe(true)
+    expect(text(queue.tryDequeue())).toBe('a')
+    const claim = await pending
+    claim!.publish()
+    expect(queue.depth).toBe(1)
+  })
+
+  test('claims that are always pending in one band keep no other one from its turn', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 0, bands: 2 })
+    let claims = 0
+    const over = new AbortController()
+    const claimOn = async (): Promise<void> => {
+      while (!over.signal.aborted) {
+        const claim = await queue.claim(1, { band: 1 })
+        claims++
+        await turn()
+        claim!.publish()
+        queue.tryDequeueMany()
+      }
+    }
+    const loops = [claimOn(), claimOn(), claimOn()]
+    await turn()
+    const before = claims
+    await queue.enqueue(bytes('urgent'), { band: 0 })
+    const after = claims
+    over.abort()
+    await Promise.all(loops)
+    expect(after - before).toBeLessThan(5)
+  })
+
   test('claim() is refused while the object has a claim, and ended by close()', async () => {
     const queue = createWorkQueue({ capacity: 1 })
     const claim = await queue.claim(1)
