@@ -2,7 +2,8 @@ import { notCloneable } from './error-codec.ts'
 import { isMoved } from './define-worker.ts'
 import type { Handler, TaskContext, WorkerDefinition } from './define-worker.ts'
 import { loadWorker } from './load-worker.ts'
-import { startError, unknownHandlerError } from './task-errors.ts'
+import { maxTimerMs } from './max-timer-ms.ts'
+import { lateStartError, startError, unknownHandlerError } from './task-errors.ts'
 import type { Task } from './task.ts'
 
 interface Loaded {
@@ -15,13 +16,16 @@ interface Loaded {
 export class Caller {
   readonly #url: string
   readonly #workerData: unknown
+  readonly #startTimeoutMs: number
   #loaded: Promise<Loaded> | undefined
   /** Handlers that have not ended, those of tasks that were given up among them. */
   readonly #running = new Set<Promise<unknown>>()
 
-  constructor(url: string, workerData: unknown) {
+  /** @param startTimeoutMs how long the module may take to be loaded and set up */
+  constructor(url: string, workerData: unknown, startTimeoutMs: number) {
     this.#url = url
     this.#workerData = workerData
+    this.#startTimeoutMs = startTimeoutMs
   }
 
   /**
@@ -80,10 +84,25 @@ export class Caller {
   /** As a thread that does not start is followed by another, the next task tries again what has failed. */
   async #loadOrForget(): Promise<Loaded> {
     try {
-      return await this.#load()
+      return await this.#loadInTime()
     } catch (error) {
       this.#loaded = undefined
       throw error
+    }
+  }
+
+  async #loadInTime(): Promise<Loaded> {
+    const timeoutMs = this.#startTimeoutMs
+    const loading = this.#load()
+    if (timeoutMs > maxTimerMs) return loading
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => reject(lateStartError(this.#url, timeoutMs)), timeoutMs)
+    // What comes later is nobody's.
+    loading.catch(() => {})
+    try {
+      return await Promise.race([loading, late])
+    } finally {
+      clearTimeout(timer)
     }
   }
 

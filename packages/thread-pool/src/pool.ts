@@ -175,7 +175,11 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       this.#options.quarantineAfter,
       this.#forRecovery(),
     )
-    this.#caller = new Caller(this.#options.worker, this.#options.thread.workerData)
+    this.#caller = new Caller(
+      this.#options.worker,
+      this.#options.thread.workerData,
+      this.#options.startTimeoutMs,
+    )
     this.#keepAlive = new KeepAlive(tickMs, () => this.#tick())
     const shared = {
       queue: this.#dispatcher.queue.handle,

@@ -22,6 +22,20 @@ export function unknownHandlerError(name: string, names: Iterable<string>): Thre
   )
 }
 
+export function lateStartError(worker: string, timeoutMs: number): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_WORKER_START',
+    `${worker} has not finished loading and setting up within ${timeoutMs} ms`,
+  )
+}
+
+export function silentStartError(entry: URL, timeoutMs: number): ThreadPoolError {
+  return new ThreadPoolError(
+    'ERR_WORKER_START',
+    `${entry.href} has not said hello within ${timeoutMs} ms`,
+  )
+}
+
 export function fullError(task: Task, pending: number, maxQueue: number): ThreadPoolError {
   return new ThreadPoolError(
     'ERR_QUEUE_FULL',

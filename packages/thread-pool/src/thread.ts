@@ -13,7 +13,7 @@ import { controlBytes, ControlTime, ControlWord } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import type { ResolvedOptions } from './options.ts'
 import { receiveAll } from './receive-all.ts'
-import { startError } from './task-errors.ts'
+import { lateStartError, silentStartError, startError } from './task-errors.ts'
 
 /** The part of `Worker` that a pool uses. Tests bring their own. */
 export interface WorkerLike {
@@ -137,10 +137,11 @@ export class Thread {
       this.#hearAll()
       if (this.participant !== -1) return
       const { options } = this.#around
-      const what = this.#hasSaidHello
-        ? `${options.worker} has not finished loading and setting up`
-        : `${options.entry.href} has not said hello`
-      this.fail(new ThreadPoolError('ERR_WORKER_START', `${what} within ${timeoutMs} ms`))
+      this.fail(
+        this.#hasSaidHello
+          ? lateStartError(options.worker, timeoutMs)
+          : silentStartError(options.entry, timeoutMs),
+      )
     }, timeoutMs)
     timer.unref()
     return timer

@@ -133,6 +133,27 @@ test('a setup that has failed here is an error as in a thread, and is tried agai
   expect(await Promise.all([pool.run('here'), pool.run('here')])).toEqual(['there', 'here'])
 })
 
+test('a setup that takes too long here is an error as in a thread', async () => {
+  const words = new Int32Array(new SharedArrayBuffer(64))
+  const { open } = gates(words)
+  const pool = makeFakePool(
+    { default: () => 'there' },
+    {
+      worker: new URL('./tasks-worker.ts', import.meta.url),
+      workerData: { words, setupGate: 1 },
+      maxQueue: 0,
+      whenFull: 'run-in-caller',
+      startTimeoutMs: 50,
+    },
+  )
+  const there = pool.run('there')
+  await expect(pool.run('here')).rejects.toThrow(
+    /has not finished loading and setting up within 50 ms$/,
+  )
+  expect(await there).toBe('there')
+  open(1)
+})
+
 test('the time that the module takes to be ready here is no time of a run', async () => {
   const words = new Int32Array(new SharedArrayBuffer(64))
   const { reached, open } = gates(words)
