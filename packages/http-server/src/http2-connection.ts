@@ -131,6 +131,8 @@ class Http2Connection implements ClientConnection {
   }
 
   #answerInTurn(exchange: Http2Exchange): void {
+    // Nobody looks at the body of what only reads. Unread, it would never have come to its end.
+    if (!exchange.stream.endAfterHeaders) exchange.stream.resume()
     exchange.onGone(() => this.#whole.delete(exchange))
     this.#whole.add(exchange)
   }

@@ -154,7 +154,7 @@ describe('requests over HTTP/2', () => {
     const session = server.connect()
     const asked = Array.from({ length: 3 }, () => {
       const request = ask(session, 'POST', '/a.json', { 'x-http-method-override': 'get' })
-      request.end()
+      request.end('no read looks at this')
       return request
     })
     await Promise.all(asked.slice(0, 2).map(statusOf))

@@ -4,14 +4,22 @@ import { expect, test } from 'vitest'
 import { windowEvents } from './window-events.ts'
 
 const now: Readonly<Record<string, string>> = { a: '{"n":1}', b: '{"n":2,"x":3}' }
+const large = { ...now, a: `{"n":1,"text":"${'x'.repeat(20_000)}"}` }
 
 /** What is told of writes to children of `/t`, of which `a` and `b` are in the result before and after. */
 function told(...writes: (readonly [path: string, json: string])[]): unknown[] {
+  return toldOf(now, writes)
+}
+
+function toldOf(
+  children: Readonly<Record<string, string>>,
+  writes: readonly (readonly [path: string, json: string])[],
+): unknown[] {
   const changes = writes.map(([path, json], index): Change => {
     const pairs = [{ path: parsePath(path), value: parseJson(json) }]
     return { sequence: index + 1, time: 0, id: `${index + 1}`, pairs }
   })
-  const keys = new Set(Object.keys(now))
+  const keys = new Set(Object.keys(children))
   const steps = windowEvents({
     path: parsePath('/t'),
     form: 'plain',
@@ -20,7 +28,7 @@ function told(...writes: (readonly [path: string, json: string])[]): unknown[] {
     changes,
     since: '0',
     id: 'now',
-    textOf: (key) => now[key],
+    textOf: (key, room) => (children[key]!.length > room ? undefined : children[key]),
     maxLength: 1000,
   })
   // Few keys are looked through without a pause.
@@ -48,5 +56,16 @@ test('so it is where another child may have been in its place meanwhile', () => 
 test('several children come in one event', () => {
   expect(told(['/t/b/x', '3'], ['/t/a/n', '1'])).toEqual([
     ['patch', { path: '/', data: { b: { n: 2, x: 3 }, a: { n: 1 } } }, 'now'],
+  ])
+})
+
+test('changes of a large child come one by one, rather than all of it', () => {
+  const writes = [
+    ['/t/a/n', '5'],
+    ['/t/a/n', '1'],
+  ] as const
+  expect(toldOf(large, writes)).toEqual([
+    ['put', { path: '/a/n', data: 5 }, '0'],
+    ['put', { path: '/a/n', data: 1 }, 'now'],
   ])
 })

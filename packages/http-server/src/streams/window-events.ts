@@ -7,6 +7,9 @@ import type { ChangeEvent } from './change-events.ts'
 /** Keys that are looked for between two pauses. */
 const keysAtOnce = 4096
 
+/** Text of children up to which several changes are told together: of larger ones, what was written to them may be far less. */
+const maxTogether = 16 * 1024
+
 /** The result of a query at two moments, and what happened between them. */
 export interface WindowStep {
   /** The place whose children are asked for. */
@@ -30,19 +33,19 @@ export interface WindowStep {
 /**
  * What to tell somebody who knows the result of a query as it was, so that it becomes what it is now:
  * `undefined` where all of it has to be told anew. A change of children that were in the result and are
- * still there is told as it came. Several are told together in one event, as are children that came and went: between two of
- * them a child may have been elsewhere, and who applied one after the other would have what was never a result.
+ * still there is told as it came. Children that came and went are told together in one event. So are several changes of others where
+ * those are small: between two of them a child may have been elsewhere, and who applies one after the other has for a moment
+ * what was never a result.
  */
 export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | undefined> {
   const { before, after, changes } = step
   const touched = new Set<string>()
-  /** The only change of any child, if there is one that carries what it has changed. */
-  let sole: Change | undefined
+  /** Changes of any child. */
   let bearings = 0
   let isCarried = true
-  for (const change of changes) {
+  for (const { pairs } of changes) {
     let bears = false
-    for (const pair of change.pairs) {
+    for (const pair of pairs) {
       const bearing = bearingOf(pair, step)
       if (bearing === 'all') return undefined
       if (bearing === undefined) continue
@@ -51,17 +54,16 @@ export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | 
       touched.add(bearing)
       if (pair.value === undefined) isCarried = false
     }
-    if (!bears) continue
-    bearings++
-    sole = change
+    if (bears) bearings++
   }
   const left = yield* keysWithout(before, after)
   const entered = yield* keysWithout(after, before)
   const isSame = left.length === 0 && entered.length === 0
   if (isSame && touched.size === 0) return []
-  if (isSame && isCarried && bearings === 1) return toldEvents(step, sole!)
-  const moved = movedEvent(step, left, [...entered, ...touched])
-  return moved && [moved]
+  const shown = [...entered, ...touched]
+  if (!isSame || !isCarried) return movedEvent(step, left, shown, step.maxLength)
+  const moved = bearings === 1 ? undefined : movedEvent(step, [], shown, maxTogether)
+  return moved ?? toldEvents(step)
 }
 
 /** The keys of one set that are not in another one. */
@@ -89,17 +91,30 @@ function bearingOf({ path: changed }: ChangePair, { path, form }: WindowStep): s
   return key ?? 'all'
 }
 
-/** A change as it came, less what concerns children that are not in the result. */
-function toldEvents(
-  { path, form, after, since, id, maxLength }: WindowStep,
-  { pairs, sequence, time, update }: Change,
-): readonly ChangeEvent[] | undefined {
-  const shown = pairs.filter((pair) => {
-    const below = relativePath(path, pair.path)
-    return below !== undefined && after.has(pathKeys(below)[0]!)
-  })
-  const events = changeEvents({ sequence, time, id, update, pairs: shown }, path, form) ?? []
-  if (events.reduce((length, { json }) => length + json.length, 0) > maxLength) return undefined
+/** The changes as they came, less what concerns children that are not in the result. */
+function toldEvents({
+  path,
+  form,
+  changes,
+  after,
+  since,
+  id,
+  maxLength,
+}: WindowStep): readonly ChangeEvent[] | undefined {
+  const events: ChangeEvent[] = []
+  let length = 0
+  for (const change of changes) {
+    const pairs = change.pairs.filter((pair) => {
+      const below = relativePath(path, pair.path)
+      return below !== undefined && after.has(pathKeys(below)[0]!)
+    })
+    const { sequence, time, update } = change
+    for (const event of changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []) {
+      length += event.json.length
+      if (length > maxLength) return undefined
+      events.push(event)
+    }
+  }
   // Who was cut off between them gets all of it anew.
   return events.map(({ name, json }, index) => {
     return { name, json, id: index === events.length - 1 ? id : since }
@@ -107,10 +122,11 @@ function toldEvents(
 }
 
 function movedEvent(
-  { id, textOf, maxLength }: WindowStep,
+  { id, textOf }: WindowStep,
   left: readonly string[],
   shown: readonly string[],
-): ChangeEvent | undefined {
+  maxLength: number,
+): readonly [ChangeEvent] | undefined {
   const members: (readonly [key: string, text: string])[] = left.map((key) => [key, 'null'])
   let room = maxLength
   for (const key of shown) {
@@ -121,8 +137,9 @@ function movedEvent(
   }
   const [sole] = members
   if (members.length === 1 && sole !== undefined) {
-    return { name: 'put', json: `{"path":${JSON.stringify(`/${sole[0]}`)},"data":${sole[1]}}`, id }
+    const json = `{"path":${JSON.stringify(`/${sole[0]}`)},"data":${sole[1]}}`
+    return [{ name: 'put', json, id }]
   }
   const texts = members.map(([key, text]) => `${JSON.stringify(key)}:${text}`)
-  return { name: 'patch', json: `{"path":"/","data":{${texts.join(',')}}}`, id }
+  return [{ name: 'patch', json: `{"path":"/","data":{${texts.join(',')}}}`, id }]
 }
