@@ -368,7 +368,11 @@ export class LmdbTreeStore implements TreeStore {
   /** Copies the environment as of now into an empty folder. */
   async backup(folder: string): Promise<void> {
     this.#checkOpen('back up')
-    makeFolder(folder)
+    try {
+      makeFolder(folder)
+    } catch (error) {
+      throw error instanceof StorageError ? unlessFull(error) : error
+    }
     const copying = this.#backUpAlone(folder)
     this.#backups.add(copying)
     try {
@@ -385,9 +389,9 @@ export class LmdbTreeStore implements TreeStore {
     try {
       writeFileSync(claim, '', { flag: 'wx' })
     } catch (cause) {
-      const failed = storeError(cause, 'Cannot back up')
-      if (failed instanceof TreeError && failed.code === 'ERR_STORE_FULL') throw failed
-      throw new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}"`, { cause })
+      throw unlessFull(
+        new StorageError('ERR_FOLDER_INVALID', `Cannot back up to "${folder}"`, { cause }),
+      )
     }
     try {
       // One that was at it may have come to its end in between.
@@ -479,6 +483,12 @@ export class LmdbTreeStore implements TreeStore {
 
 function isComputed({ pairs }: TreeWrite): boolean {
   return pairs.some(({ value }) => typeof value === 'function')
+}
+
+/** What to say of a folder that is of no use, unless only the disk is full. */
+function unlessFull(error: StorageError): Error {
+  const failed = storeError(error.cause, 'Cannot back up')
+  return failed instanceof TreeError && failed.code === 'ERR_STORE_FULL' ? failed : error
 }
 
 function checkEmpty(folder: string, allowed: readonly string[]): void {

@@ -171,6 +171,21 @@ test.each([
   },
 )
 
+test('a full disk is one also where the folder of a backup cannot be made', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: join(folder.path, 'data'), durability: 'relaxed' })
+  vi.spyOn(fs, 'mkdirSync').mockImplementationOnce(fail(full))
+  syncBuiltinESMExports()
+  try {
+    await expect(tree.backup(join(folder.path, 'copy'))).rejects.toMatchObject({
+      code: 'ERR_STORE_FULL',
+    })
+  } finally {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  }
+})
+
 test('a backup can be written to in a large step first', async () => {
   using folder = temporaryFolder()
   const options = { path: join(folder.path, 'data'), durability: 'relaxed' } as const

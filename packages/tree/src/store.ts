@@ -437,7 +437,7 @@ export interface StoreDescriptor {
 /** What a thread asks of a store that it opens by a descriptor. */
 export interface OpenStoreOptions {
   /**
-   * Opens for reading only. The writer opens first, and readers once it has: only readers may be
+   * Opens for reading only. A server has its writer open first, and readers once that has: only readers may be
    * terminated. Default: false.
    */
   readonly readOnly?: boolean
