@@ -1,15 +1,8 @@
-import { getHeapStatistics } from 'node:v8'
 import { createRequestHandler } from '@elkyn/http-server'
 import type { RequestHandler } from '@elkyn/http-server'
 import type { Tree } from '@elkyn/storage-lmdb'
 import type { RestRequest, RestResponse, Transport } from './transport.ts'
 import { WatchedBody } from './watched-body.ts'
-
-/** One in small members takes about half of it. Where there is no more memory, V8 ends the process without a word to the user. */
-const bytesOfHeldValue = 2000
-
-/** Of the limit that V8 tells, this part is for what is new, and none for what is held. */
-const youngBytes = 200e6
 
 /**
  * Answers requests from a store in this process, with the request handler of the server but no
@@ -31,7 +24,7 @@ export class StoreTransport implements Transport {
     this.#handle = createRequestHandler({
       store: tree.store,
       maxBodyBytes: Number.MAX_SAFE_INTEGER,
-      maxHeldValues: maxHeldValues(),
+      maxHeldValues: Number.MAX_SAFE_INTEGER,
       log: { error: this.#noteFailure, warn: () => {} },
       allDatabases: this.hasAllDatabases,
       // What an import has stored has to be found again.
@@ -61,11 +54,6 @@ export class StoreTransport implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close()
   }
-}
-
-function maxHeldValues(): number {
-  const heapBytes = getHeapStatistics().heap_size_limit - youngBytes
-  return Math.max(1, Math.floor(heapBytes / bytesOfHeldValue))
 }
 
 async function* blocksOf(body: Uint8Array | Iterable<Uint8Array> = []): AsyncGenerator<Uint8Array> {

@@ -119,7 +119,6 @@ export class Target implements AsyncDisposable {
       cause: failure,
       status,
       ...(failure !== undefined && { hint: `The reason: ${reasonOf(failure)}` }),
-      ...(status === 413 && this.takesAnySize && { hint: manyMembersHint }),
       ...(status === 400 && path.includes('\\') && { hint: backslashHint }),
     })
   }
@@ -130,9 +129,6 @@ const silent = { print: 'silent' }
 
 const backslashHint =
   'A server takes no URL of a key that holds a backslash: ask for its parent, or stop the server and use --data.'
-
-const manyMembersHint =
-  'They are held in memory until the end. Import them through a server instead, which takes them in parts: with "elkyn serve" and --url.'
 
 /** What was thrown, and what caused that. */
 function reasonOf(thrown: unknown): string {

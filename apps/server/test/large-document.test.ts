@@ -44,18 +44,3 @@ test('a document that is larger than the memory goes in and out', async () => {
     expect(await digest(createReadStream(out))).toBe(expected)
   }
 })
-
-test('a merge of more members than fit the memory is refused, before that ends the process', async () => {
-  await using folder = await temporaryFolder()
-  const env = { NODE_OPTIONS: `--max-old-space-size=${heapMiB}` }
-  const members = Array.from({ length: 200_000 }, (_, index) => `"word${index}":${index}`)
-  const data = ['--data', folder.file('data')]
-  const input = `{${members.join()}}`
-  expect(await elkyn(['import', '-', '--merge', ...data], { env, input })).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(
-      /^error: .* more than \d+ members .*\n.* Import them through a server .*\nNothing was stored\.\n$/,
-    ) as string,
-  })
-  expect(await elkyn(['get', '/', ...data])).toMatchObject({ stdout: 'null\n' })
-})
