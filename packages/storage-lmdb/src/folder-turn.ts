@@ -1,7 +1,7 @@
 // lmdb has one environment for all threads that open a folder, opened as the first of them does: a reader that is the first,
 // because it has taken another one that only begins for a writer, would let nobody write any more. So they open it, and close
 // it, one after the other.
-import { rmSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { join } from 'node:path'
@@ -28,6 +28,8 @@ export async function takeTurn(path: string): Promise<() => Promise<void>> {
   const name = `turn-${thisProcess}.sock`
   const folder = openSocketFolder(path, name)
   const socketPath = join(folder.path, name)
+  const file = join(path, name)
+  let refused: string | undefined
   try {
     for (let refusals = 0; ;) {
       const waiting = new Set<Socket>()
@@ -43,7 +45,11 @@ export async function takeTurn(path: string): Promise<() => Promise<void>> {
       if (!(await isRefused(socketPath))) continue
       // Who has just made its socket does not listen yet.
       await setTimeout(1)
-      if (++refusals === PATIENCE) rmSync(join(path, name), { force: true })
+      const before = refused
+      refused = identityOf(file)
+      // Another waiter may have removed it just now, and begun to listen in its place.
+      refusals = refused === before ? refusals + 1 : 0
+      if (refusals === PATIENCE) rmSync(file, { force: true })
     }
   } catch (error) {
     folder.close()
@@ -73,4 +79,10 @@ async function isRefused(path: string): Promise<boolean> {
     socket.on('error', (error: NodeJS.ErrnoException) => (code = error.code))
     socket.once('close', () => resolve(code === 'ECONNREFUSED'))
   })
+}
+
+/** Tells a file from others that had its name before. */
+function identityOf(file: string): string | undefined {
+  const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return stats && `${stats.ino} ${stats.ctimeNs}`
 }
