@@ -16,7 +16,7 @@ export type ThreadPoolErrorCode =
 export interface ThreadPoolErrorFacts extends ErrorOptions {
   /** `ERR_WORKER_EXITED`: the exit code of the thread. */
   exitCode?: number
-  /** `ERR_WORKER_EXITED`, `ERR_TASK_QUARANTINED`: threads that ended while they had the task in hand. */
+  /** `ERR_WORKER_EXITED`, `ERR_TASK_QUARANTINED`: threads that ended while they ran the task, or read its value. */
   crashes?: number
 }
 

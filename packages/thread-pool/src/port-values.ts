@@ -31,13 +31,13 @@ export class PortValues {
 
   /** Sends the values of tasks that a thread has taken. */
   send(thread: Thread, tags: readonly number[]): void {
-    if (thread.state === 'exited') return
+    if (thread.hasEnded) return
     let together: Task[] = []
     for (const tag of tags) {
       const task = this.#dispatcher.find(tag)
       if (task === undefined || task.isSettled) thread.post({ type: 'no-value', tag })
       // Not what may have killed a thread by being read: then it is known whether it was that.
-      else if (task.transferList === undefined && task.kills === 0) together.push(task)
+      else if (task.transferList === undefined && !task.isSuspect) together.push(task)
       else {
         // They begin in the order in which they arrive.
         this.#sendTogether(thread, together)
@@ -59,6 +59,7 @@ export class PortValues {
       for (const task of together) {
         task.port = 'sent'
         task.message = message
+        task.wasAlone = together.length === 1
       }
     } catch {
       // One of them cannot be cloned: find out which.
@@ -78,6 +79,7 @@ export class PortValues {
     try {
       task.message = post()
       task.port = 'sent'
+      task.wasAlone = true
       return true
     } catch (error) {
       this.#dispatcher.cancel(task)

@@ -34,7 +34,7 @@ test('what a thread dies of by reading it is sent once more, and what is behind 
     index: 0,
     threadId: 1000,
     exitCode: 5,
-    isNext: (message: number) => message === 4,
+    mayHaveDiedOf: (message: number) => message === 4,
   } as unknown as Thread
   const lostAfter: number[] = []
   for (let death = 1; death <= 3; death++) {
@@ -43,6 +43,7 @@ test('what a thread dies of by reading it is sent once more, and what is behind 
       expect(dispatcher.table.take(task.tag, thread.index)).toBe(true)
       task.port = 'sent'
       task.message = task === poison ? 4 : 5
+      task.wasAlone = true
     }
     await recovery.recover(thread)
     expect(dispatcher.isWaiting(behind)).toBe(true)

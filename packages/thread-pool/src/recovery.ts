@@ -96,19 +96,21 @@ export class Recovery {
       return
     }
     const hasBegun = this.#dispatcher.table.state(task.tag) === TaskState.Running
-    // Or to read its value was too much. What the pool has terminated was killed by no task that is still pending.
-    const mayHaveKilled =
-      !thread.isKilled && (hasBegun || (task.port === 'sent' && thread.isNext(task.message)))
+    const wasRead = !hasBegun && task.port === 'sent' && thread.mayHaveDiedOf(task.message)
     const item = this.#dispatcher.itemOf(task)
     const canBegin = !hasBegun && item !== undefined && !task.isMoved
-    if (canBegin && !mayHaveKilled) return this.#sendAgain(task, item)
+    if (wasRead) task.isSuspect = true
+    // Of several in one message nobody knows which it was: each goes by itself now.
+    if (canBegin && !(wasRead && task.wasAlone)) return this.#sendAgain(task, item)
+    // What the pool has terminated was killed by no task that is still pending.
+    const mayHaveKilled = !thread.isKilled && (hasBegun || wasRead)
     task.crashes++
     if (mayHaveKilled) task.kills++
     const deaths = this.#deathsBy(task, mayHaveKilled, keys)
     const isPoison = deaths >= this.#quarantineAfter
-    // Once more: the thread may have died of something else in that moment.
+    // Once more: the thread may have had too little memory left for any value.
     if (canBegin && task.kills === 1 && !isPoison) return this.#sendAgain(task, item)
-    if (task.retriesLeft > 0 && item !== undefined && !isPoison) {
+    if (!wasRead && task.retriesLeft > 0 && item !== undefined && !isPoison) {
       task.retriesLeft--
       this.#listener.onRetry()
       return this.#sendAgain(task, item)

@@ -21,7 +21,7 @@ export class Task {
   readonly signal: AbortSignal | undefined
   /** How often it may still run again. */
   retriesLeft: number
-  /** Threads that have died with it. */
+  /** Threads that have ended while they ran it, or had its value alone to read. */
   crashes = 0
   /** Of these, threads that it may have killed. */
   kills = 0
@@ -33,8 +33,12 @@ export class Task {
   item: Uint8Array | undefined
   /** Whether the value goes by the port, and whether it has gone. */
   port: 'no' | 'asked for' | 'sent' = 'no'
-  /** The number of the message in which it has gone. */
+  /** The number of the message in which it has gone, */
   message = -1
+  /** and whether no other value was in that. */
+  wasAlone = false
+  /** Whether a thread may have died of reading it. */
+  isSuspect = false
   /** Whether the pool counts it as pending, until it is settled. */
   isAccepted = false
   isSettled = false

@@ -67,6 +67,8 @@ export class Thread {
   participant = -1
   /** Whether the pool has terminated it on purpose. */
   isKilled = false
+  /** Whether it is there no more. It still counts as one of the threads until what it has said was heard. */
+  hasEnded = false
   /** Whether it ended because the pool wanted it to. */
   wasAsked = false
   readonly #completions: CompletionReader
@@ -160,7 +162,7 @@ export class Thread {
 
   /** Whether it is ready and runs nothing, not even what was given up. */
   get isIdle(): boolean {
-    return this.state === 'ready' && !this.isBusy
+    return this.state === 'ready' && !this.hasEnded && !this.isBusy
   }
 
   /** Whether it hears messages at once: it is not blocked in a wait for the queue. */
@@ -200,9 +202,16 @@ export class Thread {
     return number
   }
 
-  /** Whether it has heard all messages before this one and not this one: it may have died of reading it. */
-  isNext(message: number): boolean {
-    return this.#words[ControlWord.Heard] === message
+  /**
+   * Whether it may have died of reading a message: of nothing but a lack of memory, which no handler used up that was being called, and
+   * when it had heard all messages before this one and not this one.
+   */
+  mayHaveDiedOf(message: number): boolean {
+    return (
+      isOutOfMemory(this.error) &&
+      this.#words[ControlWord.Calling] === 0 &&
+      this.#words[ControlWord.Heard] === message
+    )
   }
 
   /** Asks it to finish what is in hand and to end. */
@@ -271,16 +280,17 @@ export class Thread {
   }
 
   #exit(exitCode: number): void {
-    if (this.state === 'exited') return
+    if (this.hasEnded) return
     clearTimeout(this.#timer)
-    const wasStopping = this.state === 'stopping'
     // Before it is heard: what it has asked for is not sent to it any more, nor anything else.
-    this.state = 'exited'
+    this.hasEnded = true
     // What it has said before its end is still to be heard.
     this.#hearAll()
     this.#port.close()
     this.exitCode = exitCode
     if (this.participant === -1) this.error = this.#startError()
+    const wasStopping = this.state === 'stopping'
+    this.state = 'exited'
     this.wasAsked = wasStopping || this.isKilled
     this.#around.onExit(this)
     this.#setExited()
@@ -314,6 +324,10 @@ export class Thread {
       },
     )
   }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && Reflect.get(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY'
 }
 
 /** Whether a message answers a task that has ended after a time. */

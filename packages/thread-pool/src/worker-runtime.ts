@@ -298,10 +298,14 @@ export class WorkerRuntime {
     try {
       const handlers: Record<string, Handler> = this.#definition.handlers
       if (!Object.hasOwn(handlers, name)) throw unknownHandlerError(name, this.#names)
+      // For who looks when this thread has ended of it.
+      this.#control[ControlWord.Calling] = 1
       const result = handlers[name]?.(value as never, run)
+      this.#control[ControlWord.Calling] = 0
       if (isThenable(result)) return this.#follow(run, result)
       this.#return(run, result)
     } catch (error) {
+      this.#control[ControlWord.Calling] = 0
       this.#throw(run, error)
     }
   }

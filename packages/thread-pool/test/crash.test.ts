@@ -240,11 +240,22 @@ test('values that were sent together with a deadly one are not taken for it', as
   const first = pool.run('first')
   // As many as a thread asks for here: it takes nothing else, which it could not give back.
   const deadly = codeOf(pool.run(/deadly/))
-  const others = [1, 2, 3].map((value) => pool.run(Object(value)))
+  const others = [1, 2, 3].map((value) => pool.run(Object(value), { key: 'innocent' }))
   expect(await deadly).toBe('ERR_TASK_QUARANTINED')
   expect((await Promise.all(others)).map(Number)).toEqual([1, 2, 3])
   expect(await first).toBe('first')
-  expect(pool.metrics()).toMatchObject({ crashes: 2, lost: 1 })
+  expect(pool.metrics()).toMatchObject({ crashes: 3, lost: 1, quarantined: [] })
+})
+
+test('what a handler has killed is not taken for the deed of a value that is still to be read', async () => {
+  const { pool } = makePool({ threads: 1, concurrentTasksPerWorker: 4 })
+  for (let round = 0; round < 5; round++) {
+    const guilty = codeOf(pool.run(5, { name: 'exit' }))
+    const innocent = [1, 2, 3].map((value) => pool.run(Object(value), { key: 'innocent' }))
+    expect(await guilty).toBe('ERR_WORKER_EXITED')
+    expect((await Promise.all(innocent)).map(Number)).toEqual([1, 2, 3])
+  }
+  expect(pool.metrics()).toMatchObject({ lost: 5, quarantined: [] })
 })
 
 test('a value that a thread had asked for before it died is not sent there', async () => {
@@ -280,7 +291,11 @@ class MortalWorker extends EventEmitter implements WorkerLike {
   }
 
   postMessage(boot: BootMessage): void {
-    this.#prepare(boot.port, () => this.emit('exit', 5))
+    this.#prepare(boot.port, () => {
+      const code = 'ERR_WORKER_OUT_OF_MEMORY'
+      this.emit('error', Object.assign(new Error('It has run out of memory'), { code }))
+      this.emit('exit', 5)
+    })
     void this.#run(boot)
   }
 
