@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, onTestFinished, test } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
-import { makeFakePool } from './fake-worker.ts'
+import { makeCallerPool, makeFakePool } from './fake-worker.ts'
 import { block, codeOf, gates, makePool } from './pools.ts'
 
 test('close() finishes what runs and what waits, whatever their lengths', async () => {
@@ -166,15 +166,7 @@ test('close() is fulfilled though the module could not be loaded in the caller',
 test('destroy() tears down in the caller as well, once', async () => {
   const words = new Int32Array(new SharedArrayBuffer(64))
   // Its threads have handlers of their own, and no teardown.
-  const pool = makeFakePool(
-    { default: () => 'there' },
-    {
-      worker: new URL('./tasks-worker.ts', import.meta.url),
-      workerData: { words },
-      maxQueue: 0,
-      whenFull: 'run-in-caller',
-    },
-  )
+  const pool = makeCallerPool(() => 'there', { workerData: { words } })
   expect(await Promise.all([pool.run('here'), pool.run('here')])).toEqual(['there', 'here'])
   await Promise.all([pool.destroy(), pool.destroy()])
   expect(words.at(-1)).toBe(1)
@@ -203,15 +195,7 @@ test('a handler that destroy() leaves running in the caller ends before it is to
 test('destroy() begins nothing in the caller that waits for the module', async () => {
   const words = new Int32Array(new SharedArrayBuffer(64))
   const { reached, open } = gates(words)
-  const pool = makeFakePool(
-    { default: () => 'there' },
-    {
-      worker: new URL('./tasks-worker.ts', import.meta.url),
-      workerData: { words, setupGate: 1 },
-      maxQueue: 0,
-      whenFull: 'run-in-caller',
-    },
-  )
+  const pool = makeCallerPool(() => 'there', { workerData: { words, setupGate: 1 } })
   const there = codeOf(pool.run('there'))
   const here = codeOf(pool.run(2, { name: 'count' }))
   await reached(1, 1)

@@ -57,3 +57,15 @@ export function makeFakePool(
   })
   return pool
 }
+
+/** One whose second task at a time runs in the calling thread, with the real worker module. @param there the handler of its thread */
+export function makeCallerPool(
+  there: () => unknown,
+  options: Partial<ThreadPoolOptions>,
+): ThreadPool {
+  const worker = new URL('./tasks-worker.ts', import.meta.url)
+  return makeFakePool(
+    { default: there },
+    { worker, maxQueue: 0, whenFull: 'run-in-caller', ...options },
+  )
+}

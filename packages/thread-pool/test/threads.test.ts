@@ -13,7 +13,7 @@ import type {
   ThreadExitEvent,
   ThreadPoolOptions,
 } from '../src/index.ts'
-import { makeFakePool } from './fake-worker.ts'
+import { makeCallerPool, makeFakePool } from './fake-worker.ts'
 import { codeOf, gates, makePool, nextEvent } from './pools.ts'
 
 test('threads are started while tasks wait, and retired when they are idle', async () => {
@@ -117,15 +117,7 @@ test('a handler that runs here has the copy of workerData that setup has', async
 
 test('a setup that has failed here is an error as in a thread, and is tried again', async () => {
   const workerData = { failSetup: true }
-  const pool = makeFakePool(
-    { default: () => 'there' },
-    {
-      worker: new URL('./tasks-worker.ts', import.meta.url),
-      workerData,
-      maxQueue: 0,
-      whenFull: 'run-in-caller',
-    },
-  )
+  const pool = makeCallerPool(() => 'there', { workerData })
   const there = pool.run('here')
   expect(await codeOf(pool.run('here'))).toBe('ERR_WORKER_START')
   expect(await there).toBe('there')
@@ -136,16 +128,10 @@ test('a setup that has failed here is an error as in a thread, and is tried agai
 test('a setup that takes too long here is an error as in a thread', async () => {
   const words = new Int32Array(new SharedArrayBuffer(64))
   const { open } = gates(words)
-  const pool = makeFakePool(
-    { default: () => 'there' },
-    {
-      worker: new URL('./tasks-worker.ts', import.meta.url),
-      workerData: { words, setupGate: 1 },
-      maxQueue: 0,
-      whenFull: 'run-in-caller',
-      startTimeoutMs: 50,
-    },
-  )
+  const pool = makeCallerPool(() => 'there', {
+    workerData: { words, setupGate: 1 },
+    startTimeoutMs: 50,
+  })
   const there = pool.run('there')
   await expect(pool.run('here')).rejects.toThrow(
     /has not finished loading and setting up within 50 ms$/,
@@ -158,15 +144,7 @@ test('the time that the module takes to be ready here is no time of a run', asyn
   const words = new Int32Array(new SharedArrayBuffer(64))
   const { reached, open } = gates(words)
   const gate = Promise.withResolvers<void>()
-  const pool = makeFakePool(
-    { default: () => gate.promise },
-    {
-      worker: new URL('./tasks-worker.ts', import.meta.url),
-      workerData: { words, setupGate: 1 },
-      maxQueue: 0,
-      whenFull: 'run-in-caller',
-    },
-  )
+  const pool = makeCallerPool(() => gate.promise, { workerData: { words, setupGate: 1 } })
   const there = pool.run('there')
   const controller = new AbortController()
   const given = codeOf(pool.run(2, { name: 'count', signal: controller.signal }))
