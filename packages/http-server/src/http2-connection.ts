@@ -131,8 +131,6 @@ class Http2Connection implements ClientConnection {
   }
 
   #answerInTurn(exchange: Http2Exchange): void {
-    // Nobody looks at the body of what only reads. Unread, it would never have come to its end.
-    if (!exchange.stream.endAfterHeaders) exchange.stream.resume()
     exchange.onGone(() => this.#whole.delete(exchange))
     this.#whole.add(exchange)
   }
@@ -198,7 +196,8 @@ class Http2Connection implements ClientConnection {
       this.#windows.forget(exchange)
       this.#windows.look()
     })
-    if (stream.endAfterHeaders) return
+    // Nobody waits for the body of what only reads: that may be unread until its turn has come.
+    if (stream.endAfterHeaders || onlyReads(exchange)) return
     const timer = setTimeout(() => {
       if (exchange.isAnswered) return
       void this.#send(exchange, errorResponse(408, 'The request took too long to arrive'))

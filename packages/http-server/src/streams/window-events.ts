@@ -63,7 +63,7 @@ export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | 
   const shown = [...entered, ...touched]
   if (!isSame || !isCarried) return movedEvent(step, left, shown, step.maxLength)
   const moved = bearings === 1 ? undefined : movedEvent(step, [], shown, maxTogether)
-  return moved ?? toldEvents(step)
+  return moved ?? toldEvents(step) ?? movedEvent(step, [], shown, step.maxLength)
 }
 
 /** The keys of one set that are not in another one. */
