@@ -53,7 +53,7 @@ export class Caller {
     signal: AbortSignal,
     onStart: () => void,
   ): Promise<unknown> {
-    const loaded = await (this.#loaded ??= this.#loadOrForget())
+    const loaded = await this.#inTime((this.#loaded ??= this.#loadOrForget()))
     signal.throwIfAborted()
     const handlers: Record<string, Handler> = loaded.definition.handlers
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined
@@ -84,21 +84,21 @@ export class Caller {
   /** As a thread that does not start is followed by another, the next task tries again what has failed. */
   async #loadOrForget(): Promise<Loaded> {
     try {
-      return await this.#loadInTime()
+      return await this.#load()
     } catch (error) {
       this.#loaded = undefined
       throw error
     }
   }
 
-  async #loadInTime(): Promise<Loaded> {
+  /** Each task waits as long as a thread may take to be ready. Nobody can end what takes longer here, so that others wait for the same. */
+  async #inTime(loading: Promise<Loaded>): Promise<Loaded> {
     const timeoutMs = this.#startTimeoutMs
-    const loading = this.#load()
     if (timeoutMs > maxTimerMs) return loading
     const { promise: late, reject } = Promise.withResolvers<never>()
     const timer = setTimeout(() => reject(lateStartError(this.#url, timeoutMs)), timeoutMs)
-    // What comes later is nobody's.
-    loading.catch(() => {})
+    // Tasks hold the process, and this one may be given up meanwhile.
+    timer.unref()
     try {
       return await Promise.race([loading, late])
     } finally {

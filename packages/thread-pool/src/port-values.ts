@@ -37,7 +37,7 @@ export class PortValues {
       const task = this.#dispatcher.find(tag)
       if (task === undefined || task.isSettled) thread.post({ type: 'no-value', tag })
       // Not what may have killed a thread by being read: then it is known whether it was that.
-      else if (task.transferList === undefined && !task.isSuspect) together.push(task)
+      else if (task.transferList === undefined && task.suspicions === 0) together.push(task)
       else {
         // They begin in the order in which they arrive.
         this.#sendTogether(thread, together)

@@ -53,3 +53,28 @@ test('what a thread dies of by reading it is sent once more, and what is behind 
   expect(lost).toMatchObject([['poison', { code: 'ERR_WORKER_EXITED', exitCode: 5, crashes: 2 }]])
   expect(behind).toMatchObject({ crashes: 0, kills: 0 })
 })
+
+test('what the pool has terminated has died of nothing that it was to read', async () => {
+  const options = resolveOptions({ worker: 'unused.js', threads: 1, quarantineAfter: 1 })
+  const dispatcher = new Dispatcher(options)
+  const lost: unknown[] = []
+  const recovery = new Recovery(dispatcher, new Quarantine(1), 1, {
+    beforeRecovery() {
+      // Nothing was published.
+    },
+    onRetry: () => lost.push('retry'),
+    onQuarantine: () => lost.push('quarantine'),
+    onLost: (task) => lost.push(task.name),
+  })
+  const ignore = (): void => {}
+  const task = new Task(/by the port/, 0, taskFields({ name: 'innocent' }, options), ignore, ignore)
+  dispatcher.send(task, -1)
+  dispatcher.table.take(task.tag, 0)
+  task.port = 'sent'
+  task.message = 4
+  task.wasAlone = true
+  const thread = { index: 0, threadId: 1000, isKilled: true, mayHaveDiedOf: () => true }
+  await recovery.recover(thread as unknown as Thread)
+  expect(lost).toEqual([])
+  expect(dispatcher.isWaiting(task)).toBe(true)
+})

@@ -19,6 +19,18 @@ export interface RecoveryListener {
   onLost(task: Task, error: unknown, outcome: 'failed' | 'lost'): void
 }
 
+/** A thread that has ended. */
+interface Death {
+  readonly thread: Thread
+  /** Keys that have been counted for it. */
+  readonly keys: Set<string>
+  /** Whether it ran anything. */
+  readonly wasRunning: boolean
+}
+
+/** How often it may be chance that a thread with something to run ended when it was to read a value. */
+const maxDoubts = 2
+
 /** Finds what a thread had in hand, and settles it or sends it again. */
 export class Recovery {
   readonly #dispatcher: Dispatcher
@@ -41,7 +53,7 @@ export class Recovery {
   /** The thread has ended, and all that it has said was heard. */
   async recover(thread: Thread): Promise<void> {
     this.#listener.beforeRecovery(thread)
-    const keys = new Set<string>()
+    const death: Death = { thread, keys: new Set(), wasRunning: this.#isRunning(thread) }
     // Only now may anything else be said about its tasks.
     const reports = await this.#dispatcher.queue.reapThread(thread.threadId)
     for (const report of reports) {
@@ -53,11 +65,11 @@ export class Recovery {
       for (const tag of report.inHand) {
         const task = this.#dispatcher.find(tag)
         // Taken out, and the thread died before it could say so in the table.
-        if (task !== undefined && this.#dispatcher.isWaiting(task)) this.#lose(task, thread, keys)
+        if (task !== undefined && this.#dispatcher.isWaiting(task)) this.#lose(task, death)
       }
     }
     for (const task of this.#dispatcher.sent()) {
-      if (this.#dispatcher.table.thread(task.tag) === thread.index) this.#lose(task, thread, keys)
+      if (this.#dispatcher.table.thread(task.tag) === thread.index) this.#lose(task, death)
     }
   }
 
@@ -89,19 +101,29 @@ export class Recovery {
     }
   }
 
-  /** @param keys those that have been counted for this thread */
-  #lose(task: Task, thread: Thread, keys: Set<string>): void {
+  #isRunning({ index }: Thread): boolean {
+    const { table } = this.#dispatcher
+    for (const { tag } of this.#dispatcher.sent()) {
+      if (table.thread(tag) === index && table.state(tag) === TaskState.Running) return true
+    }
+    return false
+  }
+
+  #lose(task: Task, { thread, keys, wasRunning }: Death): void {
     if (task.isSettled) {
       this.#dispatcher.release(task)
       return
     }
     const hasBegun = this.#dispatcher.table.state(task.tag) === TaskState.Running
-    const wasRead = !hasBegun && task.port === 'sent' && thread.mayHaveDiedOf(task.message)
+    const wasRead =
+      !hasBegun && !thread.isKilled && task.port === 'sent' && thread.mayHaveDiedOf(task.message)
     const item = this.#dispatcher.itemOf(task)
     const canBegin = !hasBegun && item !== undefined && !task.isMoved
-    if (wasRead) task.isSuspect = true
-    // Of several in one message nobody knows which it was: each goes by itself now.
-    if (canBegin && !(wasRead && task.wasAlone)) return this.#sendAgain(task, item)
+    if (wasRead) task.suspicions++
+    // Of several in one message nobody knows which it was: each goes by itself now. And what ran may have used up the memory, but
+    // not again and again just when this one was to be read.
+    const isLikely = task.wasAlone && (!wasRunning || task.suspicions > maxDoubts)
+    if (canBegin && !(wasRead && isLikely)) return this.#sendAgain(task, item)
     // What the pool has terminated was killed by no task that is still pending.
     const mayHaveKilled = !thread.isKilled && (hasBegun || wasRead)
     task.crashes++

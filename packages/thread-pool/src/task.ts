@@ -37,8 +37,8 @@ export class Task {
   message = -1
   /** and whether no other value was in that. */
   wasAlone = false
-  /** Whether a thread may have died of reading it. */
-  isSuspect = false
+  /** Threads that may have died of reading it, or of something else. */
+  suspicions = 0
   /** Whether the pool counts it as pending, until it is settled. */
   isAccepted = false
   isSettled = false

@@ -137,7 +137,10 @@ test('a setup that takes too long here is an error as in a thread', async () => 
     /has not finished loading and setting up within 50 ms$/,
   )
   expect(await there).toBe('there')
+  // It is set up once, and others wait for that.
+  const others = [pool.run('there'), pool.run('here')]
   open(1)
+  expect(await Promise.all(others)).toEqual(['there', 'here'])
 })
 
 test('the time that the module takes to be ready here is no time of a run', async () => {
