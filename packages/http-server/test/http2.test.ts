@@ -149,7 +149,7 @@ describe('requests over HTTP/2', () => {
   })
 
   test('that mean another method than they have take part in that', async () => {
-    await using server = await Running.start({ maxStreamedAnswers: 16, requestTimeoutMs: 50 })
+    await using server = await Running.start({ maxStreamedAnswers: 16 })
     server.fill()
     const session = server.connect()
     const asked = Array.from({ length: 3 }, () => {

@@ -18,6 +18,8 @@ export class Caller {
   readonly #workerData: unknown
   readonly #startTimeoutMs: number
   #loaded: Promise<Loaded> | undefined
+  /** Whether that has taken longer than anybody waits for it. */
+  #isLate = false
   /** Handlers that have not ended, those of tasks that were given up among them. */
   readonly #running = new Set<Promise<unknown>>()
 
@@ -88,6 +90,8 @@ export class Caller {
     } catch (error) {
       this.#loaded = undefined
       throw error
+    } finally {
+      this.#isLate = false
     }
   }
 
@@ -96,7 +100,10 @@ export class Caller {
     const timeoutMs = this.#startTimeoutMs
     if (timeoutMs > maxTimerMs) return loading
     const { promise: late, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(() => reject(lateStartError(this.#url, timeoutMs)), timeoutMs)
+    const timer = setTimeout(() => {
+      this.#isLate = true
+      reject(lateStartError(this.#url, timeoutMs))
+    }, timeoutMs)
     // Tasks hold the process, and this one may be given up meanwhile.
     timer.unref()
     try {
@@ -137,6 +144,13 @@ export class Caller {
 
   /** Runs `teardown` behind the last handler, if `setup` has run here. @throws what that throws */
   async close(): Promise<void> {
+    const tornDown = this.#tearDown()
+    // It may never end: where it does, what it has set up is torn down then.
+    if (this.#isLate) tornDown.catch(() => {})
+    else await tornDown
+  }
+
+  async #tearDown(): Promise<void> {
     // What could not be loaded has been told to each task.
     const loaded = await this.#loaded?.catch(() => undefined)
     await Promise.allSettled(this.#running)

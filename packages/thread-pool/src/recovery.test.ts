@@ -7,6 +7,8 @@ import { taskFields } from './task-fields.ts'
 import { Task } from './task.ts'
 import type { Thread } from './thread.ts'
 
+const ignore = (): void => {}
+
 test('what a thread dies of by reading it is sent once more, and what is behind it each time', async () => {
   const options = resolveOptions({ worker: 'unused.js', threads: 1, quarantineAfter: 100 })
   const dispatcher = new Dispatcher(options)
@@ -24,7 +26,6 @@ test('what a thread dies of by reading it is sent once more, and what is behind 
     onLost: (task, error) => lost.push([task.name, error]),
   })
   const fields = (name: string) => taskFields({ name }, options)
-  const ignore = (): void => {}
   const [poison, behind] = ['poison', 'behind'].map(
     (name) => new Task(/by the port/, 0, fields(name), ignore, ignore),
   ) as [Task, Task]
@@ -54,27 +55,37 @@ test('what a thread dies of by reading it is sent once more, and what is behind 
   expect(behind).toMatchObject({ crashes: 0, kills: 0 })
 })
 
-test('what the pool has terminated has died of nothing that it was to read', async () => {
+test.each([
+  { why: 'the pool has terminated', isKilled: true, isMoved: false, told: ['other'] },
+  { why: 'has run something', isKilled: false, isMoved: false, told: ['other'] },
+  { why: 'has run something (moved)', isKilled: false, isMoved: true, told: ['other', 'innocent'] },
+])('no value is blamed for a thread that $why', async ({ isKilled, isMoved, told }) => {
   const options = resolveOptions({ worker: 'unused.js', threads: 1, quarantineAfter: 1 })
   const dispatcher = new Dispatcher(options)
-  const lost: unknown[] = []
-  const recovery = new Recovery(dispatcher, new Quarantine(1), 1, {
+  const lost: string[] = []
+  const quarantine = new Quarantine(1)
+  const recovery = new Recovery(dispatcher, quarantine, 1, {
     beforeRecovery() {
       // Nothing was published.
     },
     onRetry: () => lost.push('retry'),
-    onQuarantine: () => lost.push('quarantine'),
+    onQuarantine: () => {},
     onLost: (task) => lost.push(task.name),
   })
-  const ignore = (): void => {}
-  const task = new Task(/by the port/, 0, taskFields({ name: 'innocent' }, options), ignore, ignore)
-  dispatcher.send(task, -1)
-  dispatcher.table.take(task.tag, 0)
-  task.port = 'sent'
-  task.message = 4
-  task.wasAlone = true
-  const thread = { index: 0, threadId: 1000, isKilled: true, mayHaveDiedOf: () => true }
+  const transferList = isMoved ? [new ArrayBuffer(8)] : undefined
+  const [other, innocent] = ['other', 'innocent'].map((name) => {
+    const fields = taskFields({ name, key: name, ...(transferList && { transferList }) }, options)
+    return new Task(/by the port/, 0, fields, ignore, ignore)
+  }) as [Task, Task]
+  for (const task of [other, innocent]) {
+    dispatcher.send(task, -1)
+    dispatcher.table.take(task.tag, 0)
+    Object.assign(task, { port: 'sent', message: 4, wasAlone: true })
+  }
+  dispatcher.table.start(other.tag, 0)
+  const thread = { index: 0, threadId: 1000, isKilled, mayHaveDiedOf: () => true }
   await recovery.recover(thread as unknown as Thread)
-  expect(lost).toEqual([])
-  expect(dispatcher.isWaiting(task)).toBe(true)
+  expect(lost).toEqual(told)
+  expect(quarantine.has('innocent')).toBe(false)
+  expect(dispatcher.isWaiting(innocent)).toBe(!isMoved)
 })

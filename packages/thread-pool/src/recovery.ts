@@ -125,7 +125,7 @@ export class Recovery {
     const isLikely = task.wasAlone && (!wasRunning || task.suspicions > maxDoubts)
     if (canBegin && !(wasRead && isLikely)) return this.#sendAgain(task, item)
     // What the pool has terminated was killed by no task that is still pending.
-    const mayHaveKilled = !thread.isKilled && (hasBegun || wasRead)
+    const mayHaveKilled = !thread.isKilled && (hasBegun || (wasRead && isLikely))
     task.crashes++
     if (mayHaveKilled) task.kills++
     const deaths = this.#deathsBy(task, mayHaveKilled, keys)

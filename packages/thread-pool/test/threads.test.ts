@@ -143,6 +143,20 @@ test('a setup that takes too long here is an error as in a thread', async () => 
   expect(await Promise.all(others)).toEqual(['there', 'here'])
 })
 
+test('close() does not wait for a setup here that takes too long, and tears down what comes of it', async () => {
+  const words = new Int32Array(new SharedArrayBuffer(64))
+  const { open } = gates(words)
+  const options = { workerData: { words, setupGate: 1 }, startTimeoutMs: 50 }
+  const pool = makeCallerPool(() => 'there', options)
+  const there = pool.run('there')
+  expect(await codeOf(pool.run('here'))).toBe('ERR_WORKER_START')
+  expect(await there).toBe('there')
+  expect(await pool.close({ timeoutMs: Infinity })).toEqual({ unstarted: [] })
+  expect(words.at(-1)).toBe(0)
+  open(1)
+  while (words.at(-1) === 0) await new Promise(setImmediate)
+})
+
 test('the time that the module takes to be ready here is no time of a run', async () => {
   const words = new Int32Array(new SharedArrayBuffer(64))
   const { reached, open } = gates(words)
