@@ -1,7 +1,7 @@
 // Adds up the reports that vitest leaves in each package's `test-results/`, an output of turbo's
 // `test` task: a cached package's report is put back, and counts.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { root } from './workspace.mjs'
 
 const groups = ['packages', 'apps', 'tooling']
@@ -9,13 +9,22 @@ const groups = ['packages', 'apps', 'tooling']
 /**
  * The part of vitest's JSON report that is looked at.
  * @typedef {object} Report
- * @property {{ status: string, assertionResults: { fullName: string, status: string }[] }[]} testResults
+ * @property {FileReport[]} testResults
+ */
+
+/**
+ * @typedef {object} FileReport
+ * @property {string} name its path
+ * @property {string} status
+ * @property {string} message why it did not load
+ * @property {{ fullName: string, status: string, failureMessages: string[] }[]} assertionResults
  */
 
 /**
  * @typedef {object} Totals
  * @property {number} passed
- * @property {number} failed tests that failed, files that did not load, and reports that are missing
+ * @property {string[]} failed tests that failed, files that did not load and reports that are missing, by package,
+ *   each with the first line of why
  * @property {string[]} skipped the tests that did not run, by package and title
  */
 
@@ -45,9 +54,9 @@ export function readTestResults() {
  */
 export function addUp(reports) {
   /** @type {Totals} */
-  const totals = { passed: 0, failed: 0, skipped: [] }
+  const totals = { passed: 0, failed: [], skipped: [] }
   for (const [name, report] of reports) {
-    if (report === undefined) totals.failed++
+    if (report === undefined) totals.failed.push(`${name}: no report of its tests`)
     else addReport(totals, name, report)
   }
   return totals
@@ -59,15 +68,30 @@ export function addUp(reports) {
  * @param {Report} report
  */
 function addReport(totals, packageName, report) {
-  for (const file of report.testResults) {
-    const failed = file.assertionResults.filter(({ status }) => status === 'failed').length
-    // A file that throws while it loads fails without a test.
-    totals.failed += file.status === 'failed' ? Math.max(failed, 1) : failed
-    for (const { status, fullName } of file.assertionResults) {
+  for (const { name, status: fileStatus, message, assertionResults } of report.testResults) {
+    let failed = 0
+    for (const { status, fullName, failureMessages } of assertionResults) {
       if (status === 'passed') totals.passed++
       else if (status !== 'failed') totals.skipped.push(`${packageName}: ${fullName}`)
+      else {
+        failed++
+        totals.failed.push(failure(packageName, fullName, failureMessages[0]))
+      }
+    }
+    // A file that throws while it loads fails without a test.
+    if (fileStatus === 'failed' && failed === 0) {
+      totals.failed.push(failure(packageName, basename(name), message))
     }
   }
+}
+
+/**
+ * @param {string} packageName
+ * @param {string} title
+ * @param {string | undefined} reason
+ */
+function failure(packageName, title, reason = '') {
+  return `${packageName}: ${title}: ${reason.split('\n', 1)[0]}`
 }
 
 function testedPackages() {

@@ -25,11 +25,13 @@ function runChecks() {
   const { passed, failed, skipped } = addUp(readTestResults())
   for (const name of skipped) console.log(`SKIPPED  ${name}`)
   if (!checked) console.log(`FAILED  one of ${checks.join(', ')}: see above`)
-  if (!tested && failed === 0) console.log('FAILED  test, outside of any test: see above')
+  // Here too, because a long output is often kept only by its end.
+  for (const name of failed) console.log(`FAILED  ${name}`)
+  if (!tested && failed.length === 0) console.log('FAILED  test, outside of any test: see above')
 
   // What failed without being a test counts as one, so that "0 failed" is always the truth.
-  const others = (checked ? 0 : 1) + (tested || failed > 0 ? 0 : 1)
-  finish(passed, failed + others, skipped.length)
+  const others = (checked ? 0 : 1) + (tested || failed.length > 0 ? 0 : 1)
+  finish(passed, failed.length + others, skipped.length)
 }
 
 /** @param {string} program */
