@@ -5,6 +5,7 @@
 // meant for another thread; so a participant has at most one for each event count, shared by
 // all its pending calls, and when the last of them is aborted, everybody is woken to be rid of it. And whoever is woken
 // and finds no use for it passes it on.
+import { Turns } from './turns.ts'
 import { MAX_SLEEP_MS } from './waiting.ts'
 import type { EventCount, Need } from './waiting.ts'
 import type { Wait } from './work-queue.ts'
@@ -28,6 +29,7 @@ export class AsyncWaiting {
   readonly #lines = new Set<Line>()
   /** For lines: what is called when the signal of a call aborts. */
   readonly aborts: Aborts = new Aborts()
+  readonly turns: Turns = new Turns()
   #pending = 0
   #keepAlive: NodeJS.Timeout | undefined
 
@@ -152,7 +154,10 @@ export class Line {
         : setTimeout(() => this.#giveUp(call, () => resolve(false)), timeoutMs)
     try {
       if (this.#count === 1) this.pump()
-      return await promise
+      const turn = isOver(call) ? this.#waiting.turns.due() : undefined
+      const done = await promise
+      if (turn !== undefined) await turn
+      return done
     } finally {
       clearTimeout(timer)
       if (signal !== undefined) this.#waiting.aborts.delete(signal, abort)

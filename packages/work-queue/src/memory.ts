@@ -1,5 +1,5 @@
 import { Arena } from './arena.ts'
-import { CELL, cellAt } from './layout.ts'
+import { CELL, cellAt, wordAt } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { Ring } from './ring.ts'
 import { BLOCKS, ITEMS, SPACE, eventCountsOf } from './waiting.ts'
@@ -82,6 +82,12 @@ export class Memory {
     this.items.wakeAll()
     this.blocks.wakeAll()
     for (const events of this.space) events.wakeAll()
+  }
+
+  /** Whether this participant owns a slot, or is about to. */
+  get isAtSlot(): boolean {
+    const { words, cell } = this
+    return wordAt(words, cell + CELL.ENQUEUE_COUNT) + wordAt(words, cell + CELL.DEQUEUE_COUNT) > 0
   }
 
   ring(band: number): Ring {

@@ -1,5 +1,5 @@
 import { microseconds } from './clock.ts'
-import { refuseDetached } from './detached-bytes.ts'
+import { isDetached, refuseDetached } from './detached-bytes.ts'
 import type { ArenaDraft } from './draft.ts'
 import { CELL, MAX_BATCH, SLOT, writeTombstone } from './layout.ts'
 import type { Memory } from './memory.ts'
@@ -145,14 +145,22 @@ export class Producer {
   #fitting(sources: readonly Uint8Array[], from: number): number {
     const end = Math.min(sources.length, from + MAX_BATCH)
     let to = from + 1
-    while (to < end && this.fitsSlot(sources[to])) to++
+    while (to < end && this.#mayFollow(sources[to])) to++
     return to - from
   }
 
   /** Whether it is bytes that travel in a slot. @throws {TypeError} for bytes that have been transferred */
   fitsSlot(source: unknown): source is Uint8Array {
-    if (!(source instanceof Uint8Array) || source.length > this.#slotBytes) return false
+    if (!this.#isShort(source)) return false
     refuseDetached(source)
     return true
+  }
+
+  #mayFollow(source: unknown): boolean {
+    return this.#isShort(source) && !isDetached(source)
+  }
+
+  #isShort(source: unknown): source is Uint8Array {
+    return source instanceof Uint8Array && source.length <= this.#slotBytes
   }
 }

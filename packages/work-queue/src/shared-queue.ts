@@ -143,7 +143,11 @@ class SharedQueue implements WorkQueue {
     timeoutOf(options)
     const line = this.#puts[band] as Line
     if (line.isEmpty && this.#claim === undefined && this.#producer.fitsSlot(source)) {
-      if (this.#settle(this.#producer.put(source, band, tag))) return true
+      if (this.#settle(this.#producer.put(source, band, tag))) {
+        const turn = this.#waiting.turns.due()
+        if (turn !== undefined) await turn
+        return true
+      }
     }
     const put = this.#putting(source, band, tag)
     let done = false
@@ -319,7 +323,7 @@ class SharedQueue implements WorkQueue {
       item = this.#consumer.take()
       return this.#orNeedItems(item)
     }
-    if (!this.#takes.isEmpty || attempt() !== undefined) await this.#takes.add(attempt, wait)
+    await this.#takeInLine(attempt, wait)
     return item
   }
 
@@ -354,7 +358,7 @@ class SharedQueue implements WorkQueue {
       batch = this.#consumer.takeMany(max)
       return this.#orNeedItems(batch)
     }
-    if (!this.#takes.isEmpty || attempt() !== undefined) await this.#takes.add(attempt, options)
+    await this.#takeInLine(attempt, options)
     return batch
   }
 
@@ -413,7 +417,12 @@ class SharedQueue implements WorkQueue {
     // In this order: the end of a claim lets pending calls go on, and one of them may open the next.
     this.#waiting.end(detached())
     this.#claim?.abandon()
+    const cutShort = this.#memory.isAtSlot ? this.#reaper.begin(this.participant) : undefined
+    // A call has ended in the middle, as by a stack overflow, and left what a dead thread leaves: the rest of it, if
+    // there is one, somebody else has to reap.
+    if (cutShort !== undefined) this.#reaper.step(cutShort)
     this.#detached = true
+    if (cutShort !== undefined) return
     this.#memory.arena.freeAllOf(this.participant)
     leave(this.#memory.words, this.#memory.layout, this.participant)
   }
@@ -432,6 +441,11 @@ class SharedQueue implements WorkQueue {
   }
 
   async reapThread(threadId: number): Promise<ReapReport[]> {
+    if (!Number.isInteger(threadId) || threadId < 0) {
+      throw new RangeError(
+        `Cannot reap thread ${threadId}: the threadId of a worker is needed, from before it has ended`,
+      )
+    }
     const { words, layout } = this.#memory
     // Somebody may have begun and been cut short. What this object is at itself stays with the first call.
     const dead = numbersOf(words, layout, threadId).filter((number) => !this.#reaping.has(number))
@@ -482,7 +496,12 @@ class SharedQueue implements WorkQueue {
     if (draft === undefined) return false
     let done = false
     try {
-      done = this.#settle(this.#producer.putDraft(draft, band, tag))
+      let outcome = this.#producer.putDraft(draft, band, tag)
+      // While it was copied, others were in between.
+      while (outcome === BUSY && this.#awaitSlot(band, patience)) {
+        outcome = this.#producer.putDraft(draft, band, tag)
+      }
+      done = this.#settle(outcome)
     } finally {
       if (!done && draft !== source) draft.discard()
     }
@@ -614,6 +633,12 @@ class SharedQueue implements WorkQueue {
   #ownDraft(draft: Draft): ArenaDraft {
     if (draft instanceof ArenaDraft && draft.belongsTo(this.#memory)) return draft
     throw new TypeError('Cannot enqueue: neither a Uint8Array nor a draft of this object')
+  }
+
+  /** Takes at once where nobody is before it, which is the usual case and needs no place in the line. */
+  #takeInLine(attempt: Attempt, wait: Wait): Promise<unknown> | undefined {
+    if (!this.#takes.isEmpty || attempt() !== undefined) return this.#takes.add(attempt, wait)
+    return this.#waiting.turns.due()
   }
 
   #spaceNeed(band: number): Need {

@@ -1,10 +1,10 @@
 import process from 'node:process'
-import { describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Arena } from './arena.ts'
 import { WorkQueueError, attachWorkQueue, createWorkQueue } from './index.ts'
 import type { WorkItem, WorkQueue } from './index.ts'
 import { CELL, cellAt, layoutOf, readSizes } from './layout.ts'
-import { Ring } from './ring.ts'
+import { BUSY, Ring } from './ring.ts'
 import { createSharedQueue } from './shared-queue.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -79,6 +79,91 @@ test('what is no signal is refused, and later calls go on', async () => {
   expect(text(queue.tryDequeue())).toBe('next')
 })
 
+describe('a call that ends in the middle, as by a stack overflow', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  const overflow = (): never => {
+    throw new RangeError('Maximum call stack size exceeded')
+  }
+
+  test.each([
+    ['short', 1],
+    ['long', 100],
+  ])('detach() settles a put of a %s item', (_, length) => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const other = attachWorkQueue(queue.handle)
+    vi.spyOn(Ring.prototype, 'publish').mockImplementationOnce(overflow)
+    expect(() => queue.tryEnqueue(new Uint8Array(length))).toThrow('Maximum')
+    expect(other.tryEnqueue(bytes('next'))).toBe(true)
+    expect(other.tryDequeue()).toBeUndefined()
+    queue.detach()
+    expect(text(other.tryDequeue())).toBe('next')
+    expect(other.stats().blocks.free).toBe(2)
+    expect(other.participants()).toHaveLength(1)
+  })
+
+  test('detach() settles a take', () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const other = attachWorkQueue(queue.handle)
+    other.tryEnqueue(new Uint8Array(100))
+    vi.spyOn(Ring.prototype, 'release').mockImplementationOnce(overflow)
+    expect(() => queue.tryDequeue()).toThrow('Maximum')
+    queue.detach()
+    for (let i = 0; i < 8; i++) {
+      expect(other.tryEnqueue(Uint8Array.of(i))).toBe(true)
+      expect(other.tryDequeue()?.bytes).toEqual(Uint8Array.of(i))
+    }
+    expect(other.stats().blocks.free).toBe(2)
+    expect(other.participants()).toHaveLength(1)
+  })
+})
+
+describe('forms with promises', () => {
+  const queue = createWorkQueue({ capacity: 64, arenaBytes: 8192, blockBytes: 64, slotBytes: 48 })
+  const one = Uint8Array.of(1)
+  const long = new Uint8Array(100)
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['enqueue()', async () => [await queue.enqueue(one), queue.tryDequeue()]],
+    ['enqueue() of long items', async () => [await queue.enqueue(long), queue.tryDequeue()?.bytes]],
+    ['enqueueMany()', async () => [await queue.enqueueMany([one]), queue.tryDequeue()]],
+    ['dequeue()', async () => [queue.tryEnqueue(one), await queue.dequeue()]],
+    ['dequeueMany()', async () => [queue.tryEnqueue(one), await queue.dequeueMany()]],
+    ['for await', async () => [queue.tryEnqueue(one), await queue[Symbol.asyncIterator]().next()]],
+    [
+      'draft.write()',
+      async () => {
+        using draft = queue.draft()
+        return await draft.write(one)
+      },
+    ],
+  ])('%s gives the event loop turns though it never has to wait', async (_, call) => {
+    const loop = { hasTurned: false }
+    setImmediate(() => (loop.hasTurned = true))
+    // Far more than there is time for within a turn.
+    for (let i = 0; i < 1_000_000 && !loop.hasTurned; i++) await call()
+    expect(loop.hasTurned).toBe(true)
+    expect(queue.depth).toBe(0)
+  })
+
+  test('what is put in without waiting is in before the call returns', () => {
+    const calls = Array.from({ length: 60 }, (_, index) => queue.enqueue(Uint8Array.of(index)))
+    const numbers = calls.map(() => queue.tryDequeue()?.bytes[0])
+    expect(numbers).toEqual(calls.map((_, index) => index))
+    return Promise.all(calls)
+  })
+})
+
+test('tryEnqueue() of a long item tries again at a slot that another one is busy with', () => {
+  const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+  vi.spyOn(Ring.prototype, 'findFree').mockReturnValueOnce(BUSY)
+  expect(queue.tryEnqueue(new Uint8Array(100))).toBe(true)
+  vi.restoreAllMocks()
+  expect(queue.tryDequeue()?.byteLength).toBe(100)
+})
+
 describe('bytes that change while a call waits', () => {
   const detach = (source: Uint8Array): void => {
     structuredClone(source, { transfer: [source.buffer as ArrayBuffer] })
@@ -89,12 +174,25 @@ describe('bytes that change while a call waits', () => {
     const source = new Uint8Array(8)
     detach(source)
     expect(() => queue.tryEnqueue(source)).toThrow('detached')
-    expect(() => queue.tryEnqueueMany([bytes('a'), source])).toThrow('detached')
+    expect(() => queue.tryEnqueueMany([source])).toThrow('detached')
     await expect(queue.enqueue(source)).rejects.toThrow('detached')
     await expect(queue.enqueueMany([source])).rejects.toThrow('detached')
     expect(queue.depth).toBe(0)
     expect(queue.tryEnqueue(bytes('b'))).toBe(true)
     expect(text(queue.tryDequeue())).toBe('b')
+  })
+
+  test('detached ones end a list there, and throw when they come first', async () => {
+    const sources = Array.from({ length: 300 }, () => bytes('a'))
+    const source = new Uint8Array(8)
+    detach(source)
+    for (const good of [2, 300]) {
+      const list = [...sources.slice(0, good), source, bytes('b')]
+      const queue = createWorkQueue({ capacity: 1024, arenaBytes: 0 })
+      expect(queue.tryEnqueueMany(list)).toBe(good)
+      expect(await queue.enqueueMany(list)).toBe(good)
+      expect(queue.depth).toBe(2 * good)
+    }
   })
 
   test.each([
@@ -1073,6 +1171,12 @@ describe('participants', () => {
       expect(await queue.reapThread(deadThread)).toEqual([])
       moveOn()
       expect(await reaping).toMatchObject([{ threadId: deadThread, abandoned: 1 }])
+    })
+
+    test('refuses what is no id of a thread, as that of a worker that has ended', async () => {
+      for (const threadId of [-1, 1.5, NaN, '1' as unknown as number]) {
+        await expect(createWorkQueue().reapThread(threadId)).rejects.toThrow(RangeError)
+      }
     })
 
     test('shares with another object that is at it, and each thing is in one report', async () => {

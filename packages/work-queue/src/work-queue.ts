@@ -339,6 +339,7 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
    * Calls {@link WorkQueue.reap} for all participants of a thread, named by `worker.threadId`, but for those that this
    * object is reaping already. Where another object is at one still, the two share it: what was left is in one of their
    * reports.
+   * @throws {RangeError} for -1, which is what a worker that has ended has for `threadId`, and what else is no such number
    */
   reapThread(threadId: number): Promise<ReapReport[]>
 }

@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import process from 'node:process'
+import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { runInThisContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import { createWorkQueue } from '../src/index.ts'
@@ -155,7 +160,8 @@ const index = new URL('../src/index.ts', import.meta.url).href
 
 function runScript(script: string, options = ''): string {
   const program = `import { createWorkQueue } from '${index}'
-    import { Worker } from 'node:worker_threads'
+    import { runInThisContext } from 'node:vm'
+import { Worker } from 'node:worker_threads'
     const queue = createWorkQueue(${options})
     ${script}`
   // A process that does not end by itself is killed and fails the test.
@@ -183,8 +189,7 @@ test.each([
   ['is put back into its band', '', 'came back: 42 of band 1'],
   ['of a closed queue is dealt with', 'queue.close()', 'finished: 42 of band 1'],
 ])('with the lines of the README an item of a killed thread %s', (_, close, expected) => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  const lines = /```js\n(const \{ threadId \} = worker\n.*?)```/s.exec(readme)?.[1]
+  const lines = readmeLines('const { threadId } = worker')
   expect(lines).toContain('reapThread')
   const url = new URL('threads/blocking-thread.ts', import.meta.url)
   const out = runScript(
@@ -204,3 +209,63 @@ test.each([
   )
   expect(out).toBe(expected)
 })
+
+test('with the lines of the README a long item comes in by chunks and goes to a slow socket', async () => {
+  const queue = createWorkQueue()
+  const length = 8 * 1024 * 1024
+  const send = evaluated(readmeLines('const draft = queue.draft()'), 'queue, request')
+  const chunks = Array.from({ length: 128 }, () => new Uint8Array(length / 128).fill(65))
+  await send(queue, Readable.from(chunks))
+  const item = (await queue.dequeue())!
+  expect(item.byteLength).toBe(length)
+
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  const [inPlace, copied] = readmeLines('const write = promisify').split('item.bytes')
+  expect(copied).toContain('released')
+  const sending = evaluated(inPlace!, 'item, socket, promisify')(item, socket, promisify)
+  // The system has taken what it takes; the rest is read while the client does, and then the blocks are another's.
+  await setImmediate()
+  expect(queue.stats().blocks.free).toBe(128)
+  const next = sending.then(() => queue.enqueue(new Uint8Array(length).fill(66)))
+  let count = 0
+  for await (const chunk of client as AsyncIterable<Buffer>) {
+    expect(chunk.every((byte) => byte === 65)).toBe(true)
+    count += chunk.length
+    if (count === length) break
+  }
+  expect(await next).toBe(true)
+  socket.destroy()
+  server.close()
+})
+
+test('with the lines of the README nothing stays taken of an item that breaks off, or finds no room', async () => {
+  const queue = createWorkQueue({ arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+  const lines = readmeLines('const draft = queue.draft()').replace('30_000', '1')
+  const send = evaluated(lines, 'queue, request')
+  const chunks = [new Uint8Array(64), new Uint8Array(64), new Uint8Array(64)]
+  await expect(send(queue, broken(chunks))).rejects.toThrow('gone')
+  queue.tryEnqueue(new Uint8Array(64))
+  await expect(send(queue, Readable.from(chunks.slice(1)))).rejects.toThrow('no room')
+  expect(queue.stats().blocks.free).toBe(1)
+  expect(queue.depth).toBe(1)
+})
+
+async function* broken(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield chunks[0]!
+  throw new Error('gone')
+}
+
+/** The block of code in the README that begins with a line. */
+function readmeLines(beginning: string): string {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const block = readme.split('```js\n').find((text) => text.startsWith(beginning))
+  if (block === undefined) throw new Error(`The README has no code that begins with ${beginning}`)
+  return block.slice(0, block.indexOf('```'))
+}
+
+function evaluated(lines: string, parameters: string): (...values: unknown[]) => Promise<unknown> {
+  return runInThisContext(`(async (${parameters}) => {${lines}})`) as ReturnType<typeof evaluated>
+}
