@@ -1,7 +1,8 @@
+import { tmpdir } from 'node:os'
 import { TreeError } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { StorageError } from './errors.ts'
-import { storeError } from './failures.ts'
+import { availableBytes, commitError, storeError } from './failures.ts'
 
 function coded(message: string, code: unknown): Error {
   return Object.assign(new Error(message), { code })
@@ -23,6 +24,16 @@ test('a full disk, quota or map is ERR_STORE_FULL', () => {
     expect(error).toMatchObject({ name: 'TreeError', code: 'ERR_STORE_FULL', cause })
     expect(error.message).toMatch(/^Cannot commit: /)
   }
+})
+
+test('an I/O error of a commit is a full disk where less is free than was to be written', () => {
+  const error = coded('Input/output error', 5)
+  const code = (cause: unknown, bytes: number): unknown =>
+    Reflect.get(commitError(cause, tmpdir(), bytes), 'code')
+  expect(code(error, 2 ** 60)).toBe('ERR_STORE_FULL')
+  expect(code(error, 1)).toBe('ERR_STORE_FAILED')
+  expect(code(new Error('other'), 2 ** 60)).toBe('ERR_STORE_FAILED')
+  expect(availableBytes('/nowhere at all')).toBe(Infinity)
 })
 
 test('a table of readers that is full is ERR_TOO_MANY_SNAPSHOTS', () => {

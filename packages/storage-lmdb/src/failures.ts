@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { TreeError } from '@elkyn/tree'
@@ -11,7 +11,7 @@ const ENOSPC = 28
 const EDQUOT = 122
 const EIO = 5
 
-/** What does not fit on a disk that is taken for full. */
+/** What does not fit on a disk that is taken for full, where no more was to be written. */
 const PROBE_BYTES = 64 * 1024
 
 const fullCodes = new Set([MDB_MAP_FULL, ENOSPC, EDQUOT])
@@ -36,11 +36,24 @@ function isFull(error: unknown): boolean {
 /**
  * What went wrong with a commit. A disk that becomes full takes a part of what is written to it, and
  * LMDB calls that an I/O error: only the next one to write hears the reason.
+ * @param bytes about so many were to be written
  */
-export function commitError(error: unknown, folder: string): Error {
+export function commitError(error: unknown, folder: string, bytes: number): Error {
   const doing = 'Cannot commit'
-  const probed = numberOf(error) === EIO ? probe(folder) : undefined
+  if (numberOf(error) !== EIO) return storeError(error, doing)
+  if (availableBytes(folder) < bytes) return storeFull(doing, error)
+  const probed = probe(folder)
   return isFull(probed) ? storeError(probed, doing) : storeError(error, doing)
+}
+
+/** What whoever runs this may still write to the disk of a folder; Infinity where the system does not say. */
+export function availableBytes(folder: string): number {
+  try {
+    const { blocks, bavail, bsize } = statfsSync(folder)
+    return blocks === 0 ? Infinity : bavail * bsize
+  } catch {
+    return Infinity
+  }
 }
 
 /** Writes to a disk. @returns what keeps that from working. */
@@ -61,13 +74,7 @@ export function storeError(error: unknown, doing: string): Error {
   if (error instanceof TreeError || error instanceof StorageError || error instanceof TypeError) {
     return error
   }
-  if (isFull(error)) {
-    return new TreeError(
-      'ERR_STORE_FULL',
-      `${doing}: the disk or the map is full; nothing of this commit was kept`,
-      { cause: error },
-    )
-  }
+  if (isFull(error)) return storeFull(doing, error)
   // Nothing has failed: there is room again when a snapshot is closed.
   if (numberOf(error) === MDB_READERS_FULL) {
     return new TreeError(
@@ -77,6 +84,15 @@ export function storeError(error: unknown, doing: string): Error {
     )
   }
   return new TreeError('ERR_STORE_FAILED', `${doing}: ${messageOf(error)}`, { cause: error })
+}
+
+/** That there is no room for a commit. */
+export function storeFull(doing: string, cause?: unknown): TreeError {
+  return new TreeError(
+    'ERR_STORE_FULL',
+    `${doing}: the disk or the map is full; nothing of this commit was kept`,
+    { cause },
+  )
 }
 
 export function messageOf(error: unknown): string {

@@ -21,6 +21,7 @@ import {
   writeHeadNumber,
 } from './entry.ts'
 import type { Entry } from './entry.ts'
+import { DiskRoom } from './disk-room.ts'
 import { commitError, storeError } from './failures.ts'
 import { IndexTable } from './index-table.ts'
 import { readName, writeBound, writeName } from './key-encoding.ts'
@@ -90,6 +91,9 @@ const ProgressWord = { rows: 0, syncing: 1 } as const
 
 const SCRATCH_BYTES = 256 * 1024
 
+/** An entry that may have more bytes is worth a look at how many. */
+const SHORT_ENTRY_BYTES = 1024
+
 /** A buffer whose part from `start` to `end` lmdb stores. */
 type Scratch = Buffer & { start?: number; end?: number }
 
@@ -108,6 +112,7 @@ export class Lmdb {
   readonly indexes: IndexTable
   readonly stats: LmdbStats
   readonly shared: Int32Array
+  readonly #room: DiskRoom
   /** The head whose row is read or written next: lmdb's key callback gets only the name. */
   #head = 0
   #name = ''
@@ -137,7 +142,12 @@ export class Lmdb {
         keyEncoder: { writeKey: this.#writeKey, readKey: this.#visitName },
         encoder: { copyBuffers: true, encode: this.#encode, decode: this.#visitValue },
       })
-      this.log = new LogTable((table) => this.#openTable('log', table))
+      this.log = new LogTable(
+        (table) => this.#openTable('log', table),
+        (bytes) => {
+          this.#room.spend(bytes)
+        },
+      )
       this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
       this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
       // An older database has neither of these until somebody opens it for writing. Only writers look into the first.
@@ -148,6 +158,7 @@ export class Lmdb {
       this.indexes = new IndexTable((table) => openAny('indexes', table), {
         onRead: () => this.entriesRead++,
         onWrite: () => {
+          this.#room.spend(0)
           this.progressed()
         },
       })
@@ -165,9 +176,13 @@ export class Lmdb {
         )
       }
       this.#notify = () => buffer.notify()
+      for (const table of [this.graves, this.meta, this.#clients]) {
+        if (table !== undefined) countCalls(table, (bytes) => this.#room.spend(bytes))
+      }
       const { log, graves, meta, indexes } = this
       const tables = { rows: this.#rows, log, graves, meta, clients: this.#clients, indexes }
       this.stats = new LmdbStats(this.#root, tables, () => this.#isWriting)
+      this.#room = new DiskRoom(this.#path, this.stats)
       this.#isCopy = !options.readOnly && this.stats.hasNoFreePages()
     } catch (error) {
       void this.#root.close()
@@ -226,11 +241,13 @@ export class Lmdb {
     try {
       // The block body matters: see the top of this file.
       this.#root.transactionSync(() => {
+        this.#room.begin()
         work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
+        this.#room.check()
         this.#setSyncing(1)
       })
     } catch (error) {
-      throw commitError(error, this.#path)
+      throw commitError(error, this.#path, this.#room.spent)
     } finally {
       this.#setSyncing(0)
       this.#isWriting = false
@@ -275,12 +292,14 @@ export class Lmdb {
   putRow(head: number, name: string, entry: Entry): void {
     this.#head = head
     this.#name = name
+    this.#room.spend(entryBytes(entry))
     this.#rows.put(name, entry)
     this.progressed()
   }
 
   removeRow(head: number, name: string): void {
     this.#head = head
+    this.#room.spend(0)
     this.#rows.remove(name)
     this.progressed()
   }
@@ -506,6 +525,28 @@ interface NativeExport {
 
 /** A part of lmdb that it exports and does not document. */
 const native = (lmdb as typeof lmdb & NativeExport).nativeAddon
+
+/** Says before each put and removal how many bytes it stores. */
+function countCalls(table: ByteTable, spend: (bytes: number) => void): void {
+  const put = table.put.bind(table)
+  const remove = table.remove.bind(table)
+  table.put = (key, value) => {
+    spend(value.length)
+    return put(key, value)
+  }
+  table.remove = (key) => {
+    spend(0)
+    return remove(key)
+  }
+}
+
+/** About the bytes of an entry, as far as it is worth to know them. */
+function entryBytes(entry: Entry): number {
+  const most = entryMaxBytes(entry)
+  return most > SHORT_ENTRY_BYTES && entry instanceof TreeValue
+    ? Buffer.byteLength(entry.text)
+    : most
+}
 
 function readRowName(bytes: Uint8Array, start: number, end: number): string {
   return readName(bytes, start + HEAD_NUMBER_BYTES, end)

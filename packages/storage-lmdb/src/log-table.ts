@@ -19,8 +19,14 @@ export class LogTable {
   /** The scan that goes on now: lmdb's decoder gets only the value. */
   #scan: LogScan | undefined
 
-  /** @param open Opens the table with these options. */
-  constructor(open: (options: object) => never) {
+  readonly #spend: (bytes: number) => void
+
+  /**
+   * @param open Opens the table with these options.
+   * @param spend Is told of each put and removal before, with the bytes of what is put.
+   */
+  constructor(open: (options: object) => never, spend: (bytes: number) => void) {
+    this.#spend = spend
     this.#table = open({ encoding: 'binary', keyEncoding: 'binary' })
     const decode = (bytes: Uint8Array, size: number): Buffer => this.#scan!.take(bytes, size)
     this.#scanned = open({ encoder: { copyBuffers: true, decode }, keyEncoding: 'binary' })
@@ -31,10 +37,12 @@ export class LogTable {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
+    this.#spend(value.length)
     this.#table.put(key, value)
   }
 
   remove(key: Uint8Array): void {
+    this.#spend(0)
     this.#table.remove(key)
   }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
@@ -47,7 +47,7 @@ function run(command: string, options: readonly string[]): boolean {
 }
 
 // Only root may mount, and not in every container: elsewhere these tests are listed as skipped.
-const disks = { tmpfs: new SmallDisk('tmpfs', 24), ext4: new SmallDisk('ext4', 24) }
+const disks = { tmpfs: new SmallDisk('tmpfs', 64), ext4: new SmallDisk('ext4', 64) }
 
 afterAll(() => {
   disks.tmpfs[Symbol.dispose]()
@@ -57,8 +57,9 @@ afterAll(() => {
 /** Fills a disk, sees that what was answered is there, and goes on when there is room again. */
 async function fillUp(disk: SmallDisk): Promise<void> {
   using built = temporaryFolder()
-  const path = join(disk.path, 'data')
-  const ballast = join(disk.path, 'ballast')
+  using folder = temporaryFolder(disk.path)
+  const path = join(folder.path, 'data')
+  const ballast = join(folder.path, 'ballast')
   writeFileSync(ballast, Buffer.alloc(8 * MIB))
   await using tree = new TreeProcess(
     { path, log: { maxBytes: 0 } },
@@ -80,7 +81,7 @@ async function fillUp(disk: SmallDisk): Promise<void> {
   await check()
   for (let round = 0; round < 3; round++) {
     expect(await write()).toBe('ERR_STORE_FULL')
-    expect(await tree.call('set', '/other', text)).toBe('ERR_STORE_FULL')
+    expect(await tree.call('set', '/other', text + text)).toBe('ERR_STORE_FULL')
     await check()
   }
   rmSync(ballast)
@@ -109,14 +110,44 @@ test.skipIf(!canBuild || !disks.ext4.isMounted)(
   },
 )
 
+test.skipIf(!canBuild || !disks.ext4.isMounted)(
+  'LMDB does not meet a full disk, which would make it write over the end of its memory',
+  async () => {
+    using built = temporaryFolder()
+    using folder = temporaryFolder(disks.ext4.path)
+    const said = join(built.path, 'said')
+    await using tree = new TreeProcess(
+      { path: join(folder.path, 'data'), log: { maxBytes: 0 } },
+      buildFailingCalls(built.path),
+      join(built.path, 'words'),
+      said,
+    )
+    expect(await tree.answer()).toBe('open')
+    const sizes = [1_000_000, 3000, 700_000, 100, 200_000]
+    const answers: unknown[] = []
+    for (let number = 0; number < 300; number++) {
+      const text = 'x'.repeat(sizes[number % sizes.length]!)
+      answers.push(await tree.call('setSync', `/n${number}`, text))
+    }
+    expect(new Set(answers)).toEqual(new Set([null, 'ERR_STORE_FULL']))
+    // Most of the disk was used, and small ones go on longer.
+    const count = (from: number): number =>
+      answers.filter((answer, index) => answer === null && index % sizes.length === from).length
+    expect(count(0)).toBeGreaterThan(15)
+    expect(count(3)).toBeGreaterThan(count(0))
+    expect(await tree.finish()).toBe(0)
+    expect(readFileSync(said, 'utf8')).not.toContain('rror')
+  },
+)
+
 test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
   'a small write fits on a full disk, where the rows that it was to carry do not',
   async () => {
     using built = temporaryFolder()
-    const disk = disks.tmpfs.path
-    const ballast = join(disk, 'ballast')
+    using folder = temporaryFolder(disks.tmpfs.path)
+    const ballast = join(folder.path, 'ballast')
     await using tree = new TreeProcess(
-      { path: join(disk, 'carrying'), log: { maxBytes: 0 } },
+      { path: join(folder.path, 'data'), log: { maxBytes: 0 } },
       buildFailingCalls(built.path),
       join(built.path, 'words'),
     )
@@ -126,9 +157,12 @@ test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
     for (let number = 0; number < 20; number++) {
       expect(await tree.call('setSync', '/small', number)).toBe(null)
     }
-    expect(await tree.call('goOn', 0.1)).toBe(null)
-    expect(() => writeFileSync(ballast, Buffer.alloc(24 * MIB))).toThrow(/ENOSPC/)
+    expect(() => writeFileSync(ballast, Buffer.alloc(64 * MIB))).toThrow(/ENOSPC/)
     const rowsOf = async () => ((await tree.call('stats')) as { rows: number }).rows
+    // Nor is there any more of what was taken ahead.
+    const text = 'x'.repeat(50_000)
+    for (let number = 0; (await tree.call('setSync', `/n${number}`, text)) === null; number++);
+    expect(await tree.call('goOn', 0.1)).toBe(null)
     const before = await rowsOf()
     for (let number = 0; number < 3; number++) {
       expect(await tree.call('setSync', '/small', number)).toBe(null)
@@ -146,7 +180,7 @@ test.skipIf(!disks.tmpfs.isMounted)('a backup that does not fit leaves nothing',
   using folder = temporaryFolder()
   const copy = join(disks.tmpfs.path, 'copy')
   await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
-  for (let index = 0; index < 30; index++) tree.setSync(`/n${index}`, 'x'.repeat(MIB))
+  for (let index = 0; index < 70; index++) tree.setSync(`/n${index}`, 'x'.repeat(MIB))
   const full: unknown = expect.objectContaining({ code: 'ERR_STORE_FULL' })
   for (let round = 0; round < 2; round++) {
     await expect(tree.backup(copy)).rejects.toThrow(full)

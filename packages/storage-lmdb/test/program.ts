@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -24,20 +25,22 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
   /** A command with its arguments that runs the program, such as `strace`. */
   readonly under?: readonly string[]
-  /** Whether what it says about errors is of no interest. Default: false. */
-  readonly quiet?: boolean
+  /** A file for what it says about errors. Default: it is shown. */
+  readonly errors?: string
 }
 
 export function runProgram(
   name: string,
   args: readonly string[],
-  { env = {}, under = [], quiet = false }: ProgramOptions = {},
+  { env = {}, under = [], errors }: ProgramOptions = {},
 ): Program {
   const [command = '', ...rest] = [...under, process.execPath, programPath(name), ...args]
+  const file = errors === undefined ? undefined : openSync(errors, 'w')
   const child = spawn(command, rest, {
-    stdio: ['pipe', 'pipe', quiet ? 'ignore' : 'inherit'],
+    stdio: ['pipe', 'pipe', file ?? 'inherit'],
     env: { ...process.env, ...env },
-  })
+  }) as Program['process']
+  if (file !== undefined) closeSync(file)
   child.stdin.on('error', () => {})
   const exit = once(child, 'exit') as Promise<[code: number | null]>
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()

@@ -7,8 +7,8 @@ export interface TemporaryFolder extends Disposable {
   readonly path: string
 }
 
-export function temporaryFolder(): TemporaryFolder {
-  const path = mkdtempSync(join(tmpdir(), 'elkyn-storage-'))
+export function temporaryFolder(parent: string = tmpdir()): TemporaryFolder {
+  const path = mkdtempSync(join(parent, 'elkyn-storage-'))
   return {
     path,
     [Symbol.dispose]() {

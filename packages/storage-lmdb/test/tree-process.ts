@@ -11,14 +11,14 @@ export class TreeProcess implements AsyncDisposable {
   /**
    * @param library What was built of `failing-calls.c`.
    * @param words A file for what it is told.
+   * @param errors A file for what it says about errors. Default: that is of no interest, since LMDB prints each error too.
    */
-  constructor(options: OpenTreeOptions, library: string, words: string) {
+  constructor(options: OpenTreeOptions, library: string, words: string, errors?: string) {
     this.#words = words
     this.fail(0, 0)
     this.#program = runProgram('command-tree', [JSON.stringify(options)], {
       env: { LD_PRELOAD: library, FAILING_CALLS: words },
-      // LMDB prints each error too.
-      quiet: true,
+      errors: errors ?? '/dev/null',
     })
   }
 
