@@ -23,7 +23,7 @@ async function startedPool(log = silentLog, maxQueuedRequests = 1000): Promise<W
   const pool = new WriterPool(
     { maxQueuedRequests, maxQueuedBytes: 1e8, maxBodyBytes: 1e7, stallLimitMs: 60_000 },
     { ...threadData(path), maxBodyBytes: 1e7 },
-    new LargeAnswers(1, path, SpoolRoom.create(1e6)),
+    new LargeAnswers(1, SpoolRoom.create(1e6, path)),
     log,
     () => {},
   )

@@ -22,18 +22,13 @@ type Waiting = Pick<HttpRequest, 'method' | 'signal'>
 /** Counts the answers that are sent in blocks from other threads, and receives them. */
 export class LargeAnswers {
   readonly #maximum: number
-  readonly #folder: string
   readonly #room: SpoolRoom
   readonly #pace = new LargePace()
   #open = 0
 
-  /**
-   * @param folder Where the rest goes of what slow clients don't take.
-   * @param room What there is for it.
-   */
-  constructor(maximum: number, folder: string, room: SpoolRoom) {
+  /** @param room What there is for the rest of what slow clients don't take. */
+  constructor(maximum: number, room: SpoolRoom) {
     this.#maximum = maximum
-    this.#folder = folder
     this.#room = room
   }
 
@@ -64,7 +59,7 @@ export class LargeAnswers {
     const receiver = new WindowReceiver(
       windowBytes,
       this.#pace,
-      () => openSpoolFile(this.#folder),
+      () => openSpoolFile(this.#room.shared.folder),
       this.#room,
       () => this.#open--,
     )

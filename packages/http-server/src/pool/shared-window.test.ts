@@ -12,7 +12,7 @@ import { WindowReceiver } from './window-receiver.ts'
 import { WindowSender } from './window-sender.ts'
 
 const size = 1024
-const room = SpoolRoom.create(1e6)
+const room = SpoolRoom.create(1e6, tmpdir())
 
 function receiverOf(openFile: () => Promise<FileHandle> = noFile): WindowReceiver {
   return new WindowReceiver(size, new LargePace(), openFile, room, () => {})
@@ -119,7 +119,7 @@ test('what a window has no room for in time comes through a file', async () => {
 test('a file for which there is no room breaks off, and gives its room back', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'elkyn-window-'))
   try {
-    const little = SpoolRoom.create(200_000)
+    const little = SpoolRoom.create(200_000, folder)
     for (let round = 0; round < 2; round++) {
       const receiver = new WindowReceiver(
         size,

@@ -1,5 +1,6 @@
 import type { OpenStoreOptions, StoreDescriptor, StoreModule, TreeStore } from '@elkyn/tree'
 import type { PlanSettings } from '../plan-settings.ts'
+import type { SharedSpoolRoom } from './spool-room.ts'
 
 /** What the threads of a server are told at their start. */
 export interface ThreadData {
@@ -12,7 +13,7 @@ export interface ThreadData {
   /** How long a client may take for a large answer before the rest goes into a file. */
   readonly patienceMs: number
   /** See spool-room.ts. */
-  readonly spool: SharedArrayBuffer
+  readonly spool: SharedSpoolRoom
   /** See scan-permits.ts. */
   readonly permits: SharedArrayBuffer
   /** See piece-memory.ts. */

@@ -88,7 +88,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
     checkLargeAnswers(limits.maxStreamedAnswers, pool)
     const channel = `elkyn-http-server-${randomUUID()}`
     const pieces = new PieceMemory()
-    const spool = SpoolRoom.create(pool.maxSpoolBytes)
+    const spool = SpoolRoom.create(pool.maxSpoolBytes, pool.spoolFolder ?? tmpdir())
     const shared: Omit<ThreadData, 'progress' | 'permits'> = {
       store,
       channel,
@@ -96,7 +96,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       maxStreamedAnswers: limits.maxStreamedAnswers,
       plan,
       patienceMs: pool.answerPatienceMs,
-      spool: spool.buffer,
+      spool: spool.shared,
       pieces: pieces.buffer,
     }
     this.#log = log
@@ -130,7 +130,7 @@ export class ThreadPoolHttpServer implements AsyncDisposable {
       log,
     )
     this.#makePools = () => {
-      const large = new LargeAnswers(limits.maxStreamedAnswers, pool.spoolFolder ?? tmpdir(), spool)
+      const large = new LargeAnswers(limits.maxStreamedAnswers, spool)
       const poolLimits = { ...limits, ...pool }
       const progress = new SharedArrayBuffer(progressBytes)
       const data = { ...shared, progress, permits: createPermits(pool.maxThreads) }

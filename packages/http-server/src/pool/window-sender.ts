@@ -85,7 +85,9 @@ export class WindowSender {
   #writeFile(file: number, bytes: Uint8Array): void {
     const length = this.#fileLength + bytes.length
     if (!this.#room.grow(this.#fileLength, length)) {
-      throw new Error('The files with answers for slow clients have reached maxSpoolBytes')
+      throw new Error(
+        'The files with answers for slow clients have reached maxSpoolBytes, or nearly fill their disk',
+      )
     }
     // Before it is written: it says what has to be given back, whatever becomes of this thread.
     this.#window.fileLength = length

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { lmdbStorage } from '@elkyn/storage-lmdb'
 import { createPermits } from '../../src/pool/scan-permits.ts'
 import { SpoolRoom } from '../../src/pool/spool-room.ts'
@@ -21,7 +22,7 @@ export function threadData(path: string): ThreadData {
       backslashesInUrls: false,
     },
     patienceMs: 1000,
-    spool: SpoolRoom.create(1e6).buffer,
+    spool: SpoolRoom.create(1e6, tmpdir()).shared,
     permits: createPermits(1),
     pieces: new SharedArrayBuffer(0),
     progress: new SharedArrayBuffer(progressBytes),
