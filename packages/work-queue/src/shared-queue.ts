@@ -323,7 +323,8 @@ class SharedQueue implements WorkQueue {
       item = this.#consumer.take()
       return this.#orNeedItems(item)
     }
-    await this.#takeInLine(attempt, wait)
+    const taking = this.#takeInLine(attempt, wait)
+    if (taking !== undefined) await taking
     return item
   }
 
@@ -358,7 +359,8 @@ class SharedQueue implements WorkQueue {
       batch = this.#consumer.takeMany(max)
       return this.#orNeedItems(batch)
     }
-    await this.#takeInLine(attempt, options)
+    const taking = this.#takeInLine(attempt, options)
+    if (taking !== undefined) await taking
     return batch
   }
 
