@@ -14,12 +14,13 @@ import { BatchConditions, isStale } from './batch-conditions.ts'
 import type { ChangeLog, LogPosition } from './change-log.ts'
 import type { ClientRecords } from './client-records.ts'
 import { Head } from './entry.ts'
-import { EntryView, storedPriority } from './entry-view.ts'
+import { EntryView } from './entry-view.ts'
 import { etagOfBlocks, etagOfValue } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import type { JsonBlocks } from './json-blocks.ts'
 import { Layer } from './layer.ts'
 import { storedEntries, storeLayer } from './layer-storage.ts'
+import { priorityOfRow } from './leaf-row.ts'
 import type { Lmdb } from './lmdb.ts'
 import { LOGGED_TEXT_MAX_LENGTH, isLogged, loggedPair } from './log-format.ts'
 import type { HeadMap } from './place.ts'
@@ -319,7 +320,7 @@ function setValue(rows: RowWriter, path: Path, value: TreeValue): boolean {
 
 /** A value with the priority of the one that stood in for it. */
 function ranked(value: TreeValue, standIn: TreeValue): TreeValue {
-  const priority = storedPriority(standIn.node)
+  const priority = priorityOfRow(standIn)
   return priority === null ? value : TreeValue.fromNode(withPriority(value.node, priority))
 }
 

@@ -8,13 +8,13 @@ import {
   keysInRange,
   locate,
   nodeAt,
-  priorityOf,
   splitPriorityPath,
 } from '@elkyn/tree'
 import type { KeyRange, NodeKind, Path, TreeNode, TreeView } from '@elkyn/tree'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import type { EntrySource } from './layer.ts'
+import { isLeaf, longLeaf, priorityOfRow } from './leaf-row.ts'
 import { findPlace } from './place.ts'
 import type { HeadMap, Place } from './place.ts'
 
@@ -37,7 +37,7 @@ export class EntryView implements TreeView {
     const found = this.find(path)
     if (found === undefined) return 'none'
     if (found instanceof Head) return 'branch'
-    return kindOf(found.node)
+    return isLeaf(found) ? 'leaf' : 'branch'
   }
 
   get(path: Path): TreeValue {
@@ -50,7 +50,9 @@ export class EntryView implements TreeView {
     checkKeyRange(range)
     const found = this.find(path)
     if (found instanceof Head) yield* this.#namesUnder(found, range)
-    else if (found?.node instanceof Branch) yield* keysInRange(found.node, range)
+    else if (found !== undefined && !isLeaf(found)) {
+      yield* keysInRange(found.node as Branch, range)
+    }
   }
 
   /** The entry or the part of one that is the node at `path`, or the priority that it stands for. */
@@ -59,6 +61,7 @@ export class EntryView implements TreeView {
     const place = findPlace(path, this.#heads, this.#source)
     const entry =
       place.entry === undefined ? this.#source.entry(place.head, place.name) : place.entry
+    if (entry === longLeaf) return undefined
     if (entry === null || entry === undefined || entry instanceof Head) return entry ?? undefined
     return partOf(entry, place)
   }
@@ -96,7 +99,8 @@ export class EntryView implements TreeView {
 
   #priority(path: Path): TreeValue | undefined {
     const found = this.find(splitPriorityPath(path).path)
-    const priority = found instanceof Head ? found.priority : storedPriority(found?.node ?? null)
+    if (found === undefined) return undefined
+    const priority = found instanceof Head ? found.priority : priorityOfRow(found)
     return priority === null ? undefined : TreeValue.fromNode(priority)
   }
 
@@ -125,6 +129,9 @@ const closedSource: EntrySource = {
   entry() {
     throw viewClosed()
   },
+  passed() {
+    throw viewClosed()
+  },
   names: () => [],
 }
 
@@ -135,6 +142,7 @@ function viewClosed(): TreeError {
 /** The part of a row that a place points into; `undefined` where the row has nothing there. */
 export function partOf(row: TreeValue, place: Place): TreeValue | undefined {
   if (place.rest === '') return row
+  if (isLeaf(row)) return undefined
   const keys = place.rest.split('/')
   if (row.form === 'plain') {
     const part = locate(row.text, keys)
@@ -142,15 +150,4 @@ export function partOf(row: TreeValue, place: Place): TreeValue | undefined {
   }
   const node = nodeAt(row.node, keys)
   return node === null ? undefined : TreeValue.fromNode(node)
-}
-
-/** The priority of a node that is stored: resolved, so never a server value. */
-export function storedPriority(node: TreeNode | null): number | string | null {
-  const priority = priorityOf(node)
-  return typeof priority === 'object' ? null : priority
-}
-
-function kindOf(node: TreeNode | null): NodeKind {
-  if (node === null) return 'none'
-  return node instanceof Branch ? 'branch' : 'leaf'
 }

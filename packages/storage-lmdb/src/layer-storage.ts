@@ -2,6 +2,7 @@ import type { Counters } from './counters.ts'
 import { bury, unbury } from './graves.ts'
 import { iterableOf } from './iterable.ts'
 import type { EntrySource, Layer } from './layer.ts'
+import { decodePassed } from './leaf-row.ts'
 import { HeadMark } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 
@@ -9,6 +10,7 @@ import type { Lmdb } from './lmdb.ts'
 export function storedEntries(lmdb: Lmdb): EntrySource {
   return {
     entry: (head, name) => lmdb.entry(head, name, undefined),
+    passed: (head, name) => lmdb.readRow(head, name, undefined, decodePassed),
     names: (head, range = {}) => iterableOf(() => lmdb.names(head, range, undefined)),
   }
 }

@@ -11,8 +11,10 @@ const two = TreeValue.fromNode(2)
 
 /** Names that lie there from the beginning, under any head. */
 function source(names: readonly string[]): EntrySource {
+  const entry = (_: number, name: string) => (names.includes(name) ? one : undefined)
   return {
-    entry: (_, name) => (names.includes(name) ? one : undefined),
+    entry,
+    passed: entry,
     names: (_, range = {}) => within(names, range),
   }
 }
@@ -27,6 +29,10 @@ class CountingSource implements EntrySource {
   }
 
   entry(): TreeValue {
+    return one
+  }
+
+  passed(): TreeValue {
     return one
   }
 
@@ -107,6 +113,7 @@ test('names() reads no more of what lies below than it is asked for', () => {
   const read: string[] = []
   const layer = new Layer({
     entry: () => one,
+    passed: () => one,
     *names(_, { after } = {}) {
       for (let index = after === undefined ? 0 : Number(after) + 1; ; index++) {
         read.push(String(index))

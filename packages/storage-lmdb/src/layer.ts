@@ -1,11 +1,12 @@
-import { compareKeys } from '@elkyn/tree'
+import { TreeValue, compareKeys } from '@elkyn/tree'
 import type { KeyRange } from '@elkyn/tree'
 import type { Entry } from './entry.ts'
 import { IndexChanges } from './index-changes.ts'
+import { longLeaf } from './leaf-row.ts'
+import type { EntryLookup } from './place.ts'
 
 /** Entries by head and name, as far as somebody looks at them. */
-export interface EntrySource {
-  entry(head: number, name: string): Entry | undefined
+export interface EntrySource extends EntryLookup {
   /** Names under a head in key order. */
   names(head: number, range?: KeyRange): Iterable<string>
 }
@@ -19,7 +20,11 @@ export class Layer implements EntrySource {
   /** What changed, by head. */
   readonly #changed = new Map<number, HeadChanges>()
   /** The one change that most writes make, kept without maps until there is another. */
-  #sole: { head: number; name: string; entry: Entry | null } | undefined
+  #sole: Named<Entry | null> | undefined
+  /** The longer row that was read last: many writes in turn, or pairs of one, may be about the same one. */
+  #lastRead: Named<TreeValue> | undefined
+  /** The names of long leaves, by head, that somebody passed: even to look at one takes as long as it is long. */
+  readonly #longLeaves = new Map<number, Set<string>>()
   /** Heads that went away with everything under them. */
   readonly buried: number[] = []
   /** Staged heads that found their place. */
@@ -40,13 +45,32 @@ export class Layer implements EntrySource {
   }
 
   entry(head: number, name: string): Entry | undefined {
-    const sole = this.#sole
-    if (sole !== undefined && sole.head === head && sole.name === name) {
-      return sole.entry ?? undefined
-    }
-    const changed = this.#changed.get(head)?.entries.get(name)
+    const changed = this.#changeOf(head, name)
     if (changed !== undefined) return changed ?? undefined
-    return this.#below.entry(head, name)
+    const last = this.#lastRead
+    if (last?.name === name && last.head === head) return last.entry
+    const entry = this.#below.entry(head, name)
+    if (isWorthKeeping(entry)) this.#lastRead = { head, name, entry }
+    return entry
+  }
+
+  passed(head: number, name: string): Entry | typeof longLeaf | undefined {
+    const changed = this.#changeOf(head, name)
+    if (changed !== undefined) return changed ?? undefined
+    const last = this.#lastRead
+    if (last?.name === name && last.head === head) return last.entry
+    const leaves = this.#longLeaves.get(head)
+    if (leaves?.has(name) === true) return longLeaf
+    const entry = this.#below.passed(head, name)
+    if (entry === longLeaf) this.#longLeaves.set(head, (leaves ?? new Set<string>()).add(name))
+    else if (isWorthKeeping(entry)) this.#lastRead = { head, name, entry }
+    return entry
+  }
+
+  #changeOf(head: number, name: string): Entry | null | undefined {
+    const sole = this.#sole
+    if (sole !== undefined && sole.head === head && sole.name === name) return sole.entry
+    return this.#changed.get(head)?.entries.get(name)
   }
 
   set(head: number, name: string, entry: Entry | null): void {
@@ -152,6 +176,8 @@ export class Layer implements EntrySource {
   /** Forgets everything, once the source below has it. */
   settle(): void {
     this.#sole = undefined
+    this.#lastRead = undefined
+    if (this.#longLeaves.size > 0) this.#longLeaves.clear()
     if (this.#changed.size > 0) this.#changed.clear()
     if (this.buried.length > 0) this.buried.length = 0
     if (this.linked.length > 0) this.linked.length = 0
@@ -161,6 +187,19 @@ export class Layer implements EntrySource {
     this.gone = 0
     this.grown = false
   }
+}
+
+/** To read and to parse a row of fewer characters takes no longer than the rest of a write. */
+const KEPT_MIN_LENGTH = 500
+
+function isWorthKeeping(entry: Entry | undefined): entry is TreeValue {
+  return entry instanceof TreeValue && entry.text.length >= KEPT_MIN_LENGTH
+}
+
+interface Named<E> {
+  readonly head: number
+  readonly name: string
+  readonly entry: E
 }
 
 /** What changed under one head. */

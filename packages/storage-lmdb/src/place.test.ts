@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
 import { ROOT_NAME, TOP_HEAD, entryPath, findPlace } from './place.ts'
-import type { HeadMap } from './place.ts'
+import type { EntryLookup, HeadMap } from './place.ts'
 
 const row = TreeValue.fromCanonical('{"c":{"d":1}}', 'plain')
 
@@ -15,14 +15,18 @@ const entries = new Map<string, Entry>([
   ['2/b', row],
 ])
 
+/** Entries of which nothing is read but on the way to others. */
+function lookup(passed: EntryLookup['passed']): EntryLookup {
+  return { entry: () => expect.unreachable(), passed }
+}
+
 function find(path: string, heads: HeadMap = new Map()) {
   const lookups: string[] = []
-  const place = findPlace(parsePath(path), heads, {
-    entry(head, name) {
-      lookups.push(`${head}/${name}`)
-      return entries.get(`${head}/${name}`)
-    },
+  const source = lookup((head, name) => {
+    lookups.push(`${head}/${name}`)
+    return entries.get(`${head}/${name}`)
   })
+  const place = findPlace(parsePath(path), heads, source)
   return { place, lookups, heads }
 }
 
@@ -66,16 +70,24 @@ test('the walk begins at the deepest head that is known', () => {
 })
 
 test('the root may be a row or nothing', () => {
-  const nothing = findPlace(parsePath('/a/b'), new Map(), { entry: () => undefined })
+  const nothing = findPlace(
+    parsePath('/a/b'),
+    new Map(),
+    lookup(() => undefined),
+  )
   expect(nothing).toEqual({ head: TOP_HEAD, name: ROOT_NAME, rest: 'a/b', entry: null })
   expect(entryPath(parsePath('/a/b'), nothing)).toBe('/')
-  const leaf = findPlace(parsePath('/a'), new Map(), { entry: () => row })
+  const leaf = findPlace(
+    parsePath('/a'),
+    new Map(),
+    lookup(() => row),
+  )
   expect(leaf).toEqual({ head: TOP_HEAD, name: ROOT_NAME, rest: 'a', entry: row })
 })
 
 test('no more than a bounded number of heads is remembered', () => {
   const heads: HeadMap = new Map()
-  const endless = { entry: (head: number) => new Head(head + 1, null) }
+  const endless = lookup((head) => new Head(head + 1, null))
   for (let index = 0; index < 60_000; index++) {
     findPlace(parsePath(`/k${index}/a/b`), heads, endless)
   }
@@ -87,9 +99,7 @@ test('heads of long paths are found, and not remembered', () => {
   const key = 'k'.repeat(700)
   const heads: HeadMap = new Map()
   const long = parsePath(`/${key}/${key}/leaf`)
-  const source = {
-    entry: (head: number) => new Head(head + 1, null),
-  }
+  const source = lookup((head) => new Head(head + 1, null))
   expect(findPlace(long, heads, source)).toMatchObject({ head: 3, name: 'leaf', rest: '' })
   expect([...heads.keys()]).toEqual(['', `/${key}`])
   expect(findPlace(long, heads, source)).toMatchObject({ head: 3, name: 'leaf', rest: '' })

@@ -3,6 +3,7 @@ import type { Path } from '@elkyn/tree'
 import { inOnePiece } from './buffer-text.ts'
 import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
+import type { longLeaf } from './leaf-row.ts'
 
 /** The head above the tree, which has the root as its only child. */
 export const TOP_HEAD = 0
@@ -19,6 +20,8 @@ export type HeadMap = Map<string, number>
 /** Where entries are looked up. */
 export interface EntryLookup {
   entry(head: number, name: string): Entry | undefined
+  /** The same for who goes on to what lies below it. */
+  passed(head: number, name: string): Entry | typeof longLeaf | undefined
 }
 
 /** Where the walk to a path ends: at an entry, with the part of the way that lies inside it. */
@@ -28,7 +31,7 @@ export interface Place {
   /** Keys below the entry that lead to the path, parted by slashes; `''` when the entry is the node. */
   readonly rest: string
   /** The entry where the walk had to read it: never a head. `null` is nothing, `undefined` not read. */
-  readonly entry: Exclude<Entry, Head> | null | undefined
+  readonly entry: Exclude<Entry, Head> | typeof longLeaf | null | undefined
 }
 
 /**
@@ -55,7 +58,7 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
     head = known(path, at, heads)
   }
   if (head === undefined) {
-    const root = entries.entry(TOP_HEAD, ROOT_NAME)
+    const root = entries.passed(TOP_HEAD, ROOT_NAME)
     if (!(root instanceof Head)) {
       return { head: TOP_HEAD, name: ROOT_NAME, rest: path.slice(1), entry: root ?? null }
     }
@@ -66,7 +69,7 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
     const next = path.indexOf('/', at + 1)
     if (next === -1) return { head, name: path.slice(at + 1), rest: '', entry: undefined }
     const name = path.slice(at + 1, next)
-    const entry = entries.entry(head, name)
+    const entry = entries.passed(head, name)
     if (!(entry instanceof Head)) {
       return { head, name, rest: path.slice(next + 1), entry: entry ?? null }
     }

@@ -27,6 +27,7 @@ import { etagOfBlocks, etagOfValue, etagSteps } from './etag.ts'
 import { jsonBlocks } from './json-blocks.ts'
 import type { JsonBlocks } from './json-blocks.ts'
 import { HeadQuery } from './head-query.ts'
+import { longLeaf } from './leaf-row.ts'
 import type { SnapshotIndexes } from './snapshot-indexes.ts'
 import type { Lmdb } from './lmdb.ts'
 import { findPlace } from './place.ts'
@@ -141,6 +142,7 @@ export class ReadSnapshot implements TreeSnapshot {
     const reader = this.#open()
     if (isPriorityPath(path)) return this.#priority(path, form)
     const place = findPlace(path, reader.heads, reader)
+    if (place.entry === longLeaf) return undefined
     let entry: Entry | Uint8Array | null | undefined = place.entry
     if (entry === undefined) {
       // The common case: one lookup, and the stored bytes are the answer.

@@ -4,6 +4,8 @@ import type { Entry } from './entry.ts'
 import { storeError } from './failures.ts'
 import { iterableOf } from './iterable.ts'
 import type { EntrySource } from './layer.ts'
+import { decodePassed } from './leaf-row.ts'
+import type { longLeaf } from './leaf-row.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { ReadOptions, ReadTxn } from './lmdb-types.ts'
@@ -51,6 +53,10 @@ export class Reader implements EntrySource {
 
   entry(head: number, name: string): Entry | undefined {
     return this.#lmdb.entry(head, name, this.options)
+  }
+
+  passed(head: number, name: string): Entry | typeof longLeaf | undefined {
+    return this.#lmdb.readRow(head, name, this.options, decodePassed)
   }
 
   names(head: number, range: KeyRange = {}): Iterable<string> {

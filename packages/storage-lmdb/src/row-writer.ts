@@ -14,12 +14,12 @@ import {
 import type { Path, Priority, TreeNode } from '@elkyn/tree'
 import { Head, HEAD_NUMBER_BYTES } from './entry.ts'
 import type { Entry } from './entry.ts'
-import { storedPriority } from './entry-view.ts'
 import type { StoredIndex } from './index-catalog.ts'
 import { notRead } from './index-changes.ts'
 import type { IndexPlaces } from './index-places.ts'
 import { isOddInteger } from './key-encoding.ts'
 import type { Layer } from './layer.ts'
+import { isLeaf, leafWithPriority, longLeaf, priorityOfRow, storedPriority } from './leaf-row.ts'
 import { entryPath, findPlace, TOP_HEAD } from './place.ts'
 import type { HeadMap, Place } from './place.ts'
 
@@ -56,6 +56,7 @@ export class RowWriter {
 
   #set(path: Path, value: TreeValue): boolean {
     const place = this.#find(path)
+    if (place.entry === longLeaf && value.isNull) return false
     const current = this.#current(place)
     this.#written = { head: place.head, name: place.name, entry: current }
     if (place.rest === '') return this.#replace(path, place, current, value)
@@ -79,6 +80,7 @@ export class RowWriter {
 
   #setPriority(path: Path, priority: Priority): boolean {
     const place = this.#find(path)
+    if (place.entry === longLeaf) return false
     const current = this.#current(place)
     this.#written = { head: place.head, name: place.name, entry: current }
     if (current === undefined) return false
@@ -86,6 +88,10 @@ export class RowWriter {
       if (current.priority === priority) return false
       this.#put(place.head, place.name, new Head(current.number, priority))
       return true
+    }
+    if (isLeaf(current)) {
+      if (place.rest !== '' || priorityOfRow(current) === priority) return false
+      return this.#replace(path, place, current, leafWithPriority(current, priority))
     }
     const keys = place.rest === '' ? [] : place.rest.split('/')
     const node = nodeAt(current.node, keys)
@@ -161,7 +167,8 @@ export class RowWriter {
 
   /** The row with `value` at the end of `keys`; `undefined` where that changes nothing. */
   #edit(row: TreeValue, keys: readonly string[], value: TreeValue): TreeValue | undefined {
-    if (row.form === 'plain' && value.form === 'plain' && value.text !== 'null') {
+    if (value.isNull && isLeaf(row)) return undefined
+    if (row.form === 'plain' && value.form === 'plain' && !value.isNull) {
       const text = replaceLocated(row.text, keys, value.text)
       if (text === row.text) return undefined
       if (text !== undefined) return TreeValue.fromCanonical(text, 'plain')
@@ -189,18 +196,19 @@ export class RowWriter {
 
   /** Stores a value as a row, or as a head with its children under it when it is too long for one. */
   #place(path: Path | undefined, head: number, name: string, value: TreeValue): void {
-    if (this.#fits(name, value) || !(value.node instanceof Branch)) {
+    const node = this.#fits(name, value) || isLeaf(value) ? null : value.node
+    if (!(node instanceof Branch)) {
       this.#put(head, name, value)
       return
     }
     const number = this.#context.allocateHead()
     // Nobody asks for the paths where there are no indexes.
     const at = this.#context.places.isEmpty ? undefined : path
-    for (const [key, child] of value.node.children) {
+    for (const [key, child] of node.children) {
       const below = at === undefined ? undefined : childPath(at, key)
       this.#place(below, number, key, TreeValue.fromNode(child))
     }
-    this.#put(head, name, new Head(number, storedPriority(value.node)))
+    this.#put(head, name, new Head(number, storedPriority(node)))
     this.#layer.grown = true
     if (at !== undefined) this.#followNew(at, number)
   }
@@ -314,7 +322,7 @@ export class RowWriter {
   }
 
   #current(place: Place): Entry | undefined {
-    return place.entry === undefined
+    return place.entry === undefined || place.entry === longLeaf
       ? this.#layer.entry(place.head, place.name)
       : (place.entry ?? undefined)
   }
@@ -323,7 +331,7 @@ export class RowWriter {
 /** Whether the node of an entry has a priority of its own. */
 function hasRank(entry: Entry): boolean {
   if (entry instanceof Head) return entry.priority !== null
-  return entry.form === 'export' && storedPriority(entry.node) !== null
+  return priorityOfRow(entry) !== null
 }
 
 const nothingWritten = { head: -1, name: '', entry: undefined }

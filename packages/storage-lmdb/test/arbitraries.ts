@@ -75,6 +75,8 @@ const text = fc
       '{',
       '[1,2]',
       'é'.repeat(40),
+      // Not read for what lies below it.
+      '日'.repeat(1400),
     ),
     fc.string({ maxLength: 12 }),
   )

@@ -1,4 +1,5 @@
 import { parseJson } from '@elkyn/tree'
+import type { TreeWrite } from '@elkyn/tree'
 import { expect, test, vi } from 'vitest'
 import { EntryView } from '../src/entry-view.ts'
 import { openTree } from '../src/index.ts'
@@ -93,6 +94,44 @@ test('what a write replaces is not read into memory', async () => {
   expect(read(tree.store, '/', 'export')).toBe(
     parseJson('{"large":3,"n":6,"ranked":{".priority":7,"k1":11}}').toText('export'),
   )
+})
+
+test.each([
+  ['plain', { '.value': 'x\n'.repeat(100_000) }],
+  ['with a priority', { '.value': 'x\n'.repeat(100_000), '.priority': 7 }],
+])('what many writes have to know of a long string %s is found out once', async (_, long) => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const { store } = tree
+  if (!('entriesRead' in store)) throw new TypeError('No store in LMDB')
+  // Two in turn, so that none of them is the one that was read last.
+  await tree.update('/', { filler: 'x'.repeat(4000), s: long, t: long })
+  const names = Array.from({ length: 500 }, (__, index) => `${'st'[index % 2]}/x${index}`)
+  const members = (suffix: string, value: unknown) =>
+    Object.fromEntries(names.map((name) => [`${name}${suffix}`, value]))
+  const before = read(store, '/', 'export')
+  const readBefore = Number(store.entriesRead)
+  const parse = vi.spyOn(JSON, 'parse')
+  await tree.update('/', members('', null))
+  await tree.update('/', members('/.priority', 1))
+  await Promise.all(names.map((name) => tree.delete(`/${name}`)))
+  const priority = '.priority' in long ? long['.priority'] : null
+  await Promise.all(names.map(() => tree.set('/s/.priority', priority)))
+  const increments = names.map((name) => {
+    return { path: at(`/${name}`), value: parseJson('{".sv":{"increment":1}}') }
+  })
+  const refused: TreeWrite[] = [{ pairs: increments, judge: () => new Error('refused') }]
+  const pairs = [{ path: at('/q'), value: 1 }]
+  for (const place of [...names.map((name) => `/${name}`), ...names.map(() => '/s/.priority')]) {
+    refused.push({ pairs, precondition: { path: at(place), etag: 'another one' } })
+  }
+  const outcomes = await Promise.all(refused.map((write) => store.write(write)))
+  expect(outcomes.every(({ ok }) => !ok)).toBe(true)
+  const parsed = parse.mock.calls.filter(([text]) => text.length > 10_000)
+  parse.mockRestore()
+  expect(Number(store.entriesRead) - readBefore).toBeLessThan(100)
+  expect(parsed.length).toBeLessThan(10)
+  expect(read(store, '/', 'export')).toBe(before)
 })
 
 test('a change of many values is logged with a megabyte of them', async () => {
