@@ -1,7 +1,7 @@
 import { Branch, TreeValue, compareKeys, keysInRange } from '@elkyn/tree'
 import type { KeyRange } from '@elkyn/tree'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { key, keyRange } from '../test/arbitraries.ts'
 import { Layer } from './layer.ts'
 import type { EntrySource } from './layer.ts'
@@ -153,6 +153,30 @@ test('removals in layers that are taken over one by one look at each name below 
     layer.absorb(top)
   }
   expect(below.read).toBeLessThan(6 * names.length)
+})
+
+test('removals of what came in the layer below sort that once at most', () => {
+  const sort = vi.spyOn(Array.prototype, 'toSorted')
+  onTestFinished(() => {
+    sort.mockRestore()
+  })
+  const names = Array.from({ length: 1000 }, (_, index) => `k${index}`)
+  const layer = new Layer(new CountingSource([]))
+  for (const name of names) layer.set(1, name, one)
+  for (const [index, name] of names.entries()) {
+    const top = new Layer(layer)
+    top.set(1, name, null)
+    expect(top.hasNames(1)).toBe(index < names.length - 1)
+    layer.absorb(top)
+  }
+  expect(sort.mock.calls.length).toBeLessThanOrEqual(1)
+  for (const name of names) layer.set(1, name, one)
+  const top = new Layer(layer)
+  for (const [index, name] of names.entries()) {
+    top.set(1, name, null)
+    expect(top.hasNames(1)).toBe(index < names.length - 1)
+  }
+  expect(sort.mock.calls.length).toBeLessThanOrEqual(2)
 })
 
 test('absorb() takes any number of heads over', () => {

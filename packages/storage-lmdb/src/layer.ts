@@ -117,7 +117,14 @@ export class Layer implements EntrySource {
   hasNames(head: number): boolean {
     const changes = this.#changesUnder(head)
     if (changes === undefined) return hasAny(this.#below.names(head, { limit: 1 }))
-    return changes.present > 0 || this.#pass(head, changes)
+    if (changes.present > 0 || this.#presentBelow(head) > changes.entries.size) return true
+    return this.#pass(head, changes)
+  }
+
+  /** A number of names that are below in any case, without looking at them: there they would be sorted first. */
+  #presentBelow(head: number): number {
+    const below = this.#below
+    return below instanceof Layer ? (below.#changesUnder(head)?.present ?? 0) : 0
   }
 
   /** A range without those at its beginning that all have changed, which are not looked at twice. */
@@ -210,13 +217,16 @@ class HeadChanges {
   present = 0
   /** All names below up to this one have changed. */
   passed: string | undefined
+  /** Names in key order, all of those that are there and some that were. */
   #sorted: string[] | undefined
 
   set(name: string, entry: Entry | null): void {
-    const before = this.entries.get(name) ?? null
-    this.present += Number(entry !== null) - Number(before !== null)
+    const wasThere = (this.entries.get(name) ?? null) !== null
+    const isThere = entry !== null
+    this.present += Number(isThere) - Number(wasThere)
     this.entries.set(name, entry)
-    this.#sorted = undefined
+    // Those that went are left out where they are met.
+    if (isThere && !wasThere) this.#sorted = undefined
   }
 
   /** Names of the entries that are there, in the order of `range`. */
@@ -224,8 +234,10 @@ class HeadChanges {
     const names = this.#inKeyOrder()
     const start = after === undefined ? 0 : firstFrom(names, after, 1)
     const end = before === undefined ? names.length : firstFrom(names, before, 0)
-    if (reverse) for (let index = end - 1; index >= start; index--) yield names[index]!
-    else for (let index = start; index < end; index++) yield names[index]!
+    for (let index = start; index < end; index++) {
+      const name = names[reverse ? start + end - 1 - index : index]!
+      if (this.entries.get(name) !== null) yield name
+    }
   }
 
   #inKeyOrder(): readonly string[] {
