@@ -1,8 +1,9 @@
 import { TreeError, TreeValue, pathsConflict } from '@elkyn/tree'
 import type { Change, KnownEtag, Path, Precondition, WriteRefused } from '@elkyn/tree'
-import { bearingOn, strongest } from './bearing.ts'
+import { strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
 import type { ChangeLog } from './change-log.ts'
+import { ChangedPaths } from './changed-paths.ts'
 import type { EntryView } from './entry-view.ts'
 import { etagOfValue } from './etag.ts'
 
@@ -27,6 +28,7 @@ const maxRememberedLength = 1000
 /** Compares what is there with what writes expect. */
 export class BatchConditions {
   readonly #batch: ConditionedBatch
+  readonly #changed: ChangedPaths
   /**
    * Places of large values, with how many changes there were when that was found out: to do so again takes as long as a
    * long text takes to be read.
@@ -35,6 +37,7 @@ export class BatchConditions {
 
   constructor(batch: ConditionedBatch) {
     this.#batch = batch
+    this.#changed = new ChangedPaths(batch.changes)
   }
 
   /**
@@ -88,17 +91,14 @@ export class BatchConditions {
 
   /** How all changes since bear on what is at a path; `undefined` when the log does not say. */
   #bearingSince(sequence: number, path: Path): Bearing | undefined {
-    const { log, begin, changes } = this.#batch
+    const { log, begin } = this.#batch
     if (sequence < 0 || sequence > begin) return undefined
-    const bearings: Bearing[] = []
+    const bearings = [this.#changed.bearingOn(path)]
     if (sequence < begin) {
       for (const bearing of log.bearingsAfter(sequence, path, undefined)) {
         if (bearing === undefined || bearing === 'within') return bearing
         bearings.push(bearing)
       }
-    }
-    for (const { pairs } of changes) {
-      for (const pair of pairs) bearings.push(bearingOn(path, pair.path))
     }
     return strongest(bearings)
   }
