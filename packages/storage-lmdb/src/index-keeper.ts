@@ -13,6 +13,9 @@ const TURN_MS = 4
 /** Children, or entries of a dropped index, between two looks at the clock. */
 const STEPS_A_LOOK = 256
 
+/** After so many milliseconds it is asked again whether there is room, where that could not be told. */
+const RETRY_MS = 50
+
 /** What the keeper needs of the store. */
 export interface KeeperContext {
   /** Runs `work` in a write transaction. */
@@ -32,6 +35,7 @@ export class IndexKeeper {
   readonly #steps: number
   readonly #isTimed: boolean
   #turn: NodeJS.Immediate | undefined
+  #retryTimer: NodeJS.Timeout | undefined
   #removal: IndexRemoval | undefined
   /** Whether there was no room in the last turn, so that there is something to go on with. */
   #isStopped = false
@@ -72,7 +76,17 @@ export class IndexKeeper {
 
   /** Goes on where that was not possible before, if there is room now. Its own commits come here too. */
   retry(): void {
-    if (this.#isStopped && this.#hasRoom()) this.wake()
+    if (!this.#isStopped) return
+    try {
+      if (this.#hasRoom()) this.wake()
+    } catch {
+      // To look takes a snapshot, of which there may be too many. It is no error of the commit that is done, and there may
+      // be no other one.
+      this.#retryTimer ??= setTimeout(() => {
+        this.#retryTimer = undefined
+        this.retry()
+      }, RETRY_MS).unref()
+    }
   }
 
   /** Works for one turn. @returns whether something is left that can be done now. */
@@ -94,6 +108,7 @@ export class IndexKeeper {
     const isLeft = this.#turn !== undefined || this.#isStopped
     if (this.#turn !== undefined) clearImmediate(this.#turn)
     this.#turn = undefined
+    clearTimeout(this.#retryTimer)
     this.#isStopped = false
     return isLeft
   }

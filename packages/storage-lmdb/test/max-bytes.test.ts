@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+import type { TreeSnapshot } from '@elkyn/tree'
 import { expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
 import type { OpenTreeOptions, Tree } from '../src/index.ts'
@@ -195,4 +197,36 @@ test('a write that is refused beyond maxBytes takes no older changes from the lo
   const small = { pairs: [{ path: at('/small'), value: 'x'.repeat(500) }] }
   expect(tree.store.commit([refused, small]).map(({ ok }) => ok)).toEqual([false, true])
   expect(tree.stats().changes).toBe(before + 1)
+})
+
+test('beyond maxBytes a write is no failure because too many snapshots are open to look for room', async () => {
+  using folder = temporaryFolder()
+  const maxReaders = 4
+  const children = Array.from({ length: 3000 }, (_, age) => ({ age }))
+  {
+    await using tree = await openLimited(folder, { maxReaders, maxBytes: 100 * MIB })
+    tree.updateSync('/', { list: children, filler: 'x'.repeat(MIB), a: 1, b: 1, c: 1, d: 1, e: 1 })
+  }
+  await using tree = await openLimited(folder, {
+    maxReaders,
+    maxBytes: MIB,
+    indexes: { '/list': ['age'] },
+  })
+  const isReady = () => tree.indexes().every((index) => index.isReady)
+  for (let turn = 0; turn < 10; turn++) await setImmediate()
+  expect(isReady()).toBe(false)
+  const snapshots: TreeSnapshot[] = []
+  const hold = () => {
+    for (const name of 'abcde') {
+      tree.deleteSync(`/${name}`)
+      snapshots.push(tree.store.snapshot())
+    }
+  }
+  expect(hold).toThrow(expect.objectContaining({ code: 'ERR_TOO_MANY_SNAPSHOTS' }))
+  tree.deleteSync('/filler')
+  for (const snapshot of snapshots) snapshot.close()
+  expect(tree.keys('/').length).toBeLessThan(6)
+  // Nothing more is written.
+  while (!isReady()) await setImmediate()
+  expect(tree.count('/list', { orderBy: 'age' })).toBe(children.length)
 })
