@@ -52,7 +52,10 @@ export interface OpenTreeOptions {
    * Default: no limit but the disk's.
    */
   readonly maxBytes?: number
-  /** Snapshots and threads that may read at once, in all threads together. One more fails with `ERR_TOO_MANY_SNAPSHOTS`. Default: 512. */
+  /**
+   * Snapshots and threads that may read at once, in all threads together. One more fails with `ERR_TOO_MANY_SNAPSHOTS`.
+   * A value below the largest one that the folder was ever opened with changes nothing. Default: 512.
+   */
   readonly maxReaders?: number
   /**
    * Whether the tree is one database, or each child of its root one of several, as a server with
