@@ -1,22 +1,52 @@
+import { closeSync, fdatasyncSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { storeError } from './failures.ts'
+import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 
 const INTERVAL_MS = 1000
 
+/** A timer is so many milliseconds late in a thread that does not get to its event loop. */
+const LATE_MS = 100
+
 /** Brings `relaxed` commits to the disk once a second. */
 export class RelaxedSync {
   readonly #lmdb: Lmdb
+  readonly #file: string
   readonly #timer: NodeJS.Timeout
+  /** When the timer had its turn last, or a sync in its place. */
+  #last = performance.now()
+  /** How many commits of all threads the last sync brings to the disk. */
+  #commits: number
   /** The one that goes on now. */
   #running: Promise<void> | undefined
   /** Why they did not get there; the next writer is told. */
   #error: unknown
 
-  constructor(lmdb: Lmdb) {
+  constructor(lmdb: Lmdb, folder: string) {
     this.#lmdb = lmdb
+    this.#file = join(folder, 'data.mdb')
+    this.#commits = this.#countCommits()
     this.#timer = setInterval(() => {
+      this.#last = performance.now()
       // A slow disk gains nothing by a second one.
       this.#running ??= this.#sync()
     }, INTERVAL_MS).unref()
+  }
+
+  /** Does what the timer has no turn for while the thread does not return to its event loop, and waits for it. */
+  keepUp(): void {
+    if (performance.now() - this.#last < INTERVAL_MS + LATE_MS) return
+    const commits = this.#countCommits()
+    if (commits === this.#commits) return
+    this.#commits = commits
+    try {
+      // lmdb tells only the event loop when it has done that.
+      syncFile(this.#file)
+    } catch (error) {
+      this.#error = storeError(error, 'Cannot sync')
+    }
+    this.#last = performance.now()
   }
 
   /** @throws once what a sync failed with. */
@@ -34,6 +64,7 @@ export class RelaxedSync {
   }
 
   async #sync(): Promise<void> {
+    this.#commits = this.#countCommits()
     try {
       await this.#lmdb.sync()
     } catch (error) {
@@ -42,5 +73,19 @@ export class RelaxedSync {
     } finally {
       this.#running = undefined
     }
+  }
+
+  #countCommits(): number {
+    return Atomics.load(this.#lmdb.shared, SharedWord.commits)
+  }
+}
+
+/** Brings to the disk what was written to a file, by whatever descriptor. */
+function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    fdatasyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }

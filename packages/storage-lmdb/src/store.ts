@@ -135,7 +135,7 @@ export class LmdbTreeStore implements TreeStore {
       throw error
     }
     this.#reclaimer.wake()
-    if (options.durability === 'relaxed') this.#sync = new RelaxedSync(this.#lmdb)
+    if (options.durability === 'relaxed') this.#sync = new RelaxedSync(this.#lmdb, options.path)
   }
 
   snapshot(): TreeSnapshot {
@@ -194,6 +194,7 @@ export class LmdbTreeStore implements TreeStore {
     let gone = 0
     let batch: Batch | undefined
     try {
+      this.#sync?.keepUp()
       this.#sync?.check()
       this.#indexes.check()
       this.#reclaimer.check()
@@ -296,7 +297,9 @@ export class LmdbTreeStore implements TreeStore {
   }
 
   idle(): void {
-    if (!this.#closed) this.#readers.giveUp()
+    if (this.#closed) return
+    this.#readers.giveUp()
+    this.#sync?.keepUp()
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): () => void {
@@ -444,6 +447,8 @@ export class LmdbTreeStore implements TreeStore {
     const { leave = async (closeData) => closeData() } = this.#options
     try {
       if (this.#sync !== undefined) await this.#lmdb.sync()
+      // Of what an earlier one did not bring to the disk this one may say nothing.
+      this.#sync?.check()
     } finally {
       await leave(async () => this.#lmdb.close())
     }

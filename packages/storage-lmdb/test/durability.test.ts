@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import fs, { readFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { openTree } from '../src/index.ts'
 import { Lmdb } from '../src/lmdb.ts'
 import { openStore } from './open-store.ts'
 import { runProgram } from './program.ts'
@@ -113,6 +115,60 @@ test.skipIf(!canTrace)('relaxed writes are synced later, and at the end', async 
   expect(await program.line()).toBe('61')
   expect(await program.finish()).toBe(0)
   expect(synced('61')).toBe(true)
+})
+
+test('a thread that does not return to its event loop syncs relaxed writes itself, once a second', async () => {
+  using folder = temporaryFolder()
+  vi.useFakeTimers({ toFake: ['performance'] })
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const sync = vi.spyOn(fs, 'fdatasyncSync')
+  syncBuiltinESMExports()
+  onTestFinished(() => {
+    vi.useRealTimers()
+    sync.mockRestore()
+    syncBuiltinESMExports()
+  })
+  const failed: unknown = expect.objectContaining({ code: 'ERR_STORE_FAILED' })
+  for (let write = 0; write < 95; write++) {
+    tree.setSync('/a', write)
+    vi.advanceTimersByTime(100)
+  }
+  expect(sync).toHaveBeenCalledTimes(8)
+  vi.advanceTimersByTime(5000)
+  tree.idle()
+  expect(sync).toHaveBeenCalledTimes(9)
+  vi.advanceTimersByTime(5000)
+  // Nothing is left to be synced.
+  tree.idle()
+  expect(sync).toHaveBeenCalledTimes(9)
+  tree.setSync('/a', 'synced by the next one')
+  tree.idle()
+  expect(sync).toHaveBeenCalledTimes(10)
+  tree.setSync('/a', 'not synced')
+  vi.advanceTimersByTime(5000)
+  sync.mockImplementationOnce(() => {
+    throw new Error('EIO')
+  })
+  expect(() => {
+    tree.setSync('/a', 'refused')
+  }).toThrow(failed)
+  expect(tree.get('/a')).toBe('not synced')
+  tree.setSync('/a', 'again')
+})
+
+test('a store that closes says that a sync has failed of which no writer was told', async () => {
+  using folder = temporaryFolder()
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const store = openStore({ path: folder.path })
+  vi.spyOn(Lmdb.prototype, 'sync').mockRejectedValueOnce(new Error('EIO'))
+  const closed = vi.spyOn(Lmdb.prototype, 'close')
+  onTestFinished(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  })
+  vi.advanceTimersByTime(1000)
+  await expect(store.close()).rejects.toThrow('EIO')
+  expect(closed).toHaveBeenCalledOnce()
 })
 
 test('a store that closes lets a sync come to its end that has begun', async () => {
