@@ -25,10 +25,22 @@ export interface ConditionedBatch {
 /** Of more than 16,383 UTF-16 units V8 finds texts in a map by their lengths alone: no paths of that length are remembered. */
 const maxRememberedLength = 1000
 
+/** So often the log is read for one condition, which takes less time than to gather what it says for all, */
+const MOST_LOOKED_UP = 4
+/** of no more places than this. */
+const MOST_GATHERED = 250_000
+
 /** Compares what is there with what writes expect. */
 export class BatchConditions {
   readonly #batch: ConditionedBatch
-  readonly #changed: ChangedPaths
+  /** What was changed, as far as somebody has asked: */
+  readonly #changed = new ChangedPaths()
+  /** by so many changes of the batch, */
+  #seen = 0
+  /** and by those before it that came after this number. */
+  #gatheredSince: number
+  /** How often somebody has asked for more. */
+  #asked = 0
   /**
    * Places of large values, with how many changes there were when that was found out: to do so again takes as long as a
    * long text takes to be read.
@@ -37,7 +49,7 @@ export class BatchConditions {
 
   constructor(batch: ConditionedBatch) {
     this.#batch = batch
-    this.#changed = new ChangedPaths(batch.changes)
+    this.#gatheredSince = batch.begin
   }
 
   /**
@@ -91,16 +103,34 @@ export class BatchConditions {
 
   /** How all changes since bear on what is at a path; `undefined` when the log does not say. */
   #bearingSince(sequence: number, path: Path): Bearing | undefined {
-    const { log, begin } = this.#batch
+    const { log, begin, changes } = this.#batch
     if (sequence < 0 || sequence > begin) return undefined
-    const bearings = [this.#changed.bearingOn(path)]
-    if (sequence < begin) {
-      for (const bearing of log.bearingsAfter(sequence, path, undefined)) {
-        if (bearing === undefined || bearing === 'within') return bearing
-        bearings.push(bearing)
-      }
+    for (; this.#seen < changes.length; this.#seen++) this.#gather(changes[this.#seen]!)
+    if (this.#hasAllSince(sequence)) return this.#changed.bearingSince(sequence + 1, path)
+    const bearings = [this.#changed.bearingSince(begin + 1, path)]
+    for (const bearing of log.bearingsAfter(sequence, path, undefined)) {
+      if (bearing === undefined || bearing === 'within') return bearing
+      bearings.push(bearing)
     }
     return strongest(bearings)
+  }
+
+  #gather({ sequence, pairs }: Change): void {
+    for (const { path } of pairs) this.#changed.add(sequence, path)
+  }
+
+  /** Whether all changes since are gathered. Those of the log are, if this is asked often. */
+  #hasAllSince(sequence: number): boolean {
+    if (sequence >= this.#gatheredSince) return true
+    if (this.#asked++ < MOST_LOOKED_UP || this.#changed.size >= MOST_GATHERED) return false
+    const { log } = this.#batch
+    for (const found of log.pathsBetween(sequence, this.#gatheredSince, undefined)) {
+      if (found === undefined) return false
+      this.#changed.add(...found)
+      if (this.#changed.size >= MOST_GATHERED) return false
+    }
+    this.#gatheredSince = sequence
+    return true
   }
 }
 

@@ -198,6 +198,24 @@ export class ChangeLog {
   }
 
   /**
+   * What came after a sequence number and up to another one has changed, with the number of each change; `undefined` when
+   * the log does not reach back so far.
+   */
+  *pathsBetween(
+    sequence: number,
+    end: number,
+    options: ReadOptions | undefined,
+  ): Generator<readonly [sequence: number, path: Path] | undefined, void, void> {
+    let next = sequence + 1
+    for (const entry of this.#entries({ start: keyOf(Math.max(next, 0)) }, options)) {
+      if (entry.first > end) return
+      if (entry.first > next) yield undefined
+      yield* entry.paths(next)
+      next = entry.sequence + 1
+    }
+  }
+
+  /**
    * The id of the change with this number, where the log still has it. That of 0 stands for the empty
    * tree before the first change, which every log with that epoch begins with.
    */

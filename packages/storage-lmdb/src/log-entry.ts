@@ -42,7 +42,31 @@ export class LogEntry {
 
   /** How its changes from a number on bear on a path, all together. */
   bearing(from: number, path: Path): Bearing {
-    return strongest(bearingsOf(this.value, from - this.first, path))
+    return strongest(this.#bearings(from, path))
+  }
+
+  /** What its changes from a number on have changed, with the number of the change. */
+  *paths(from: number): Iterable<readonly [sequence: number, path: Path]> {
+    for (const { sequence, start, end } of this.#changes(from)) {
+      for (const path of pathsOf(this.value, start, end)) yield [sequence, path]
+    }
+  }
+
+  *#bearings(from: number, path: Path): Iterable<Bearing> {
+    for (const { start, end } of this.#changes(from)) {
+      for (const changed of pathsOf(this.value, start, end)) yield bearingOn(path, changed)
+    }
+  }
+
+  /** Where the pairs of its changes lie, from a number on. */
+  *#changes(from: number): Iterable<{ sequence: number; start: number; end: number }> {
+    const { value } = this
+    let sequence = this.first
+    for (let at = HEADER_BYTES; at < value.length; sequence++) {
+      const end = at + changeBytes(value.readInt32BE(at))
+      if (sequence >= from) yield { sequence, start: pairsStart(value, at), end }
+      at = end
+    }
   }
 }
 
@@ -56,25 +80,10 @@ function emptyChange(): Buffer {
   return value
 }
 
-/** How the changes of an entry, without the first ones, bear on a path. */
-function* bearingsOf(bytes: Buffer, skipped: number, path: Path): Iterable<Bearing> {
-  let left = skipped
-  for (let at = HEADER_BYTES; at < bytes.length; left--) {
-    const end = at + changeBytes(bytes.readInt32BE(at))
-    if (left <= 0) yield* bearingsOfPairs(bytes, pairsStart(bytes, at), end, path)
-    at = end
-  }
-}
-
-function* bearingsOfPairs(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  path: Path,
-): Iterable<Bearing> {
+function* pathsOf(bytes: Buffer, start: number, end: number): Iterable<Path> {
   for (let at = start; at < end;) {
     const pathEnd = at + PAIR_HEADER_BYTES + bytes.readUInt16BE(at)
-    yield bearingOn(path, textAt(bytes, at + PAIR_HEADER_BYTES, pathEnd) as Path)
+    yield textAt(bytes, at + PAIR_HEADER_BYTES, pathEnd) as Path
     at = pathEnd + bytes.readUInt32BE(at + 3)
   }
 }

@@ -3,6 +3,7 @@ import { fromJson } from '@elkyn/tree'
 import type { TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Head } from '../src/entry.ts'
+import { LogEntry } from '../src/log-entry.ts'
 import { ROOT_NAME, TOP_HEAD } from '../src/place.ts'
 import { ReadSnapshot } from '../src/read-snapshot.ts'
 import { Sealer } from '../src/sealer.ts'
@@ -92,6 +93,38 @@ test('one long text is read once for all writes of a batch, as long as none of t
   ])
   expect(changed.map(code)).toEqual([undefined, undefined, 'ERR_CONDITION_FAILED'])
   expect(changed[2]).toHaveProperty('current')
+})
+
+test('for many conditions on large values the log is read a few times, and says what it says for one', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  const text = 'x'.repeat(1000)
+  accepted(store.commit([set('/', { p: { same: text, within: { text } }, q: { above: text } })]))
+  const preconditions = ['/p/same', '/p/within', '/q/above'].map((path) => {
+    using snapshot = store.snapshot()
+    const tag = snapshot.etag(at(path))
+    return { path: at(path), etag: tag, known: { etag: tag, sequence: snapshot.sequence } }
+  })
+  const others = Array.from({ length: 200 }, (_, index) => `/z/k${index}`)
+  accepted(store.commit([{ pairs: others.map((path) => ({ path: at(path), value: 1 })) }]))
+  accepted(store.commit([set('/p/within/text', 'y'.repeat(1000))]))
+  accepted(store.commit([set('/q', { above: text, other: 1 })]))
+  const looked = vi.spyOn(LogEntry.prototype, 'bearing')
+  onTestFinished(() => {
+    looked.mockRestore()
+  })
+  const conditioned = others.flatMap((path) =>
+    preconditions.map((precondition) => ({ pairs: set(path, 2).pairs, precondition })),
+  )
+  const changed = set('/p/same/text', 1)
+  const outcomes = store.commit([...conditioned, changed, ...conditioned]).map(code)
+  const [failed, stale] = ['ERR_CONDITION_FAILED', 'ERR_CONDITION_STALE']
+  expect(outcomes).toEqual([
+    ...others.flatMap(() => [undefined, failed, stale]),
+    undefined,
+    ...others.flatMap(() => [failed, failed, stale]),
+  ])
+  expect(looked.mock.calls.length).toBeLessThan(50)
 })
 
 test('a large value that changes while it is compared is not what was expected', async () => {
