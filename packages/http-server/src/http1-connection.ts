@@ -222,17 +222,24 @@ export class Http1Connection implements ClientConnection {
 
   /** Resolves when `response` takes more, or never will. */
   drained(response: ServerResponse): Promise<void> {
+    const { socket } = this
     const { promise, resolve } = Promise.withResolvers<void>()
     // Not the response's own `close`: one that waits behind another has none when its socket goes.
     const done = (): void => {
       response.off('drain', done)
+      socket.off('drain', look)
       this.offGone(done)
       resolve()
+    }
+    // Behind a request for a tunnel, Node does not tell the response any more what its socket does.
+    const look = (): void => {
+      if (response.writableLength === 0) done()
     }
     if (this.isGone) {
       resolve()
     } else {
       response.on('drain', done)
+      socket.on('drain', look)
       this.onGone(done)
     }
     return promise

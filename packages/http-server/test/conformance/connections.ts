@@ -247,6 +247,17 @@ export function describeConnections(start: StartServer): void {
       }
     })
 
+    test('a CONNECT behind an answer that is on its way is answered behind it', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json?print=silent', tooMuchForSockets)
+      const socket = server.connect()
+      socket.write(`GET /a.json HTTP/1.1\r\n${host}\r\nCONNECT a:80 HTTP/1.1\r\n${host}\r\n`)
+      socket.end()
+      const answers = await text(socket)
+      expect(statuses(answers)).toEqual([200, 405])
+      expect(answers.length).toBeGreaterThan(20_000_000)
+    })
+
     test('a truncated body is 400, and nothing of it is stored', async () => {
       await using server = await Fixture.open(start)
       for (const [length, sent] of [
