@@ -112,6 +112,8 @@ export class Http1Server {
 
   /** Ends a connection of which nothing is taken. */
   #reject(connection: Http1Connection, answer: HttpResponse): void {
+    // Behind a last answer there is none, and a stream would have it among its events.
+    if (isPastLast(connection)) return
     this.#context.meter?.rejected(answer.status)
     connection.endWith(rawResponse(answer))
   }
@@ -121,7 +123,7 @@ export class Http1Server {
     // What comes behind a last answer is not looked at, because it could not be answered.
     const adopted = this.#adopted
     if (connection === undefined) return
-    if (connection.isFinal && !connection.isCatchingUp && adopted === undefined) return
+    if (isPastLast(connection) && adopted === undefined) return
     const { meter } = this.#context
     const exchange = new Http1Exchange(message, response, connection, this.#context.arriving)
     connection.begun(exchange)
@@ -268,6 +270,11 @@ export class Http1Server {
       last.body?.abort()
     }
   }
+}
+
+/** Whether the last answer of a connection is known. */
+function isPastLast({ isFinal, isCatchingUp }: Http1Connection): boolean {
+  return isFinal && !isCatchingUp
 }
 
 /** What counts an answer when it has left. Apart, so that it keeps nothing else of the request. */
