@@ -94,6 +94,22 @@ describe('createRequestHandler()', () => {
     expect(await bodyText(get)).toBe(large)
   })
 
+  test('gives empty blocks where a query looks at many children, however its answer is made', async () => {
+    const asker = new Asker()
+    const many = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`k${index}`, 1]))
+    await asker.ask('PUT', '/a.json', JSON.stringify(many))
+    const where = encodeURIComponent('{"$key":{"!=":"x"}}')
+    const url = `/a.json?where=${where}&count=true`
+    for (const form of ['', '&print=pretty', '&callback=f', '&print=pretty&callback=f']) {
+      for (const coding of ['identity', 'gzip']) {
+        const headers = { 'accept-encoding': coding }
+        const { body } = await asker.ask('GET', `${url}${form}`, undefined, { headers })
+        const blocks = body as Iterable<Uint8Array>
+        expect([...blocks].filter(({ length }) => length === 0).length).toBeGreaterThan(2)
+      }
+    }
+  })
+
   test('takes a body at once, in pieces, and none', async () => {
     const asker = new Asker()
     expect(await asker.status('PUT', '/a.json', '1')).toBe(200)

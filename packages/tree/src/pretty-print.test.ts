@@ -60,6 +60,15 @@ describe('prettyPrint()', () => {
     )
   })
 
+  test('it gives an empty block for each one, and reads no further before', () => {
+    const blocks = ['', '[1', '', ']'].map((text) => new TextEncoder().encode(text)).values()
+    const printed = prettyPrint(blocks)
+    expect(printed.next().value).toHaveLength(0)
+    expect(printed.next().value).toHaveLength(0)
+    expect(blocks.next().value).toEqual(new TextEncoder().encode(']'))
+    expect(printed.next().value).toEqual(new TextEncoder().encode('[\n  1\n'))
+  })
+
   test('it gives blocks of bounded size', () => {
     const text = JSON.stringify({ list: Array.from({ length: 50_000 }, (_, index) => [index]) })
     const blocks = [...prettyPrint([new TextEncoder().encode(text)])]

@@ -13,16 +13,19 @@ import {
 
 const blockSize = 64 * 1024
 
+const pause = new Uint8Array()
+
 /**
  * Lays valid JSON out for people: members and items on lines of their own, two spaces a level,
  * ` : ` after names, and a line feed at the end. Takes and gives UTF-8 in blocks cut anywhere, and
- * holds one block.
+ * holds one block. Gives an empty one for each empty one, so that something else can be done there.
  */
 export function* prettyPrint(
   blocks: Iterable<Uint8Array>,
 ): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
   const printer = new Printer()
   for (const block of blocks) {
+    if (block.length === 0) yield pause
     for (let at = 0; at < block.length;) {
       at = printer.print(block, at)
       if (printer.isFull) yield printer.take()
