@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { key } from '../test/arbitraries.ts'
 import { naiveCompare, naiveInteger } from '../test/naive-tree.ts'
 import { hostileKeys } from './conformance/reading.ts'
-import { compareKeys, parseIntegerKey } from './key-order.ts'
+import { compareKeys, parseIntegerKey, shortKeyBound } from './key-order.ts'
+import { keyFault } from './key.ts'
+import { maxKeyBytes } from './limits.ts'
 
 /** Bytes that sort as keys do: a tag below all text, the number, its length, its spelling. */
 function encode(text: string): Buffer {
@@ -76,5 +78,69 @@ describe('parseIntegerKey()', () => {
     expect(others.map(parseIntegerKey)).toEqual(others.map(() => undefined))
     expect(parseIntegerKey('00000000000')).toBe(0)
     expect(parseIntegerKey('10000000000')).toBe(undefined)
+  })
+
+  test('it reads what is nearly an integer as the specification words it', () => {
+    const nearly = fc
+      .tuple(
+        fc.constantFrom('', '-', '--', ' '),
+        fc.nat({ max: 20 }).map((count) => '0'.repeat(count)),
+        fc.stringMatching(/^\d{0,11}$/),
+        fc.constantFrom('', '', 'x', '-', '.', ':', '/'),
+      )
+      .map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(nearly, (text) => {
+        const number = naiveInteger(text)
+        expect(parseIntegerKey(text)).toBe(number === undefined ? undefined : Number(number))
+      }),
+    )
+  })
+})
+
+describe('shortKeyBound()', () => {
+  const zeros = fc
+    .tuple(fc.constantFrom('', '-'), fc.integer({ min: 0, max: 2000 }))
+    .map(([sign, count]) => sign + '0'.repeat(count))
+  const end = fc.constantFrom(
+    '',
+    '0',
+    '1',
+    '2147483647',
+    '2147483648',
+    '-',
+    'x',
+    'é',
+    '\ud83d',
+    '😀',
+  )
+  const ofZeros = fc.tuple(zeros, end).map((parts) => parts.join(''))
+  const ofText = fc.tuple(key, fc.nat({ max: 900 }), end).map(([a, count, b]) => {
+    return a.repeat(count) + b
+  })
+  const bound = fc.oneof(ofZeros, ofText)
+
+  test('it compares with keys as the text does', () => {
+    const near = (text: string): string[] => [
+      ...[0, 1, 757, 758, 759, maxKeyBytes].map((length) => text.slice(0, length)),
+      ...[0, 1, maxKeyBytes - 1].map((length) => text.slice(-length - 1)),
+    ]
+    fc.assert(
+      fc.property(bound, key, key, (text, one, other) => {
+        const short = shortKeyBound(text)
+        for (const each of [one, other, one + other, ...near(text)]) {
+          if (keyFault(each) !== undefined) continue
+          expect(Math.sign(compareKeys(each, short))).toBe(Math.sign(compareKeys(each, text)))
+        }
+      }),
+    )
+  })
+
+  test('it is hardly longer than a key', () => {
+    fc.assert(
+      fc.property(bound, (text) => {
+        expect(shortKeyBound(text).length).toBeLessThanOrEqual(maxKeyBytes + 1)
+      }),
+    )
   })
 })

@@ -1,5 +1,6 @@
 import { TreeError } from './errors.ts'
 import { checkKey } from './key.ts'
+import { shortKeyBound } from './key-order.ts'
 import type { Leaf } from './node.ts'
 import type { Path } from './path.ts'
 import { placeValue, readCursor } from './query-cursor.ts'
@@ -54,9 +55,9 @@ export function checkQuery(query: TreeQuery): void {
 /** Checks a query and says what it comes to. @throws as {@link checkQuery}. */
 export function planQuery(query: TreeQuery): QueryPlan {
   const order = parseField(query.orderBy)
-  const { start, end, reverse = false, limitToFirst, limitToLast, cursor } = query
-  if (start !== undefined) checkBound('start', start, order)
-  if (end !== undefined) checkBound('end', end, order)
+  const { reverse = false, limitToFirst, limitToLast, cursor } = query
+  const start = query.start && plannedBound('start', query.start, order)
+  const end = query.end && plannedBound('end', query.end, order)
   const limit = checkedLimit(limitToFirst, limitToLast)
   const conditions = plannedConditions(query.where ?? [])
   const signature = signatureOf(query, order, conditions)
@@ -161,13 +162,20 @@ function noIndexServes(path: Path): TreeError {
   return new TreeError('ERR_INDEX_NOT_DEFINED', message, { path })
 }
 
-function checkBound(name: 'start' | 'end', { value, key }: QueryBound, order: QueryField): void {
-  checkValue(`the ${name} of a query`, value, order)
-  if (key === undefined) return
-  if (order.kind === 'key') {
-    throw new RangeError(`Cannot query: by "$key", the ${name} is a key and has no other`)
+function plannedBound(name: 'start' | 'end', bound: QueryBound, order: QueryField): QueryBound {
+  checkValue(`the ${name} of a query`, bound.value, order)
+  if (bound.key !== undefined) {
+    if (order.kind === 'key') {
+      throw new RangeError(`Cannot query: by "$key", the ${name} is a key and has no other`)
+    }
+    checkKey(bound.key)
   }
-  checkKey(key)
+  return { ...bound, value: plannedValue(bound.value, order) }
+}
+
+/** The value as it is compared with each child. */
+function plannedValue(value: Leaf | null, { kind }: QueryField): Leaf | null {
+  return kind === 'key' ? shortKeyBound(value as string) : value
 }
 
 function checkValue(what: string, value: unknown, { kind }: QueryField): asserts value is Leaf {
@@ -202,7 +210,7 @@ function plannedConditions(where: readonly QueryCondition[]): readonly PlannedCo
       throw new RangeError(`Cannot query: "${op}" is not one of ${queryOperators.join(' ')}`)
     }
     checkValue('a condition', value, field)
-    return { field, condition }
+    return { field, condition: { ...condition, value: plannedValue(value, field) } }
   })
 }
 

@@ -4,7 +4,7 @@ import { TreeError } from './errors.ts'
 import { fromJson } from './from-json.ts'
 import { compareKeys } from './key-order.ts'
 import { parseJson } from './parse.ts'
-import { checkQuery } from './query-plan.ts'
+import { checkQuery, planQuery } from './query-plan.ts'
 import type { QueryBound, TreeQuery } from './query.ts'
 import { runQuery } from './run-query.ts'
 import { compareIndexValues } from './value-order.ts'
@@ -51,6 +51,26 @@ describe('runQuery()', () => {
     expect(byValue({ end: { value: 3, key: '10', isExclusive: true } })).toEqual(['d', 'b', '9'])
     expect(byValue({ end: { value: 3, key: '10' } })).toEqual(['d', 'b', '9', '10'])
     expect(byValue({ end: { value: 3 } })).toEqual(['d', 'b', '9', '10', 'a'])
+  })
+
+  test('compares keys with texts that are longer than keys, and plans to with short ones', () => {
+    const children = fromJson({ 0: 1, '00': 1, '-1': 1, 1: 1, '000x': 1, x: 1, xy: 1 })
+    const zeros = '0'.repeat(50_000)
+    for (const [bound, before] of [
+      [zeros, ['-1', '0', '00']],
+      [`-${zeros}1`, ['-1']],
+      [`${zeros}x`, ['-1', '0', '00', '1']],
+      ['x'.repeat(50_000), ['-1', '0', '00', '1', '000x', 'x']],
+    ] as const) {
+      const where = [{ field: '$key', op: '<', value: bound }] as const
+      expect(keysOf({ orderBy: '$key', end: { value: bound } }, children)).toEqual(before)
+      expect(keysOf({ orderBy: '$priority', where }, children)).toEqual(before)
+      const byKey = { orderBy: '$key', end: { value: bound } }
+      const plans = [planQuery(byKey), planQuery({ orderBy: '$priority', where })]
+      expect(
+        JSON.stringify(plans.map(({ range, filters }) => [range, filters])).length,
+      ).toBeLessThan(2500)
+    }
   })
 
   test('keeps those equal to a value, and the last of them', () => {
