@@ -320,6 +320,15 @@ describe('SimpleHttpServer', () => {
     expect(failures).toEqual([failure, failure])
   })
 
+  test('tells load balancers of a disk that fails, also where its owner is not told', async () => {
+    await using running = await Running.start()
+    running.store.failure = new TreeError('ERR_STORE_FAILED', 'The disk has failed')
+    const put = await fetch(`${running.url}/a.json`, { method: 'PUT', body: '1' })
+    expect(put.status).toBe(503)
+    const health = await fetch(`${running.url}/.health`)
+    expect([health.status, await health.json()]).toEqual([503, { status: 'failed' }])
+  })
+
   test('closes the snapshot of a client that never reads, after writeTimeoutMs', async () => {
     await using running = await Running.start({ writeTimeoutMs: 50 })
     running.fill()

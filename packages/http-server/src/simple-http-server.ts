@@ -45,11 +45,10 @@ export class SimpleHttpServer implements AsyncDisposable {
   constructor(options: SimpleHttpServerOptions) {
     const { log = silentLog, closeStore = false, onFatal } = options
     checkStore(options.store)
-    const fail = (error: Error): void => {
+    const store = new WatchedStore(options.store, (error) => {
       this.#front.fail()
       onFatal?.(error)
-    }
-    const store = onFatal === undefined ? options.store : new WatchedStore(options.store, fail)
+    })
     const health = (): Health => this.#front.health
     const limits = resolveLimits(options)
     const { maxBodyBytes } = limits
@@ -65,7 +64,7 @@ export class SimpleHttpServer implements AsyncDisposable {
       options,
       limits,
       this.#streams.wrap(handle),
-      { store: () => store.stats?.(), streams: () => this.#streams.meter },
+      { store: () => store.stats(), streams: () => this.#streams.meter },
       log,
     )
     this.#ownStore = closeStore ? options.store : undefined
