@@ -101,7 +101,8 @@ export function checkBodyHead({ headers }: HttpRequestHead, maxBytes: number): v
   }
 }
 
-function checkLength(length: number, maxBytes: number): void {
+/** @throws {Refusal} 413 */
+export function checkLength(length: number, maxBytes: number): void {
   if (length > maxBytes) throw new Refusal(413, 'Payload is too large')
 }
 

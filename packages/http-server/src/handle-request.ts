@@ -1,7 +1,7 @@
 import { TreeError } from '@elkyn/tree'
 import type { Path, TreeSnapshot, TreeStore, TreeWrite, WriteOutcome } from '@elkyn/tree'
 import { BodyPlace } from './body-place.ts'
-import { BodySink, checkBodyHead, piecesOf } from './body-sink.ts'
+import { BodySink, checkBodyHead, checkLength, piecesOf } from './body-sink.ts'
 import { compressed } from './compression.ts'
 import { answerUnwanted, requestAborted } from './errors.ts'
 import { failureResponse, unshownResponse, updateFailure, writeFailureResponse } from './failure.ts'
@@ -164,7 +164,7 @@ async function change(
   try {
     return await (plan.kind === 'body'
       ? takeBody(plan, request, context)
-      : write(plan, request, context))
+      : writeBehindBody(plan, request, context))
   } catch (error) {
     if (error instanceof TakesLonger) return putOffWrite
     const isUpdate = plan.kind === 'body' && plan.stageOptions.kind === 'update'
@@ -196,6 +196,33 @@ async function takeBody(
   const digest = sink.digest()
   const next = body instanceof Uint8Array ? plan.parse(body, digest) : plan.staged(body, digest)
   return next.kind === 'respond' ? next.response : await write(next, request, context)
+}
+
+/** Carries out what needs no body. One that comes has to come whole: a request that breaks off in it was never made. */
+async function writeBehindBody(
+  plan: WritePlan,
+  request: HttpRequest,
+  context: HandlerContext,
+): Promise<HttpResponse> {
+  const { body } = request
+  if (body !== undefined && !(body instanceof Uint8Array)) await skipBody(body, request, context)
+  return write(plan, request, context)
+}
+
+async function skipBody(
+  body: AsyncIterable<Uint8Array>,
+  { headers }: HttpRequest,
+  { maxBodyBytes, uploads }: HandlerContext,
+): Promise<void> {
+  const announcedBytes = Number(headers['content-length'] ?? 0)
+  checkLength(announcedBytes, maxBodyBytes)
+  using place = new BodyPlace(uploads)
+  place.reach(announcedBytes)
+  let length = 0
+  for await (const piece of piecesOf(body, place)) {
+    length += piece.length
+    checkLength(length, maxBodyBytes)
+  }
 }
 
 function checkWriteSize(length: number, { maxBytes = Infinity }: BodyPlan): void {

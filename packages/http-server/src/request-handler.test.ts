@@ -126,7 +126,16 @@ describe('createRequestHandler()', () => {
     }
     expect(await asker.status('PUT', '/a.b.json', untouchable)).toBe(400)
     expect(await asker.status('GET', '/a.json', untouchable)).toBe(200)
-    expect(await asker.status('DELETE', '/a.json', untouchable)).toBe(200)
+  })
+
+  test('deletes nothing before the body of the request has come, and throws that away', async () => {
+    const asker = new Asker({ maxBodyBytes: 10 })
+    await asker.ask('PUT', '/a.json', '1')
+    expect(await asker.status('DELETE', '/a.json', broken('{'))).not.toBe(200)
+    expect(await asker.status('DELETE', '/a.json', pieces('123456', '78901'))).toBe(413)
+    expect(await bodyText(await asker.ask('GET', '/a.json'))).toBe('1')
+    expect(await asker.status('DELETE', '/a.json', pieces('123456', '7890'))).toBe(200)
+    expect(await bodyText(await asker.ask('GET', '/a.json'))).toBe('null')
   })
 
   test('closes the snapshot in every exit', async () => {

@@ -283,6 +283,17 @@ export function describeConnections(start: StartServer): void {
       expect(await server.read('/.json')).toBe('null')
     })
 
+    test('a DELETE whose body is broken or truncated is 400, and deletes nothing', async () => {
+      await using server = await Fixture.open(start)
+      await server.put('/a.json', 1)
+      const broken = `DELETE /a.json HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\nzz\r\n`
+      expect(statuses(await server.raw(broken))).toEqual([400])
+      const truncated = server.connect()
+      truncated.end(`DELETE /a.json HTTP/1.1\r\n${host}Content-Length: 10\r\n\r\nhalf`)
+      expect(statuses(await text(truncated))).toEqual([400])
+      expect(await server.read('/a.json')).toBe('1')
+    })
+
     test('a request whose body is broken is not carried out after it waited', async () => {
       await using server = await Fixture.open(start)
       await server.put('/a.json', 1)
