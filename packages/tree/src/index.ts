@@ -111,6 +111,7 @@ export type { Edge, EdgeRange } from './query-range.ts'
 export { checkedResult, queryResult } from './query-result.ts'
 export type { QueryReading } from './query-result.ts'
 export { nodeResult } from './run-query.ts'
+export { sortSteps } from './sort-steps.ts'
 export {
   checkIdempotencyKey,
   checkIdempotencyKeyForm,

@@ -7,6 +7,7 @@ import type { PlannedCondition, QueryPlan } from './query-plan.ts'
 import type { QueryEntry } from './query.ts'
 import type { KeyRange } from './store.ts'
 import { compareKeys } from './key-order.ts'
+import { sortSteps } from './sort-steps.ts'
 import type { IndexValue } from './value-order.ts'
 
 /** The children of a node, as far as a query looks at them. */
@@ -117,15 +118,16 @@ function* sortedChildren(
   range: EdgeRange,
   descending: boolean,
 ): Generator<QueryEntry | undefined, void, void> {
-  const entries: QueryEntry[] = []
+  const found: QueryEntry[] = []
   const pauses = new PauseCount()
   for (const key of children.keys({})) {
     const value = children.field(key, order)
-    if (isInRange(order, value, key, range)) entries.push({ key, value })
+    if (isInRange(order, value, key, range)) found.push({ key, value })
     if (pauses.next()) yield undefined
   }
   // They came in key order, and sorting keeps the order of equal ones.
-  entries.sort((a, b) => compareFields(order, a.value, b.value))
+  const compare = (a: QueryEntry, b: QueryEntry): number => compareFields(order, a.value, b.value)
+  const entries = yield* sortSteps(found, compare, undefined)
   if (descending) entries.reverse()
   yield* entries
 }

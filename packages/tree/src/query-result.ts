@@ -4,6 +4,7 @@ import { PauseCount } from './query-children.ts'
 import { writeCursor } from './query-cursor.ts'
 import type { QueryPlan } from './query-plan.ts'
 import type { QueryEntry, QueryResult } from './query.ts'
+import { sortSteps } from './sort-steps.ts'
 import type { JsonForm } from './store.ts'
 
 /** What a store says of the children of one node, to somebody who makes a result of it. */
@@ -186,8 +187,8 @@ class ReadResult implements QueryResult {
       this.#page ??= yield* this.#readPage(rest)
       for (const { key } of this.#page.entries) keys.push(key)
     }
-    keys.sort(compareKeys)
-    return () => keys
+    const sorted = yield* sortSteps(keys, compareKeys, rest)
+    return () => sorted
   }
 
   #limited(): Page {

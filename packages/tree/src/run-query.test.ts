@@ -53,6 +53,22 @@ describe('runQuery()', () => {
     expect(byValue({ end: { value: 3 } })).toEqual(['d', 'b', '9', '10', 'a'])
   })
 
+  test('pauses while it sorts many children', () => {
+    const count = 10_000
+    const many = fromJson(
+      Object.fromEntries(
+        Array.from({ length: count }, (_, index) => [`k${index}`, (index * 7919) % count]),
+      ),
+    )
+    // Two of them for so many children: one where it looks at them, and one where they are in order.
+    const looks = 2 * Math.floor(count / 256)
+    const steps = [...runQuery(many, { orderBy: '$value' }).pageSteps()]
+    expect(steps.filter((entry) => entry === undefined).length).toBeGreaterThan(looks + 10)
+    const bounded = { orderBy: '$value', start: { value: 0 } }
+    const blocks = [...(runQuery(many, bounded).jsonBlocks() ?? [])]
+    expect(blocks.filter(({ length }) => length === 0).length).toBeGreaterThan(looks + 50)
+  })
+
   test('compares keys with texts that are longer than keys, and plans to with short ones', () => {
     const children = fromJson({ 0: 1, '00': 1, '-1': 1, 1: 1, '000x': 1, x: 1, xy: 1 })
     const zeros = '0'.repeat(50_000)
