@@ -7,6 +7,7 @@ import {
   matchingChildren,
   rangeBehindCursor,
   rangeOf,
+  sortSteps,
 } from '@elkyn/tree'
 import type {
   Edge,
@@ -173,9 +174,9 @@ export class HeadQuery implements QueryReading, QueriedChildren {
     served: PlannedCondition,
     range: EdgeRange,
     descending: boolean,
-  ): Iterable<QueryEntry | undefined> {
+  ): Generator<QueryEntry | undefined, void, void> {
     const { order } = this.#plan
-    const entries: QueryEntry[] = []
+    const found: QueryEntry[] = []
     for (const entry of this.#found(serving, servedRange(served), false)) {
       if (entry === undefined) {
         yield undefined
@@ -183,11 +184,11 @@ export class HeadQuery implements QueryReading, QueriedChildren {
       }
       const { key } = entry
       const value = this.field(key, order)
-      if (isInRange(order, value, key, range)) entries.push({ key, value })
+      if (isInRange(order, value, key, range)) found.push({ key, value })
     }
-    entries.sort(
-      (a, b) => compareFields(order, a.value, b.value) || compareFields(keyField, a.key, b.key),
-    )
+    const compare = (a: QueryEntry, b: QueryEntry): number =>
+      compareFields(order, a.value, b.value) || compareFields(keyField, a.key, b.key)
+    const entries = yield* sortSteps(found, compare, undefined)
     yield* descending ? entries.toReversed() : entries
   }
 

@@ -1,4 +1,4 @@
-import { PauseCount, compareIndexValues, compareKeys, isInRange } from '@elkyn/tree'
+import { PauseCount, compareIndexValues, compareKeys, isInRange, sortSteps } from '@elkyn/tree'
 import type { EdgeRange, IndexValue, QueryEntry } from '@elkyn/tree'
 import { iterableOf } from './iterable.ts'
 import type { StoredIndex } from './index-catalog.ts'
@@ -93,13 +93,15 @@ function* inOrder(
   descending: boolean,
 ): Generator<QueryEntry | undefined, void, void> {
   const pauses = new PauseCount(TEXTS_A_PAUSE)
-  const entries: QueryEntry[] = []
+  const found: QueryEntry[] = []
   for (const key of names) {
     const value = valueOf(key)
-    if (isInRange(field, value, key, range)) entries.push({ key, value })
+    if (isInRange(field, value, key, range)) found.push({ key, value })
     if (pauses.next()) yield undefined
   }
-  entries.sort((a, b) => compareIndexValues(a.value, b.value) || compareKeys(a.key, b.key))
+  const compare = (a: QueryEntry, b: QueryEntry): number =>
+    compareIndexValues(a.value, b.value) || compareKeys(a.key, b.key)
+  const entries = yield* sortSteps(found, compare, undefined)
   yield* descending ? entries.toReversed() : entries
 }
 

@@ -179,6 +179,19 @@ describe('a query', () => {
     }
   })
 
+  test('has pauses while it puts what an index found into another order', async () => {
+    using folder = temporaryFolder()
+    await using store = openStore({ path: folder.path, indexes: { '/users': ['age'] } })
+    fill(store, 10_000, users, true)
+    using snapshot = store.snapshot()
+    const where = [{ field: 'age', op: '>=', value: 0 }] as const
+    const steps = [...snapshot.query(users, { orderBy: '$priority', where }).pageSteps()]
+    expect(steps.filter((entry) => entry !== undefined)).toHaveLength(10_000)
+    // Beside those where the children are looked at.
+    const pauses = steps.length - 10_000 - Math.floor(10_000 / 256)
+    expect(pauses).toBeGreaterThan(10)
+  })
+
   test('ends with its snapshot, also in the middle', async () => {
     using folder = temporaryFolder()
     await using store = openStore({
