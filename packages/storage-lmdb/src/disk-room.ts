@@ -1,25 +1,25 @@
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { availableBytes, storeFull } from './failures.ts'
 import type { LmdbStats } from './lmdb-stats.ts'
 
-/** A put or a removal changes a page, which LMDB copies; and what is put may have it split, so that it counts twice. */
 const PAGE_BYTES = 4096
-/** What a transaction may take for the pages above those, and for the list of free pages. */
+/** Longer values get pages of their own. */
+const SHORT_BYTES = 2000
+/** What an entry takes beside key and value. */
+const ENTRY_BYTES = 64
+/** What a transaction may take for the list of free pages, and for a few small entries. */
 const TRANSACTION_BYTES = 64 * 1024
 /** While so much is free on the disk, a part of it may be taken without looking again, for so long. */
 const PLENTY_BYTES = 256 * 1024 * 1024
 const PART = 8
 const FRESH_MS = 100
-/** With less, the file is made longer before there is something to write, by so much more than is needed. */
-const AHEAD_BYTES = 1024 * 1024
-/** So many times what is needed has to be free inside of the file to be sure that LMDB finds it. */
-const SPARE = 8
-/** LMDB puts longer values into pages that follow each other, which may not be found. */
-const SHORT_BYTES = 2000
-/** Pages that a snapshot can see are not free. This far behind, those are few. */
-const FEW_COMMITS = 100
+/** So much longer than its pages the file is kept, and how often that is seen to while there is plenty. */
+const TAIL_BYTES = 4 * 1024 * 1024
+const TAIL_MS = 250
+/** A part of that, with which something can always be deleted. */
+const KEPT_BYTES = 1024 * 1024
 
 const zeros = Buffer.alloc(64 * 1024)
 
@@ -27,19 +27,24 @@ const zeros = Buffer.alloc(64 * 1024)
  * Keeps LMDB from meeting a full disk. When a page cannot be written for want of room, lmdb 3.5.6 writes its message over the
  * end of its memory, which ends the process sooner or later (`sprintf` in `mdb_page_flush`); and where a part of a page
  * can be written, it calls that an I/O error, as if the disk were broken. So each transaction counts what it may come to
- * write. While the disk has plenty, that is all. With less, the data file is made longer before LMDB writes to it: what the
- * system has given once, it does not take back.
+ * write. While the disk has plenty, that is all. With less, it has to fit into the end of the data file, behind LMDB's pages, which is made
+ * longer before: what the system has given once, it does not take back. Pages that are free inside of the file do
+ * not count: LMDB may not find those that follow each other, or that no snapshot can see.
  */
 export class DiskRoom {
   readonly #folder: string
   readonly #stats: LmdbStats
+  #file: number | undefined
   /** What this transaction may have taken so far, and may take before it looks again. */
   #spent = 0
   #allowed = 0
-  #longest = 0
-  /** When there was plenty, by `performance.now()`. */
+  #isRemoval = false
+  /** When there was plenty, and when the end of the file was seen to, by `performance.now()`. */
   #plentyAt = -Infinity
+  #tailAt = performance.now()
   #error: Error | undefined
+  /** Heads from this number on come into being with this transaction, so that all that lies under them comes into new pages. */
+  freshFrom: number = Infinity
 
   constructor(folder: string, stats: LmdbStats) {
     this.#folder = folder
@@ -51,25 +56,50 @@ export class DiskRoom {
     return this.#spent
   }
 
-  /** A write transaction has begun. @throws {TreeError} `ERR_STORE_FULL` */
-  begin(): void {
+  /** Whether a transaction that could end here should. */
+  get isNearlySpent(): boolean {
+    return this.#plentyAt === -Infinity && this.#spent > this.#allowed / 2
+  }
+
+  /**
+   * A write transaction has begun, and has written nothing.
+   * @param isRemoval Whether it makes room.
+   * @throws {TreeError} `ERR_STORE_FULL`
+   */
+  begin(isRemoval: boolean): void {
     const isFresh = performance.now() - this.#plentyAt < FRESH_MS
     this.#allowed = isFresh ? this.#allowed - this.#spent : 0
     this.#spent = 0
-    this.#longest = 0
+    this.#isRemoval = isRemoval
     this.#error = undefined
+    this.freshFrom = Infinity
+    if (!isFresh) this.#giveBack()
     this.#spend(TRANSACTION_BYTES)
   }
 
-  /** So many bytes are about to be put, or something to be removed. @throws {TreeError} `ERR_STORE_FULL` */
-  spend(bytes: number): void {
-    if (bytes > this.#longest) this.#longest = bytes
-    this.#spend(PAGE_BYTES + bytes + Math.min(bytes, PAGE_BYTES))
+  /**
+   * A row is about to be put. @throws {TreeError} `ERR_STORE_FULL`
+   * @param nameLength in characters
+   */
+  spendRow(head: number, nameLength: number, bytes: number): void {
+    if (head >= this.freshFrom) this.spendAtEnd(6 * nameLength + bytes)
+    else this.spend(nameLength, bytes)
   }
 
-  #spend(bytes: number): void {
-    this.#spent += bytes
-    if (this.#spent > this.#allowed) this.#look()
+  /** Something is about to be put behind all others. @throws {TreeError} `ERR_STORE_FULL` */
+  spendAtEnd(bytes: number): void {
+    // Pages that are split may stay half empty.
+    this.#spend(ENTRY_BYTES + bytes + Math.min(bytes, 2 * PAGE_BYTES))
+  }
+
+  /**
+   * Something is about to be put anywhere, or to be removed: LMDB copies the page, and those above it, of which there are more
+   * where keys are long.
+   * @throws {TreeError} `ERR_STORE_FULL`
+   */
+  spend(keyLength: number, bytes: number): void {
+    const split = bytes > SHORT_BYTES ? PAGE_BYTES : bytes
+    this.#spend(PAGE_BYTES + 16 * keyLength + bytes + split)
   }
 
   /** A transaction is about to commit. @throws {TreeError} what one of its calls was refused with, whoever caught it */
@@ -77,47 +107,78 @@ export class DiskRoom {
     if (this.#error !== undefined) throw this.#error
   }
 
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
+  }
+
+  #spend(bytes: number): void {
+    this.#spent += bytes
+    if (this.#spent > this.#allowed) this.#look()
+  }
+
   #look(): void {
     this.check()
     const available = availableBytes(this.#folder)
-    const hasPlenty = available >= PLENTY_BYTES
-    this.#plentyAt = hasPlenty ? performance.now() : -Infinity
-    this.#allowed = hasPlenty ? this.#spent + available / PART : this.#allowedWithLittle()
+    if (available >= PLENTY_BYTES + this.#spent) {
+      this.#plentyAt = performance.now()
+      this.#allowed = this.#spent + available / PART
+      if (this.#plentyAt - this.#tailAt > TAIL_MS) this.#keepTail()
+      return
+    }
+    this.#plentyAt = -Infinity
+    const kept = this.#isRemoval ? 0 : KEPT_BYTES
+    this.#allowed = this.#tail(this.#spent + kept, this.#spent + TAIL_BYTES, available) - kept
     if (this.#spent <= this.#allowed) return
     this.#error = storeFull('Cannot commit')
     throw this.#error
   }
 
-  #allowedWithLittle(): number {
-    const end = this.#stats.fileBytes()
-    const size = this.#lengthen(end + this.#spent + AHEAD_BYTES)
-    return Math.max(size - end, this.#allowedInside(end))
-  }
-
-  /** What may be written into pages that are free inside of the file, whose pages end somewhere. */
-  #allowedInside(end: number): number {
-    if (this.#longest > SHORT_BYTES) return 0
-    if (this.#stats.snapshots().oldestSnapshotCommits > FEW_COMMITS) return 0
-    return (end - this.#stats.usedBytes()) / SPARE
+  /** Sees to it that there is an end for when the disk is full. */
+  #keepTail(): void {
+    this.#tailAt = this.#plentyAt
+    this.#tail(TAIL_BYTES / 2, TAIL_BYTES, Infinity)
   }
 
   /**
-   * Makes the data file longer, as far as there is room. It is not made shorter again: LMDB may have written pages of this
-   * transaction there, and read them.
-   * @returns its size
+   * Makes the end of the data file longer where it is too short.
+   * @param needed Without so much it is of no use.
+   * @param wanted So much it should be.
+   * @param available Bytes that are free on the disk.
+   * @returns its length
    */
-  #lengthen(wanted: number): number {
-    const file = openSync(join(this.#folder, 'data.mdb'), 'r+')
+  #tail(needed: number, wanted: number, available: number): number {
+    const file = this.#opened()
+    if (file === undefined) return 0
+    const end = this.#stats.fileBytes()
     let { size } = fstatSync(file)
+    if (size - end >= needed) return size - end
+    const most = Math.min(end + wanted, size + available)
+    if (most - end < needed) return Math.max(0, size - end)
     try {
-      while (size < wanted) {
-        size += writeSync(file, zeros, 0, Math.min(zeros.length, wanted - size), size)
+      while (size < most) {
+        size += writeSync(file, zeros, 0, Math.min(zeros.length, most - size), size)
       }
     } catch {
       // It is full, for what reason ever.
-    } finally {
-      closeSync(file)
     }
-    return size
+    return size - end
+  }
+
+  /** Makes the file shorter that was made longer than was needed. Only where LMDB has written nothing behind its pages. */
+  #giveBack(): void {
+    if (this.#file === undefined) return
+    const most = this.#stats.fileBytes() + TAIL_BYTES
+    // Not for a little: that would be taken again.
+    if (fstatSync(this.#file).size > most + TAIL_BYTES) ftruncateSync(this.#file, most)
+  }
+
+  #opened(): number | undefined {
+    try {
+      return (this.#file ??= openSync(join(this.#folder, 'data.mdb'), 'r+'))
+    } catch {
+      // As when too many files are open: then nothing is made longer.
+      return undefined
+    }
   }
 }

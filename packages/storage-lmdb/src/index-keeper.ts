@@ -96,7 +96,7 @@ export class IndexKeeper {
       const { indexes } = state
       const end = this.#isTimed ? performance.now() + TURN_MS : Infinity
       do isLeft = this.#step(state, end)
-      while (isLeft && this.#isTimed && performance.now() < end)
+      while (isLeft && this.#isTimed && performance.now() < end && !this.#lmdb.isShortOfRoom)
       if (state.indexes !== indexes) writeCatalog(this.#lmdb, state.indexes)
       this.#isStopped = !isLeft && isUnfinished(state.indexes)
     })

@@ -7,14 +7,15 @@ import type { ByteTable, ReadOptions } from './lmdb-types.ts'
 /** Is told of the work that the table does. */
 interface WorkCount {
   readonly onRead: () => void
-  readonly onWrite: () => void
+  /** @param keyLength in characters */
+  readonly onWrite: (keyLength: number) => void
 }
 
 /** The entries of all indexes, which have keys and no values. */
 export class IndexTable {
   readonly #table: ByteTable | undefined
   readonly #onRead: () => void
-  readonly #onWrite: () => void
+  readonly #onWrite: WorkCount['onWrite']
   /** The entry that is put or removed next: lmdb's key callback gets only a key. */
   #head = 0
   #index = 0
@@ -35,19 +36,19 @@ export class IndexTable {
 
   put(head: number, index: number, value: IndexValue, name: string): void {
     this.#setEntry(head, index, value, name)
+    this.#onWrite(lengthOf(value, name))
     this.#opened.put(ENTRY, NO_BYTES)
-    this.#onWrite()
   }
 
   remove(head: number, index: number, value: IndexValue, name: string): void {
     this.#setEntry(head, index, value, name)
+    this.#onWrite(lengthOf(value, name))
     this.#opened.remove(ENTRY)
-    this.#onWrite()
   }
 
   removeKey(key: Uint8Array): void {
+    this.#onWrite(key.length)
     this.#opened.remove(key)
-    this.#onWrite()
   }
 
   /** Keys from `start` up to, not including, `end`; or from the last to the first of them. */
@@ -94,6 +95,14 @@ export class IndexTable {
     return start + key.length
   }
 }
+
+/** Characters of a key, or more: of a long text it has only the beginning. */
+function lengthOf(value: IndexValue, name: string): number {
+  return name.length + (typeof value === 'string' ? Math.min(value.length, KEY_MAX_LENGTH) : 8)
+}
+
+/** No key of LMDB is longer. */
+const KEY_MAX_LENGTH = 2000
 
 const NO_BYTES = new Uint8Array(0)
 /** Stands for the key that fields say. */

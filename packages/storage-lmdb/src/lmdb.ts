@@ -145,7 +145,7 @@ export class Lmdb {
       this.log = new LogTable(
         (table) => this.#openTable('log', table),
         (bytes) => {
-          this.#room.spend(bytes)
+          this.#room.spendAtEnd(bytes)
         },
       )
       this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
@@ -157,8 +157,8 @@ export class Lmdb {
       // And who reads looks into this one only where the catalog in `meta` says so.
       this.indexes = new IndexTable((table) => openAny('indexes', table), {
         onRead: () => this.entriesRead++,
-        onWrite: () => {
-          this.#room.spend(0)
+        onWrite: (keyLength) => {
+          this.#room.spend(keyLength, 0)
           this.progressed()
         },
       })
@@ -177,7 +177,7 @@ export class Lmdb {
       }
       this.#notify = () => buffer.notify()
       for (const table of [this.graves, this.meta, this.#clients]) {
-        if (table !== undefined) countCalls(table, (bytes) => this.#room.spend(bytes))
+        if (table !== undefined) countCalls(table, () => this.#room)
       }
       const { log, graves, meta, indexes } = this
       const tables = { rows: this.#rows, log, graves, meta, clients: this.#clients, indexes }
@@ -220,8 +220,10 @@ export class Lmdb {
   /**
    * Runs `work` in a write transaction, commits, and tells the other threads. `turn` counts the write
    * transactions of all threads: who had the one before knows that nobody came between.
+   *
+   * @param isRemoval Whether it makes room, so that it may take what is kept for that on a full disk. Default: it does not.
    */
-  transact(work: (turn: number) => void): void {
+  transact(work: (turn: number) => void, isRemoval = false): void {
     if (this.#isCopy) {
       // In a file that has no free pages yet, as a copy is made, lmdb 3.5.6 ends the process when the first commit
       // frees some hundred of them: an assertion of `mdb_page_alloc` fails. A few do no harm, then or later.
@@ -229,19 +231,19 @@ export class Lmdb {
       this.#commit(() => {
         this.meta.put(NOTHING, NOTHING)
         this.meta.remove(NOTHING)
-      })
+      }, true)
       this.#isCopy = false
     }
-    this.#commit(work)
+    this.#commit(work, isRemoval)
   }
 
-  #commit(work: (turn: number) => void): void {
+  #commit(work: (turn: number) => void, isRemoval: boolean): void {
     writing.add(this.#path)
     this.#isWriting = true
     try {
       // The block body matters: see the top of this file.
       this.#root.transactionSync(() => {
-        this.#room.begin()
+        this.#room.begin(isRemoval)
         work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
         this.#room.check()
         this.#setSyncing(1)
@@ -292,16 +294,34 @@ export class Lmdb {
   putRow(head: number, name: string, entry: Entry): void {
     this.#head = head
     this.#name = name
-    this.#room.spend(entryBytes(entry))
+    this.#room.spendRow(head, name.length, entryBytes(entry))
     this.#rows.put(name, entry)
     this.progressed()
   }
 
   removeRow(head: number, name: string): void {
     this.#head = head
-    this.#room.spend(0)
+    this.#room.spend(name.length, 0)
     this.#rows.remove(name)
     this.progressed()
+  }
+
+  /** Whether there is little room on the disk, so that a transaction that could end here should. */
+  get isShortOfRoom(): boolean {
+    return this.#room.isNearlySpent
+  }
+
+  /** Heads from this number on come into being with the transaction that is open. */
+  setFreshFrom(number: number): void {
+    this.#room.freshFrom = number
+  }
+
+  /** Stores what lies under heads that are about as new, one after the other. */
+  storeFresh(store: () => void): void {
+    const before = this.#room.freshFrom
+    this.#room.freshFrom = 0
+    store()
+    this.#room.freshFrom = before
   }
 
   /** Shows that a transaction goes on. */
@@ -426,6 +446,7 @@ export class Lmdb {
   }
 
   async close(): Promise<void> {
+    this.#room.close()
     await this.#root.close()
   }
 
@@ -526,16 +547,16 @@ interface NativeExport {
 /** A part of lmdb that it exports and does not document. */
 const native = (lmdb as typeof lmdb & NativeExport).nativeAddon
 
-/** Says before each put and removal how many bytes it stores. */
-function countCalls(table: ByteTable, spend: (bytes: number) => void): void {
+/** Has each put and removal counted before. */
+function countCalls(table: ByteTable, room: () => DiskRoom): void {
   const put = table.put.bind(table)
   const remove = table.remove.bind(table)
   table.put = (key, value) => {
-    spend(value.length)
+    room().spend(key.length, value.length)
     return put(key, value)
   }
   table.remove = (key) => {
-    spend(0)
+    room().spend(key.length, 0)
     return remove(key)
   }
 }

@@ -11,6 +11,9 @@ export interface LogRow {
 /** Memory that entries of all but the largest fit in. */
 const likelyBytes = 16 * 1024
 
+/** To remove entries one after the other changes a page for several of them. */
+const removedBytes = 1024
+
 /** The table of the change log. */
 export class LogTable {
   readonly #table: ByteTable
@@ -42,7 +45,7 @@ export class LogTable {
   }
 
   remove(key: Uint8Array): void {
-    this.#spend(0)
+    this.#spend(removedBytes)
     this.#table.remove(key)
   }
 

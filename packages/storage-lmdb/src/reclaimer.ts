@@ -4,8 +4,9 @@ import type { Lmdb } from './lmdb.ts'
 
 /** How long a turn may hold the writer, in milliseconds. */
 const TURN_MS = 4
-/** Rows between two looks at the clock, if they are small. */
+/** Rows between two looks at the clock, if they are small; and where there was no room for those. */
 const ROWS_A_LOOK = 256
+const FEW_ROWS = 8
 const HEADS_A_TURN = 64
 
 /** Removes the rows of buried heads, a few milliseconds at a time, while the thread has time. */
@@ -13,6 +14,7 @@ export class Reclaimer {
   readonly #transact: (work: () => void) => void
   readonly #lmdb: Lmdb
   #turn: NodeJS.Immediate | undefined
+  #rowsALook = ROWS_A_LOOK
   /** Heads that were staged in vain and are to be buried. */
   #dead: number[] = []
   /** Whether there was no room for the last turn, so that there is something to go on with. */
@@ -73,11 +75,19 @@ export class Reclaimer {
     try {
       if (this.#reclaim()) this.wake()
       this.#hasFailed = false
+      this.#rowsALook = ROWS_A_LOOK
     } catch (error) {
       // The graves stay. Where there was no room the next commit comes back to them, otherwise the next one that adds one.
-      if (error instanceof TreeError && error.code === 'ERR_STORE_FULL') this.#isStopped = true
+      if (error instanceof TreeError && error.code === 'ERR_STORE_FULL') this.#stop()
       else this.#fail(error)
     }
+  }
+
+  #stop(): void {
+    if (this.#rowsALook > FEW_ROWS) {
+      this.#rowsALook = FEW_ROWS
+      this.wake()
+    } else this.#isStopped = true
   }
 
   #fail(error: unknown): void {
@@ -101,14 +111,18 @@ export class Reclaimer {
     for (const head of this.#dead) buryUnlinked(this.#lmdb, head)
   }
 
+  #isOver(end: number): boolean {
+    return this.#lmdb.isShortOfRoom || performance.now() > end
+  }
+
   #dig(): boolean {
     const end = performance.now() + TURN_MS
     const heads = buriedHeads(this.#lmdb, HEADS_A_TURN)
     for (const head of heads) {
-      while (dig(this.#lmdb, head, ROWS_A_LOOK)) {
-        if (performance.now() > end) return true
+      while (dig(this.#lmdb, head, this.#rowsALook)) {
+        if (this.#isOver(end)) return true
       }
-      if (performance.now() > end) return true
+      if (this.#isOver(end)) return true
     }
     return heads.length === HEADS_A_TURN || buriedHeads(this.#lmdb, 1).length > 0
   }

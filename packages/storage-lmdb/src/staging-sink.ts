@@ -221,7 +221,9 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
       if (path !== undefined) follow(layer, state.indexes.places, parent, path)
     }
     for (const root of this.#newRoots) stage(lmdb, root)
-    storeLayer(lmdb, layer, state.counters)
+    lmdb.storeFresh(() => {
+      storeLayer(lmdb, layer, state.counters)
+    })
   }
 
   stored(): void {

@@ -1,6 +1,6 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { TreeError, checkIndexDefinitions } from '@elkyn/tree'
+import { TreeError, TreeValue, checkIndexDefinitions } from '@elkyn/tree'
 import type {
   Change,
   IndexDefinitions,
@@ -104,7 +104,7 @@ export class LmdbTreeStore implements TreeStore {
       this.#transactions.run(work)
     }
     this.#reclaimer = new Reclaimer(this.#lmdb, (work) => {
-      transact(work)
+      this.#transactions.run(work, true)
       // It may have made room.
       this.#indexes.retry()
     })
@@ -213,7 +213,7 @@ export class LmdbTreeStore implements TreeStore {
         carried?.store(state, batch.room)
         changes = batch.changes
         gone = state.counters.headsGone - before
-      })
+      }, writes.every(isRemoval))
     } catch (error) {
       batch?.release()
       throw error
@@ -484,6 +484,11 @@ export class LmdbTreeStore implements TreeStore {
     }
     if (this.#options.readOnly) throw new TypeError('Cannot write: the store was opened read-only')
   }
+}
+
+/** Whether a write removes what is there and puts nothing in. */
+function isRemoval({ pairs }: TreeWrite): boolean {
+  return pairs.every(({ value }) => value === null || (value instanceof TreeValue && value.isNull))
 }
 
 function isComputed({ pairs }: TreeWrite): boolean {

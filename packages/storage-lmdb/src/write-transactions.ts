@@ -29,19 +29,23 @@ export class WriteTransactions {
     this.#catalogs = catalogs
   }
 
-  /** Runs `work` in a write transaction with the counters as they are, and stores what it did to them. */
-  run(work: (state: TransactionState) => void): void {
+  /**
+   * Runs `work` in a write transaction with the counters as they are, and stores what it did to them.
+   * @param isRemoval Whether it makes room.
+   */
+  run(work: (state: TransactionState) => void, isRemoval = false): void {
     try {
       this.#lmdb.transact((turn) => {
         const state = this.#stateOf(turn)
         const { nextHead, headsGone } = state.counters
+        this.#lmdb.setFreshFrom(nextHead)
         work(state)
         if (state.counters.nextHead !== nextHead || state.counters.headsGone !== headsGone) {
           writeCounters(this.#lmdb, state.counters)
         }
         this.#state = state
         this.#turn = turn
-      })
+      }, isRemoval)
     } catch (error) {
       this.forget()
       this.heads.clear()
