@@ -2,7 +2,8 @@ import { TreeValue, compareKeys } from '@elkyn/tree'
 import type { KeyRange } from '@elkyn/tree'
 import type { Entry } from './entry.ts'
 import { IndexChanges } from './index-changes.ts'
-import { longLeaf } from './leaf-row.ts'
+import { longLeaf, passedOf } from './leaf-row.ts'
+import type { Passed } from './leaf-row.ts'
 import type { EntryLookup } from './place.ts'
 
 /** Entries by head and name, as far as somebody looks at them. */
@@ -54,9 +55,9 @@ export class Layer implements EntrySource {
     return entry
   }
 
-  passed(head: number, name: string): Entry | typeof longLeaf | undefined {
+  passed(head: number, name: string): Passed {
     const changed = this.#changeOf(head, name)
-    if (changed !== undefined) return changed ?? undefined
+    if (changed !== undefined) return passedOf(changed ?? undefined)
     const last = this.#lastRead
     if (last?.name === name && last.head === head) return last.entry
     const leaves = this.#longLeaves.get(head)
@@ -199,7 +200,7 @@ export class Layer implements EntrySource {
 /** To read and to parse a row of fewer characters takes no longer than the rest of a write. */
 const KEPT_MIN_LENGTH = 500
 
-function isWorthKeeping(entry: Entry | undefined): entry is TreeValue {
+function isWorthKeeping(entry: Entry | Passed): entry is TreeValue {
   return entry instanceof TreeValue && entry.text.length >= KEPT_MIN_LENGTH
 }
 

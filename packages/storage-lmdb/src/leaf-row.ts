@@ -1,7 +1,7 @@
 import { TreeValue, priorityOf, toCanonical } from '@elkyn/tree'
 import type { Priority, TreeNode } from '@elkyn/tree'
 import { textAt } from './buffer-text.ts'
-import { Kind, decodeEntry } from './entry.ts'
+import { Head, Kind, decodeEntry, readHeadNumber } from './entry.ts'
 import type { Entry } from './entry.ts'
 
 /*
@@ -21,9 +21,19 @@ const openBrace = 0x7b
 const leafBegin = '{".value":'
 const priorityBegin = ',".priority":'
 
-/** Reads an entry out of the first `size` bytes, for who goes on to what lies below it. */
-export function decodePassed(bytes: Uint8Array, size: number): Entry | typeof longLeaf {
-  return size > LONG_LEAF_BYTES && beginsLeaf(bytes) ? longLeaf : decodeEntry(bytes, size)
+/** As much of an entry as leads to what lies below it: the number of a head, whose priority may be long, or a row. */
+export type Passed = number | TreeValue | typeof longLeaf | undefined
+
+/** Reads that out of the first `size` bytes. */
+export function decodePassed(bytes: Uint8Array, size: number): Passed {
+  if (bytes[0] === Kind.head) return readHeadNumber(bytes, 1)
+  if (size > LONG_LEAF_BYTES && beginsLeaf(bytes)) return longLeaf
+  return passedOf(decodeEntry(bytes, size))
+}
+
+/** The same of an entry that is there. */
+export function passedOf(entry: Entry | undefined): Passed {
+  return entry instanceof Head ? entry.number : entry
 }
 
 function beginsLeaf(bytes: Uint8Array): boolean {

@@ -1,16 +1,15 @@
 import { TreeValue, parsePath } from '@elkyn/tree'
 import { expect, test } from 'vitest'
-import { Head } from './entry.ts'
-import type { Entry } from './entry.ts'
+import type { Passed } from './leaf-row.ts'
 import { ROOT_NAME, TOP_HEAD, entryPath, findPlace } from './place.ts'
 import type { EntryLookup, HeadMap } from './place.ts'
 
 const row = TreeValue.fromCanonical('{"c":{"d":1}}', 'plain')
 
 /** `/` and `/a` are heads; `/a/b` is a row, `/x` too. */
-const entries = new Map<string, Entry>([
-  [`${TOP_HEAD}/${ROOT_NAME}`, new Head(1, null)],
-  ['1/a', new Head(2, 'p')],
+const entries = new Map<string, Passed>([
+  [`${TOP_HEAD}/${ROOT_NAME}`, 1],
+  ['1/a', 2],
   ['1/x', row],
   ['2/b', row],
 ])
@@ -87,7 +86,7 @@ test('the root may be a row or nothing', () => {
 
 test('no more than a bounded number of heads is remembered', () => {
   const heads: HeadMap = new Map()
-  const endless = lookup((head) => new Head(head + 1, null))
+  const endless = lookup((head) => head + 1)
   for (let index = 0; index < 60_000; index++) {
     findPlace(parsePath(`/k${index}/a/b`), heads, endless)
   }
@@ -99,7 +98,7 @@ test('heads of long paths are found, and not remembered', () => {
   const key = 'k'.repeat(700)
   const heads: HeadMap = new Map()
   const long = parsePath(`/${key}/${key}/leaf`)
-  const source = lookup((head) => new Head(head + 1, null))
+  const source = lookup((head) => head + 1)
   expect(findPlace(long, heads, source)).toMatchObject({ head: 3, name: 'leaf', rest: '' })
   expect([...heads.keys()]).toEqual(['', `/${key}`])
   expect(findPlace(long, heads, source)).toMatchObject({ head: 3, name: 'leaf', rest: '' })

@@ -1,9 +1,8 @@
 import { rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import { inOnePiece } from './buffer-text.ts'
-import { Head } from './entry.ts'
 import type { Entry } from './entry.ts'
-import type { longLeaf } from './leaf-row.ts'
+import type { Passed } from './leaf-row.ts'
 
 /** The head above the tree, which has the root as its only child. */
 export const TOP_HEAD = 0
@@ -21,7 +20,7 @@ export type HeadMap = Map<string, number>
 export interface EntryLookup {
   entry(head: number, name: string): Entry | undefined
   /** The same for who goes on to what lies below it. */
-  passed(head: number, name: string): Entry | typeof longLeaf | undefined
+  passed(head: number, name: string): Passed
 }
 
 /** Where the walk to a path ends: at an entry, with the part of the way that lies inside it. */
@@ -31,7 +30,7 @@ export interface Place {
   /** Keys below the entry that lead to the path, parted by slashes; `''` when the entry is the node. */
   readonly rest: string
   /** The entry where the walk had to read it: never a head. `null` is nothing, `undefined` not read. */
-  readonly entry: Exclude<Entry, Head> | typeof longLeaf | null | undefined
+  readonly entry: Exclude<Passed, number> | null
 }
 
 /**
@@ -59,10 +58,10 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
   }
   if (head === undefined) {
     const root = entries.passed(TOP_HEAD, ROOT_NAME)
-    if (!(root instanceof Head)) {
+    if (typeof root !== 'number') {
       return { head: TOP_HEAD, name: ROOT_NAME, rest: path.slice(1), entry: root ?? null }
     }
-    head = root.number
+    head = root
     remember(heads, '', head)
   }
   for (;;) {
@@ -70,10 +69,10 @@ function walk(path: Path, lastSlash: number, heads: HeadMap, entries: EntryLooku
     if (next === -1) return { head, name: path.slice(at + 1), rest: '', entry: undefined }
     const name = path.slice(at + 1, next)
     const entry = entries.passed(head, name)
-    if (!(entry instanceof Head)) {
+    if (typeof entry !== 'number') {
       return { head, name, rest: path.slice(next + 1), entry: entry ?? null }
     }
-    head = entry.number
+    head = entry
     remember(heads, path.slice(0, next), head)
     at = next
   }

@@ -5,7 +5,7 @@ import { storeError } from './failures.ts'
 import { iterableOf } from './iterable.ts'
 import type { EntrySource } from './layer.ts'
 import { decodePassed } from './leaf-row.ts'
-import type { longLeaf } from './leaf-row.ts'
+import type { Passed } from './leaf-row.ts'
 import { SharedWord } from './lmdb.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { ReadOptions, ReadTxn } from './lmdb-types.ts'
@@ -55,7 +55,7 @@ export class Reader implements EntrySource {
     return this.#lmdb.entry(head, name, this.options)
   }
 
-  passed(head: number, name: string): Entry | typeof longLeaf | undefined {
+  passed(head: number, name: string): Passed {
     return this.#lmdb.readRow(head, name, this.options, decodePassed)
   }
 

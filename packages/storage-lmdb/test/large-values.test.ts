@@ -1,6 +1,6 @@
 import { parseJson } from '@elkyn/tree'
 import type { TreeWrite } from '@elkyn/tree'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { EntryView } from '../src/entry-view.ts'
 import { openTree } from '../src/index.ts'
 import { at, read, reclaimed } from './reading.ts'
@@ -132,6 +132,24 @@ test.each([
   expect(Number(store.entriesRead) - readBefore).toBeLessThan(100)
   expect(parsed.length).toBeLessThan(10)
   expect(read(store, '/', 'export')).toBe(before)
+})
+
+test('a long priority is not read on the way to what lies below it', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const names = Array.from({ length: 50 }, (_, index) => `n${index}`)
+  // Each of them is large, so that a write that deletes it forgets where others are.
+  const children = Object.fromEntries(names.map((name) => [name, { a: 'x'.repeat(5000), b: 1 }]))
+  await tree.update('/', { r: { '.priority': 'p'.repeat(100_000), ...children }, other: 1 })
+  const parse = vi.spyOn(JSON, 'parse')
+  onTestFinished(() => {
+    parse.mockRestore()
+  })
+  const deleted = names.slice(1).map((name) => [`${name}/a`, null])
+  await tree.update('/r', Object.fromEntries(deleted))
+  await Promise.all(names.slice(1).map((name) => tree.delete(`/r/${name}`)))
+  expect(parse.mock.calls.filter(([text]) => text.length > 10_000)).toEqual([])
+  expect(tree.keys('/r')).toEqual(['n0'])
 })
 
 test('a change of many values is logged with a megabyte of them', async () => {
