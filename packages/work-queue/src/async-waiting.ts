@@ -156,7 +156,8 @@ export class Line {
       if (this.#count === 1) this.pump()
       const turn = isOver(call) ? this.#waiting.turns.due() : undefined
       const done = await promise
-      if (turn !== undefined) await turn
+      const next = turn ?? this.#waiting.turns.next
+      if (next !== undefined) await next
       return done
     } finally {
       clearTimeout(timer)

@@ -84,10 +84,14 @@ export class Memory {
     for (const events of this.space) events.wakeAll()
   }
 
-  /** Whether this participant owns a slot, or is about to. */
-  get isAtSlot(): boolean {
-    const { words, cell } = this
-    return wordAt(words, cell + CELL.ENQUEUE_COUNT) + wordAt(words, cell + CELL.DEQUEUE_COUNT) > 0
+  /** Whether this participant owns a slot to put something in, or is about to. */
+  get isPutting(): boolean {
+    return wordAt(this.words, this.cell + CELL.ENQUEUE_COUNT) > 0
+  }
+
+  /** Whether it owns one to take something out, or is about to. */
+  get isTaking(): boolean {
+    return wordAt(this.words, this.cell + CELL.DEQUEUE_COUNT) > 0
   }
 
   ring(band: number): Ring {

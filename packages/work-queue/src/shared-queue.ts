@@ -419,7 +419,8 @@ class SharedQueue implements WorkQueue {
     // In this order: the end of a claim lets pending calls go on, and one of them may open the next.
     this.#waiting.end(detached())
     this.#claim?.abandon()
-    const cutShort = this.#memory.isAtSlot ? this.#reaper.begin(this.participant) : undefined
+    const { isPutting, isTaking } = this.#memory
+    const cutShort = isPutting || isTaking ? this.#reaper.begin(this.participant) : undefined
     // A call has ended in the middle, as by a stack overflow, and left what a dead thread leaves: the rest of it, if
     // there is one, somebody else has to reap.
     if (cutShort !== undefined) this.#reaper.step(cutShort)
@@ -660,11 +661,13 @@ class SharedQueue implements WorkQueue {
 
   #beginTake(): void {
     this.#checkAttached()
+    if (this.#memory.isTaking) this.#endCutShort()
     this.#memory.clearHand()
   }
 
   #check(band: number, tag: number): void {
     this.#checkAttached()
+    if (this.#claim === undefined && this.#memory.isPutting) this.#endCutShort()
     if (!Number.isInteger(band) || band < 0 || band >= this.bands) {
       throw new RangeError(`Cannot enqueue into band ${band}: there are ${this.bands}, from 0`)
     }
@@ -694,6 +697,15 @@ class SharedQueue implements WorkQueue {
     throw new WorkQueueError(
       'ERR_MAIN_THREAD',
       `Cannot block the main thread with ${form}: use the form that returns a promise, or a try form`,
+    )
+  }
+
+  /** A call before this one has ended in the middle: what it has left nobody could find behind another one. */
+  #endCutShort(): never {
+    this.detach()
+    throw new WorkQueueError(
+      'ERR_DETACHED',
+      'Cannot use the queue: a call of this object was cut short, as by a stack overflow, and it was detached',
     )
   }
 

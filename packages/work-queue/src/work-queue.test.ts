@@ -104,6 +104,23 @@ describe('a call that ends in the middle, as by a stack overflow', () => {
     expect(other.participants()).toHaveLength(1)
   })
 
+  test.each([
+    ['publish', 'put', (queue: WorkQueue) => queue.tryEnqueue(bytes('a'))],
+    ['release', 'take', (queue: WorkQueue) => queue.tryDequeue()],
+  ] as const)('%s: the next %s detaches, so that nothing hides what is left', (method, _, call) => {
+    const queue = createWorkQueue(small)
+    const other = attachWorkQueue(queue.handle)
+    other.tryEnqueue(bytes('b'))
+    vi.spyOn(Ring.prototype, method).mockImplementationOnce(overflow)
+    expect(() => call(queue)).toThrow('Maximum')
+    expect(() => call(queue)).toThrow(expect.objectContaining({ code: 'ERR_DETACHED' }))
+    for (let i = 0; i < 8; i++) {
+      other.tryDequeue()
+      expect(other.tryEnqueue(Uint8Array.of(i))).toBe(true)
+    }
+    expect(other.participants()).toHaveLength(1)
+  })
+
   test('detach() settles a take', () => {
     const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
     const other = attachWorkQueue(queue.handle)
@@ -146,6 +163,20 @@ describe('forms with promises', () => {
     for (let i = 0; i < 1_000_000 && !loop.hasTurned; i++) await call()
     expect(loop.hasTurned).toBe(true)
     expect(queue.depth).toBe(0)
+  })
+
+  test('pending calls are fulfilled in their order, also where the first had not to wait', async () => {
+    const order: number[] = []
+    for (let round = 0; round < 20; round++) {
+      // Long enough for a turn to be due.
+      const end = performance.now() + 2
+      while (performance.now() < end);
+      queue.tryEnqueue(Uint8Array.of(0))
+      const calls = [0, 1].map(async () => order.push((await queue.dequeue())!.bytes[0]!))
+      queue.tryEnqueue(Uint8Array.of(1))
+      await Promise.all(calls)
+    }
+    expect(order).toEqual(Array.from({ length: 40 }, (_, index) => index % 2))
   })
 
   test('what is put in without waiting is in before the call returns', () => {

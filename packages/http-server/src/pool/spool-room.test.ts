@@ -24,4 +24,5 @@ test('files grow while a GiB of their disk is left, or a tenth', () => {
   expectRoom(100_000, 1024, false)
   expectRoom(1000, 101, true)
   expectRoom(1000, 100, false)
+  expectRoom(0, 0, true)
 })

@@ -54,5 +54,7 @@ export class SpoolRoom {
 
 function hasRoom(folder: string, blocks: number): boolean {
   const { bavail, bsize, blocks: all } = statfsSync(folder)
+  // What has no size has no limit, as a disk in memory may.
+  if (all === 0) return true
   return bavail * bsize - blocks * blockBytes >= Math.min(leftBytes, (all * bsize) / 10)
 }
