@@ -140,6 +140,42 @@ test.skipIf(!canBuild || !disks.ext4.isMounted)(
   },
 )
 
+test.skipIf(!canBuild || !disks.ext4.isMounted)(
+  'nor by long values where short ones were, and all can be deleted there',
+  async () => {
+    using built = temporaryFolder()
+    using folder = temporaryFolder(disks.ext4.path)
+    const said = join(built.path, 'said')
+    await using tree = new TreeProcess(
+      { path: join(folder.path, 'data'), log: { maxBytes: 0 }, durability: 'relaxed' },
+      buildFailingCalls(built.path),
+      join(built.path, 'words'),
+      said,
+    )
+    expect(await tree.answer()).toBe('open')
+    const text = 'x'.repeat(3000)
+    for (let number = 0; number < 2000; number++) {
+      expect(await tree.call('setSync', `/short/n${number}`, text)).toBe(null)
+    }
+    for (let number = 0; number < 2000; number += 2) {
+      expect(await tree.call('deleteSync', `/short/n${number}`)).toBe(null)
+    }
+    expect(() => {
+      writeFileSync(join(folder.path, 'ballast'), Buffer.alloc(64 * MIB))
+    }).toThrow(/ENOSPC/)
+    const answers: unknown[] = []
+    for (let number = 0; number < 20; number++) {
+      answers.push(await tree.call('setSync', `/long/n${number}`, 'y'.repeat(700_000)))
+    }
+    expect(answers.at(-1)).toBe('ERR_STORE_FULL')
+    expect(await tree.call('deleteSync', '/short')).toBe(null)
+    const rows = async () => ((await tree.call('stats')) as { rows: number }).rows
+    while ((await rows()) > 100);
+    expect(await tree.finish()).toBe(0)
+    expect(readFileSync(said, 'utf8')).not.toContain('rror')
+  },
+)
+
 test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
   'a small write fits on a full disk, where the rows that it was to carry do not',
   async () => {
