@@ -1,48 +1,101 @@
 import type { Dispatcher } from './dispatcher.ts'
+import type { ResolvedOptions } from './options.ts'
 import { TaskState } from './task-table.ts'
 import type { Task } from './task.ts'
 import type { Thread } from './thread.ts'
 
+/** A thread that runs something. */
+interface Busy {
+  running: number
+  readonly isStuck: boolean
+}
+
 /**
- * Lets threads that have nothing to do have what waits for others. A thread asks for several tasks at once where they
- * have been short. When one of them takes long after all, those behind it are sent again, the oldest first and one for each
- * thread that is free.
- * @param concurrency Tasks that a thread runs at a time. One that runs fewer waits only for the value of the next.
+ * Puts tasks back into the queue that threads have taken and cannot begin. A thread asks for several values at once where
+ * tasks have been short, and what it has taken waits for nobody else. When one of them takes long after all, those behind it
+ * are sent again: there they go by their priorities, to whichever thread is free, and are seen to wait.
  */
-export function shareHeldTasks(
-  dispatcher: Dispatcher,
-  threads: ReadonlySet<Thread>,
-  concurrency: number,
-): void {
-  if (dispatcher.waiting > 0) {
+export class HeldTasks {
+  readonly #dispatcher: Dispatcher
+  readonly #concurrency: number
+  readonly #hasOthers: boolean
+  readonly #hear: (thread: Thread) => void
+  /** How many tasks each thread had ended at the last look, if it was busy then. */
+  readonly #ended = new WeakMap<Thread, number>()
+
+  /** @param hear reads all that the thread has answered by now */
+  constructor(
+    dispatcher: Dispatcher,
+    { concurrency, maxThreads }: Pick<ResolvedOptions, 'concurrency' | 'maxThreads'>,
+    hear: (thread: Thread) => void,
+  ) {
+    this.#dispatcher = dispatcher
+    this.#concurrency = concurrency
+    // A single thread would take them again itself, and not in their order.
+    this.#hasOthers = maxThreads > 1
+    this.#hear = hear
+  }
+
+  /**
+   * To be called at each tick. A thread that has ended nothing since the last one gives back all that it holds. Before that, while
+   * nothing waits, the oldest go to threads that are idle, one to each.
+   */
+  giveBack(threads: ReadonlySet<Thread>): void {
+    const dispatcher = this.#dispatcher
+    const isEmpty = dispatcher.waiting === 0
     // It finds free threads by itself, but for what a thread was woken for that has then begun something else.
-    dispatcher.wakeOne()
-    return
+    if (!isEmpty) dispatcher.wakeOne()
+    if (!this.#hasOthers) return
+    let free = 0
+    let canGive = false
+    const busy = new Map<number, Busy>()
+    for (const thread of threads) {
+      const isStuck = this.#isStuck(thread)
+      if (isEmpty && thread.isIdle) free++
+      // With what was given up it may still be busy.
+      const running = this.#concurrency === 1 ? 1 : 0
+      if (thread.isBusy) busy.set(thread.index, { running, isStuck })
+      canGive ||= isStuck
+    }
+    if (busy.size === 0 || (free === 0 && !canGive)) return
+    for (const task of this.#heldBy(busy)) {
+      const isStuck = busy.get(dispatcher.table.thread(task.tag))?.isStuck === true
+      if (!isStuck && free-- <= 0) continue
+      // Its thread may begin it in this moment.
+      if (dispatcher.cancel(task)) dispatcher.resend(task)
+    }
   }
-  let free = 0
-  const running = new Map<number, number>()
-  for (const thread of threads) {
-    if (thread.isIdle) free++
-    // With what was given up it may still be busy.
-    if (thread.isBusy) running.set(thread.index, concurrency === 1 ? 1 : 0)
+
+  #isStuck(thread: Thread): boolean {
+    const before = this.#ended.get(thread)
+    if (thread.isBusy && before === endedBy(thread)) this.#hear(thread)
+    if (!thread.isBusy) {
+      this.#ended.delete(thread)
+      return false
+    }
+    const ended = endedBy(thread)
+    this.#ended.set(thread, ended)
+    return before === ended
   }
-  if (free === 0 || running.size === 0) return
-  const { table } = dispatcher
-  const taken: Task[] = []
-  for (const task of dispatcher.sent()) {
-    const state = table.state(task.tag)
-    // Without its item its thread has just taken it, and has not told.
-    const canBeSent = !task.isMoved && task.item !== undefined
-    if (state === TaskState.Taken && canBeSent) taken.push(task)
-    if (state !== TaskState.Running) continue
-    const thread = table.thread(task.tag)
-    running.set(thread, (running.get(thread) ?? 0) + 1)
+
+  /** What waits in threads that have no free hand, the oldest first. */
+  #heldBy(busy: Map<number, Busy>): Task[] {
+    const { table } = this.#dispatcher
+    const taken: Task[] = []
+    for (const task of this.#dispatcher.sent()) {
+      const state = table.state(task.tag)
+      // Without its item its thread has just taken it, and has not told.
+      const canBeSent = !task.isMoved && task.item !== undefined
+      if (state === TaskState.Taken && canBeSent) taken.push(task)
+      const thread = busy.get(table.thread(task.tag))
+      if (state === TaskState.Running && thread !== undefined) thread.running++
+    }
+    return taken
+      .filter(({ tag }) => (busy.get(table.thread(tag))?.running ?? 0) >= this.#concurrency)
+      .toSorted((a, b) => a.since - b.since)
   }
-  const held = taken
-    .filter(({ tag }) => (running.get(table.thread(tag)) ?? 0) >= concurrency)
-    .toSorted((a, b) => a.since - b.since)
-  for (const task of held.slice(0, free)) {
-    // Its thread may begin it in this moment.
-    if (dispatcher.cancel(task)) dispatcher.resend(task)
-  }
+}
+
+function endedBy(thread: Thread): number {
+  return thread.completed + thread.failed
 }

@@ -10,7 +10,7 @@ import { notCloneable, unpackThrown } from './error-codec.ts'
 import type { Thrown } from './error-codec.ts'
 import { ThreadPoolError } from './errors.ts'
 import { Fifo } from './fifo.ts'
-import { shareHeldTasks } from './held-tasks.ts'
+import { HeldTasks } from './held-tasks.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { Lookout } from './lookout.ts'
 import { maxTimerMs } from './max-timer-ms.ts'
@@ -83,12 +83,13 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   readonly #dispatcher: Dispatcher
   readonly #crew: Crew
   readonly #values: PortValues
+  readonly #held: HeldTasks
   readonly #doorbell: Doorbell
   readonly #meter = new PoolMeter()
   readonly #quarantine: Quarantine
   readonly #recovery: Recovery
   readonly #limits = new TimeLimits({
-    beforeCheck: () => this.#hear(),
+    beforeCheck: () => this.#hearAll(),
     startedAt: (task) => (task.place === 'slot' ? this.#dispatcher.table.startedAt(task.tag) : 0),
     onTimeout: (task) => this.#giveUp(task, timeoutError(task), 'timed out'),
     onKill: (task) => {
@@ -163,6 +164,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#values = new PortValues(this.#dispatcher, (task, error) => {
       this.#reject(task, error, 'failed')
     })
+    this.#held = new HeldTasks(this.#dispatcher, this.#options, (thread) => this.#hear(thread))
     this.#doorbell = new Doorbell(() => this.#drain())
     this.#lookout = new Lookout(
       () => this.#readAll(),
@@ -689,12 +691,14 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   }
 
   /** All that is there by now. Where this thread was busy, timers come before messages that have long been there. */
-  #hear(): void {
-    for (const thread of this.#crew.threads) {
-      thread.hear()
-      this.#read(thread, Infinity)
-    }
+  #hearAll(): void {
+    for (const thread of this.#crew.threads) this.#hear(thread)
     this.#drain()
+  }
+
+  #hear(thread: Thread): void {
+    thread.hear()
+    this.#read(thread, Infinity)
   }
 
   /** @returns whether anything was there */
@@ -733,16 +737,16 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     // Also the insurance against a wake-up that never came.
     this.#drain()
     this.#observe()
-    // After that: what is sent here has a thread, and is no reason to start one.
-    const { concurrency } = this.#options
-    shareHeldTasks(this.#dispatcher, this.#crew.threads, concurrency)
+    // After that: where a thread is free, what is sent here is no reason to start one.
+    this.#held.giveBack(this.#crew.threads)
   }
 
   #observe(): void {
     let waitMs = this.#longestWaitUs / 1000
     this.#longestWaitUs = 0
     const waiting = this.#dispatcher.waiting
-    if (this.#probe !== undefined && !this.#dispatcher.isWaiting(this.#probe)) {
+    if (this.#probe === undefined || !this.#dispatcher.isWaiting(this.#probe)) {
+      // Also what a thread has taken and given back.
       this.#probe = waiting > 0 ? this.#dispatcher.longestWaiting() : undefined
     }
     if (this.#probe !== undefined) waitMs = Math.max(waitMs, now() - this.#probe.since)
@@ -844,7 +848,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (this.#pending === 0) return true
     return new Promise((resolve) => {
       const end = (): void => {
-        this.#hear()
+        this.#hearAll()
         resolve(this.#pending === 0)
       }
       const timer = timeoutMs > maxTimerMs ? undefined : setTimeout(end, timeoutMs)

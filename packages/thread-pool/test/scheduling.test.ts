@@ -193,6 +193,64 @@ test.each([{ values: [/by the port/, /by the port/] }, { values: ['through share
   },
 )
 
+/** A pool one of whose threads takes four tasks as short ones, of which the first ends with the test. */
+async function makeHoldingPool(options: Parameters<typeof makeFakePool>[1], priority: number) {
+  let clockMs = performance.now()
+  vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
+  const blocked = Promise.withResolvers<void>()
+  const long = Promise.withResolvers<void>()
+  const began = Promise.withResolvers<void>()
+  const pool = makeFakePool(
+    {
+      default: (_: unknown, { thread }: TaskContext) => thread,
+      later: () => new Promise<void>((resolve) => setImmediate(resolve)),
+      block: () => blocked.promise,
+      long: () => {
+        began.resolve()
+        return long.promise
+      },
+    },
+    options,
+  )
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+    long.resolve()
+  })
+  await Promise.all(Array.from({ length: pool.threads }, () => nextEvent(pool, 'workerReady')))
+  // All but one thread have something else to do meanwhile.
+  for (let count = 1; count < pool.threads; count++) void pool.run(undefined, { name: 'block' })
+  for (let count = 0; count < 5; count++) await pool.run(/by the port/)
+  const first = pool.run(/by the port/, { priority })
+  void codeOf(pool.run(/by the port/, { name: 'long', priority }))
+  const held = [1, 2, 3].map(() => pool.run(/by the port/, { priority }))
+  await Promise.all([first, began.promise])
+  /** Lets the others go on, after a while. */
+  const goOn = (afterMs: number): void => {
+    clockMs += afterMs
+    blocked.resolve()
+  }
+  return { pool, held, goOn }
+}
+
+test('a thread is started for what another one holds behind a task that does not end', async () => {
+  const { held, goOn } = await makeHoldingPool({ minThreads: 1, maxThreads: 2 }, 1)
+  goOn(1000)
+  expect(await Promise.all(held)).toEqual([1, 1, 1])
+})
+
+test('urgent tasks that a thread holds behind one that does not end overtake what waits', async () => {
+  const { pool, held, goOn } = await makeHoldingPool({ threads: 2 }, 0)
+  let isOver = false
+  const feeders = Array.from({ length: 20 }, async () => {
+    while (!isOver) await pool.run(1, { name: 'later' })
+  })
+  goOn(0)
+  const threads = await Promise.all(held)
+  isOver = true
+  await Promise.all(feeders)
+  expect(new Set(threads).size).toBe(1)
+})
+
 test('a thread asks for as many values at once as are soon run', async () => {
   let clockMs = 1000
   vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
