@@ -4,7 +4,7 @@ import { createWorkQueue } from '@elkyn/work-queue'
 import type { WorkQueue } from '@elkyn/work-queue'
 import { Fifo } from './fifo.ts'
 import { FreeSlots } from './free-slots.ts'
-import { itemHeaderBytes, namedHandler } from './messages.ts'
+import { ItemFlag, itemHeaderBytes, namedHandler } from './messages.ts'
 import { sparePlaces } from './options.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Task } from './task.ts'
@@ -254,7 +254,8 @@ export class Dispatcher {
     const writer = this.#writer
     let kind: ValueKind = ValueKind.Port
     let byteLength = 0
-    if (task.transferList === undefined || task.transferList.length === 0) {
+    const isMoved = task.transferList !== undefined && task.transferList.length > 0
+    if (!isMoved) {
       writer.prepare(task.value, isAlone)
       ;({ kind, byteLength } = writer)
     }
@@ -269,7 +270,7 @@ export class Dispatcher {
     }
     const memory = this.#itemMemory(start + byteLength)
     memory[0] = kind
-    memory[1] = isTimed(task) ? 1 : 0
+    memory[1] = (isTimed(task) ? ItemFlag.Timed : 0) | (isMoved ? ItemFlag.Moved : 0)
     const handler = index ?? namedHandler + task.name.length
     memory[2] = handler & 0xff
     memory[3] = handler >>> 8

@@ -69,11 +69,17 @@ export const Outcome = { Returned: 0, Threw: 1 } as const
  * The first bytes of an item of the queue; its tag names the slot in the table of tasks.
  *
  *   0  1  kind of the value
- *   1  1  1 if the task has a time limit, so that its start is noted in the table
+ *   1  1  flags
  *   2  2  index of the handler in `handlers` of the boot message, or `namedHandler` + length of its name
  *   4     the name in UTF-16, if it is named; then the value
  */
 export const itemHeaderBytes = 4
+export const ItemFlag = {
+  /** The task has a time limit: its start is noted in the table. */
+  Timed: 1,
+  /** Buffers of the value move to the thread: it cannot be sent again. */
+  Moved: 2,
+} as const
 /** Set while there is a thread that may know the handlers by other indexes, or by none. */
 export const namedHandler = 0x8000
 

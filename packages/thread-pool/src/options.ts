@@ -108,7 +108,7 @@ export interface RunOptions {
    * handler is told. Default: no limit.
    */
   timeoutMs?: number
-  /** Buffers, ports and streams to move instead of cloning them, once a thread has taken the task. */
+  /** Buffers, ports and streams to move instead of cloning them, once a thread is free for the task. */
   transferList?: readonly TransferListItem[]
   /** How often the task may run again after a thread died with it. Only for what may happen twice. Default: 0. */
   retry?: number

@@ -9,7 +9,14 @@ import { isMoved } from './define-worker.ts'
 import type { Handler, WorkerDefinition } from './define-worker.ts'
 import { ringDoorbell } from './doorbell.ts'
 import { notCloneable, packThrown } from './error-codec.ts'
-import { ControlTime, ControlWord, itemHeaderBytes, namedHandler, Outcome } from './messages.ts'
+import {
+  ControlTime,
+  ControlWord,
+  ItemFlag,
+  itemHeaderBytes,
+  namedHandler,
+  Outcome,
+} from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import { receiveAll } from './receive-all.ts'
 import { unknownHandlerError } from './task-errors.ts'
@@ -58,7 +65,10 @@ export class WorkerRuntime {
   readonly #running = new Map<number, TaskRun>()
   readonly #asked = new Map<number, Taken>()
   readonly #arrived: { taken: Taken; value: unknown }[] = []
-  /** Needs no value, but may not begin before those that were taken before it and wait for theirs. */
+  /**
+   * May not begin before those that were taken before it and wait for their values. Needs none itself, or one that moves here and
+   * could not come back: that is asked for only where a hand is free for it.
+   */
   #held: WorkItem | undefined
   #askNow: number[] = []
   /** The same as `#held`, until the pool was told. */
@@ -215,7 +225,7 @@ export class WorkerRuntime {
   #accept(item: WorkItem): void {
     const { tag, bytes } = item
     const kind = bytes[0] ?? 0
-    if (kind !== ValueKind.Port && this.#isWaitingForValues) return this.#hold(item)
+    if (!this.#isNext(item)) return this.#hold(item)
     const handler = (bytes[2] ?? 0) | ((bytes[3] ?? 0) << 8)
     const nameBytes = handler >= namedHandler ? 2 * (handler - namedHandler) : 0
     const memory = this.#memoryOf(bytes)
@@ -223,9 +233,9 @@ export class WorkerRuntime {
     const start = begin + nameBytes
     const name =
       nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#numbered[handler] ?? '')
-    if (kind === ValueKind.Port) return this.#ask({ tag, name })
+    if (kind === ValueKind.Port) return this.#ask(item, name)
     if (!this.#mayStart(item)) return
-    if (bytes[1] === 1) this.#tasks.noteStart(tag, this.#startTime())
+    if (((bytes[1] ?? 0) & ItemFlag.Timed) !== 0) this.#tasks.noteStart(tag, this.#startTime())
     const value =
       kind === ValueKind.Bytes
         ? bytes.subarray(itemHeaderBytes + nameBytes)
@@ -233,16 +243,27 @@ export class WorkerRuntime {
     this.#start(tag, name, value)
   }
 
+  /** Whether it may begin now, or its value be asked for. */
+  #isNext({ bytes }: WorkItem): boolean {
+    const { concurrency } = this.#boot
+    if (bytes[0] !== ValueKind.Port) {
+      return !this.#isWaitingForValues && this.#running.size < concurrency
+    }
+    if (((bytes[1] ?? 0) & ItemFlag.Moved) === 0) return true
+    return this.#running.size + this.#asked.size + this.#arrived.length < concurrency
+  }
+
   /** Keeps the order: what was taken before it has not begun. Nothing else is taken until it has. */
   #hold(item: WorkItem): void {
-    if (!this.#tasks.take(item.tag, this.#boot.thread)) return
-    this.#held = this.#untold = item
+    if (!this.#take(item.tag)) return
+    this.#held = item
+    // The pool has the items of those whose values it sends.
+    if (item.bytes[0] !== ValueKind.Port) this.#untold = item
   }
 
   #startHeld(): void {
     const held = this.#held
-    if (held === undefined || this.#isWaitingForValues) return
-    if (this.#running.size >= this.#boot.concurrency) return
+    if (held === undefined || !this.#isNext(held)) return
     this.#clock = now()
     this.#accept(held)
   }
@@ -265,16 +286,22 @@ export class WorkerRuntime {
     return this.#itemMemory
   }
 
-  #ask(taken: Taken): void {
-    if (!this.#tasks.take(taken.tag, this.#boot.thread)) {
-      // Given up, or a nudge: the pool has sent the task itself before.
-      if (this.#tasks.thread(taken.tag) === this.#boot.thread) this.#receiveAll()
-      return
-    }
+  #ask(item: WorkItem, name: string): void {
+    const { tag } = item
+    const isHeld = item === this.#held
+    if (isHeld) this.#held = undefined
+    if (!(isHeld ? this.#tasks.isTakenBy(tag, this.#boot.thread) : this.#take(tag))) return
     // Messages are to be heard at once.
     this.#mayBlock = false
-    this.#asked.set(taken.tag, taken)
-    this.#askNow.push(taken.tag)
+    this.#asked.set(tag, { tag, name })
+    this.#askNow.push(tag)
+  }
+
+  /** T1. @returns false if the task was given up, or if its item is a nudge: the pool has sent the task itself before */
+  #take(tag: number): boolean {
+    if (this.#tasks.take(tag, this.#boot.thread)) return true
+    if (this.#tasks.thread(tag) === this.#boot.thread) this.#receiveAll()
+    return false
   }
 
   #sendAsks(): void {

@@ -195,6 +195,26 @@ test('a thread that the pool has terminated counts for no key, and for none of i
   expect(pool.metrics()).toMatchObject({ quarantined: [], crashes: 0, retried: 2 })
 })
 
+test('tasks with a transferList that wait behind one whose thread is killed run in the next', async () => {
+  const { pool, reached } = makePool({ threads: 1, killAfterMs: 0 })
+  const run = async (size: number): Promise<number> => {
+    const bytes = new Uint8Array(size)
+    const result = (await pool.run(bytes, { transferList: [bytes.buffer] })) as Uint8Array
+    return result.length
+  }
+  // Short ones, after which it takes more than what it waits for.
+  await Promise.all(Array.from({ length: 20 }, () => run(1)))
+  const controller = new AbortController()
+  const first = run(1)
+  const deaf = codeOf(pool.run(Object(1) as number, { name: 'forever', signal: controller.signal }))
+  const behind = Promise.all([1, 2, 3, 4].map(run))
+  await first
+  await reached(1, 1)
+  controller.abort('enough')
+  expect(await deaf).toBe('enough')
+  expect(await behind).toEqual([1, 2, 3, 4])
+})
+
 test.each([
   { quarantineAfter: 2, code: 'ERR_TASK_QUARANTINED', quarantined: ['poison'] },
   { quarantineAfter: 3, code: 'ERR_WORKER_EXITED', quarantined: [] },

@@ -194,7 +194,10 @@ test.each([{ values: [/by the port/, /by the port/] }, { values: ['through share
 )
 
 /** A pool one of whose threads takes four tasks as short ones, of which the first ends with the test. */
-async function makeHoldingPool(options: Parameters<typeof makeFakePool>[1], priority: number) {
+async function makeHoldingPool(
+  options: Parameters<typeof makeFakePool>[1],
+  { priority = 1, isMoved = false },
+) {
   let clockMs = performance.now()
   vi.spyOn(performance, 'now').mockImplementation(() => clockMs)
   const blocked = Promise.withResolvers<void>()
@@ -222,33 +225,51 @@ async function makeHoldingPool(options: Parameters<typeof makeFakePool>[1], prio
   for (let count = 0; count < 5; count++) await pool.run(/by the port/)
   const first = pool.run(/by the port/, { priority })
   void codeOf(pool.run(/by the port/, { name: 'long', priority }))
-  const held = [1, 2, 3].map(() => pool.run(/by the port/, { priority }))
+  const held = [1, 2, 3].map((size) => {
+    const bytes = new Uint8Array(size)
+    return pool.run({ bytes }, { priority, transferList: isMoved ? [bytes.buffer] : [] })
+  })
   await Promise.all([first, began.promise])
   /** Lets the others go on, after a while. */
   const goOn = (afterMs: number): void => {
     clockMs += afterMs
     blocked.resolve()
   }
-  return { pool, held, goOn }
+  return { pool, held, goOn, end: long.resolve }
 }
 
 test('a thread is started for what another one holds behind a task that does not end', async () => {
-  const { held, goOn } = await makeHoldingPool({ minThreads: 1, maxThreads: 2 }, 1)
+  const { held, goOn } = await makeHoldingPool({ minThreads: 1, maxThreads: 2 }, {})
   goOn(1000)
   expect(await Promise.all(held)).toEqual([1, 1, 1])
 })
 
 test('urgent tasks that a thread holds behind one that does not end overtake what waits', async () => {
-  const { pool, held, goOn } = await makeHoldingPool({ threads: 2 }, 0)
-  let isOver = false
+  const { pool, held, goOn } = await makeHoldingPool({ threads: 2 }, { priority: 0 })
+  const over = new AbortController()
   const feeders = Array.from({ length: 20 }, async () => {
-    while (!isOver) await pool.run(1, { name: 'later' })
+    while (!over.signal.aborted) await pool.run(1, { name: 'later' })
   })
   goOn(0)
   const threads = await Promise.all(held)
-  isOver = true
+  over.abort()
   await Promise.all(feeders)
   expect(new Set(threads).size).toBe(1)
+})
+
+test('values that move do not go to a thread that is busy, and do to one that is free', async () => {
+  const { held, goOn } = await makeHoldingPool({ threads: 2 }, { isMoved: true })
+  goOn(0)
+  expect(new Set(await Promise.all(held)).size).toBe(1)
+})
+
+test('values that move are given back whole by a pool that is closed before their tasks begin', async () => {
+  const { pool, held, end } = await makeHoldingPool({ threads: 1 }, { isMoved: true })
+  const closed = pool.close({ timeoutMs: 0 })
+  expect(new Set(await Promise.all(held.map(codeOf)))).toEqual(new Set(['ERR_POOL_CLOSED']))
+  end()
+  const tasks = [1, 2, 3].map((size) => ({ bytes: new Uint8Array(size) }))
+  expect((await closed).unstarted.map(({ task }) => task)).toEqual(tasks)
 })
 
 test('a thread asks for as many values at once as are soon run', async () => {
