@@ -20,6 +20,7 @@ export class Dispatcher {
   readonly table: TaskTable
   readonly #free: FreeSlots
   readonly #tasks: (Task | undefined)[]
+  readonly #onTimed: (task: Task) => void
   readonly #lines: Fifo<Task>[]
   #lined = 0
   readonly #writer = new ValueWriter()
@@ -33,7 +34,9 @@ export class Dispatcher {
   /** Index of each handler, where all threads know them by the same. */
   #handlers: Map<string, number> | undefined
 
-  constructor(options: ResolvedOptions) {
+  /** @param onTimed a task with a time limit has a slot: a thread can take it from now on */
+  constructor(options: ResolvedOptions, onTimed: (task: Task) => void) {
+    this.#onTimed = onTimed
     this.queue = createWorkQueue({
       capacity: options.queueCapacity,
       slotBytes: options.slotBytes,
@@ -228,6 +231,7 @@ export class Dispatcher {
     task.tag = this.table.openFor(slot, isTimed(task), thread)
     task.place = 'slot'
     this.#tasks[slot] = task
+    if (isTimed(task)) this.#onTimed(task)
     return true
   }
 
@@ -242,7 +246,10 @@ export class Dispatcher {
     task.tag = tag
     task.place = 'slot'
     this.#tasks[slot] = task
-    if (this.queue.tryEnqueue(item, this.#enqueueOptions)) return true
+    if (this.queue.tryEnqueue(item, this.#enqueueOptions)) {
+      if (isTimed(task)) this.#onTimed(task)
+      return true
+    }
     this.table.cancel(tag)
     this.release(task)
     // Where it was: in the line, if that is where it comes from.

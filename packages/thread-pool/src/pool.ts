@@ -159,7 +159,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     this.#defaults = taskFields(noOptions, this.#options)
     const { maxThreads, concurrency, maxQueue, priorities } = this.#options
     this.#limit = maxQueue + maxThreads * concurrency
-    this.#dispatcher = new Dispatcher(this.#options)
+    this.#dispatcher = new Dispatcher(this.#options, (task) => this.#limits.watch(task))
     this.#oldest = new OldestTasks(this.#dispatcher, priorities)
     this.#values = new PortValues(this.#dispatcher, (task, error) => {
       this.#reject(task, error, 'failed')
@@ -384,9 +384,6 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (!isSent && idle !== undefined) this.#values.give(idle, task, this.#crew.threads.size === 1)
     this.#probe ??= task
     this.#listen(task)
-    if (task.timeoutMs !== Infinity) {
-      this.#limits.add(task, task.since + task.timeoutMs, 'timeout')
-    }
     if (this.#options.whenFull === 'drop-oldest') this.#oldest.add(task)
     if (this.#pending >= this.#limit && !this.#needsDrain) {
       this.#needsDrain = true
@@ -623,7 +620,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     table.requestCancel(task.tag)
     this.#threadOf(task)?.post({ type: 'cancel', tag: task.tag })
     const { killAfterMs } = this.#options
-    if (killAfterMs !== Infinity) this.#limits.add(task, now() + killAfterMs, 'kill')
+    if (killAfterMs !== Infinity) this.#limits.killAt(task, now() + killAfterMs)
   }
 
   #threadOf(task: Task): Thread | undefined {

@@ -11,7 +11,7 @@ const ignore = (): void => {}
 
 test('what a thread dies of by reading it is sent once more, and what is behind it each time', async () => {
   const options = resolveOptions({ worker: 'unused.js', threads: 1, quarantineAfter: 100 })
-  const dispatcher = new Dispatcher(options)
+  const dispatcher = new Dispatcher(options, ignore)
   const lost: unknown[] = []
   const recovery = new Recovery(dispatcher, new Quarantine(100), 100, {
     beforeRecovery() {
@@ -61,7 +61,7 @@ test.each([
   { why: 'has run something (moved)', isKilled: false, isMoved: true, told: ['other', 'innocent'] },
 ])('no value is blamed for a thread that $why', async ({ isKilled, isMoved, told }) => {
   const options = resolveOptions({ worker: 'unused.js', threads: 1, quarantineAfter: 1 })
-  const dispatcher = new Dispatcher(options)
+  const dispatcher = new Dispatcher(options, ignore)
   const lost: string[] = []
   const quarantine = new Quarantine(1)
   const recovery = new Recovery(dispatcher, quarantine, 1, {

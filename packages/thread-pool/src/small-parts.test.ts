@@ -64,7 +64,7 @@ test('Dispatcher sends long values through the largest arena that there may be',
   const settle = (): void => {}
   const fields = taskFields(noOptions, options)
   const task = new Task(new Uint8Array(1000), 0, fields, settle, settle)
-  expect(new Dispatcher(options).send(task, -1)).toBe(true)
+  expect(new Dispatcher(options, settle).send(task, -1)).toBe(true)
   expect(task.port).toBe('no')
 })
 

@@ -39,6 +39,8 @@ export class Task {
   wasAlone = false
   /** Threads that may have died of reading it, or of something else. */
   suspicions = 0
+  /** Whether its time limit is watched. */
+  isWatched = false
   /** Whether the pool counts it as pending, until it is settled. */
   isAccepted = false
   isSettled = false

@@ -1,15 +1,15 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { now } from './clock.ts'
 import { Task } from './task.ts'
 import { TimeLimits } from './time-limits.ts'
 
 const nothing = (): void => {}
 
-function taskWithoutTime(): Task {
+function taskWithoutTime(timeoutMs = 0): Task {
   const fields = {
     name: 'default',
     priority: 0,
-    timeoutMs: 0,
+    timeoutMs,
     transferList: undefined,
     key: undefined,
     signal: undefined,
@@ -29,13 +29,36 @@ test('a limit of 0 is looked at once in a turn of the event loop while its task 
     onTimeout: given.resolve,
     onKill: given.reject,
   })
-  limits.add(task, task.since, 'timeout')
+  limits.watch(task)
   // The timer of the limits does not hold the process.
   const keepAlive = setInterval(nothing, 60_000)
   expect(await given.promise).toBe(task)
   clearInterval(keepAlive)
   // A timer may come early, and then there is nothing to look at in its turn.
   expect(new Set(turns).size).toBe(5)
+})
+
+test('a task that waits is looked at no oftener than once in 20 ms', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const task = taskWithoutTime(1)
+  const given: Task[] = []
+  let looks = 0
+  let startedAt = 0
+  const limits = new TimeLimits({
+    beforeCheck: () => looks++,
+    startedAt: () => startedAt,
+    onTimeout: (late) => given.push(late),
+    onKill: nothing,
+  })
+  limits.watch(task)
+  limits.watch(task)
+  vi.advanceTimersByTime(1000)
+  expect(looks).toBeGreaterThan(40)
+  expect(looks).toBeLessThan(52)
+  startedAt = now()
+  vi.advanceTimersByTime(25)
+  expect(given).toEqual([task])
 })
 
 test('what reaches its limit while the answers are read is looked at once more', async () => {
@@ -49,7 +72,7 @@ test('what reaches its limit while the answers are read is looked at once more',
     beforeCheck() {
       if (++looks > 1) return
       secondAt = now() + 0.1
-      limits.add(second, secondAt, 'timeout')
+      limits.watch(second)
       while (now() <= secondAt) {
         // Reading.
       }
@@ -60,7 +83,7 @@ test('what reaches its limit while the answers are read is looked at once more',
     },
     onKill: nothing,
   })
-  limits.add(first, first.since, 'timeout')
+  limits.watch(first)
   const keepAlive = setInterval(nothing, 60_000)
   await both
   clearInterval(keepAlive)
@@ -85,8 +108,8 @@ test('a cancelled task that has let go of its thread is forgotten long before it
     },
   })
   const at = now()
-  limits.add(last, at + 1, 'kill')
-  for (let count = 0; count < 10_000; count++) limits.add(taskWithoutTime(), at, 'kill')
+  limits.killAt(last, at + 1)
+  for (let count = 0; count < 10_000; count++) limits.killAt(taskWithoutTime(), at)
   const keepAlive = setInterval(nothing, 60_000)
   await lastKilled
   clearInterval(keepAlive)
@@ -110,6 +133,6 @@ test('limits that are all needed are looked through a few times while they are a
   })
   onTestFinished(() => limits.stop())
   const at = now() + 60_000
-  for (let count = 0; count < 16_384; count++) limits.add(task, at, 'kill')
+  for (let count = 0; count < 16_384; count++) limits.killAt(task, at)
   expect(looks).toBeLessThan(2 * 16_384)
 })

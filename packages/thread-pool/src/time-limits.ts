@@ -24,8 +24,8 @@ interface Limit {
 /** Below this number nobody looks for what is not needed any more. */
 const fewLimits = 1024
 
-/** Timers of Node.js are no finer. */
-const shortestWaitMs = 1
+/** So often is looked whether a task has been taken that was seen to wait, and not more often: there may be thousands. */
+const waitingLookMs = 20
 
 /** Watches over the time limits of all tasks, with one timer. */
 export class TimeLimits {
@@ -39,15 +39,30 @@ export class TimeLimits {
     this.#listener = listener
   }
 
-  add(task: Task, at: number, kind: Limit['kind']): void {
-    const isFirst = at < this.#deadlines.next
-    if (this.#deadlines.size >= this.#fullAt) this.#prune()
-    this.#deadlines.add(at, { task, kind })
-    if (isFirst) this.#setTimer()
+  /**
+   * Watches over the time limit of a task that a thread can take now: one that waits for room in the queue has not started, and
+   * there may be any number of those. May be said again.
+   */
+  watch(task: Task): void {
+    if (task.isWatched) return
+    task.isWatched = true
+    this.#add(task, now() + task.timeoutMs, 'timeout')
+  }
+
+  /** Has the thread of a cancelled task killed, if it has not let go of it by a time. */
+  killAt(task: Task, at: number): void {
+    this.#add(task, at, 'kill')
   }
 
   stop(): void {
     clearTimeout(this.#timer)
+  }
+
+  #add(task: Task, at: number, kind: Limit['kind']): void {
+    const isFirst = at < this.#deadlines.next
+    if (this.#deadlines.size >= this.#fullAt) this.#prune()
+    this.#deadlines.add(at, { task, kind })
+    if (isFirst) this.#setTimer()
   }
 
   #prune(): void {
@@ -86,10 +101,12 @@ export class TimeLimits {
     if (task.isSettled) return
     // The time runs from the start: one that waits now has all of it left.
     const startedAt = this.#listener.startedAt(task)
-    const end = (startedAt === 0 ? time : startedAt) + task.timeoutMs
-    if (startedAt !== 0 && end <= time) return this.#listener.onTimeout(task)
-    // In a later turn of the event loop in any case, without which the task may never start.
-    this.#deadlines.add(Math.max(end, time + shortestWaitMs), { task, kind: 'timeout' })
+    const hasStarted = startedAt !== 0
+    const at = hasStarted
+      ? startedAt + task.timeoutMs
+      : time + Math.max(task.timeoutMs, waitingLookMs)
+    if (hasStarted && at <= time) return this.#listener.onTimeout(task)
+    this.#deadlines.add(at, { task, kind: 'timeout' })
   }
 }
 

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { TaskDiagnostics } from '../src/index.ts'
 import { Dispatcher } from '../src/dispatcher.ts'
 import { PortValues } from '../src/port-values.ts'
+import { TimeLimits } from '../src/time-limits.ts'
 import type { TaskContext } from '../src/worker.ts'
 import { codeOf, makePool, nextEvent } from './pools.ts'
 import { makeFakePool } from './fake-worker.ts'
@@ -22,6 +23,10 @@ function makeBusyPool(options: Parameters<typeof makeFakePool>[1] = {}) {
         began.resolve()
         await promise
       },
+      forever: (_: unknown, { signal }: TaskContext) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', resolve)
+        }),
     },
     options,
   )
@@ -377,6 +382,20 @@ test('a task that waits in the line survives that the queue is full at each try'
   release()
   expect(await Promise.all(tasks)).toEqual([1, 2, 3])
   expect(ran).toEqual([1, 2, 3])
+})
+
+test('the time limit of a task that waits in the line is watched from when it has left that', async () => {
+  const watch = vi.spyOn(TimeLimits.prototype, 'watch')
+  onTestFinished(() => void vi.restoreAllMocks())
+  const { pool, release, began } = makeBusyPool({ queueCapacity: 1, priorities: 1 })
+  await began
+  const tasks = Array.from({ length: 100 }, (_, task) => pool.run(task, { timeoutMs: 60_000 }))
+  const last = codeOf(pool.run(undefined, { name: 'forever', timeoutMs: 0 }))
+  expect(watch).toHaveBeenCalledOnce()
+  release()
+  expect(await Promise.all(tasks)).toEqual(Array.from({ length: 100 }, (_, task) => task))
+  expect(await last).toBe('ERR_TASK_TIMEOUT')
+  expect(watch).toHaveBeenCalledTimes(101)
 })
 
 test('a full queue rejects with ERR_QUEUE_FULL', async () => {
