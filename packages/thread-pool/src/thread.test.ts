@@ -33,21 +33,62 @@ class TalkativeWorker extends EventEmitter implements WorkerLike {
   }
 }
 
-test('Thread hears what was said before at once, and of what came later one answer', () => {
-  const heard: string[] = []
-  const ignore = (): void => {}
+interface Scene {
+  thread: Thread
+  worker: TalkativeWorker
+}
+
+const ignore = (): void => {}
+
+function makeThread(worker: TalkativeWorker, onMessage: (type: string) => void = ignore): Thread {
   const thread = new Thread(0, {
     options: resolveOptions({ worker: 'unused.js' }),
     queue: createWorkQueue().handle,
     tasks: new SharedArrayBuffer(12),
     doorbell: new SharedArrayBuffer(64),
-    startWorker: () => new TalkativeWorker([10, 5, -60_000, -60_000]),
+    startWorker: () => worker,
     handlers: undefined,
     onReady: ignore,
-    onMessage: (_, { type }) => heard.push(type),
+    onMessage: (_, { type }) => onMessage(type),
     onExit: ignore,
   })
   onTestFinished(() => thread.terminate())
+  return thread
+}
+
+test('Thread that is ended before it was ready has failed only where that has another reason', () => {
+  const ends = [
+    ({ thread }: Scene) => thread.terminate(),
+    ({ thread, worker }: Scene) => {
+      thread.stop()
+      worker.emit('exit', 0)
+    },
+    ({ worker }: Scene) => worker.emit('exit', 0),
+    ({ thread, worker }: Scene) => {
+      thread.stop()
+      worker.emit('error', new Error('not found'))
+      worker.emit('exit', 1)
+    },
+  ]
+  const errors = ends.map((end) => {
+    const worker = new TalkativeWorker([])
+    const thread = makeThread(worker)
+    end({ thread, worker })
+    return [thread.wasAsked, thread.error instanceof Error ? thread.error.message : thread.error]
+  })
+  expect(errors).toEqual([
+    [true, undefined],
+    [true, undefined],
+    [false, expect.stringContaining('it exited with code 0')],
+    [true, expect.stringContaining('not found')],
+  ])
+})
+
+test('Thread hears what was said before at once, and of what came later one answer', () => {
+  const heard: string[] = []
+  const thread = makeThread(new TalkativeWorker([10, 5, -60_000, -60_000]), (type) => {
+    heard.push(type)
+  })
   thread.hear()
   expect(heard).toEqual(['result', 'ask', 'result', 'ask', 'result'])
 })

@@ -288,10 +288,11 @@ export class Thread {
     this.#hearAll()
     this.#port.close()
     this.exitCode = exitCode
-    if (this.participant === -1) this.error = this.#startError()
-    const wasStopping = this.state === 'stopping'
+    this.wasAsked = this.state === 'stopping' || this.isKilled
+    // One that the pool has ended before it was ready has not failed.
+    const hasFailed = !this.wasAsked || this.error !== undefined
+    if (this.participant === -1 && hasFailed) this.error = this.#startError()
     this.state = 'exited'
-    this.wasAsked = wasStopping || this.isKilled
     this.#around.onExit(this)
     this.#setExited()
   }

@@ -207,6 +207,18 @@ test('destroy() begins nothing in the caller that waits for the module', async (
   expect(words[2]).toBe(0)
 })
 
+test('a pool that ends its threads while they start tells of no error', async () => {
+  const words = new Int32Array(new SharedArrayBuffer(16))
+  const fresh = makePool({ threads: 2 }).pool
+  const late = makePool({ threads: 1, workerData: { words, setupGate: 1 } }).pool
+  const errors: unknown[] = []
+  for (const pool of [fresh, late]) pool.on('error', (error) => errors.push(error))
+  await fresh.destroy()
+  await gates(words).reached(1, 1)
+  await late.close({ timeoutMs: 0 })
+  expect(errors).toEqual([])
+})
+
 test("a teardown that throws in the caller is an 'error' event, as in a thread", async () => {
   const { pool, words, reached, open } = makePool({
     threads: 1,
