@@ -68,17 +68,13 @@ export function startError(
   return new ThreadPoolError('ERR_WORKER_START', `Cannot ${verb} ${worker}: ${reason}`, { cause })
 }
 
-/** @param isPoison whether the task has killed as many threads as it may */
+/** @param isPoison whether the task, or tasks of its key, have killed as many threads as they may */
 export function lostError(task: Task, thread: Thread, isPoison: boolean): ThreadPoolError {
   const reason = thread.error instanceof Error ? `: ${thread.error.message}` : ''
   const message = `Thread ${thread.index} exited with code ${thread.exitCode} while it had "${task.name}" in hand${reason}`
-  return new ThreadPoolError(
-    isPoison && task.crashes > 1 ? 'ERR_TASK_QUARANTINED' : 'ERR_WORKER_EXITED',
-    message,
-    {
-      exitCode: thread.exitCode,
-      crashes: task.crashes,
-      ...(thread.error === undefined ? {} : { cause: thread.error }),
-    },
-  )
+  return new ThreadPoolError(isPoison ? 'ERR_TASK_QUARANTINED' : 'ERR_WORKER_EXITED', message, {
+    exitCode: thread.exitCode,
+    crashes: task.crashes,
+    ...(thread.error === undefined ? {} : { cause: thread.error }),
+  })
 }

@@ -156,6 +156,13 @@ test('a task that kills thread after thread is quarantined, and so is its key', 
   expect(await pool.run(1, { key: 'poison' })).toBe(1)
 })
 
+test('the first thread that a task kills is enough to quarantine it where that is said', async () => {
+  const { pool } = makePool({ threads: 1, quarantineAfter: 1 })
+  expect(await codeOf(pool.run(1, { name: 'exit', retry: 1 }))).toBe('ERR_TASK_QUARANTINED')
+  expect(await codeOf(pool.run(1, { name: 'exit', key: 'key' }))).toBe('ERR_TASK_QUARANTINED')
+  expect(pool.metrics()).toMatchObject({ quarantined: ['key'], crashes: 2, retried: 0 })
+})
+
 test('a thread counts once for a key, however many of its tasks it died with', async () => {
   const { pool, reached } = makePool({
     threads: 1,
@@ -169,7 +176,7 @@ test('a thread counts once for a key, however many of its tasks it died with', a
   expect(await Promise.all(waiting)).toEqual(['ERR_WORKER_EXITED', 'ERR_WORKER_EXITED'])
   expect(await pool.run(1, { key: 'key' })).toBe(1)
   expect(pool.metrics()).toMatchObject({ quarantined: [], crashes: 1 })
-  expect(await codeOf(pool.run(9, { name: 'exit', key: 'key' }))).toBe('ERR_WORKER_EXITED')
+  expect(await codeOf(pool.run(9, { name: 'exit', key: 'key' }))).toBe('ERR_TASK_QUARANTINED')
   expect(pool.metrics()).toMatchObject({ quarantined: ['key'], crashes: 2 })
 })
 
