@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
-import process from 'node:process'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits, SHARE_ENV, TransferListItem } from 'node:worker_threads'
 import { maxSlots } from './task-table.ts'
@@ -257,8 +256,7 @@ function tableSlots(wanted: number): number {
 }
 
 function threadOptions(options: ThreadPoolOptions): ResolvedOptions['thread'] {
-  const { workerData, env, argv, resourceLimits } = options
-  const execArgv = options.execArgv ?? inheritedArguments()
+  const { workerData, env, argv, execArgv, resourceLimits } = options
   return {
     workerData,
     ...(env === undefined ? {} : { env }),
@@ -266,13 +264,6 @@ function threadOptions(options: ThreadPoolOptions): ResolvedOptions['thread'] {
     ...(execArgv === undefined ? {} : { execArgv }),
     ...(resourceLimits === undefined ? {} : { resourceLimits }),
   }
-}
-
-// A thread inherits the flags of its process, and fails to start from a file with this one.
-function inheritedArguments(): string[] | undefined {
-  const inherited = process.execArgv
-  const usable = inherited.filter((argument) => !argument.startsWith('--input-type'))
-  return usable.length === inherited.length ? undefined : usable
 }
 
 /** @throws {RangeError} unless the option is an integer in the range */

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import process from 'node:process'
-import { Worker } from 'node:worker_threads'
 import { Caller, copyValue } from './caller.ts'
 import { microseconds, now } from './clock.ts'
 import { Crew } from './crew.ts'
@@ -29,6 +28,7 @@ import { Recovery } from './recovery.ts'
 import type { RecoveryListener } from './recovery.ts'
 import { Task } from './task.ts'
 import type { TaskFields } from './task.ts'
+import { startWorker } from './start-worker.ts'
 import {
   closedError,
   droppedError,
@@ -65,8 +65,6 @@ const lastWaitMs = 5000
 const tickMs = 20
 // Completions that are read from one thread before the others, and the event loop, have a turn.
 const readLimit = 256
-
-const startNodeWorker: StartWorker = (entry, options) => new Worker(entry, options)
 
 /**
  * Worker threads that take tasks from a queue in shared memory. Made and used in one thread; each promise that
@@ -150,10 +148,10 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   /**
    * Starts `minThreads` threads.
    *
-   * @param startWorker for tests: something else than `new Worker()`
+   * @param startThread for tests: something else than `new Worker()`
    * @throws {TypeError | RangeError} for options that cannot be meant
    */
-  constructor(options: ThreadPoolOptions, startWorker: StartWorker = startNodeWorker) {
+  constructor(options: ThreadPoolOptions, startThread: StartWorker = startWorker) {
     super()
     this.#options = resolveOptions(options)
     this.#defaults = taskFields(noOptions, this.#options)
@@ -187,7 +185,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
       queue: this.#dispatcher.queue.handle,
       tasks: this.#dispatcher.table.buffer,
       doorbell: this.#doorbell.buffer,
-      startWorker,
+      startWorker: startThread,
     }
     this.#crew = new Crew(this.#options, shared, {
       onCreate: (thread) => this.#tell('workerCreate', thread, {}),

@@ -359,6 +359,24 @@ test('pending tasks keep the process alive, an idle pool does not', () => {
   expect({ stdout, status }).toEqual({ stdout: '50\nexit with 0\n', status: 0 })
 })
 
+test('threads start in a process whose program is text, with its flags', () => {
+  const program = `
+    import { ThreadPool } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
+    const worker = ${JSON.stringify(fileURLToPath(new URL('./tasks-worker.ts', import.meta.url)))}
+    const pool = new ThreadPool({ worker, threads: 1, argv: ['one', 'two'] })
+    const { argv, execArgv } = await pool.run('', { name: 'surroundings' })
+    console.log(argv, execArgv.slice(0, 2))
+  `
+  const flags = ['--max-old-space-size=500', '--conditions=unused']
+  const { stdout, status } = spawnSync(
+    process.execPath,
+    [...flags, '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  )
+  const expected = "[ 'one', 'two' ] [ '--max-old-space-size=500', '--conditions=unused' ]\n"
+  expect({ stdout, status }).toEqual({ stdout: expected, status: 0 })
+})
+
 /** Its first thread has other handlers than the next ones. Two runs in two threads end together. */
 const changingWorker = `
   import { workerData } from 'node:worker_threads'
