@@ -330,6 +330,29 @@ test('what nobody was told is not left out of what others were, in whatever turn
   }
 })
 
+test.each([
+  ['others stay', true],
+  ['nobody has stayed', false],
+])(
+  'who has the last event is told what follows, though another reading began in between: %s',
+  async (_, doStay) => {
+    using at = await watchedUpTo(9, Number)
+    const { source, broadcaster, client, connect } = at
+    const [subscriber] = client.subscribers
+    if (!doStay) broadcaster.unsubscribe(subscriber!)
+    // All in one turn.
+    source.changed(10, '/a', fromJson(10))
+    broadcaster.subscribe(connect().client, watched('/a', false), 'other-1-m')
+    source.changed(11, '/a', fromJson(11))
+    const again = new Recorded()
+    broadcaster.subscribe(connect(again).client, watched('/a', false), idOf(9))
+    await settled()
+    source.changed(12, '/a', fromJson(12))
+    await settled()
+    expect(again.ids).toEqual([10, 11, 12].map(idOf))
+  },
+)
+
 test('a slow client that comes back is sent the next piece when it has taken the last', async () => {
   const large = (sequence: number) => String(sequence).repeat(100_000)
   using at = await watchedUpTo(6, large)

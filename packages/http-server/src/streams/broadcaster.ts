@@ -375,28 +375,22 @@ export class Broadcaster {
   /** What is in memory of what was missed, the next piece of it. */
   #recentFor(group: ReadGroup): StreamResult | undefined {
     const { topic, since } = group
-    if (since === undefined || !topic.isFollowed) return undefined
-    const sequence = this.#places.sequenceOf(since)
-    const recent = isFramed(group) ? this.#recent.after(topic, since, sequence) : undefined
-    return recent ?? this.#nothingMissed(topic, since, sequence)
+    if (since === undefined || !topic.isFollowed || !isFramed(group)) return undefined
+    return this.#recent.after(topic, since, this.#places.sequenceOf(since))
   }
 
-  /** What says that nothing was missed since an event; `undefined` where that is not known. */
-  #nothingMissed(
-    topic: Topic,
-    since: string,
-    sequence: number | undefined,
-  ): StreamResult | undefined {
+  /** Where those are who have missed nothing that was told; `undefined` where that is not known. */
+  #placeInTold({ topic, since }: ReadGroup): Position | undefined {
+    if (since === undefined || !topic.isFollowed) return undefined
     if (this.#listener.state !== 'listening' || !topic.isTold) return undefined
     // Who has met a gap would meet it again, in the same batch.
     if (topic.batch !== undefined && topic.batch.bytes === undefined) return undefined
+    const sequence = this.#places.sequenceOf(since)
     // Who is told what comes next has all before these.
     for (const told of [this.#recent.newest(topic), topic.toldFrom]) {
       if (told === undefined) continue
-      if (told.id === since) return { ...positionOf(told), events: [], isWhole: false }
-      if (sequence !== undefined && sequence >= told.sequence) {
-        return { sequence, id: since, events: [], isWhole: false }
-      }
+      if (told.id === since) return positionOf(told)
+      if (sequence !== undefined && sequence >= told.sequence) return { sequence, id: since }
     }
     return undefined
   }
@@ -457,6 +451,11 @@ export class Broadcaster {
       this.#delivered(group, recent)
       return
     }
+    const place = this.#placeInTold(group)
+    if (place !== undefined) {
+      this.#joinTold(subscribers, place)
+      return
+    }
     topic.readings++
     try {
       const { state, round } = this.#listener
@@ -472,6 +471,19 @@ export class Broadcaster {
       this.#giveUp(subscribers, error)
     } finally {
       topic.endReading()
+    }
+  }
+
+  /**
+   * They are sent what comes behind their place with all who are up to date. Not what is kept, which goes on behind a
+   * reading: what was told before that began may wait to be sent still, and it would be taken for known.
+   */
+  #joinTold(subscribers: readonly Subscriber[], place: Position): void {
+    for (const subscriber of subscribers) {
+      this.#count(subscriber, {})
+      this.#catchUpLater(subscriber.client)
+      subscriber.reached(place)
+      this.#joinLive(subscriber)
     }
   }
 
@@ -503,7 +515,7 @@ export class Broadcaster {
     return this.#hasRoom(subscriber)
   }
 
-  #count(subscriber: Subscriber, { isLost }: StreamResult): void {
+  #count(subscriber: Subscriber, { isLost }: Pick<StreamResult, 'isLost'>): void {
     if (!subscriber.isResuming) return
     subscriber.isResuming = false
     if (isLost === true) this.#meter.resumesLost++
@@ -526,7 +538,12 @@ export class Broadcaster {
       return
     }
     subscriber.state = 'live'
-    if (!this.#sender.sendFrames(subscriber, topic.kept)) return
+    if (this.#sender.sendFrames(subscriber, topic.kept)) this.#joinLive(subscriber)
+  }
+
+  #joinLive(subscriber: Subscriber): void {
+    const { topic } = subscriber
+    subscriber.state = 'live'
     topic.live.add(subscriber)
     this.#lingering.delete(topic)
   }

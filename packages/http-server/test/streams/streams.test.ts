@@ -732,6 +732,38 @@ describe('/.streams', () => {
   })
 })
 
+// The server is in the thread of the test: what is sent in one turn of it comes to the server in one turn.
+test('who comes back with the last event is told what is written in that turn, whoever else comes back', async () => {
+  await using server = await StreamServer.start('memory')
+  const stays = await opened(server, '/a.json')
+  await server.send('PUT', '/a/n.json', 1)
+  const { lastEventId } = await stays.next()
+  const ask = (method: string, target: string, headers: string, body = '') =>
+    `${method} ${target} HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`
+  const resumed = (id: string) =>
+    ask('GET', '/a.json', `Accept: text/event-stream\r\nLast-Event-ID: ${id}\r\n`)
+  const requests = [
+    ask('PUT', '/a/n.json', '', '2'),
+    resumed('-Oother-7-0'),
+    ask('PUT', '/a/n.json', '', '3'),
+    resumed(lastEventId),
+  ]
+  const sockets = requests.map(() => connect(Number(new URL(server.url).port), '127.0.0.1'))
+  for (const socket of sockets) {
+    socket.write(ask('GET', '/.health', ''))
+    await once(socket, 'data')
+  }
+  let text = ''
+  const cut = sockets.at(-1)!
+  cut.on('data', (bytes) => (text += String(bytes)))
+  for (const [index, socket] of sockets.entries()) socket.write(requests[index]!)
+  while (!stays.events.some(({ data }) => data.includes('3'))) await stays.arrival()
+  await server.send('PUT', '/a/n.json', 4)
+  while (!text.includes('"data":4}')) await once(cut, 'data')
+  for (const socket of sockets) socket.destroy()
+  expect(Array.from(text.matchAll(/"data":(\d+)\}/g), ([, n]) => n)).toEqual(['2', '3', '4'])
+})
+
 describe.each(['lmdb', 'pool'] as const)('streams over a restart (%s)', (kind) => {
   test('a stream goes on behind an event from before', async () => {
     await using server = await StreamServer.start(kind)
