@@ -25,6 +25,11 @@ class ChangesInTurn implements ChangeCursor {
     return change
   }
 
+  /** They are objects: to go to one is nothing. */
+  get bytes(): number {
+    return 0
+  }
+
   copyPairs(): number {
     return 0
   }

@@ -49,7 +49,6 @@ export class LogCursor implements ChangeCursor {
     return new StoredChange(this.#entry, sequence, start, end)
   }
 
-  /** How many the change takes in its entry. */
   get bytes(): number {
     return this.#place.end - this.#place.start
   }

@@ -238,6 +238,8 @@ export interface ChangeCursor extends Disposable {
   next(): boolean
   /** The change that it is at. */
   readonly change: Change
+  /** How many that takes where it lies: to read one with many takes long, to pass over it somewhat less. */
+  readonly bytes: number
   /**
    * Writes what the change that it is at and those behind it say, and goes to the last one that it is done with. It stops
    * before a change that is no more than one pair in plain form, or whose path has to be read to be written or to know
@@ -409,7 +411,7 @@ export interface TreeStore extends AsyncDisposable {
    * before all others. To be taken in one turn.
    */
   changesFrom(id: string): Iterable<Change>
-  /** The same changes for whoever reads many, of stores that have them as bytes. Until it is disposed of, it holds a snapshot. */
+  /** The same changes for whoever reads many, of stores that have them as bytes. Until it is disposed of, in this turn or a later one, it holds a snapshot. */
   cursorFrom?(id: string): ChangeCursor
   /**
    * The id of the change with this number; `undefined` when the change log does not have it any more.

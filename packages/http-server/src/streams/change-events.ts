@@ -10,6 +10,7 @@ import {
   rootPath,
 } from '@elkyn/tree'
 import type { Change, ChangePair, JsonForm, Path } from '@elkyn/tree'
+import { isUpdateElsewhere } from './stream-target.ts'
 
 /** What a change means to those who watch one path. */
 export interface ChangeEvent {
@@ -49,6 +50,7 @@ export function changeEvents(
   form: JsonForm,
   { from = 0, indexes, isForMany = false }: PartOfChange = {},
 ): readonly ChangeEvent[] | undefined {
+  if (isUpdateElsewhere(change, path)) return []
   const part = isForMany ? parsedPart : scannedPart
   if (change.pairs.length === 1 && change.update === undefined) {
     return soleEvent(change.pairs[0]!, change, path, form, from, part)

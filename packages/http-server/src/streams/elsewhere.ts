@@ -1,12 +1,12 @@
-import type { ChangeCursor, PairFrame, PairTarget, Path } from '@elkyn/tree'
-import { pairFrame } from './framed-events.ts'
+import type { ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
 
 /** Passes over changes that are not at a path, above or below it, as far as that is seen without reading them. */
 export class Elsewhere {
   readonly #frame: PairFrame
 
-  constructor(path: Path) {
-    this.#frame = pairFrame(path)
+  /** @param frame Of the path; nothing is written of it. */
+  constructor(frame: PairFrame) {
+    this.#frame = frame
   }
 
   /**

@@ -1,14 +1,8 @@
-import { rootPath } from '@elkyn/tree'
-import type { ChangeCursor, PairFrame, PairTarget, Path } from '@elkyn/tree'
+import type { ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
 import type { ChangeEvent } from './change-events.ts'
-import {
-  beforeEventId,
-  blockEnd,
-  jsonEventFrame,
-  jsonEventText,
-  wholeAfter,
-  wholeBefore,
-} from './event-frame.ts'
+import { Elsewhere } from './elsewhere.ts'
+import { jsonEventText } from './event-frame.ts'
+import { pairFrame } from './pair-frame.ts'
 import type { StreamTarget } from './stream-target.ts'
 
 /** Events in one piece, ready to be sent. */
@@ -39,25 +33,6 @@ const firstBytes = 4096
 /** How much more a piece may be, which ends with a whole event, unless that is large. */
 export const likelyExcess: number = 16 * 1024
 
-const { before: beforeJson } = jsonEventFrame('put', undefined)
-const beforePath = Buffer.concat([beforeJson, Buffer.from('{"path":"')])
-const beforeText = Buffer.from('","data":')
-const beforeOwnText = Buffer.concat([beforeJson, wholeBefore])
-const beforeId = Buffer.concat([wholeAfter, Buffer.from(beforeEventId)])
-const behindId = Buffer.from(blockEnd)
-
-/** What is written of a pair at or below a path, as a `put`. */
-export function pairFrame(path: Path): PairFrame {
-  // As it begins the paths below it: that of the root is not to be seen there.
-  const watched = Buffer.from(path === rootPath ? '' : path)
-  return { path: watched, beforePath, beforeText, beforeOwnText, beforeId, behindId, isSpecial }
-}
-
-/** Bytes that do not stand for themselves in JSON; and the dot, which only the path of a priority has. */
-const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte < 0x20 || '"\\.'.includes(String.fromCharCode(byte)) ? 1 : 0,
-)
-
 /**
  * Gathers what was missed at one path as the bytes that are sent. Most changes are one `put` each, of a
  * text that lies in the log as it goes out: those are copied. To read them and to write them again would take
@@ -66,6 +41,7 @@ const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) =>
 export class FramedEvents {
   /** How pairs are copied; `undefined` where values are not shown as they are stored, which arrays are not in `export`. */
   readonly #frame: PairFrame | undefined
+  readonly #elsewhere: Elsewhere
   readonly #lent: Buffer | undefined
   readonly #target: FramedTarget
 
@@ -74,7 +50,9 @@ export class FramedEvents {
    * @param lent Memory that is used as far as it goes, unless it is very little. Default: none.
    */
   constructor({ path, form }: StreamTarget, limit: number, lent?: Buffer) {
-    this.#frame = form === 'plain' ? pairFrame(path) : undefined
+    const frame = pairFrame(path)
+    this.#frame = form === 'plain' ? frame : undefined
+    this.#elsewhere = new Elsewhere(frame)
     this.#target = new FramedTarget(limit)
     this.#lent = lent
   }
@@ -99,7 +77,7 @@ export class FramedEvents {
    * @returns how many they are. 0: the one that it is at has to be read.
    */
   addCopied(changes: ChangeCursor, most: number): number {
-    if (this.#frame === undefined) return 0
+    if (this.#frame === undefined) return this.#elsewhere.pass(changes, most)
     const target = this.#target
     const done = changes.copyPairs(this.#frame, target, most)
     if (done > 0 || target.wanted === 0) return done

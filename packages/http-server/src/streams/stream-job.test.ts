@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openTree } from '@elkyn/storage-lmdb'
 import { MemoryTreeStore, fromJson, parsePath } from '@elkyn/tree'
-import type { TreeSnapshot, TreeStore } from '@elkyn/tree'
+import type { ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { expect, test, vi } from 'vitest'
 import { inSlices } from '../steps.ts'
 import { TimeSlice } from '../time-slice.ts'
@@ -89,7 +89,6 @@ test('only what the log does not reach back to is lost, not what it does not car
   const since = put(store, '/q/a')
   const large = fromJson('x'.repeat(1_500_000))
   store.commit([{ pairs: [{ path: parsePath('/q/b'), value: large }] }])
-  const { query: _query, ...followed } = query
   for (const target of [query, followed]) {
     expect(await run(store, { target, since })).toMatchObject({ isWhole: true, isLost: false })
     const job = { target, since: 'elsewhere-1-1' }
@@ -130,5 +129,137 @@ test('what is given up in a pause lets go of its snapshot', () => {
     expect(steps.next().done).toBe(false)
     steps.return(undefined as never)
     expect(() => snapshot.kind(query.path)).toThrow('closed')
+  }
+})
+
+const { query: _query, ...followed } = query
+const whole: StreamTarget = { ...followed, isValue: true }
+const exported: StreamTarget = { ...followed, form: 'export' }
+const first: StreamTarget = {
+  ...query,
+  query: { query: { orderBy: '$key', limitToFirst: 1 }, shape: 'value' },
+}
+
+/** Writes a value of about a million bytes, another one each time. */
+function putLarge(store: TreeStore, path: string, count: number): void {
+  for (let index = 0; index < count; index++) {
+    const value = fromJson(`${++written}${'x'.repeat(1_000_000)}`)
+    store.commit([{ pairs: [{ path: parsePath(path), value }] }])
+  }
+}
+
+/** Counts the changes that are read one by one. */
+function readsOf(store: TreeStore): { count: number } {
+  const reads = { count: 0 }
+  const begin = store.cursorFrom!.bind(store)
+  const counted = (cursor: ChangeCursor): ChangeCursor => {
+    return new Proxy(cursor, {
+      get(_, name) {
+        if (name === 'change') reads.count++
+        const value: unknown = Reflect.get(cursor, name)
+        return typeof value === 'function' ? value.bind(cursor) : value
+      },
+    })
+  }
+  vi.spyOn(store, 'cursorFrom').mockImplementation((id) => counted(begin(id)))
+  return reads
+}
+
+test.each([
+  ['events one by one', followed, undefined],
+  ['framed events', followed, 1000],
+  ['framed events with priorities', exported, 1000],
+  ['a query', query, undefined],
+  ['a value', whole, undefined],
+])('of what has changed elsewhere nothing is read for %s', async (_, target, framedBytes) => {
+  await using at = await opened()
+  const { store } = at
+  const since = put(store, '/q/a')
+  put(store, '/p', 50)
+  const reads = readsOf(store)
+  const { events, isWhole } = await run(store, {
+    target,
+    since,
+    ...(framedBytes && { framedBytes }),
+  })
+  expect([events, isWhole]).toEqual([[], false])
+  // The one that it goes on behind, and for its place the last one.
+  expect(reads.count).toBeLessThanOrEqual(2)
+})
+
+test('an update elsewhere is not looked through', async () => {
+  const store = new MemoryTreeStore()
+  const since = put(store, '/q/a')
+  store.commit([
+    { pairs: [{ path: parsePath('/p/a'), value: fromJson(1) }], update: parsePath('/p') },
+  ])
+  const [, update] = store.changesFrom(since)
+  const pairs = vi.spyOn(update!, 'pairs', 'get')
+  for (const target of [followed, query]) {
+    expect((await run(store, { target, since })).events).toEqual([])
+  }
+  expect(pairs).not.toHaveBeenCalled()
+})
+
+test('of a value that is told whole no more changes are read than one that concerns it', async () => {
+  await using at = await opened()
+  const { store } = at
+  const since = put(store, '/q/a')
+  put(store, '/q/a', 50)
+  const reads = readsOf(store)
+  expect(await run(store, { target: whole, since })).toMatchObject({ isWhole: true })
+  expect(reads.count).toBe(2)
+})
+
+test('who watches a query is told it anew when changes of more than some MiB concern it', async () => {
+  await using at = await opened()
+  const { store } = at
+  const job = { target: first, known: { keys: Buffer.from('a\n') }, since: put(store, '/q/a') }
+  putLarge(store, '/q/b', 3)
+  expect(await run(store, job)).toMatchObject({ isWhole: false, events: [] })
+  putLarge(store, '/q/b', 3)
+  expect(await run(store, job)).toMatchObject({ isWhole: true })
+})
+
+test.each([
+  ['events one by one', followed, undefined],
+  ['framed events', followed, 100_000_000],
+  ['a query', query, undefined],
+])('large changes are gone through with pauses for %s', async (_, target, framedBytes) => {
+  await using at = await opened()
+  const { store } = at
+  const since = put(store, '/q/a')
+  putLarge(store, '/p', 6)
+  const last = put(store, '/q/a')
+  const known = { keys: Buffer.from('a\n') }
+  const job = { target, since, known, ...(framedBytes && { framedBytes }) }
+  const expected = await run(store, job)
+  expect(expected).toMatchObject({ isWhole: false, id: last })
+  const steps = streamJobSteps(store, job)
+  let pauses = 0
+  let step = steps.next()
+  for (; step.done !== true; step = steps.next()) {
+    pauses++
+    // Others read and write meanwhile.
+    expect([...store.changesFrom(since)].length).toBeGreaterThan(7)
+    put(store, '/p')
+  }
+  expect(pauses).toBeGreaterThanOrEqual(3)
+  expect([step.value.events, step.value.framed]).toEqual([expected.events, expected.framed])
+})
+
+test('what is given up among large changes lets go of what it reads from', async () => {
+  await using at = await opened()
+  const { store } = at
+  const since = put(store, '/q/a')
+  putLarge(store, '/p', 3)
+  for (const target of [followed, query]) {
+    const steps = streamJobSteps(store, { target, since })
+    expect(steps.next().done).toBe(false)
+    const held = store.stats!().snapshots!
+    expect(held).toBeGreaterThan(0)
+    steps.return(undefined as never)
+    store.idle()
+    expect(store.stats!().snapshots).toBeLessThan(held)
   }
 })

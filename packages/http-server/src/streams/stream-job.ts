@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TreeError, childPath, parseEventId } from '@elkyn/tree'
-import type { Change, TreeSnapshot, TreeStore } from '@elkyn/tree'
+import type { Change, ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { tooMuchData } from '../read.ts'
@@ -12,9 +12,10 @@ import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
 import { Elsewhere } from './elsewhere.ts'
 import { wholeAfter, wholeBefore } from './event-frame.ts'
-import { FramedEvents, maxWholeBytes } from './framed-events.ts'
+import { FramedEvents, maxFramedBytes, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { keyBytes, keySet } from './key-bytes.ts'
+import { pairFrame } from './pair-frame.ts'
 import { concerns, isFollowed, watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
@@ -87,6 +88,12 @@ const readEffort = 8
 /** Changes that are copied or passed over at once. */
 const maxEffort = maxChanges * readEffort
 
+/** So many bytes of changes are gone through between two pauses, or those of one change: as many as are framed in a piece. */
+const bytesAtOnce = maxFramedBytes
+
+/** What concerns a result is held in so many bytes of changes at most: of more, the result is told anew. */
+const maxHeldBytes = 4 * 1024 * 1024
+
 /**
  * Does a job in the calling thread. Yields where many children were looked at, so that something else can be done there.
  * @param lent Memory for a piece of framed events. Default: they come in memory of their own.
@@ -112,7 +119,7 @@ function* resultSteps(
 ): Steps<StreamResult> {
   const { target, since } = job
   const found =
-    isFollowed(target) && since !== undefined ? missed(store, job, since, lent) : undefined
+    isFollowed(target) && since !== undefined ? yield* missed(store, job, since, lent) : undefined
   if (typeof found === 'object') return found
   const snapshot = store.snapshot()
   try {
@@ -181,18 +188,21 @@ function blocksOf(snapshot: TreeSnapshot, target: StreamTarget): Iterable<Uint8A
 }
 
 /** What was missed; `lost` where the log does not reach back so far, and `unsaid` where it does not carry a value. */
-function missed(
+function* missed(
   store: TreeStore,
   { target, framedBytes }: StreamJob,
   since: string,
   lent: Buffer | undefined,
-): StreamResult | 'lost' | 'unsaid' {
+): Steps<StreamResult | 'lost' | 'unsaid'> {
   const { id, pairs } = parseEventId(since)
   const events =
-    framedBytes === undefined ? new EventCollector() : new FramedEvents(target, framedBytes, lent)
+    framedBytes === undefined
+      ? new EventCollector(target)
+      : new FramedEvents(target, framedBytes, lent)
   using changes = changesFrom(store, id)
   let count = 0
   let effort = 0
+  let bytes = 0
   while (changes.next()) {
     // The first one may have been told in part.
     const skipped = count === 0 ? pairs : 0
@@ -201,6 +211,10 @@ function missed(
     count += Math.max(copied, 1)
     effort += copied === 0 ? readEffort : copied
     if (events.isFull || effort >= maxEffort) break
+    bytes += changes.bytes
+    if (bytes < bytesAtOnce) continue
+    bytes = 0
+    yield
   }
   if (count === 0) return 'lost'
   const place = placeOf(changes.change)
@@ -222,8 +236,13 @@ function addChange(
 
 /** Gathers events one by one, for clients that are told more than these. */
 class EventCollector {
+  readonly #elsewhere: Elsewhere
   readonly #events: StreamEvent[] = []
   #length = 0
+
+  constructor({ path }: StreamTarget) {
+    this.#elsewhere = new Elsewhere(pairFrame(path))
+  }
 
   get isFull(): boolean {
     return this.#length >= maxWholeBytes
@@ -235,8 +254,9 @@ class EventCollector {
     this.#events.push({ name, json: bytes, id })
   }
 
-  addCopied(): number {
-    return 0
+  /** Passes over what is elsewhere, as {@link FramedEvents.addCopied} does. */
+  addCopied(changes: ChangeCursor, most: number): number {
+    return this.#elsewhere.pass(changes, most)
   }
 
   take(): Pick<StreamResult, 'events'> {
@@ -289,7 +309,7 @@ function* wholeEvent(
 function* evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): Steps<StreamResult> {
   const { target, since } = job
   const { sequence } = snapshot
-  const found = since === undefined ? 'lost' : changesSince(store, target, since, sequence)
+  const found = since === undefined ? 'lost' : yield* changesSince(store, job, since, sequence)
   const changes = typeof found === 'string' ? undefined : found
   const isLost = since !== undefined && found === 'lost'
   const place = { sequence, id: store.idOf(sequence), isLost }
@@ -312,31 +332,44 @@ function* evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): St
 }
 
 /**
- * The changes that concern the target, up to a sequence number; `lost` where the log does not reach back so far, and
- * `many` where to look through it would take longer than to read the whole.
+ * The changes that concern the target, up to a sequence number, or one of them where no more is told of them than that there
+ * are some; `lost` where the log does not reach back so far, and `many` where to look through it would take longer than to
+ * read the whole, or more memory than there is for it.
  */
-function changesSince(
+function* changesSince(
   store: TreeStore,
-  target: StreamTarget,
+  { target, known }: StreamJob,
   since: string,
   sequence: number,
-): readonly Change[] | 'lost' | 'many' {
+): Steps<readonly Change[] | 'lost' | 'many'> {
   const { id, pairs } = parseEventId(since)
   const found: Change[] = []
-  const elsewhere = new Elsewhere(watchedPath(target))
+  const elsewhere = new Elsewhere(pairFrame(watchedPath(target)))
   using changes = changesFrom(store, id)
   let effort = 0
+  let bytes = 0
+  let heldBytes = 0
   while (changes.next()) {
     if (effort >= maxEffort) return 'many'
     // The first one may have been told in part.
     const isFirst = effort === 0
     const passed = isFirst ? 0 : elsewhere.pass(changes, maxEffort - effort)
     effort += passed === 0 ? readEffort : passed
-    if (passed > 0) continue
-    const { change } = changes
-    if (change.sequence > sequence) return isFirst ? 'lost' : found
-    const isNew = !isFirst || pairs < change.pairs.length
-    if (isNew && concerns(change, target)) found.push(change)
+    if (passed === 0) {
+      const { change } = changes
+      if (change.sequence > sequence) return isFirst ? 'lost' : found
+      const isNew = !isFirst || pairs < change.pairs.length
+      if (isNew && concerns(change, target)) {
+        found.push(change)
+        if (known?.keys === undefined) return found
+        heldBytes += changes.bytes
+        if (heldBytes > maxHeldBytes) return 'many'
+      }
+    }
+    bytes += changes.bytes
+    if (bytes < bytesAtOnce) continue
+    bytes = 0
+    yield
   }
   return effort === 0 ? 'lost' : found
 }

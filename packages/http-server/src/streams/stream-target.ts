@@ -44,7 +44,13 @@ export function watchedPath({ path }: StreamTarget): Path {
 }
 
 /** Whether a change may have changed what is shown. */
-export function concerns({ pairs }: Change, target: StreamTarget): boolean {
+export function concerns(change: Change, target: StreamTarget): boolean {
   const path = watchedPath(target)
-  return pairs.some((pair) => pathsConflict(pair.path, path))
+  if (isUpdateElsewhere(change, path)) return false
+  return change.pairs.some((pair) => pathsConflict(pair.path, path))
+}
+
+/** Whether a change is an update of what is neither at a path, above it nor below it: its pairs, of which there may be many, need not be read. */
+export function isUpdateElsewhere({ update }: Change, path: Path): boolean {
+  return update !== undefined && !pathsConflict(update, path)
 }

@@ -69,3 +69,28 @@ test('changes of a large child come one by one, rather than all of it', () => {
     ['put', { path: '/a/n', data: 1 }, 'now'],
   ])
 })
+
+test('a change of many children is looked through with pauses', () => {
+  const count = 20_000
+  const pairs = Array.from({ length: count }, (_, index) => {
+    return { path: parsePath(`/t/${index}`), value: parseJson('1') }
+  })
+  const keys = new Set(['7'])
+  const steps = windowEvents({
+    path: parsePath('/t'),
+    form: 'plain',
+    before: keys,
+    after: keys,
+    changes: [{ sequence: 1, time: 0, id: '1', pairs }],
+    since: '0',
+    id: 'now',
+    textOf: () => '1',
+    maxLength: 1000,
+  })
+  let pauses = 0
+  let step = steps.next()
+  for (; step.done !== true; step = steps.next()) pauses++
+  // It is looked through for what it bears on, and again for what is told of it.
+  expect(pauses).toBeGreaterThanOrEqual(2 * Math.floor(count / 5000))
+  expect(step.value).toEqual([{ name: 'put', json: '{"path":"/7","data":1}', id: 'now' }])
+})

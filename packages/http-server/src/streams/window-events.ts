@@ -4,7 +4,7 @@ import type { Steps } from '../steps.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
 
-/** Keys that are looked for between two pauses. */
+/** Keys or pairs that are looked at between two pauses. */
 const keysAtOnce = 4096
 
 /** Text of children up to which several changes are told together: of larger ones, what was written to them may be far less. */
@@ -43,9 +43,11 @@ export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | 
   /** Changes of any child. */
   let bearings = 0
   let isCarried = true
+  const pauses = new PauseCount(keysAtOnce)
   for (const { pairs } of changes) {
     let bears = false
     for (const pair of pairs) {
+      if (pauses.next()) yield
       const bearing = bearingOf(pair, step)
       if (bearing === 'all') return undefined
       if (bearing === undefined) continue
@@ -63,7 +65,7 @@ export function* windowEvents(step: WindowStep): Steps<readonly ChangeEvent[] | 
   const shown = [...entered, ...touched]
   if (!isSame || !isCarried) return movedEvent(step, left, shown, step.maxLength)
   const moved = bearings === 1 ? undefined : movedEvent(step, [], shown, maxTogether)
-  return moved ?? toldEvents(step) ?? movedEvent(step, [], shown, step.maxLength)
+  return moved ?? (yield* toldEvents(step)) ?? movedEvent(step, [], shown, step.maxLength)
 }
 
 /** The keys of one set that are not in another one. */
@@ -92,7 +94,7 @@ function bearingOf({ path: changed }: ChangePair, { path, form }: WindowStep): s
 }
 
 /** The changes as they came, less what concerns children that are not in the result. */
-function toldEvents({
+function* toldEvents({
   path,
   form,
   changes,
@@ -100,14 +102,17 @@ function toldEvents({
   since,
   id,
   maxLength,
-}: WindowStep): readonly ChangeEvent[] | undefined {
+}: WindowStep): Steps<readonly ChangeEvent[] | undefined> {
   const events: ChangeEvent[] = []
   let length = 0
+  const pauses = new PauseCount(keysAtOnce)
   for (const change of changes) {
-    const pairs = change.pairs.filter((pair) => {
+    const pairs: ChangePair[] = []
+    for (const pair of change.pairs) {
+      if (pauses.next()) yield
       const below = relativePath(path, pair.path)
-      return below !== undefined && after.has(pathKeys(below)[0]!)
-    })
+      if (below !== undefined && after.has(pathKeys(below)[0]!)) pairs.push(pair)
+    }
     const { sequence, time, update } = change
     for (const event of changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []) {
       length += event.json.length
