@@ -1060,3 +1060,36 @@ test('what was lost while not all were told of a change is read by all', async (
     expect(since.get(`/p/${place}`)).toBe(stream.ids.at(-1) ?? idOf(1))
   }
 })
+
+test('a change of many places is looked through in turns, and who comes meanwhile is not told a part of it', async () => {
+  using at = await watchedUpTo(2, Number)
+  const { source, broadcaster, stream, connect } = at
+  // Whenever it is looked at the time of a turn is over.
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000))
+  let looked = 0
+  const pairs = Array.from({ length: 10_000 }, (_, index) => ({
+    get path() {
+      looked++
+      return parsePath(`/a/k${index}`)
+    },
+    value: fromJson(index),
+  }))
+  source.tell([{ sequence: 3, id: idOf(3), time: 0, pairs, update: parsePath('/a') }])
+  expect(looked).toBeLessThan(1000)
+  const meanwhile = new Recorded()
+  broadcaster.subscribe(connect(meanwhile).client, watched('/a/k9999', false), undefined)
+  for (let turns = 0; stream.ids.at(-1) !== idOf(3); turns++) {
+    expect(turns).toBeLessThan(10_000)
+    await settled()
+  }
+  expect(stream.text).toContain('"k0":0,"k1":1,')
+  source.last('/a/k9999').resolve({ sequence: 3, id: idOf(3), isWhole: true, events: [] })
+  await settled()
+  source.changed(4, '/a/k9999', fromJson(4))
+  for (let turns = 0; meanwhile.ids.length === 0; turns++) {
+    expect(turns).toBeLessThan(1000)
+    await settled()
+  }
+  expect(meanwhile.ids).toEqual([idOf(4)])
+})

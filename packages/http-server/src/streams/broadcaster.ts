@@ -45,6 +45,17 @@ export interface BroadcasterOptions {
 /** For so many, to parse a value once takes less than to look through it for each. */
 const many = 8
 
+/** Pairs of a change that are looked at before something else may be done. */
+const pairsAtOnce = 64
+
+/** The topics that a change concerns, of each place together. */
+interface Concerned {
+  /** With the indexes of the pairs that concern them, where there are several and somebody looks at them. */
+  readonly places: ReadonlyMap<ReadonlySet<Topic>, readonly number[] | undefined>
+  /** Whether they are many. */
+  readonly isForMany: boolean
+}
+
 /** With so little that a client has not taken, the next piece of what it missed is read. */
 const aheadBytes = 64 * 1024
 
@@ -65,6 +76,7 @@ export class Broadcaster {
   /** Bytes of a piece of what was missed: it waits for a client as events do. */
   readonly #framedBytes: number
   readonly #topics = new Map<string, Topic>()
+  #topicsMade = 0
   readonly #tree = new TopicTree<Topic>()
   readonly #timers = new Timers()
   readonly #listener: ChangeListener
@@ -116,7 +128,7 @@ export class Broadcaster {
     const key = targetKey(target)
     let topic = this.#topics.get(key)
     if (topic === undefined) {
-      topic = new Topic(key, target)
+      topic = new Topic(this.#topicsMade++, key, target)
       this.#topics.set(key, topic)
       this.#tree.add(watchedPath(target), topic)
     }
@@ -230,33 +242,39 @@ export class Broadcaster {
     for (const topic of this.#topics.values()) if (!topic.isFollowed) this.#evaluate(topic)
   }
 
-  *#tellSteps(change: Change): Iterator<undefined> {
-    for (const [topic, part] of this.#concerned(change)) {
-      // Not any more, perhaps, since others were told in turns before.
-      if (topic.isWatched) this.#tell(topic, change, part)
-      yield
+  *#tellSteps(change: Change): Generator<number, void, void> {
+    const made = this.#topicsMade
+    const { places, isForMany } = yield* this.#concerned(change)
+    for (const [topics, indexes] of places) {
+      const part = { indexes, isForMany }
+      for (const topic of topics) {
+        // Who has come meanwhile begins with a reading that has it. And some are not watched any more.
+        if (topic.number < made && topic.isWatched) this.#tell(topic, change, part)
+        yield topic.isFollowed && indexes !== undefined ? indexes.length : 1
+      }
     }
     this.#position = change
   }
 
-  #concerned({ pairs }: Change): Iterable<readonly [Topic, PartOfChange]> {
-    if (pairs.length === 1) {
-      const topics: Topic[] = []
-      this.#tree.concernedBy(pairs[0]!.path, (topic) => topics.push(topic))
-      const part = { isForMany: topics.length >= many }
-      return topics.map((topic) => [topic, part] as const)
-    }
-    // Each looks at the pairs that concern it only: there may be many of both.
-    const concerned = new Map<Topic, number[]>()
+  /** Finds where a change concerns topics. */
+  *#concerned({ pairs }: Change): Generator<number, Concerned, void> {
+    const places = new Map<ReadonlySet<Topic>, number[] | undefined>()
+    // Each looks at the pairs that concern it only: there may be many of both. Who is read for looks at none.
+    const isSole = pairs.length === 1
+    let count = 0
     for (const [index, { path }] of pairs.entries()) {
-      this.#tree.concernedBy(path, (topic) => {
-        const indexes = concerned.get(topic)
-        if (indexes === undefined) concerned.set(topic, [index])
-        else indexes.push(index)
+      this.#tree.concernedBy(path, (topics) => {
+        const indexes = places.get(topics)
+        if (indexes !== undefined) {
+          indexes.push(index)
+        } else if (!places.has(topics)) {
+          count += topics.size
+          places.set(topics, isSole || !hasFollowed(topics) ? undefined : [index])
+        }
       })
+      if ((index + 1) % pairsAtOnce === 0) yield pairsAtOnce
     }
-    const isForMany = concerned.size >= many
-    return Array.from(concerned, ([topic, indexes]) => [topic, { indexes, isForMany }] as const)
+    return { places, isForMany: count >= many }
   }
 
   #tell(topic: Topic, change: Change, part: PartOfChange): void {
@@ -713,6 +731,11 @@ export class Broadcaster {
       this.#sender.flush()
     })
   }
+}
+
+function hasFollowed(topics: ReadonlySet<Topic>): boolean {
+  for (const { isFollowed } of topics) if (isFollowed) return true
+  return false
 }
 
 /** Whether all take events as they are framed for who watches nothing else. */

@@ -17,7 +17,7 @@ function started(steps: number) {
     for (let step = 0; step < steps; step++) {
       now += 0.1
       told.push(sequence)
-      yield
+      yield 1
     }
   })
   return { turns, told }

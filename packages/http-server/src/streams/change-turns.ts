@@ -17,13 +17,13 @@ const stepsAtOnce = 16
  * between which something else can be done, and the less of it, the more changes wait.
  */
 export class ChangeTurns {
-  readonly #tell: (change: Change) => Iterator<unknown>
+  readonly #tell: (change: Change) => Iterator<number>
   readonly #waiting: Change[] = []
-  #telling: Iterator<unknown> | undefined
+  #telling: Iterator<number> | undefined
   #next: NodeJS.Immediate | undefined
 
-  /** @param tell Begins to tell of a change, in small steps. */
-  constructor(tell: (change: Change) => Iterator<unknown>) {
+  /** @param tell Begins to tell of a change. Yields how many small steps it has done. */
+  constructor(tell: (change: Change) => Iterator<number>) {
     this.#tell = tell
   }
 
@@ -50,13 +50,18 @@ export class ChangeTurns {
     const waiting = this.#waiting
     const end = performance.now() + turnMs * (1 + waiting.length / waitingPerTurn)
     let told = 0
-    for (let steps = 1; told < waiting.length; steps++) {
+    let steps = 0
+    while (told < waiting.length) {
       this.#telling ??= this.#tell(waiting[told]!)
-      if (this.#telling.next().done === true) {
+      const { done, value } = this.#telling.next()
+      if (done === true) {
         this.#telling = undefined
         told++
       }
-      if (steps % stepsAtOnce !== 0 || performance.now() < end) continue
+      steps += done === true ? 1 : value
+      if (steps < stepsAtOnce) continue
+      steps = 0
+      if (performance.now() < end) continue
       if (told < waiting.length) this.#next = setImmediate(() => this.#run())
       break
     }

@@ -11,7 +11,7 @@ const idOf = (sequence: number, pairs?: number): string =>
 /** A topic with somebody who has everything up to a change. */
 function topicAt(name: string, sequence: number): Topic {
   const path = parsePath(`/${name.slice(0, 10)}`)
-  const topic = new Topic(name, { path, shownPath: path, form: 'plain' })
+  const topic = new Topic(0, name, { path, shownPath: path, form: 'plain' })
   topic.live.add(new Subscriber({} as StreamClient, topic, undefined))
   reach(topic, sequence)
   return topic

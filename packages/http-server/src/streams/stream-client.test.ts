@@ -69,7 +69,7 @@ test('tell() waits for events that fill a client, and goes out behind them', () 
   const stream = new Pending()
   const client = new StreamClient(stream, new StreamMeter(), 1000, 'many')
   const target = { path: rootPath, shownPath: rootPath, form: 'plain' } as const
-  const subscriber = new Subscriber(client, new Topic('a', target), 'a')
+  const subscriber = new Subscriber(client, new Topic(0, 'a', target), 'a')
   const json = Buffer.alloc(900, '1')
   client.send(subscriber, new Frame({ name: undefined, json, id: undefined }, 1))
   client.tell(': told\n\n')

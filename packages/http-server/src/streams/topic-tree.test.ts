@@ -10,7 +10,7 @@ const path = fc
 
 function concerned(tree: TopicTree<Path>, changed: Path): Path[] {
   const found: Path[] = []
-  tree.concernedBy(changed, (item) => found.push(item))
+  tree.concernedBy(changed, (items) => found.push(...items))
   return found.toSorted()
 }
 
@@ -32,4 +32,12 @@ test('concernedBy() takes the priority of a node for the node', () => {
   const tree = new TopicTree<Path>()
   tree.add(parsePath('/a'), parsePath('/a'))
   expect(concerned(tree, parsePath('/a/.priority', { priority: true }))).toEqual(['/a'])
+})
+
+test('concernedBy() gives those of one place together', () => {
+  const tree = new TopicTree<string>()
+  for (const item of ['1', '2', '3']) tree.add(parsePath('/a'), item)
+  const found: string[][] = []
+  tree.concernedBy(parsePath('/a/b'), (items) => found.push([...items]))
+  expect(found).toEqual([['1', '2', '3']])
 })

@@ -7,8 +7,8 @@ interface TreeNode<T> {
 }
 
 /**
- * Things that stand at paths, found by a path that changes: those at it, above it and below it. What
- * stands elsewhere is not looked at.
+ * Things that stand at paths, found by a path that changes: those at it, above it and below it, all of one place together.
+ * What stands elsewhere is not looked at.
  */
 export class TopicTree<T> {
   readonly #root: TreeNode<T> = emptyNode()
@@ -42,11 +42,14 @@ export class TopicTree<T> {
     }
   }
 
-  /** Calls a function with each that stands at the path, above or below it; a priority's is that of its node. */
-  concernedBy(path: Path, visit: (item: T) => void): void {
+  /**
+   * Calls a function with those of each place at the path, above or below it, where there are any; a priority's place is
+   * that of its node. As long as one of them stands there it is the same set.
+   */
+  concernedBy(path: Path, visit: (items: ReadonlySet<T>) => void): void {
     let node: TreeNode<T> | undefined = this.#root
     for (const key of pathKeys(splitPriorityPath(path).path)) {
-      for (const item of node.items) visit(item)
+      if (node.items.size > 0) visit(node.items)
       node = node.children.get(key)
       if (node === undefined) return
     }
@@ -58,7 +61,7 @@ function emptyNode<T>(): TreeNode<T> {
   return { children: new Map(), items: new Set() }
 }
 
-function visitAll<T>(node: TreeNode<T>, visit: (item: T) => void): void {
-  for (const item of node.items) visit(item)
+function visitAll<T>(node: TreeNode<T>, visit: (items: ReadonlySet<T>) => void): void {
+  if (node.items.size > 0) visit(node.items)
   for (const child of node.children.values()) visitAll(child, visit)
 }

@@ -124,6 +124,8 @@ export interface Batch {
 
 /** What many may watch together: one target, and the events that tell of it. */
 export class Topic {
+  /** Of all topics, in the order in which they were made. */
+  readonly number: number
   readonly key: string
   readonly target: StreamTarget
   /** Whether its events come from the changes alone. */
@@ -153,7 +155,8 @@ export class Topic {
   known: Known | undefined
   position: Position | undefined
 
-  constructor(key: string, target: StreamTarget) {
+  constructor(number: number, key: string, target: StreamTarget) {
+    this.number = number
     this.key = key
     this.target = target
     this.isFollowed = isFollowed(target)
