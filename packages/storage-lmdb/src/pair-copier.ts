@@ -29,6 +29,8 @@ export class PairCopier {
   readonly #beforeOwnText: FixedBytes
   readonly #ids: ChangeIdWriter
   readonly #behindId: FixedBytes
+  readonly #source = new LastView()
+  readonly #view = new LastView()
   /** Room for all that is not path and text. */
   readonly #frameBytes: number
 
@@ -57,8 +59,8 @@ export class PairCopier {
   copy(entry: Buffer, place: EntryPlace, target: PairTarget, most: number): number {
     const watched = this.frame.path
     const { bytes, limit } = target
-    const source = new DataView(entry.buffer, entry.byteOffset, entry.length)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const source = this.#source.of(entry)
+    const view = this.#view.of(bytes)
     let { start, sequence } = place
     let at = target.end
     let done = 0
@@ -139,4 +141,18 @@ function putBytes(
   if (length >= minNativeBytes) copyInto(source, start, end, target, at)
   else for (let index = 0; index < length; index++) target[at + index] = source[start + index]!
   return at + length
+}
+
+/** A view of the bytes that were looked at last: to make one takes longer than to look at a change that is elsewhere. */
+class LastView {
+  #bytes: Uint8Array | undefined
+  #view: DataView = new DataView(new ArrayBuffer(0))
+
+  of(bytes: Uint8Array): DataView {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
+    return this.#view
+  }
 }
