@@ -1093,3 +1093,15 @@ test('a change of many places is looked through in turns, and who comes meanwhil
   }
   expect(meanwhile.ids).toEqual([idOf(4)])
 })
+
+test('who is told of changes reads on where one has more than may be told at once', async () => {
+  using at = await watchedUpTo(2, Number, { maxUnsentBytes: 1e8 })
+  const { source, stream } = at
+  const pairs = Array.from({ length: 4000 }, (_, index) => {
+    return { path: parsePath(`/a/${'k'.repeat(700)}${index}`), value: fromJson(1) }
+  })
+  source.tell([{ sequence: 3, id: idOf(3), time: 0, pairs, update: parsePath('/a') }])
+  await settled()
+  expect(stream.ids.at(-1)).toBe(idOf(2))
+  expect(source.last('/a').job).toMatchObject({ since: idOf(2) })
+})

@@ -30,6 +30,12 @@ export interface PartOfChange {
   readonly isForMany?: boolean
 }
 
+/**
+ * Longest text of the events of one change, in UTF-16 units. The log limits the values of a change, but not their paths, and
+ * however slow a client is, what is told of a change goes to it at once.
+ */
+const maxToldLength = 2 * 1024 * 1024
+
 /** The pair of a change with its place in it. */
 interface Placed {
   readonly path: Path
@@ -40,7 +46,7 @@ interface Placed {
 
 /**
  * What a change means to those who watch `path`: none where it is elsewhere, `undefined` where it does
- * not carry a value that would have to be told. The events of a change are to be sent together.
+ * not carry a value that would have to be told, or there is too much to tell. The events of a change are to be sent together.
  *
  * @param form In which values are shown. Priorities that are set by themselves show in `export` only.
  */
@@ -62,21 +68,32 @@ export function changeEvents(
   // how they read it: then each is a put.
   const base = patchBase(change, path, placed)
   if (base !== undefined) {
-    const json = `{"path":${JSON.stringify(base.shown)},"data":${membersJson(placed, base.prefix, form)}}`
+    const members = membersJson(placed, base.prefix, form)
+    if (members === undefined) return undefined
+    const json = `{"path":${JSON.stringify(base.shown)},"data":${members}}`
     return [{ name: 'patch', json, id: change.id }]
   }
+  return putEvents(placed, change.id, form, from)
+}
+
+function putEvents(
+  placed: readonly Placed[],
+  id: string,
+  form: JsonForm,
+  from: number,
+): readonly ChangeEvent[] | undefined {
+  const events: ChangeEvent[] = []
   const last = placed.at(-1)
-  return placed
-    .filter(({ done }) => done > from)
-    .map((pair) => {
-      const json = putJson(pair.path, pair.value, form)
-      // What is behind the last one of them is elsewhere.
-      return {
-        name: 'put',
-        json,
-        id: pair === last ? change.id : eventIdInside(change.id, pair.done),
-      }
-    })
+  let length = 0
+  for (const pair of placed) {
+    if (pair.done <= from) continue
+    const json = putJson(pair.path, pair.value, form)
+    length += json.length
+    if (length > maxToldLength) return undefined
+    // What is behind the last one of them is elsewhere.
+    events.push({ name: 'put', json, id: pair === last ? id : eventIdInside(id, pair.done) })
+  }
+  return events
 }
 
 /** The same for a write to one place. Most changes are one, and many may be missed. */
@@ -92,7 +109,8 @@ function soleEvent(
   if (placed === 'elsewhere') return []
   if (placed === undefined) return undefined
   if (from > 0) return []
-  return [{ name: 'put', json: putJson(placed.path, placed.value, form), id: change.id }]
+  const json = putJson(placed.path, placed.value, form)
+  return json.length > maxToldLength ? undefined : [{ name: 'put', json, id: change.id }]
 }
 
 function putJson(path: Path, value: TreeValue, form: JsonForm): string {
@@ -172,9 +190,19 @@ function patchBase(
   return areChildren ? { shown, prefix } : undefined
 }
 
-function membersJson(placed: readonly Placed[], prefix: number, form: JsonForm): string {
-  const members = placed.map(
-    ({ path, value }) => `${JSON.stringify(path.slice(prefix))}:${value.toText(form)}`,
-  )
+/** The members of a patch; `undefined` where they are longer than may be told. */
+function membersJson(
+  placed: readonly Placed[],
+  prefix: number,
+  form: JsonForm,
+): string | undefined {
+  const members: string[] = []
+  let length = 0
+  for (const { path, value } of placed) {
+    const member = `${JSON.stringify(path.slice(prefix))}:${value.toText(form)}`
+    length += member.length
+    if (length > maxToldLength) return undefined
+    members.push(member)
+  }
   return `{${members.join(',')}}`
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openTree } from '@elkyn/storage-lmdb'
-import { MemoryTreeStore, fromJson, parsePath } from '@elkyn/tree'
+import { MemoryTreeStore, TreeValue, fromJson, parsePath } from '@elkyn/tree'
 import type { ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { expect, test, vi } from 'vitest'
 import { inSlices } from '../steps.ts'
@@ -133,7 +133,7 @@ test('what is given up in a pause lets go of its snapshot', () => {
 })
 
 const { query: _query, ...followed } = query
-const whole: StreamTarget = { ...followed, isValue: true }
+const valued: StreamTarget = { ...followed, isValue: true }
 const exported: StreamTarget = { ...followed, form: 'export' }
 const first: StreamTarget = {
   ...query,
@@ -170,7 +170,7 @@ test.each([
   ['framed events', followed, 1000],
   ['framed events with priorities', exported, 1000],
   ['a query', query, undefined],
-  ['a value', whole, undefined],
+  ['a value', valued, undefined],
 ])('of what has changed elsewhere nothing is read for %s', async (_, target, framedBytes) => {
   await using at = await opened()
   const { store } = at
@@ -207,7 +207,7 @@ test('of a value that is told whole no more changes are read than one that conce
   const since = put(store, '/q/a')
   put(store, '/q/a', 50)
   const reads = readsOf(store)
-  expect(await run(store, { target: whole, since })).toMatchObject({ isWhole: true })
+  expect(await run(store, { target: valued, since })).toMatchObject({ isWhole: true })
   expect(reads.count).toBe(2)
 })
 
@@ -262,4 +262,67 @@ test('what is given up among large changes lets go of what it reads from', async
     store.idle()
     expect(store.stats!().snapshots).toBeLessThan(held)
   }
+})
+
+/** Writes so many children of a place as one update, each with a long key. */
+function putUpdate(store: TreeStore, path: string, count: number): void {
+  written++
+  const pairs = Array.from({ length: count }, (_, index) => {
+    return { path: parsePath(`${path}/${'k'.repeat(700)}${index}`), value: fromJson(written) }
+  })
+  store.commit([{ pairs, update: parsePath(path) }])
+}
+
+test.each([
+  ['events one by one', undefined],
+  ['framed events', 1000],
+])(
+  'a change with more than may be told is told by the whole value, for %s',
+  async (_, framedBytes) => {
+    await using at = await opened()
+    const { store } = at
+    const job = { target: followed, ...(framedBytes && { framedBytes }) }
+    const before = put(store, '/q/a')
+    putUpdate(store, '/q', 2000)
+    const told = await run(store, { ...job, since: before })
+    expect([told.isWhole, told.events.length + (told.framed?.count ?? 0)]).toEqual([false, 1])
+    putUpdate(store, '/q', 4000)
+    const whole = await run(store, { ...job, since: told.id })
+    expect(whole).toMatchObject({ isWhole: true, isLost: false, isLarge: true })
+    const { sequence } = whole
+    expect(await run(store, { ...job, since: whole.id })).toMatchObject({
+      isWhole: false,
+      sequence,
+    })
+  },
+)
+
+test('several puts of a change are not told either where they are too long together', async () => {
+  const store = new MemoryTreeStore()
+  const since = put(store, '/q/a')
+  const value = fromJson('x'.repeat(1_500_000))
+  const pairs = ['/q/b/c', '/q/d'].map((path) => ({ path: parsePath(path), value }))
+  store.commit([{ pairs }])
+  expect(await run(store, { target: followed, since })).toMatchObject({ isWhole: true })
+  const target = { ...followed, path: parsePath('/q/d') }
+  expect(await run(store, { target, since })).toMatchObject({ isWhole: false })
+})
+
+test('a change of many MiB is not read, be it elsewhere or not', async () => {
+  await using at = await opened()
+  const { store } = at
+  const since = put(store, '/q/a')
+  putUpdate(store, '/p', 13_000)
+  const read = vi.spyOn(TreeValue, 'fromCanonical')
+  const known = { keys: Buffer.from('a\n') }
+  for (const target of [followed, first]) {
+    expect(await run(store, { target, known, since })).toMatchObject({ isWhole: false, events: [] })
+  }
+  putUpdate(store, '/q', 13_000)
+  read.mockClear()
+  expect(await run(store, { target: followed, since })).toMatchObject({ isWhole: true })
+  expect(read).not.toHaveBeenCalled()
+  expect(await run(store, { target: first, known, since })).toMatchObject({ isWhole: true })
+  expect(read.mock.calls.length).toBeLessThan(100)
+  read.mockRestore()
 })

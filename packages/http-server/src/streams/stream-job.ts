@@ -16,7 +16,7 @@ import { FramedEvents, maxFramedBytes, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { keyBytes, keySet } from './key-bytes.ts'
 import { pairFrame } from './pair-frame.ts'
-import { concerns, isFollowed, watchedPath } from './stream-target.ts'
+import { concerns, isFollowed, isUpdateElsewhere, watchedPath } from './stream-target.ts'
 import type { StreamTarget } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
 
@@ -90,6 +90,9 @@ const maxEffort = maxChanges * readEffort
 
 /** So many bytes of changes are gone through between two pauses, or those of one change: as many as are framed in a piece. */
 const bytesAtOnce = maxFramedBytes
+
+/** Changes with more are not read: what they mean is more than may be told, unless most of it is paths. */
+const maxReadBytes = 8 * 1024 * 1024
 
 /** What concerns a result is held in so many bytes of changes at most: of more, the result is told anew. */
 const maxHeldBytes = 4 * 1024 * 1024
@@ -207,7 +210,7 @@ function* missed(
     // The first one may have been told in part.
     const skipped = count === 0 ? pairs : 0
     const copied = skipped === 0 ? events.addCopied(changes, maxEffort - effort) : 0
-    if (copied === 0 && !addChange(events, changes.change, target, skipped)) return 'unsaid'
+    if (copied === 0 && !addChange(events, changes, target, skipped)) return 'unsaid'
     count += Math.max(copied, 1)
     effort += copied === 0 ? readEffort : copied
     if (events.isFull || effort >= maxEffort) break
@@ -221,13 +224,16 @@ function* missed(
   return { ...place, ...events.take(), isWhole: false, isCut: changes.next() }
 }
 
-/** Adds what a change means, but for so many of its pairs. @returns false where the log does not say. */
+/** Adds what the change means that the cursor is at, but for so many of its pairs. @returns false where that cannot be said. */
 function addChange(
   events: FramedEvents | EventCollector,
-  change: Change,
+  changes: ChangeCursor,
   { path, form }: StreamTarget,
   from: number,
 ): boolean {
+  if (from === Infinity) return true
+  const { change } = changes
+  if (changes.bytes > maxReadBytes && !isUpdateElsewhere(change, path)) return false
   if (from > 0 && from >= change.pairs.length) return true
   const told = changeEvents(change, path, form, { from })
   for (const event of told ?? []) events.add(event)
@@ -358,8 +364,8 @@ function* changesSince(
     if (passed === 0) {
       const { change } = changes
       if (change.sequence > sequence) return isFirst ? 'lost' : found
-      const isNew = !isFirst || pairs < change.pairs.length
-      if (isNew && concerns(change, target)) {
+      const isNew = !isFirst || (pairs !== Infinity && pairs < change.pairs.length)
+      if (isNew && mayConcern(change, changes.bytes, target)) {
         found.push(change)
         if (known?.keys === undefined) return found
         heldBytes += changes.bytes
@@ -372,6 +378,12 @@ function* changesSince(
     yield
   }
   return effort === 0 ? 'lost' : found
+}
+
+/** What takes more memory than there is for it is not looked through. */
+function mayConcern(change: Change, bytes: number, target: StreamTarget): boolean {
+  if (bytes > maxHeldBytes) return !isUpdateElsewhere(change, watchedPath(target))
+  return concerns(change, target)
 }
 
 /** What who is told the whole knows, but for its digest. */

@@ -114,7 +114,9 @@ function* toldEvents({
       if (below !== undefined && after.has(pathKeys(below)[0]!)) pairs.push(pair)
     }
     const { sequence, time, update } = change
-    for (const event of changeEvents({ sequence, time, id, update, pairs }, path, form) ?? []) {
+    const told = changeEvents({ sequence, time, id, update, pairs }, path, form)
+    if (told === undefined) return undefined
+    for (const event of told) {
       length += event.json.length
       if (length > maxLength) return undefined
       events.push(event)
