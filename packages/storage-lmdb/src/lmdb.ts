@@ -177,7 +177,8 @@ export class Lmdb {
       }
       this.#notify = () => buffer.notify()
       for (const table of [this.graves, this.meta, this.#clients]) {
-        if (table !== undefined) countCalls(table, () => this.#room)
+        // lmdb's tables for reading only have neither of the two.
+        if (table !== undefined && !options.readOnly) countCalls(table, () => this.#room)
       }
       const { log, graves, meta, indexes } = this
       const tables = { rows: this.#rows, log, graves, meta, clients: this.#clients, indexes }
