@@ -205,7 +205,8 @@ async function writeBehindBody(
   context: HandlerContext,
 ): Promise<HttpResponse> {
   const { body } = request
-  if (body !== undefined && !(body instanceof Uint8Array)) await skipBody(body, request, context)
+  if (body instanceof Uint8Array) checkLength(body.length, context.maxBodyBytes)
+  else if (body !== undefined) await skipBody(body, request, context)
   return write(plan, request, context)
 }
 

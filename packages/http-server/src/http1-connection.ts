@@ -56,6 +56,11 @@ export class Http1Connection implements ClientConnection {
   #isDirect = false
   readonly #progress = new Progress()
   readonly #onGone = new Set<() => void>()
+  /** What looks at the answers that wait for the socket. */
+  readonly #awaited = new Set<() => void>()
+  readonly #lookAtAwaited = (): void => {
+    for (const look of this.#awaited) look()
+  }
   readonly #close = (): void => this.#gone()
 
   constructor(socket: Socket) {
@@ -227,7 +232,8 @@ export class Http1Connection implements ClientConnection {
     // Not the response's own `close`: one that waits behind another has none when its socket goes.
     const done = (): void => {
       response.off('drain', done)
-      socket.off('drain', look)
+      this.#awaited.delete(look)
+      if (this.#awaited.size === 0) socket.off('drain', this.#lookAtAwaited)
       this.offGone(done)
       resolve()
     }
@@ -239,7 +245,8 @@ export class Http1Connection implements ClientConnection {
       resolve()
     } else {
       response.on('drain', done)
-      socket.on('drain', look)
+      if (this.#awaited.size === 0) socket.on('drain', this.#lookAtAwaited)
+      this.#awaited.add(look)
       this.onGone(done)
     }
     return promise
@@ -259,6 +266,11 @@ export class Http1Connection implements ClientConnection {
     this.isFinal = true
     this.#farewell = farewell
     if (this.isIdle) this.#end()
+  }
+
+  /** What would have come behind the last answer is not sent behind a stream, whose end it would be taken for. */
+  forgetFarewell(): void {
+    this.#farewell = undefined
   }
 
   /**

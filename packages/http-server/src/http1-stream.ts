@@ -32,6 +32,7 @@ export class Http1Stream implements OutgoingStream {
     this.#status = status
     this.#countAnswer = countAnswer
     connection.closeWhenIdle()
+    connection.forgetFarewell()
     // What comes behind could never be answered.
     connection.holdNext()
     response.shouldKeepAlive = false

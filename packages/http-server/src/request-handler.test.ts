@@ -133,6 +133,7 @@ describe('createRequestHandler()', () => {
     await asker.ask('PUT', '/a.json', '1')
     expect(await asker.status('DELETE', '/a.json', broken('{'))).not.toBe(200)
     expect(await asker.status('DELETE', '/a.json', pieces('123456', '78901'))).toBe(413)
+    expect(await asker.status('DELETE', '/a.json', Buffer.from('12345678901'))).toBe(413)
     expect(await bodyText(await asker.ask('GET', '/a.json'))).toBe('1')
     expect(await asker.status('DELETE', '/a.json', pieces('123456', '7890'))).toBe(200)
     expect(await bodyText(await asker.ask('GET', '/a.json'))).toBe('null')

@@ -24,7 +24,7 @@ export interface SimpleHttpServerOptions
   readonly closeStore?: boolean
   /**
    * Called when the disk or the database beneath the store has failed, so that nothing that it says in
-   * this process can be relied on. Default: that is answered and logged, and no more.
+   * this process can be relied on. Default: that is answered and logged, and said by `/.health`.
    */
   readonly onFatal?: (error: Error) => void
 }

@@ -99,13 +99,17 @@ describe('a stream is the last answer of its connection, and', () => {
   })
 
   test('what came with its request and is none is not answered among its events', async () => {
+    const get = 'GET /b.json HTTP/1.1\r\nHost: a\r\n\r\n'
     for (const behind of ['CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n', 'no HTTP at all\r\n\r\n']) {
-      await using server = await StreamServer.start('memory')
-      const socket = connected(server)
-      socket.write(request + behind)
-      const first = await readUntil(socket, '"data":null')
-      const [rest] = await Promise.all([readToEnd(socket), server.end()])
-      expect((first + rest).match(/HTTP\/1\.1/g)).toHaveLength(1)
+      // Also where the stream waits for the answer before it.
+      for (const before of ['', get]) {
+        await using server = await StreamServer.start('memory')
+        const socket = connected(server)
+        socket.write(before + request + behind)
+        const first = await readUntil(socket, '"data":null')
+        const [rest] = await Promise.all([readToEnd(socket), server.end()])
+        expect((first + rest).match(/HTTP\/1\.1/g)).toHaveLength(before === '' ? 1 : 2)
+      }
     }
   })
 
