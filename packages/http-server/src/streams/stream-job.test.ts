@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openTree } from '@elkyn/storage-lmdb'
+import type { OpenTreeOptions } from '@elkyn/storage-lmdb'
 import { MemoryTreeStore, TreeValue, fromJson, parsePath } from '@elkyn/tree'
 import type { ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { expect, test, vi } from 'vitest'
@@ -11,9 +12,9 @@ import { openWhole, streamJobSteps } from './stream-job.ts'
 import type { StreamJob, StreamResult } from './stream-job.ts'
 import type { StreamTarget } from './stream-target.ts'
 
-async function opened() {
+async function opened(options: Omit<OpenTreeOptions, 'path'> = {}) {
   const path = await mkdtemp(join(tmpdir(), 'elkyn-stream-job-'))
-  const tree = await openTree({ path })
+  const tree = await openTree({ path, ...options })
   return {
     store: tree.store,
     [Symbol.asyncDispose]: async () => {
@@ -246,6 +247,21 @@ test.each([
   }
   expect(pauses).toBeGreaterThanOrEqual(3)
   expect([step.value.events, step.value.framed]).toEqual([expected.events, expected.framed])
+})
+
+test('a result has its id though the log does not reach back to it any more after a pause', async () => {
+  await using at = await opened({ log: { maxBytes: 5_000_000 } })
+  const { store } = at
+  const since = put(store, '/q/a')
+  putLarge(store, '/p', 3)
+  const last = put(store, '/q/a')
+  const steps = streamJobSteps(store, { target: query, since, known: { keys: Buffer.from('a\n') } })
+  expect(steps.next().done).toBe(false)
+  putLarge(store, '/p', 10)
+  expect([...store.changesFrom(last)]).toEqual([])
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  expect(step.value).toMatchObject({ id: last, isWhole: false })
 })
 
 test('what is given up among large changes lets go of what it reads from', async () => {

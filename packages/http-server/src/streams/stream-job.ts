@@ -315,10 +315,12 @@ function* wholeEvent(
 function* evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): Steps<StreamResult> {
   const { target, since } = job
   const { sequence } = snapshot
+  // The log may not reach back so far any more after a pause.
+  const id = store.idOf(sequence)
   const found = since === undefined ? 'lost' : yield* changesSince(store, job, since, sequence)
   const changes = typeof found === 'string' ? undefined : found
   const isLost = since !== undefined && found === 'lost'
-  const place = { sequence, id: store.idOf(sequence), isLost }
+  const place = { sequence, id, isLost }
   const now = { ...place, known: yield* knownOf(snapshot, target) }
   const steps = changes && (yield* stepEvents(snapshot, job, changes, now))
   if (steps !== undefined && job.wantsWhole !== true) {
