@@ -208,11 +208,13 @@ export class ChangeLog {
   ): Generator<readonly [sequence: number, path: Path] | undefined, void, void> {
     let next = sequence + 1
     for (const entry of this.#entries({ start: keyOf(Math.max(next, 0)) }, options)) {
-      if (entry.first > end) return
+      if (next > end) return
+      // Also where it begins behind the end: then none of what was asked for is left.
       if (entry.first > next) yield undefined
       yield* entry.paths(next)
       next = entry.sequence + 1
     }
+    if (next <= end) yield undefined
   }
 
   /**

@@ -127,6 +127,33 @@ test('for many conditions on large values the log is read a few times, and says 
   expect(looked.mock.calls.length).toBeLessThan(50)
 })
 
+test('what the log has dropped counts as unknown, also between conditions that know more', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path, log: { maxBytes: 0 } })
+  const text = 'x'.repeat(1000)
+  const known = (path: string) => {
+    using snapshot = store.snapshot()
+    const tag = snapshot.etag(at(path))
+    return { path: at(path), etag: tag, known: { etag: tag, sequence: snapshot.sequence } }
+  }
+  accepted(store.commit([set('/', { text, other: text })]))
+  const old = known('/text')
+  accepted(store.commit([set('/text', `changed ${text}`)]))
+  const younger = known('/other')
+  // The only change that the log still has.
+  accepted(store.commit([set('/a', 1)]))
+  const stale = { ...set('/text', 'lost'), precondition: old }
+  expect(store.commit([stale]).map(code)).toEqual(['ERR_CONDITION_STALE'])
+  const others = Array.from({ length: 10 }, (_, index) => ({
+    ...set('/b', index),
+    precondition: younger,
+  }))
+  const outcomes = store.commit([...others, stale, ...others]).map(code)
+  const fine = others.map(() => undefined)
+  expect(outcomes).toEqual([...fine, 'ERR_CONDITION_STALE', ...fine])
+  expect(read(store, '/text')).toContain('changed')
+})
+
 test('a large value that changes while it is compared is not what was expected', async () => {
   using folder = temporaryFolder()
   await using store = openLarge(folder.path)
