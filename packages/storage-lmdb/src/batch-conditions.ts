@@ -1,6 +1,5 @@
 import { TreeError, TreeValue, pathsConflict } from '@elkyn/tree'
-import type { Change, KnownEtag, Path, Precondition, WriteRefused } from '@elkyn/tree'
-import { strongest } from './bearing.ts'
+import type { Change, KnownEtag, Path, Precondition, TreeWrite, WriteRefused } from '@elkyn/tree'
 import type { Bearing } from './bearing.ts'
 import type { ChangeLog } from './change-log.ts'
 import { ChangedPaths } from './changed-paths.ts'
@@ -12,7 +11,9 @@ export interface ConditionedBatch {
   readonly log: ChangeLog
   /** Number of the last change before the batch. */
   readonly begin: number
-  /** What the batch has changed so far. */
+  /** All that belongs to the batch. */
+  readonly writes: readonly TreeWrite[]
+  /** What it has changed so far. */
   readonly changes: readonly Change[]
   /** A value with up to so much text is compared, and handed back, on the spot. */
   readonly comparedMaxLength: number
@@ -25,22 +26,15 @@ export interface ConditionedBatch {
 /** Of more than 16,383 UTF-16 units V8 finds texts in a map by their lengths alone: no paths of that length are remembered. */
 const maxRememberedLength = 1000
 
-/** So often the log is read for one condition, which takes less time than to gather what it says for all, */
-const MOST_LOOKED_UP = 4
-/** of no more places than this. */
-const MOST_GATHERED = 250_000
-
 /** Compares what is there with what writes expect. */
 export class BatchConditions {
   readonly #batch: ConditionedBatch
   /** What was changed, as far as somebody has asked: */
-  readonly #changed = new ChangedPaths()
+  #changed: ChangedPaths | undefined
   /** by so many changes of the batch, */
   #seen = 0
   /** and by those before it that came after this number. */
-  #gatheredSince: number
-  /** How often somebody has asked for more. */
-  #asked = 0
+  #seenSince: number
   /**
    * Places of large values, with how many changes there were when that was found out: to do so again takes as long as a
    * long text takes to be read.
@@ -49,7 +43,7 @@ export class BatchConditions {
 
   constructor(batch: ConditionedBatch) {
     this.#batch = batch
-    this.#gatheredSince = batch.begin
+    this.#seenSince = batch.begin
   }
 
   /**
@@ -103,34 +97,24 @@ export class BatchConditions {
 
   /** How all changes since bear on what is at a path; `undefined` when the log does not say. */
   #bearingSince(sequence: number, path: Path): Bearing | undefined {
-    const { log, begin, changes } = this.#batch
+    const { log, begin, writes, changes } = this.#batch
     if (sequence < 0 || sequence > begin) return undefined
-    for (; this.#seen < changes.length; this.#seen++) this.#gather(changes[this.#seen]!)
-    if (this.#hasAllSince(sequence)) return this.#changed.bearingSince(sequence + 1, path)
-    const bearings = [this.#changed.bearingSince(begin + 1, path)]
-    for (const bearing of log.bearingsAfter(sequence, path, undefined)) {
-      if (bearing === undefined || bearing === 'within') return bearing
-      bearings.push(bearing)
+    const changed = (this.#changed ??= new ChangedPaths(conditionPaths(writes)))
+    for (; this.#seen < changes.length; this.#seen++) {
+      const change = changes[this.#seen]!
+      for (const pair of change.pairs) changed.add(change.sequence, pair.path)
     }
-    return strongest(bearings)
-  }
-
-  #gather({ sequence, pairs }: Change): void {
-    for (const { path } of pairs) this.#changed.add(sequence, path)
-  }
-
-  /** Whether all changes since are gathered. Those of the log are, if this is asked often. */
-  #hasAllSince(sequence: number): boolean {
-    if (sequence >= this.#gatheredSince) return true
-    if (this.#asked++ < MOST_LOOKED_UP || this.#changed.size >= MOST_GATHERED) return false
-    const { log } = this.#batch
-    for (const found of log.pathsBetween(sequence, this.#gatheredSince, undefined)) {
-      if (found === undefined) return false
-      this.#changed.add(...found)
-      if (this.#changed.size >= MOST_GATHERED) return false
+    if (sequence < this.#seenSince) {
+      if (!log.addPathsTo(changed, sequence, this.#seenSince, undefined)) return undefined
+      this.#seenSince = sequence
     }
-    this.#gatheredSince = sequence
-    return true
+    return changed.bearingSince(sequence + 1, path)
+  }
+}
+
+function* conditionPaths(writes: readonly TreeWrite[]): Generator<Path, void, void> {
+  for (const { precondition } of writes) {
+    if (precondition !== undefined) yield precondition.path
   }
 }
 

@@ -30,7 +30,9 @@ import { RowWriter } from './row-writer.ts'
 import type { StagedHead } from './staged-head.ts'
 import type { TransactionState } from './write-transactions.ts'
 
-export interface BatchLimits {
+export interface BatchOptions {
+  /** All that will be applied, so that conditions can be looked at together. */
+  readonly writes: readonly TreeWrite[]
   readonly rowMaxBytes: number
   /** Bytes that all writes together may add; `Infinity` while there is no telling. */
   readonly room: number
@@ -78,7 +80,7 @@ export class Batch {
     log: ChangeLog,
     heads: HeadMap,
     state: TransactionState,
-    limits: BatchLimits,
+    options: BatchOptions,
   ) {
     this.#lmdb = lmdb
     this.#log = log
@@ -87,13 +89,13 @@ export class Batch {
     this.#begin = state.log
     this.#sequence = state.log.sequence
     log.begin()
-    this.#room = limits.room
-    this.#clients = limits.clients
+    this.#room = options.room
+    this.#clients = options.clients
     this.#layer = new Layer(storedEntries(lmdb))
     this.#view = new EntryView(this.#layer, heads)
     this.#top = new Layer(this.#layer)
     this.#rows = new RowWriter(this.#top, {
-      rowMaxBytes: limits.rowMaxBytes,
+      rowMaxBytes: options.rowMaxBytes,
       heads,
       places: state.indexes.places,
       allocateHead: () => state.counters.nextHead++,
@@ -102,8 +104,9 @@ export class Batch {
     this.#conditions = new BatchConditions({
       log,
       begin: state.log.sequence,
+      writes: options.writes,
       changes: this.changes,
-      comparedMaxLength: limits.comparedMaxLength,
+      comparedMaxLength: options.comparedMaxLength,
       view: this.#view,
       etagOf: (path) => this.#etag(path),
     })

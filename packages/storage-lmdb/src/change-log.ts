@@ -4,6 +4,7 @@ import type { Change, ChangePair, Path } from '@elkyn/tree'
 import type { Bearing } from './bearing.ts'
 import { readHeadNumber, writeHeadNumber } from './entry.ts'
 import { sequenceIn } from './change-id.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { iterableOf } from './iterable.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb-types.ts'
@@ -198,23 +199,25 @@ export class ChangeLog {
   }
 
   /**
-   * What came after a sequence number and up to another one has changed, with the number of each change; `undefined` when
-   * the log does not reach back so far.
+   * Adds what came after a sequence number and up to another one. What was added before may come again.
+   *
+   * @returns whether the log reaches back so far.
    */
-  *pathsBetween(
+  addPathsTo(
+    changed: ChangedPaths,
     sequence: number,
     end: number,
     options: ReadOptions | undefined,
-  ): Generator<readonly [sequence: number, path: Path] | undefined, void, void> {
+  ): boolean {
     let next = sequence + 1
-    for (const entry of this.#entries({ start: keyOf(Math.max(next, 0)) }, options)) {
-      if (next > end) return
-      // Also where it begins behind the end: then none of what was asked for is left.
-      if (entry.first > next) yield undefined
-      yield* entry.paths(next)
+    for (const entry of this.#entries({ start: keyOf(next) }, options)) {
+      if (next > end) break
+      // Also where it begins behind the end: then nothing is left of what was asked for.
+      if (entry.first > next) return false
+      entry.addPathsTo(changed, next)
       next = entry.sequence + 1
     }
-    if (next <= end) yield undefined
+    return next > end
   }
 
   /**

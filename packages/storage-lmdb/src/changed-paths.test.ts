@@ -1,7 +1,7 @@
-import { childPath, maxKeyBytes, rootPath } from '@elkyn/tree'
+import { childPath, maxKeyBytes, parsePath, rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { bearingOn, strongest } from './bearing.ts'
 import { ChangedPaths } from './changed-paths.ts'
 
@@ -14,7 +14,7 @@ test('many changes bear on a path as the strongest of them does', () => {
     fc.property(
       fc.array(fc.tuple(fc.array(change, { maxLength: 3 }), fc.nat(6), path)),
       (steps) => {
-        const changed = new ChangedPaths()
+        const changed = new ChangedPaths(steps.map(([, , asked]) => asked))
         const all: [sequence: number, path: Path][] = []
         for (const [changes, since, asked] of steps) {
           for (const [sequence, place] of changes) {
@@ -28,4 +28,17 @@ test('many changes bear on a path as the strongest of them does', () => {
       },
     ),
   )
+})
+
+test('changes elsewhere are not kept, however deep they are', () => {
+  const deep = Array.from({ length: 30 }, () => 'a').reduce(childPath, rootPath)
+  const changed = new ChangedPaths([parsePath('/a/b'), parsePath('/b')])
+  const kept = vi.spyOn(Map.prototype, 'set')
+  onTestFinished(() => {
+    kept.mockRestore()
+  })
+  for (let sequence = 1; sequence < 100; sequence++)
+    changed.add(sequence, childPath(deep, `k${sequence}`))
+  expect(kept).not.toHaveBeenCalled()
+  expect(changed.bearingSince(1, parsePath('/a/b'))).toBe('none')
 })

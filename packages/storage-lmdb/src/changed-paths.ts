@@ -1,56 +1,74 @@
-import { parentPath } from '@elkyn/tree'
+import { pathKeys, rootPath } from '@elkyn/tree'
 import type { Path } from '@elkyn/tree'
-import { bearingOn, strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
 
-/** Of more than 16,383 UTF-16 units V8 finds texts in a map by their lengths alone: those of that length stay in a list. */
-const MAP_MAX_LENGTH = 1000
+/** Comes before the number of any change. */
+const NEVER = -1
 
-/** Which places were changed, and when: by numbers of changes. */
+interface Place {
+  /** Number of the last change of the place itself, */
+  at: number
+  /** and of that or of anything below it. */
+  within: number
+  below: Map<string, Place> | undefined
+}
+
+/**
+ * When paths that somebody asks about were changed. These are few and known before, the changes many: what is kept, and
+ * how long a change takes, grows with the former alone.
+ */
 export class ChangedPaths {
-  /** The last change of each place itself, */
-  readonly #at = new Map<Path, number>()
-  /** and of all that is below it. */
-  readonly #below = new Map<Path, number>()
-  readonly #long: (readonly [sequence: number, path: Path])[] = []
+  /** Holds these paths and those above them. By keys: V8 finds texts of more than 16,383 UTF-16 units in a map by their lengths alone. */
+  readonly #root: Place = newPlace()
 
-  /** About how many there are. */
-  get size(): number {
-    return this.#at.size + this.#long.length
+  /** @param asked What {@link bearingSince} will be asked about. */
+  constructor(asked: Iterable<Path>) {
+    for (const path of asked) {
+      let place = this.#root
+      for (const key of pathKeys(path)) place = placeBelow(place, key)
+    }
   }
 
+  /** Takes in the change with a number, of what is at a path. In any order. */
   add(sequence: number, path: Path): void {
-    if (path.length > MAP_MAX_LENGTH) {
-      this.#long.push([sequence, path])
-      return
+    let place = this.#root
+    place.within = Math.max(place.within, sequence)
+    for (let start = path === rootPath ? 2 : 1; start <= path.length;) {
+      const slash = path.indexOf('/', start)
+      const end = slash === -1 ? path.length : slash
+      // Most changes are elsewhere, which their first keys say already.
+      const next = place.below?.get(path.slice(start, end))
+      if (next === undefined) return
+      place = next
+      place.within = Math.max(place.within, sequence)
+      start = end + 1
     }
-    if (isSince(this.#at.get(path), sequence)) return
-    this.#at.set(path, sequence)
-    let above = parentPath(path)
-    for (; above !== undefined; above = parentPath(above)) {
-      if (isSince(this.#below.get(above), sequence)) return
-      this.#below.set(above, sequence)
-    }
+    place.at = Math.max(place.at, sequence)
   }
 
   /** How all changes from a number on bear on what is at a path, together. */
   bearingSince(sequence: number, path: Path): Bearing {
-    if (isSince(this.#at.get(path), sequence) || isSince(this.#below.get(path), sequence)) {
-      return 'within'
+    let place = this.#root
+    let above = NEVER
+    for (const key of pathKeys(path)) {
+      above = Math.max(above, place.at)
+      place = place.below!.get(key)!
     }
-    const long = this.#long.filter(([number]) => number >= sequence)
-    const bearing = strongest(long.map(([, changed]) => bearingOn(path, changed)))
-    return bearing === 'none' && this.#isBelowChange(sequence, path) ? 'above' : bearing
-  }
-
-  #isBelowChange(sequence: number, path: Path): boolean {
-    for (let above = parentPath(path); above !== undefined; above = parentPath(above)) {
-      if (above.length <= MAP_MAX_LENGTH && isSince(this.#at.get(above), sequence)) return true
-    }
-    return false
+    if (place.within >= sequence) return 'within'
+    return above >= sequence ? 'above' : 'none'
   }
 }
 
-function isSince(last: number | undefined, sequence: number): boolean {
-  return last !== undefined && last >= sequence
+function newPlace(): Place {
+  return { at: NEVER, within: NEVER, below: undefined }
+}
+
+function placeBelow(place: Place, key: string): Place {
+  place.below ??= new Map()
+  let below = place.below.get(key)
+  if (below === undefined) {
+    below = newPlace()
+    place.below.set(key, below)
+  }
+  return below
 }

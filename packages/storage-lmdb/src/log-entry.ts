@@ -2,6 +2,7 @@ import type { Path } from '@elkyn/tree'
 import { bearingOn, strongest } from './bearing.ts'
 import type { Bearing } from './bearing.ts'
 import { textAt } from './buffer-text.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { readHeadNumber } from './entry.ts'
 import {
   CHANGE_HEADER_BYTES,
@@ -45,10 +46,10 @@ export class LogEntry {
     return strongest(this.#bearings(from, path))
   }
 
-  /** What its changes from a number on have changed, with the number of the change. */
-  *paths(from: number): Iterable<readonly [sequence: number, path: Path]> {
+  /** Adds what its changes from a number on have changed. */
+  addPathsTo(changed: ChangedPaths, from: number): void {
     for (const { sequence, start, end } of this.#changes(from)) {
-      for (const path of pathsOf(this.value, start, end)) yield [sequence, path]
+      for (const path of pathsOf(this.value, start, end)) changed.add(sequence, path)
     }
   }
 

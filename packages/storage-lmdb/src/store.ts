@@ -201,6 +201,7 @@ export class LmdbTreeStore implements TreeStore {
       this.#transactions.run((state) => {
         const before = state.counters.headsGone
         batch = new Batch(this.#lmdb, this.#log, this.#transactions.heads, state, {
+          writes,
           rowMaxBytes: this.#options.rowMaxBytes,
           room: this.#room(),
           comparedMaxLength: this.#comparedMaxLength,
