@@ -12,11 +12,12 @@ const LATE_MS = 100
 /** Brings `relaxed` commits to the disk once a second. */
 export class RelaxedSync {
   readonly #lmdb: Lmdb
-  readonly #file: string
+  /** The data file, open for as long as this goes on: later its path may lead elsewhere, or too many others be open. */
+  readonly #file: number
   readonly #timer: NodeJS.Timeout
   /** When the timer had its turn last, or a sync in its place. */
   #last = performance.now()
-  /** How many commits of all threads the last sync brings to the disk. */
+  /** How many commits of all threads are on the disk. */
   #commits: number
   /** The one that goes on now. */
   #running: Promise<void> | undefined
@@ -25,7 +26,7 @@ export class RelaxedSync {
 
   constructor(lmdb: Lmdb, folder: string) {
     this.#lmdb = lmdb
-    this.#file = join(folder, 'data.mdb')
+    this.#file = openFile(join(folder, 'data.mdb'))
     this.#commits = this.#countCommits()
     this.#timer = setInterval(() => {
       this.#last = performance.now()
@@ -39,10 +40,10 @@ export class RelaxedSync {
     if (performance.now() - this.#last < INTERVAL_MS + LATE_MS) return
     const commits = this.#countCommits()
     if (commits === this.#commits) return
-    this.#commits = commits
     try {
       // lmdb tells only the event loop when it has done that.
-      syncFile(this.#file)
+      fdatasyncSync(this.#file)
+      this.#commits = commits
     } catch (error) {
       this.#error = storeError(error, 'Cannot sync')
     }
@@ -61,12 +62,14 @@ export class RelaxedSync {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await this.#running
+    closeSync(this.#file)
   }
 
   async #sync(): Promise<void> {
-    this.#commits = this.#countCommits()
+    const commits = this.#countCommits()
     try {
       await this.#lmdb.sync()
+      this.#commits = commits
     } catch (error) {
       // What the system could not write it may forget, so that a later sync says nothing of it.
       this.#error = error
@@ -80,12 +83,10 @@ export class RelaxedSync {
   }
 }
 
-/** Brings to the disk what was written to a file, by whatever descriptor. */
-function syncFile(path: string): void {
-  const descriptor = openSync(path, 'r')
+function openFile(path: string): number {
   try {
-    fdatasyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
+    return openSync(path, 'r+')
+  } catch (error) {
+    throw storeError(error, 'Cannot open the database')
   }
 }

@@ -127,15 +127,16 @@ export class LmdbTreeStore implements TreeStore {
     })
     if (options.readOnly) return
     try {
+      if (options.durability === 'relaxed') this.#sync = new RelaxedSync(this.#lmdb, options.path)
       this.#indexes.begin(options.indexes)
     } catch (error) {
       // Nobody has the store who could close it.
+      void this.#sync?.stop()
       this.#readers.close()
       void this.#lmdb.close()
       throw error
     }
     this.#reclaimer.wake()
-    if (options.durability === 'relaxed') this.#sync = new RelaxedSync(this.#lmdb, options.path)
   }
 
   snapshot(): TreeSnapshot {

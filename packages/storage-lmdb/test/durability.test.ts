@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import fs, { readFileSync } from 'node:fs'
+import fs, { readFileSync, renameSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -153,7 +153,27 @@ test('a thread that does not return to its event loop syncs relaxed writes itsel
     tree.setSync('/a', 'refused')
   }).toThrow(failed)
   expect(tree.get('/a')).toBe('not synced')
+  vi.advanceTimersByTime(5000)
+  tree.idle()
+  expect(sync).toHaveBeenCalledTimes(12)
   tree.setSync('/a', 'again')
+})
+
+test('a thread that does not return to its event loop syncs the file that it has opened, whatever its path leads to', async () => {
+  using folder = temporaryFolder()
+  const path = join(folder.path, 'data')
+  vi.useFakeTimers({ toFake: ['performance'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  await using tree = await openTree({ path, durability: 'relaxed' })
+  tree.setSync('/a', 1)
+  vi.advanceTimersByTime(5000)
+  renameSync(path, `${path}-elsewhere`)
+  tree.idle()
+  renameSync(`${path}-elsewhere`, path)
+  tree.setSync('/a', 2)
+  expect(tree.get('/a')).toBe(2)
 })
 
 test('a store that closes says that a sync has failed of which no writer was told', async () => {
