@@ -6,8 +6,8 @@ import type { Lmdb } from './lmdb.ts'
 
 const INTERVAL_MS = 1000
 
-/** A timer is so many milliseconds late in a thread that does not get to its event loop. */
-const LATE_MS = 100
+/** A timer may be so many milliseconds late: one long turn of the event loop is no reason to make it longer. */
+const LATE_MS = 1000
 
 /** Brings `relaxed` commits to the disk once a second. */
 export class RelaxedSync {
@@ -17,6 +17,8 @@ export class RelaxedSync {
   readonly #timer: NodeJS.Timeout
   /** When the timer had its turn last, or a sync in its place. */
   #last = performance.now()
+  /** How long after that the next one is due which is not left to the timer. */
+  #dueMs = INTERVAL_MS + LATE_MS
   /** How many commits of all threads are on the disk. */
   #commits: number
   /** The one that goes on now. */
@@ -30,6 +32,7 @@ export class RelaxedSync {
     this.#commits = this.#countCommits()
     this.#timer = setInterval(() => {
       this.#last = performance.now()
+      this.#dueMs = INTERVAL_MS + LATE_MS
       // A slow disk gains nothing by a second one.
       this.#running ??= this.#sync()
     }, INTERVAL_MS).unref()
@@ -37,7 +40,7 @@ export class RelaxedSync {
 
   /** Does what the timer has no turn for while the thread does not return to its event loop, and waits for it. */
   keepUp(): void {
-    if (performance.now() - this.#last < INTERVAL_MS + LATE_MS) return
+    if (performance.now() - this.#last < this.#dueMs) return
     const commits = this.#countCommits()
     if (commits === this.#commits) return
     try {
@@ -48,6 +51,8 @@ export class RelaxedSync {
       this.#error = storeError(error, 'Cannot sync')
     }
     this.#last = performance.now()
+    // Until the timer has its turn again.
+    this.#dueMs = INTERVAL_MS
   }
 
   /** @throws once what a sync failed with. */

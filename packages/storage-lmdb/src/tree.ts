@@ -228,7 +228,7 @@ export class Tree implements AsyncDisposable {
   /**
    * To be called before this thread blocks, as in `Atomics.wait`. What it read last stays on the disk
    * for it otherwise until its next turn of the event loop, and the file grows while others write. With `relaxed`
-   * durability it also syncs what was written, if the last sync is more than a second ago.
+   * durability it also syncs what was written, once a second, if the event loop has not done so for two.
    */
   idle(): void {
     this.#store.idle()

@@ -159,6 +159,38 @@ test('a thread that does not return to its event loop syncs relaxed writes itsel
   tree.setSync('/a', 'again')
 })
 
+test('no write waits for a sync in a thread that returns to its event loop late', async () => {
+  using folder = temporaryFolder()
+  vi.useFakeTimers({ toFake: ['performance'] })
+  const intervals = vi.spyOn(globalThis, 'setInterval')
+  const waited = vi.spyOn(fs, 'fdatasyncSync')
+  syncBuiltinESMExports()
+  onTestFinished(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  })
+  await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+  const [turn] = intervals.mock.calls.find(([, delay]) => delay === 1000)!
+  for (let turns = 0; turns < 5; turns++) {
+    tree.setSync('/a', turns)
+    vi.advanceTimersByTime(1900)
+    tree.setSync('/b', turns)
+    turn()
+  }
+  expect(waited).not.toHaveBeenCalled()
+  // From here on it does not return.
+  for (let second = 1; second <= 5; second++) {
+    vi.advanceTimersByTime(1000)
+    tree.setSync('/a', second)
+  }
+  expect(waited).toHaveBeenCalledTimes(4)
+  turn()
+  vi.advanceTimersByTime(1900)
+  tree.setSync('/a', 'late')
+  expect(waited).toHaveBeenCalledTimes(4)
+})
+
 test('a thread that does not return to its event loop syncs the file that it has opened, whatever its path leads to', async () => {
   using folder = temporaryFolder()
   const path = join(folder.path, 'data')
