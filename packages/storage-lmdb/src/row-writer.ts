@@ -167,7 +167,12 @@ export class RowWriter {
 
   /** The row with `value` at the end of `keys`; `undefined` where that changes nothing. */
   #edit(row: TreeValue, keys: readonly string[], value: TreeValue): TreeValue | undefined {
-    if (value.isNull && isLeaf(row)) return undefined
+    if (isLeaf(row)) {
+      if (value.isNull) return undefined
+      // To parse what goes takes as long as it is long.
+      const node = withChild(null, keys, value.node)
+      return TreeValue.fromNode(withPriority(node, priorityOfRow(row)))
+    }
     if (row.form === 'plain' && value.form === 'plain' && !value.isNull) {
       const text = replaceLocated(row.text, keys, value.text)
       if (text === row.text) return undefined

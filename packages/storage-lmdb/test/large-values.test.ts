@@ -134,6 +134,32 @@ test.each([
   expect(read(store, '/', 'export')).toBe(before)
 })
 
+test.each([
+  ['plain', 'x\n'.repeat(10_000), null],
+  ['with a priority', { '.value': 'x\n'.repeat(10_000), '.priority': 7 }, 7],
+])(
+  'a value below a long string %s takes its place, and it is not parsed',
+  async (_, long, rank) => {
+    using folder = temporaryFolder()
+    await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
+    await tree.update('/', { filler: 'x'.repeat(4000), s: long, t: long })
+    const parse = vi.spyOn(JSON, 'parse')
+    onTestFinished(() => {
+      parse.mockRestore()
+    })
+    const refused = Array.from({ length: 10 }, (__, index) => ({
+      pairs: [{ path: at(`/${'st'[index % 2]}/x`), value: 1 }],
+      judge: () => new Error('refused'),
+    }))
+    await Promise.all(refused.map((write) => tree.store.write(write)))
+    await tree.set('/s/x/y', 1)
+    expect(parse.mock.calls.filter(([text]) => text.length > 10_000)).toEqual([])
+    expect(tree.get('/s')).toEqual({ x: { y: 1 } })
+    expect(read(tree.store, '/s/.priority')).toBe(rank === null ? undefined : `${rank}`)
+    expect(tree.get('/t')).toHaveLength(20_000)
+  },
+)
+
 test('a long priority is not read on the way to what lies below it', async () => {
   using folder = temporaryFolder()
   await using tree = await openTree({ path: folder.path, durability: 'relaxed' })
