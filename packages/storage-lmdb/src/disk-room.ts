@@ -5,8 +5,6 @@ import { availableBytes, storeFull } from './failures.ts'
 import type { LmdbStats } from './lmdb-stats.ts'
 
 const PAGE_BYTES = 4096
-/** Longer values get pages of their own. */
-const SHORT_BYTES = 2000
 /** What an entry takes beside key and value. */
 const ENTRY_BYTES = 64
 /** What a transaction may take for the list of free pages, and for a few small entries. */
@@ -20,6 +18,9 @@ const TAIL_BYTES = 4 * 1024 * 1024
 const TAIL_MS = 250
 /** A part of that, with which something can always be deleted. */
 const KEPT_BYTES = 1024 * 1024
+/** Where there is none, so many times what a deletion takes has to be free inside of the file, and no snapshot see more than that. */
+const SPARE = 8
+const FEW_COMMITS = 2
 
 const zeros = Buffer.alloc(64 * 1024)
 
@@ -35,8 +36,10 @@ export class DiskRoom {
   readonly #folder: string
   readonly #stats: LmdbStats
   #file: number | undefined
-  /** What this transaction may have taken so far, and may take before it looks again. */
-  #spent = 0
+  /** What this transaction may have added so far, and what it may have copied and split. */
+  #added = 0
+  #copied = 0
+  /** What the two may come to before it looks again. */
   #allowed = 0
   #isRemoval = false
   /** When there was plenty, and when the end of the file was seen to, by `performance.now()`. */
@@ -51,14 +54,25 @@ export class DiskRoom {
     this.#stats = stats
   }
 
+  /** Opens the file, while there are descriptors. */
+  open(): void {
+    this.#opened()
+  }
+
   /** Bytes that this transaction may have taken so far. */
   get spent(): number {
-    return this.#spent
+    // Every page is copied once, and may be split in two.
+    return this.#added + Math.min(this.#copied, 2 * this.#stats.fileBytes())
   }
 
   /** Whether a transaction that could end here should. */
   get isNearlySpent(): boolean {
-    return this.#plentyAt === -Infinity && this.#spent > this.#allowed / 2
+    return this.#plentyAt === -Infinity && this.#added + this.#copied > this.#allowed / 2
+  }
+
+  /** Whether the transaction was refused, after the file may have been made longer for it. */
+  get hasRefused(): boolean {
+    return this.#error !== undefined
   }
 
   /**
@@ -68,13 +82,14 @@ export class DiskRoom {
    */
   begin(isRemoval: boolean): void {
     const isFresh = performance.now() - this.#plentyAt < FRESH_MS
-    this.#allowed = isFresh ? this.#allowed - this.#spent : 0
-    this.#spent = 0
+    this.#allowed = isFresh ? this.#allowed - this.#added - this.#copied : 0
+    this.#added = 0
+    this.#copied = 0
     this.#isRemoval = isRemoval
     this.#error = undefined
     this.freshFrom = Infinity
-    if (!isFresh) this.#giveBack()
-    this.#spend(TRANSACTION_BYTES)
+    if (!isFresh) this.giveBack()
+    this.#spend(TRANSACTION_BYTES, 0)
   }
 
   /**
@@ -82,24 +97,24 @@ export class DiskRoom {
    * @param nameLength in characters
    */
   spendRow(head: number, nameLength: number, bytes: number): void {
-    if (head >= this.freshFrom) this.spendAtEnd(6 * nameLength + bytes)
+    if (head >= this.freshFrom) this.spendAtEnd(3 * nameLength + bytes)
     else this.spend(nameLength, bytes)
   }
 
   /** Something is about to be put behind all others. @throws {TreeError} `ERR_STORE_FULL` */
   spendAtEnd(bytes: number): void {
-    // Pages that are split may stay half empty.
-    this.#spend(ENTRY_BYTES + bytes + Math.min(bytes, 2 * PAGE_BYTES))
+    // Pages that are split may stay half empty; longer values get pages of their own.
+    this.#spend(ENTRY_BYTES + bytes + Math.min(bytes, 2 * PAGE_BYTES), 0)
   }
 
   /**
-   * Something is about to be put anywhere, or to be removed: LMDB copies the page, and those above it, of which there are more
-   * where keys are long.
+   * Something is about to be put anywhere, or to be removed. LMDB copies the page, and splits it or brings it together with the
+   * next one; and it copies those above, of which there are more where keys are long.
    * @throws {TreeError} `ERR_STORE_FULL`
    */
   spend(keyLength: number, bytes: number): void {
-    const split = bytes > SHORT_BYTES ? PAGE_BYTES : bytes
-    this.#spend(PAGE_BYTES + 16 * keyLength + bytes + split)
+    const added = bytes === 0 ? 0 : ENTRY_BYTES + 3 * keyLength + bytes
+    this.#spend(added + Math.min(added, 2 * PAGE_BYTES), 2 * PAGE_BYTES + 32 * keyLength)
   }
 
   /** A transaction is about to commit. @throws {TreeError} what one of its calls was refused with, whoever caught it */
@@ -107,31 +122,48 @@ export class DiskRoom {
     if (this.#error !== undefined) throw this.#error
   }
 
+  /** Makes the file shorter that was made longer than was needed. Only in a transaction that has written nothing. */
+  giveBack(): void {
+    if (this.#file === undefined) return
+    const most = this.#stats.fileBytes() + TAIL_BYTES
+    // Not for a little: that would be taken again.
+    if (fstatSync(this.#file).size > most + TAIL_BYTES) ftruncateSync(this.#file, most)
+  }
+
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file)
     this.#file = undefined
   }
 
-  #spend(bytes: number): void {
-    this.#spent += bytes
-    if (this.#spent > this.#allowed) this.#look()
+  #spend(added: number, copied: number): void {
+    this.#added += added
+    this.#copied += copied
+    if (this.#added + this.#copied > this.#allowed) this.#look()
   }
 
   #look(): void {
     this.check()
+    const { spent } = this
     const available = availableBytes(this.#folder)
-    if (available >= PLENTY_BYTES + this.#spent) {
-      this.#plentyAt = performance.now()
-      this.#allowed = this.#spent + available / PART
-      if (this.#plentyAt - this.#tailAt > TAIL_MS) this.#keepTail()
-      return
+    const hasPlenty = available >= PLENTY_BYTES + spent
+    this.#plentyAt = hasPlenty ? performance.now() : -Infinity
+    if (hasPlenty && this.#plentyAt - this.#tailAt > TAIL_MS) this.#keepTail()
+    const left = hasPlenty ? available / PART : this.#leftWithLittle(spent, available)
+    if (left < 0) {
+      this.#error = storeFull('Cannot commit')
+      throw this.#error
     }
-    this.#plentyAt = -Infinity
+    this.#allowed = this.#added + this.#copied + left
+  }
+
+  /** What a transaction may take beside what it has; negative where that is too much. */
+  #leftWithLittle(spent: number, available: number): number {
     const kept = this.#isRemoval ? 0 : KEPT_BYTES
-    this.#allowed = this.#tail(this.#spent + kept, this.#spent + TAIL_BYTES, available) - kept
-    if (this.#spent <= this.#allowed) return
-    this.#error = storeFull('Cannot commit')
-    throw this.#error
+    const tail = this.#tail(spent + kept, spent + TAIL_BYTES, available) - kept
+    if (tail >= spent || !this.#isRemoval) return tail - spent
+    // As in a file that had none when the disk became full. Deletions need single pages.
+    if (this.#stats.snapshots().oldestSnapshotCommits > FEW_COMMITS) return -1
+    return (this.#stats.fileBytes() - this.#stats.usedBytes()) / SPARE - spent
   }
 
   /** Sees to it that there is an end for when the disk is full. */
@@ -163,14 +195,6 @@ export class DiskRoom {
       // It is full, for what reason ever.
     }
     return size - end
-  }
-
-  /** Makes the file shorter that was made longer than was needed. Only where LMDB has written nothing behind its pages. */
-  #giveBack(): void {
-    if (this.#file === undefined) return
-    const most = this.#stats.fileBytes() + TAIL_BYTES
-    // Not for a little: that would be taken again.
-    if (fstatSync(this.#file).size > most + TAIL_BYTES) ftruncateSync(this.#file, most)
   }
 
   #opened(): number | undefined {

@@ -185,6 +185,7 @@ export class Lmdb {
       this.stats = new LmdbStats(this.#root, tables, () => this.#isWriting)
       this.#room = new DiskRoom(this.#path, this.stats)
       this.#isCopy = !options.readOnly && this.stats.hasNoFreePages()
+      if (!options.readOnly) this.#room.open()
     } catch (error) {
       void this.#root.close()
       throw storeError(error, 'Cannot open the database')
@@ -250,6 +251,12 @@ export class Lmdb {
         this.#setSyncing(1)
       })
     } catch (error) {
+      if (this.#room.hasRefused) {
+        // What the file was made longer for was of no use.
+        this.#root.transactionSync(() => {
+          this.#room.giveBack()
+        })
+      }
       throw commitError(error, this.#path, this.#room.spent)
     } finally {
       this.#setSyncing(0)
@@ -315,14 +322,6 @@ export class Lmdb {
   /** Heads from this number on come into being with the transaction that is open. */
   setFreshFrom(number: number): void {
     this.#room.freshFrom = number
-  }
-
-  /** Stores what lies under heads that are about as new, one after the other. */
-  storeFresh(store: () => void): void {
-    const before = this.#room.freshFrom
-    this.#room.freshFrom = 0
-    store()
-    this.#room.freshFrom = before
   }
 
   /** Shows that a transaction goes on. */

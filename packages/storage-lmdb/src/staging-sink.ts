@@ -221,9 +221,7 @@ export class StagingSink implements TreeSink<OpenHead>, WaitingRows {
       if (path !== undefined) follow(layer, state.indexes.places, parent, path)
     }
     for (const root of this.#newRoots) stage(lmdb, root)
-    lmdb.storeFresh(() => {
-      storeLayer(lmdb, layer, state.counters)
-    })
+    storeLayer(lmdb, layer, state.counters)
   }
 
   stored(): void {

@@ -135,9 +135,14 @@ export class Line {
 
   /**
    * Makes a call when its turn has come and it can be done.
+   * @param mayWaitForTurn Whether it may be told of that a turn of the event loop later, for others.
    * @returns `false` when the time was over before
    */
-  async add(attempt: Attempt, { timeoutMs, signal }: Wait = {}): Promise<boolean> {
+  async add(
+    attempt: Attempt,
+    { timeoutMs, signal }: Wait = {},
+    mayWaitForTurn = true,
+  ): Promise<boolean> {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
     const call: Pending = { attempt, resolve, reject }
@@ -154,9 +159,9 @@ export class Line {
         : setTimeout(() => this.#giveUp(call, () => resolve(false)), timeoutMs)
     try {
       if (this.#count === 1) this.pump()
-      const turn = isOver(call) ? this.#waiting.turns.due() : undefined
+      const turn = mayWaitForTurn && isOver(call) ? this.#waiting.turns.due() : undefined
       const done = await promise
-      const next = turn ?? this.#waiting.turns.next
+      const next = mayWaitForTurn ? (turn ?? this.#waiting.turns.next) : undefined
       if (next !== undefined) await next
       return done
     } finally {

@@ -272,7 +272,8 @@ class SharedQueue implements WorkQueue {
       this.#isHandingOver = true
       return undefined
     }
-    const done = await line.add(this.#unlessClaimed(attempt), options)
+    // Until it is published, everybody waits for it.
+    const done = await line.add(this.#unlessClaimed(attempt), options, false)
     if (!done) return undefined
     this.#isHandingOver = false
     // Between the line and this turn the object may have been detached, and the claim abandoned.
