@@ -197,12 +197,6 @@ export class Dispatcher {
     return this.table.state(task.tag) === TaskState.Queued
   }
 
-  /** Whether its handler was called. What a thread has only taken may be given back. */
-  hasBegun(task: Task): boolean {
-    if (task.place !== 'slot') return task.place === 'none'
-    return this.table.state(task.tag) === TaskState.Running
-  }
-
   /** The task in the queue that was accepted first. Looks at all of them. */
   longestWaiting(): Task | undefined {
     let longest: Task | undefined

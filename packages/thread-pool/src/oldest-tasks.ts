@@ -2,12 +2,12 @@ import type { Dispatcher } from './dispatcher.ts'
 import { Fifo } from './fifo.ts'
 import type { Task } from './task.ts'
 
-/** The tasks that have not begun, in the order in which they were accepted, for a pool that drops the oldest of them. */
+/** The tasks that wait, in the order in which they were accepted, for a pool that drops the oldest of them. */
 export class OldestTasks {
   readonly #dispatcher: Dispatcher
   /** By priority. */
   readonly #lines: Fifo<Task>[]
-  readonly #isWaiting = (task: Task): boolean => !task.isSettled && !this.#dispatcher.hasBegun(task)
+  readonly #isWaiting = (task: Task): boolean => !task.isSettled && this.#dispatcher.isWaiting(task)
 
   constructor(dispatcher: Dispatcher, priorities: number) {
     this.#dispatcher = dispatcher

@@ -262,16 +262,6 @@ test('urgent tasks that a thread holds behind one that does not end overtake wha
   expect(new Set(threads).size).toBe(1)
 })
 
-test("whenFull 'drop-oldest' gives up first what a thread has taken before, and given back", async () => {
-  const options = { minThreads: 1, maxThreads: 2, maxQueue: 3, whenFull: 'drop-oldest' } as const
-  const { pool, held, goOn } = await makeHoldingPool(options, {})
-  const newer = pool.run('newer')
-  const newest = pool.run('newest')
-  expect(await codeOf(held[0]!)).toBe('ERR_TASK_DROPPED')
-  goOn(1000)
-  expect(await Promise.all([...held.slice(1), newer, newest])).toEqual([1, 1, 1, 1])
-})
-
 test('values that move do not go to a thread that is busy, and do to one that is free', async () => {
   const { held, goOn } = await makeHoldingPool({ threads: 2 }, { isMoved: true })
   goOn(0)
