@@ -22,8 +22,6 @@ export class HeldTasks {
   readonly #hear: (thread: Thread) => void
   /** How many tasks each thread had ended at the last look, if it was busy then. */
   readonly #ended = new WeakMap<Thread, number>()
-  /** What was seen at the last look in threads that have a hand free for it and ended nothing. */
-  #doubtful: ReadonlySet<number> = new Set()
 
   /** @param hear reads all that the thread has answered by now */
   constructor(
@@ -39,9 +37,8 @@ export class HeldTasks {
   }
 
   /**
-   * To be called at each tick. A thread that has ended nothing since the last one gives back all that it holds, and if it has a hand
-   * free for it, for which its value may be on the way, one tick later: then something blocks it. Before that, while nothing waits,
-   * the oldest go to threads that are idle, one to each.
+   * To be called at each tick. A thread that has ended nothing since the last one gives back all that it holds. Before that, while
+   * nothing waits, the oldest go to threads that are idle, one to each.
    */
   giveBack(threads: ReadonlySet<Thread>): void {
     const dispatcher = this.#dispatcher
@@ -60,18 +57,12 @@ export class HeldTasks {
       if (thread.isBusy) busy.set(thread.index, { running, isStuck })
       canGive ||= isStuck
     }
-    const before = this.#doubtful
-    const doubtful = new Set<number>()
-    this.#doubtful = doubtful
     if (busy.size === 0 || (free === 0 && !canGive)) return
-    for (const task of this.#takenBy(busy)) {
-      const { running = 0, isStuck = false } = busy.get(dispatcher.table.thread(task.tag)) ?? {}
-      const mayComeSoon = running < this.#concurrency
-      if (mayComeSoon && isStuck && !before.has(task.tag)) doubtful.add(task.tag)
-      else if (isStuck || (!mayComeSoon && free-- > 0)) {
-        // Its thread may begin it in this moment.
-        if (dispatcher.cancel(task)) dispatcher.resend(task)
-      }
+    for (const task of this.#heldBy(busy)) {
+      const isStuck = busy.get(dispatcher.table.thread(task.tag))?.isStuck === true
+      if (!isStuck && free-- <= 0) continue
+      // Its thread may begin it in this moment.
+      if (dispatcher.cancel(task)) dispatcher.resend(task)
     }
   }
 
@@ -87,20 +78,21 @@ export class HeldTasks {
     return before === ended
   }
 
-  /** What threads that are busy have taken and not begun, the oldest first. Counts what they run. */
-  #takenBy(busy: Map<number, Busy>): Task[] {
+  /** What waits in threads that have no free hand, the oldest first. */
+  #heldBy(busy: Map<number, Busy>): Task[] {
     const { table } = this.#dispatcher
     const taken: Task[] = []
     for (const task of this.#dispatcher.sent()) {
       const state = table.state(task.tag)
       // Without its item its thread has just taken it, and has not told.
       const canBeSent = !task.isMoved && task.item !== undefined
-      const thread = busy.get(table.thread(task.tag))
-      if (thread === undefined) continue
       if (state === TaskState.Taken && canBeSent) taken.push(task)
-      if (state === TaskState.Running) thread.running++
+      const thread = busy.get(table.thread(task.tag))
+      if (state === TaskState.Running && thread !== undefined) thread.running++
     }
-    return taken.toSorted((a, b) => a.since - b.since)
+    return taken
+      .filter(({ tag }) => (busy.get(table.thread(tag))?.running ?? 0) >= this.#concurrency)
+      .toSorted((a, b) => a.since - b.since)
   }
 }
 
