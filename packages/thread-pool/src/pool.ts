@@ -843,6 +843,7 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     if (this.#pending === 0) return true
     return new Promise((resolve) => {
       const end = (): void => {
+        this.#values.hold()
         this.#hearAll()
         resolve(this.#pending === 0)
       }
@@ -864,7 +865,8 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
     const begun: Task[] = []
     for (const task of Array.from(this.#dispatcher.all())) {
       if (task.isSettled) continue
-      if (this.#dispatcher.cancel(task)) unstarted.push(task)
+      // What was moved cannot be given back: it is left to its thread, which may begin it in this moment.
+      if (!task.isMoved && this.#dispatcher.cancel(task)) unstarted.push(task)
       else begun.push(task)
     }
     // Only now: a thread whose task ends takes the next one.

@@ -8,6 +8,7 @@ import type { Thread } from './thread.ts'
 export class PortValues {
   readonly #dispatcher: Dispatcher
   readonly #onRefused: (task: Task, error: unknown) => void
+  #isHeld = false
 
   /** @param onRefused a value cannot be cloned: its task is taken back, and is to be rejected with this error */
   constructor(dispatcher: Dispatcher, onRefused: (task: Task, error: unknown) => void) {
@@ -29,9 +30,14 @@ export class PortValues {
     if (isSent && isOnly && !task.isSettled) this.#dispatcher.nudge(task)
   }
 
+  /** Sends nothing from now on of what is asked for: a value that moves could not be given back. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
   /** Sends the values of tasks that a thread has taken. */
   send(thread: Thread, tags: readonly number[]): void {
-    if (thread.hasEnded) return
+    if (thread.hasEnded || this.#isHeld) return
     let together: Task[] = []
     for (const tag of tags) {
       const task = this.#dispatcher.find(tag)

@@ -149,6 +149,8 @@ export class WorkerRuntime {
           if (this.#queue.drained) return
           continue
         }
+        // What was sent here before the item came may not have been heard, and is before it.
+        this.#receiveAll()
       }
       this.#accept(item)
       if (++tasks >= tasksPerTurn || this.#clock - turnedAt > msPerTurn) {
