@@ -92,7 +92,8 @@ export const namedHandler = 0x8000
  *   16  since when it has tasks in hand, as a double, or 0
  *   24  messages that it has heard, modulo 2^32: the next is the one that it dies of if it dies while it reads it
  *   28  whether a handler is being called: then it has died of that
+ *   32  how many messages it has to have heard before it takes an item: up to the last task that was sent without one
  */
 export const controlBytes = 64
-export const ControlWord = { Stop: 0, Blocked: 1, Heard: 6, Calling: 7 } as const
+export const ControlWord = { Stop: 0, Blocked: 1, Heard: 6, Calling: 7, Given: 8 } as const
 export const ControlTime = { Busy: 1, BusySince: 2 } as const

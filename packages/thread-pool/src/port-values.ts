@@ -23,7 +23,7 @@ export class PortValues {
   give(thread: Thread, task: Task, isOnly: boolean): void {
     const { tag, name, value, transferList } = task
     const isSent = this.#post(task, () =>
-      thread.post({ type: 'task', tag, name, value }, transferList),
+      thread.give({ type: 'task', tag, name, value }, transferList),
     )
     // It may block, or be about to: an item in the queue is heard anyway, and a message before it is there by then.
     // Not where a getter has given the task up, which may have closed the queue.

@@ -202,6 +202,13 @@ export class Thread {
     return number
   }
 
+  /** The same for a task that it has not asked for, which it hears before it takes what is put into the queue from now on. */
+  give(message: ToThread, transferList: readonly TransferListItem[] = []): number {
+    const number = this.post(message, transferList)
+    Atomics.store(this.#words, ControlWord.Given, this.#posted)
+    return number
+  }
+
   /**
    * Whether it may have died of reading a message: of nothing but a lack of memory, which no handler used up that was being called, and
    * when it had heard all messages before this one and not this one.

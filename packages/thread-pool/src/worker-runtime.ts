@@ -149,9 +149,9 @@ export class WorkerRuntime {
           if (this.#queue.drained) return
           continue
         }
-        // What was sent here before the item came may not have been heard, and is before it.
-        this.#receiveAll()
       }
+      // A task that was sent here before the item came goes before it, and can go nowhere else.
+      if (this.#hasUnheardTask) this.#receiveAll()
       this.#accept(item)
       if (++tasks >= tasksPerTurn || this.#clock - turnedAt > msPerTurn) {
         this.#sendAsks()
@@ -160,6 +160,11 @@ export class WorkerRuntime {
         turnedAt = this.#clock = now()
       }
     }
+  }
+
+  get #hasUnheardTask(): boolean {
+    const { Given, Heard } = ControlWord
+    return (((this.#control[Given] ?? 0) - (this.#control[Heard] ?? 0)) | 0) > 0
   }
 
   /**

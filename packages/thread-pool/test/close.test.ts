@@ -243,3 +243,19 @@ test('close() rejects with a mistake in its options, and the pool goes on', asyn
   await expect(pool.close({ timeoutMs: NaN })).rejects.toThrow('timeoutMs')
   expect(await pool.run(1)).toBe(1)
 })
+
+test('what has moved to a thread is not given back', async () => {
+  for (let round = 0; round < 5; round++) {
+    const { pool } = makePool({ threads: 2 })
+    await pool.run(1)
+    const ended = Array.from({ length: 2000 }, () => {
+      const bytes = new Uint8Array(8)
+      return codeOf(pool.run({ bytes }, { transferList: [bytes.buffer] }))
+    })
+    const { unstarted } = await pool.close({ timeoutMs: 1 })
+    await Promise.all(ended)
+    expect(
+      unstarted.filter(({ task }) => (task as { bytes: Uint8Array }).bytes.length === 0),
+    ).toEqual([])
+  }
+})

@@ -579,3 +579,18 @@ test('options that cannot be meant are mistakes', async () => {
   expect(() => makeFakePool({}, { whenFull: 'explode' as 'wait' })).toThrow('explode')
   expect(() => makeFakePool({}, { queueCapacity: 3 })).toThrow('power of two')
 })
+
+test('a value that was sent to a waiting thread is not overtaken there by what came behind it', async () => {
+  for (let round = 0; round < 12; round++) {
+    const { pool, open, reached } = makePool({ threads: 2 })
+    await Promise.all([1, 2, 3, 4].map((value) => pool.run(value)))
+    const bytes = new Uint8Array(8)
+    const moved = pool.run({ bytes }, { transferList: [bytes.buffer] })
+    const long = pool.run(1, { name: 'gate' })
+    await reached(1, 1)
+    await moved
+    open(1)
+    await long
+    await pool.destroy()
+  }
+})
