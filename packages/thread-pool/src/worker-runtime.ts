@@ -150,9 +150,8 @@ export class WorkerRuntime {
           continue
         }
       }
-      // A task that was sent here before the item came goes before it, and can go nowhere else.
-      if (this.#hasUnheardTask) this.#receiveAll()
-      this.#accept(item)
+      if (this.#hasUnheardTask) this.#hearBefore(item)
+      else this.#accept(item)
       if (++tasks >= tasksPerTurn || this.#clock - turnedAt > msPerTurn) {
         this.#sendAsks()
         await new Promise(setImmediate)
@@ -266,6 +265,15 @@ export class WorkerRuntime {
     this.#held = item
     // The pool has the items of those whose values it sends.
     if (item.bytes[0] !== ValueKind.Port) this.#untold = item
+  }
+
+  /** A task that was sent here before the item came goes before it, and can go nowhere else. */
+  #hearBefore(item: WorkItem): void {
+    this.#hold(item)
+    // Of that the pool has to know: this thread may die of the other task.
+    this.#sendAsks()
+    this.#receiveAll()
+    this.#startHeld()
   }
 
   #startHeld(): void {
