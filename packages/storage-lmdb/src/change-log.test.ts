@@ -1,5 +1,5 @@
-import { parseJson, parsePath } from '@elkyn/tree'
-import type { Change, ChangePair } from '@elkyn/tree'
+import { parseJson, parsePath, rootPath } from '@elkyn/tree'
+import type { Change, ChangePair, Path } from '@elkyn/tree'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { jsonText, path as anyPath } from '../test/arbitraries.ts'
@@ -34,7 +34,12 @@ class LogFixture implements AsyncDisposable {
   }
 
   /** Adds a batch, in a transaction that may be aborted in the end. */
-  add(changes: readonly (readonly ChangePair[])[], now = 0, isAborted = false): Change[] {
+  add(
+    changes: readonly (readonly ChangePair[])[],
+    now = 0,
+    isAborted = false,
+    update?: Path,
+  ): Change[] {
     const added: Change[] = []
     try {
       this.lmdb.transact(() => {
@@ -44,7 +49,7 @@ class LogFixture implements AsyncDisposable {
         this.#log.begin()
         for (const pairs of changes) {
           if (!this.#log.hasRoom(pairs)) last = this.#log.flush(last)
-          added.push(this.#log.append(++sequence, now, pairs))
+          added.push(this.#log.append(++sequence, now, pairs, update))
         }
         last = this.#log.flush(last)
         this.#log.trim(before, last, now, this.isFull)
@@ -137,11 +142,14 @@ const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) => (byte === 0x2e ?
 
 /** What of a change at and below a path is copied, in those tags; `undefined` where it has to be read. */
 function copyOfChange({ id, pairs: [sole, ...others] }: Change, watched: string) {
+  const isElsewhere = ({ path }: ChangePair) => {
+    // What lies above is to be read; and what only looks so, too.
+    return !watched.startsWith(path) && !`${path}/`.startsWith(`${watched}/`)
+  }
+  if (sole !== undefined && [sole, ...others].every(isElsewhere)) return ''
   if (others.length > 0 || sole?.value?.form !== 'plain') return undefined
   const { path, value } = sole
-  // What lies above is to be read; and what only looks so, too.
   if (watched.startsWith(path) && path !== watched) return undefined
-  if (!`${path}/`.startsWith(`${watched}/`)) return ''
   const rest = path.slice(watched.length)
   if (rest.includes('.')) return undefined
   const place = rest === '' ? '<own>' : `<path ${rest}><text>`
@@ -221,6 +229,35 @@ test('copying stops behind the pair that reaches the limit, at the most, and bef
   expect(copy(4096, 200, 20)).toEqual({ done: 2, wanted: false })
   expect(copy(500, 4096, 20)).toEqual({ done: 3, wanted: true })
   expect(copy(50, 4096, 20)).toEqual({ done: 0, wanted: true })
+})
+
+test('an update is passed over where it or each of its pairs is elsewhere, whatever is in it', async () => {
+  await using log = new LogFixture()
+  const value = parseJson('1')
+  const pairs = ['/a/b', '/a/c/d', '/a/.priority'].map((path) => {
+    return { path: parsePath(path, { priority: true }), value }
+  })
+  const hole = { path: parsePath('/a/hole'), value: undefined }
+  log.add([[...pairs, hole]], 0, false, parsePath('/a'))
+  log.add([[...pairs, hole]], 0, false, rootPath)
+  const passed = (watched: string) =>
+    log.look((changes) => {
+      using cursor = changes.cursorAfter(0, undefined)
+      return [1, 2].map(() => {
+        cursor.next()
+        const frame = { ...tags, path: Buffer.from(watched), isSpecial }
+        const target = { bytes: Buffer.alloc(1000), end: 0, limit: 1000, count: 0, wanted: 0 }
+        const done = cursor.copyPairs(frame, target, 9)
+        expect([target.count, target.wanted]).toEqual([0, 0])
+        return done === 1
+      })
+    })
+  for (const watched of ['/x', '/ab', '/a/x', '/a/c/e']) {
+    expect([watched, ...passed(watched)]).toEqual([watched, true, true])
+  }
+  for (const watched of ['', '/a', '/a/b', '/a/b/c', '/a/c', '/a/c/d', '/a/hole', '/a/.priority']) {
+    expect([watched, ...passed(watched)]).toEqual([watched, false, false])
+  }
 })
 
 test('each change is found by its number and by its id', async () => {

@@ -3,7 +3,13 @@ import { ChangeIdWriter } from './change-id.ts'
 import { copyInto } from './copy-bytes.ts'
 import { Kind } from './entry.ts'
 import { FixedBytes } from './fixed-bytes.ts'
-import { CHANGE_HEADER_BYTES, MARK_OFFSET, PAIR_HEADER_BYTES, changeBytes } from './log-format.ts'
+import {
+  CHANGE_HEADER_BYTES,
+  MARK_OFFSET,
+  PAIR_HEADER_BYTES,
+  UPDATE_BYTES,
+  changeBytes,
+} from './log-format.ts'
 
 const slash = '/'.charCodeAt(0)
 
@@ -70,14 +76,16 @@ export class PairCopier {
       const end = start + changeBytes(head)
       const pair = start + CHANGE_HEADER_BYTES
       const pathStart = pair + PAIR_HEADER_BYTES
-      // The bit of an update is that of the sign.
-      if (head < 0 || pathStart > end || entry[pair + 2] !== Kind.plain) break
+      // What stands for the empty tree has no pair.
+      if (pathStart > end) break
       const pathEnd = pathStart + source.getUint16(pair)
-      if (pathEnd + source.getInt32(pair + 3) !== end) break
-
-      const bearing = bearingOf(entry, pathStart, pathEnd, watched)
-      if (bearing === Bearing.Unknown) break
-      if (bearing === Bearing.Below) {
+      // The bit of an update is that of the sign.
+      const isSole = head >= 0 && pathEnd + source.getInt32(pair + 3) === end
+      const bearing = isSole
+        ? bearingOf(entry, pathStart, pathEnd, watched)
+        : bearingOfPairs(entry, source, start, end, watched)
+      if (bearing !== Bearing.Elsewhere) {
+        if (bearing === Bearing.Unknown || entry[pair + 2] !== Kind.plain) break
         const wanted = at + end - pathStart + this.#frameBytes
         if (wanted > bytes.length) {
           target.wanted = wanted
@@ -127,6 +135,33 @@ function bearingOf(bytes: Uint8Array, start: number, end: number, watched: Uint8
   if (length < watched.length) return Bearing.Unknown
   const next = start + length
   return next === end || bytes[next] === slash ? Bearing.Below : Bearing.Elsewhere
+}
+
+/**
+ * Whether all that an update or a change of several pairs says is elsewhere. It may have tens of megabytes, so that it is
+ * not made an object of to know that.
+ */
+function bearingOfPairs(
+  entry: Uint8Array,
+  source: DataView,
+  start: number,
+  end: number,
+  watched: Uint8Array,
+): number {
+  let pair = start + CHANGE_HEADER_BYTES
+  if (source.getInt32(start) < 0) {
+    const updated = pair + UPDATE_BYTES + PAIR_HEADER_BYTES
+    const bearing = bearingOf(entry, updated, updated + source.getUint16(pair), watched)
+    if (bearing === Bearing.Elsewhere) return bearing
+    pair += UPDATE_BYTES
+  }
+  while (pair < end) {
+    const pathStart = pair + PAIR_HEADER_BYTES
+    const pathEnd = pathStart + source.getUint16(pair)
+    if (bearingOf(entry, pathStart, pathEnd, watched) !== Bearing.Elsewhere) return Bearing.Unknown
+    pair = pathEnd + source.getInt32(pair + 3)
+  }
+  return Bearing.Elsewhere
 }
 
 /** @returns where they end. */

@@ -242,8 +242,8 @@ export interface ChangeCursor extends Disposable {
   readonly bytes: number
   /**
    * Writes what the change that it is at and those behind it say, and goes to the last one that it is done with. It stops
-   * before a change that is no more than one pair in plain form, or whose path has to be read to be written or to know
-   * where it is; where there is no room; and anywhere else, because not all are in one place.
+   * before a change that is more than one pair in plain form, unless all of it is seen to be elsewhere, or whose path has to be
+   * read to be written or to know where it is; where there is no room; and anywhere else, because not all are in one place.
    *
    * @param most Changes to be done with, at least 1.
    * @returns with how many it is done: those elsewhere are, too. 0: not even with the one that it is at.

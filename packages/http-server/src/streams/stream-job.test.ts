@@ -280,13 +280,13 @@ test('what is given up among large changes lets go of what it reads from', async
   }
 })
 
-/** Writes so many children of a place as one update, each with a long key. */
-function putUpdate(store: TreeStore, path: string, count: number): void {
+/** Writes so many children of a place as one update, of that or of a place above, each with a long key. */
+function putUpdate(store: TreeStore, path: string, count: number, update = path): void {
   written++
   const pairs = Array.from({ length: count }, (_, index) => {
     return { path: parsePath(`${path}/${'k'.repeat(700)}${index}`), value: fromJson(written) }
   })
-  store.commit([{ pairs, update: parsePath(path) }])
+  store.commit([{ pairs, update: parsePath(update) }])
 }
 
 test.each([
@@ -334,6 +334,12 @@ test('a change of many MiB is not read, be it elsewhere or not', async () => {
   for (const target of [followed, first]) {
     expect(await run(store, { target, known, since })).toMatchObject({ isWhole: false, events: [] })
   }
+  putUpdate(store, '/p', 13_000, '/')
+  read.mockClear()
+  for (const target of [followed, exported, first]) {
+    expect(await run(store, { target, known, since })).toMatchObject({ isWhole: false, events: [] })
+  }
+  expect(read.mock.calls.length).toBeLessThan(100)
   putUpdate(store, '/q', 13_000)
   read.mockClear()
   expect(await run(store, { target: followed, since })).toMatchObject({ isWhole: true })
