@@ -19,6 +19,14 @@ class ChangesInTurn implements ChangeCursor {
     return done !== true
   }
 
+  get sequence(): number {
+    return this.change.sequence
+  }
+
+  get id(): string {
+    return this.change.id
+  }
+
   get change(): Change {
     const change = this.#change
     if (change === undefined) throw new TypeError('There is no change: none was gone to')
@@ -30,9 +38,15 @@ class ChangesInTurn implements ChangeCursor {
     return 0
   }
 
+  get bytesRead(): number {
+    return 0
+  }
+
   copyPairs(): number {
     return 0
   }
+
+  idle(): void {}
 
   [Symbol.dispose](): void {
     this.#changes.return?.()

@@ -260,6 +260,33 @@ test('an update is passed over where it or each of its pairs is elsewhere, whate
   }
 })
 
+test.each([
+  ['plain', undefined],
+  ['sealed', new Sealer(Buffer.alloc(32, 'key'))],
+])('a cursor goes on behind a pause, and holds no large entry meanwhile: %s', async (_, sealer) => {
+  await using log = new LogFixture(unlimited, sealer)
+  const large = pair('x'.repeat(4_000_000))
+  const batch = [[pair('1')], [pair('2')], [large], [pair('3')], [large, pair('4')], [pair('5')]]
+  const added = log.add([...batch, ...batch])
+  log.look((changes) => {
+    using cursor = changes.cursorAfter(1, undefined)
+    using other = changes.cursorAfter(1, undefined)
+    for (const change of added.slice(1)) {
+      expect([cursor.next(), other.next()]).toEqual([true, true])
+      const { change: found, bytes } = cursor
+      const before = process.memoryUsage().arrayBuffers
+      cursor.idle()
+      const freed = before - process.memoryUsage().arrayBuffers
+      expect(freed > 3_900_000).toBe(bytes > 4_000_000)
+      expect([cursor.sequence, cursor.id]).toEqual([change.sequence, change.id])
+      expect([cursor.bytesRead, shown(found)]).toEqual([other.bytesRead, shown(change)])
+    }
+    expect(cursor.next()).toBe(false)
+    cursor.idle()
+    expect([cursor.next(), cursor.id]).toEqual([false, added.at(-1)!.id])
+  })
+})
+
 test('each change is found by its number and by its id', async () => {
   await using log = new LogFixture()
   const added = Array.from({ length: 20 }, (_, batch) =>

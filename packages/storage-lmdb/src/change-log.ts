@@ -5,6 +5,7 @@ import type { Bearing } from './bearing.ts'
 import { readHeadNumber, writeHeadNumber } from './entry.ts'
 import { sequenceIn } from './change-id.ts'
 import type { ChangedPaths } from './changed-paths.ts'
+import { giveBack } from './give-back.ts'
 import { iterableOf } from './iterable.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { ReadOptions } from './lmdb-types.ts'
@@ -280,9 +281,15 @@ export class ChangeLog {
         : { start: keyOf(0), end: keyOf(MAX_SEQUENCE) }
     const rows = () => this.#lmdb.log.scan({ ...bounds, ...range }, options)
     for (const { key, value: stored } of iterableOf(rows)) {
-      const value = this.#sealer === undefined ? stored : this.#sealer.open(key, stored)
-      yield new LogEntry(readHeadNumber(key, 4), value)
+      yield new LogEntry(readHeadNumber(key, 4), this.#opened(key, stored))
     }
+  }
+
+  #opened(key: Uint8Array, stored: Buffer): Buffer {
+    if (this.#sealer === undefined) return stored
+    const value = this.#sealer.open(key, stored)
+    giveBack(stored)
+    return value
   }
 
   #mark(): number {

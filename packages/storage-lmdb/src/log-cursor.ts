@@ -1,7 +1,8 @@
 import type { Change, ChangeCursor, PairFrame, PairTarget } from '@elkyn/tree'
 import { changeId } from './change-id.ts'
+import { giveBack } from './give-back.ts'
 import type { LogEntry } from './log-entry.ts'
-import { HEADER_BYTES, MARK_OFFSET, changeBytes } from './log-format.ts'
+import { CHANGE_HEADER_BYTES, HEADER_BYTES, MARK_OFFSET, changeBytes } from './log-format.ts'
 import { PairCopier } from './pair-copier.ts'
 import type { EntryPlace } from './pair-copier.ts'
 import { EntryBytes, StoredChange } from './stored-change.ts'
@@ -21,6 +22,8 @@ export class LogCursor implements ChangeCursor {
   /** Where the change is in its entry. */
   readonly #place: EntryPlace = { start: 0, end: 0, sequence: 0 }
   #copier: PairCopier | undefined
+  /** Bytes of the entries before. */
+  #bytesBefore = 0
 
   /**
    * @param entries From that on which holds the first change.
@@ -53,6 +56,10 @@ export class LogCursor implements ChangeCursor {
     return this.#place.end - this.#place.start
   }
 
+  get bytesRead(): number {
+    return this.#bytesBefore + this.#place.end
+  }
+
   get sequence(): number {
     return this.#place.sequence
   }
@@ -68,6 +75,19 @@ export class LogCursor implements ChangeCursor {
     return this.#copier.copy(this.#bytes, this.#place, target, most)
   }
 
+  idle(): void {
+    const bytes = this.#bytes
+    const place = this.#place
+    // Whoever goes on in it needs it. A large one has no more than this change.
+    if (place.end < bytes.length) return
+    this.#bytes = Buffer.from(bytes.subarray(place.start, place.start + CHANGE_HEADER_BYTES))
+    this.#bytesBefore += place.end - this.#bytes.length
+    place.start = 0
+    place.end = this.#bytes.length
+    this.#entry = undefined
+    giveBack(bytes)
+  }
+
   [Symbol.dispose](): void {
     this.#place.end = this.#bytes.length
     this.#entries.return?.()
@@ -78,6 +98,7 @@ export class LogCursor implements ChangeCursor {
     const { done, value } = this.#entries.next()
     if (done === true) return false
     this.#entry = undefined
+    this.#bytesBefore += this.#bytes.length
     this.#bytes = value.value
     this.#place.sequence = value.first - 1
     this.#place.end = HEADER_BYTES

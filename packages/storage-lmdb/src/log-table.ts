@@ -89,9 +89,9 @@ class LogScan implements Iterator<LogRow, void> {
 
   #memoryFor(size: number): Buffer {
     if (this.#memory !== undefined && size <= this.#memory.length) return this.#memory
-    // Most look at one entry, and it is small.
-    const isFirst = this.#memory === undefined
-    this.#memory = isFirst
+    // Most look at one entry, and it is small. A large one is given back by its memory, which has to be its own.
+    const isSoleLikely = this.#memory === undefined && size <= likelyBytes
+    this.#memory = isSoleLikely
       ? Buffer.allocUnsafe(size)
       : Buffer.allocUnsafeSlow(Math.max(size, likelyBytes))
     return this.#memory

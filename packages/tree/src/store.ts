@@ -236,10 +236,16 @@ export interface Change {
 export interface ChangeCursor extends Disposable {
   /** Goes to the first change, then to the one behind. @returns false behind the last, where it stays. */
   next(): boolean
-  /** The change that it is at. */
+  /** Number of the change that it is at. */
+  readonly sequence: number
+  /** Id of the change that it is at. */
+  readonly id: string
+  /** The change that it is at, for whom it may be copied with all that lies beside it. */
   readonly change: Change
-  /** How many that takes where it lies: to read one with many takes long, to pass over it somewhat less. */
+  /** How many that takes where it lies: to read one with many takes long. */
   readonly bytes: number
+  /** How many it has gone through so far, for whoever pauses after some of them. */
+  readonly bytesRead: number
   /**
    * Writes what the change that it is at and those behind it say, and goes to the last one that it is done with. It stops
    * before a change that is more than one pair in plain form, unless all of it is seen to be elsewhere, or whose path has to be
@@ -249,6 +255,11 @@ export interface ChangeCursor extends Disposable {
    * @returns with how many it is done: those elsewhere are, too. 0: not even with the one that it is at.
    */
   copyPairs(frame: PairFrame, target: PairTarget, most: number): number
+  /**
+   * Gives up the memory of the change that it is at, as far as that is worth it, before a pause. That change is not looked at any
+   * more then, but for its number and id. What {@link change} gave stays.
+   */
+  idle(): void
 }
 
 /** What is written of pairs, all in UTF-8: path, text and id of each, and what stands around them. */

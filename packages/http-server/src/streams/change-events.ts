@@ -11,6 +11,7 @@ import {
 } from '@elkyn/tree'
 import type { Change, ChangePair, JsonForm, Path } from '@elkyn/tree'
 import { isUpdateElsewhere } from './stream-target.ts'
+import type { Written } from './stream-target.ts'
 
 /** What a change means to those who watch one path. */
 export interface ChangeEvent {
@@ -51,7 +52,7 @@ interface Placed {
  * @param form In which values are shown. Priorities that are set by themselves show in `export` only.
  */
 export function changeEvents(
-  change: Change,
+  change: Pick<Change, 'id' | keyof Written>,
   path: Path,
   form: JsonForm,
   { from = 0, indexes, isForMany = false }: PartOfChange = {},
@@ -99,7 +100,7 @@ function putEvents(
 /** The same for a write to one place. Most changes are one, and many may be missed. */
 function soleEvent(
   pair: ChangePair,
-  change: Change,
+  change: Pick<Change, 'id' | keyof Written>,
   path: Path,
   form: JsonForm,
   from: number,
@@ -174,7 +175,7 @@ interface PatchBase {
 
 /** Where all of them are children of one node, and came as such, the path of that. */
 function patchBase(
-  { update, pairs }: Change,
+  { update, pairs }: Written,
   path: Path,
   placed: readonly Placed[],
 ): PatchBase | undefined {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { TreeError, childPath, parseEventId } from '@elkyn/tree'
-import type { Change, ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
+import type { ChangeCursor, TreeSnapshot, TreeStore } from '@elkyn/tree'
 import { listingBlocks } from '../listing.ts'
 import { indexRefusal, queryBlocks } from '../query-answer.ts'
 import { tooMuchData } from '../read.ts'
@@ -16,8 +16,8 @@ import { FramedEvents, maxFramedBytes, maxWholeBytes } from './framed-events.ts'
 import type { FramedPiece } from './framed-events.ts'
 import { keyBytes, keySet } from './key-bytes.ts'
 import { pairFrame } from './pair-frame.ts'
-import { concerns, isFollowed, isUpdateElsewhere, watchedPath } from './stream-target.ts'
-import type { StreamTarget } from './stream-target.ts'
+import { concerns, isFollowed, watchedPath } from './stream-target.ts'
+import type { StreamTarget, Written } from './stream-target.ts'
 import { windowEvents } from './window-events.ts'
 
 /** What is to be read for those who watch the same thing and know the same of it. Plain data. */
@@ -205,7 +205,7 @@ function* missed(
   using changes = changesFrom(store, id)
   let count = 0
   let effort = 0
-  let bytes = 0
+  let bytesRead = 0
   while (changes.next()) {
     // The first one may have been told in part.
     const skipped = count === 0 ? pairs : 0
@@ -214,14 +214,15 @@ function* missed(
     count += Math.max(copied, 1)
     effort += copied === 0 ? readEffort : copied
     if (events.isFull || effort >= maxEffort) break
-    bytes += changes.bytes
-    if (bytes < bytesAtOnce) continue
-    bytes = 0
+    if (changes.bytesRead - bytesRead < bytesAtOnce) continue
+    bytesRead = changes.bytesRead
+    changes.idle()
     yield
   }
   if (count === 0) return 'lost'
-  const place = placeOf(changes.change)
-  return { ...place, ...events.take(), isWhole: false, isCut: changes.next() }
+  const { sequence, id: lastId } = changes
+  const isCut = changes.next()
+  return { sequence, id: lastId, ...events.take(), isWhole: false, isCut }
 }
 
 /** Adds what the change means that the cursor is at, but for so many of its pairs. @returns false where that cannot be said. */
@@ -232,8 +233,9 @@ function addChange(
   from: number,
 ): boolean {
   if (from === Infinity) return true
+  // What is elsewhere is passed over before.
+  if (changes.bytes > maxReadBytes) return false
   const { change } = changes
-  if (changes.bytes > maxReadBytes && !isUpdateElsewhere(change, path)) return false
   if (from > 0 && from >= change.pairs.length) return true
   const told = changeEvents(change, path, form, { from })
   for (const event of told ?? []) events.add(event)
@@ -268,10 +270,6 @@ class EventCollector {
   take(): Pick<StreamResult, 'events'> {
     return { events: this.#events }
   }
-}
-
-function placeOf({ sequence, id }: Change): { sequence: number; id: string } {
-  return { sequence, id }
 }
 
 function* whole(
@@ -334,13 +332,13 @@ function* evaluate(store: TreeStore, snapshot: TreeSnapshot, job: StreamJob): St
   const digest = now.known.keys === undefined ? { digest: digestOf(event) } : {}
   const read = { ...place, known: { ...now.known, ...digest }, whole: event }
   const isKnown = digest.digest !== undefined && digest.digest === job.known?.digest
-  const isSame = isKnown && changes !== undefined
+  const isSame = isKnown && (changes !== undefined || found === 'some')
   if (steps !== undefined || isSame) return { ...read, events: steps ?? [], isWhole: false }
   return { ...read, events: [event], isWhole: true }
 }
 
 /**
- * The changes that concern the target, up to a sequence number, or one of them where no more is told of them than that there
+ * The changes that concern the target, up to a sequence number; `some` where no more is told of them than that there
  * are some; `lost` where the log does not reach back so far, and `many` where to look through it would take longer than to
  * read the whole, or more memory than there is for it.
  */
@@ -349,13 +347,13 @@ function* changesSince(
   { target, known }: StreamJob,
   since: string,
   sequence: number,
-): Steps<readonly Change[] | 'lost' | 'many'> {
+): Steps<readonly Written[] | 'some' | 'lost' | 'many'> {
   const { id, pairs } = parseEventId(since)
-  const found: Change[] = []
+  const found: Written[] = []
   const elsewhere = new Elsewhere(pairFrame(watchedPath(target)))
   using changes = changesFrom(store, id)
   let effort = 0
-  let bytes = 0
+  let bytesRead = 0
   let heldBytes = 0
   while (changes.next()) {
     if (effort >= maxEffort) return 'many'
@@ -364,28 +362,39 @@ function* changesSince(
     const passed = isFirst ? 0 : elsewhere.pass(changes, maxEffort - effort)
     effort += passed === 0 ? readEffort : passed
     if (passed === 0) {
-      const { change } = changes
-      if (change.sequence > sequence) return isFirst ? 'lost' : found
-      const isNew = !isFirst || (pairs !== Infinity && pairs < change.pairs.length)
-      if (isNew && mayConcern(change, changes.bytes, target)) {
-        found.push(change)
-        if (known?.keys === undefined) return found
+      if (changes.sequence > sequence) return isFirst ? 'lost' : found
+      const change = concerning(changes, target, isFirst ? pairs : 0)
+      if (change !== undefined) {
+        if (known?.keys === undefined) return 'some'
         heldBytes += changes.bytes
-        if (heldBytes > maxHeldBytes) return 'many'
+        if (change === 'large' || heldBytes > maxHeldBytes) return 'many'
+        found.push(change)
       }
     }
-    bytes += changes.bytes
-    if (bytes < bytesAtOnce) continue
-    bytes = 0
+    if (changes.bytesRead - bytesRead < bytesAtOnce) continue
+    bytesRead = changes.bytesRead
+    changes.idle()
     yield
   }
   return effort === 0 ? 'lost' : found
 }
 
-/** What takes more memory than there is for it is not looked through. */
-function mayConcern(change: Change, bytes: number, target: StreamTarget): boolean {
-  if (bytes > maxHeldBytes) return !isUpdateElsewhere(change, watchedPath(target))
-  return concerns(change, target)
+/**
+ * What the change has written that the cursor is at, where it is more than so many pairs and concerns the target; `large`
+ * where it takes more memory than there is to look through it. What is elsewhere was passed over.
+ */
+function concerning(
+  changes: ChangeCursor,
+  target: StreamTarget,
+  from: number,
+): Written | 'large' | undefined {
+  if (from === Infinity) return undefined
+  if (changes.bytes > maxHeldBytes) return 'large'
+  const { change } = changes
+  if (!concerns(change, target) || change.pairs.length <= from) return undefined
+  // The change holds all that was copied with it.
+  const { update, pairs } = change
+  return { update, pairs }
 }
 
 /** What who is told the whole knows, but for its digest. */
@@ -403,7 +412,7 @@ function digestOf({ json }: StreamEvent): string {
 function* stepEvents(
   snapshot: TreeSnapshot,
   { target, since, known }: StreamJob,
-  changes: readonly Change[],
+  changes: readonly Written[],
   now: { readonly id: string | undefined; readonly known: Known },
 ): Steps<readonly StreamEvent[] | undefined> {
   if (changes.length === 0) return []

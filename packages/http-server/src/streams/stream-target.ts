@@ -43,14 +43,17 @@ export function watchedPath({ path }: StreamTarget): Path {
   return isPriorityPath(path) ? parentPath(path)! : path
 }
 
+/** What a change has written. */
+export type Written = Pick<Change, 'update' | 'pairs'>
+
 /** Whether a change may have changed what is shown. */
-export function concerns(change: Change, target: StreamTarget): boolean {
+export function concerns(change: Written, target: StreamTarget): boolean {
   const path = watchedPath(target)
   if (isUpdateElsewhere(change, path)) return false
   return change.pairs.some((pair) => pathsConflict(pair.path, path))
 }
 
 /** Whether a change is an update of what is neither at a path, above it nor below it: its pairs, of which there may be many, need not be read. */
-export function isUpdateElsewhere({ update }: Change, path: Path): boolean {
+export function isUpdateElsewhere({ update }: Pick<Change, 'update'>, path: Path): boolean {
   return update !== undefined && !pathsConflict(update, path)
 }

@@ -1,8 +1,9 @@
 import { PauseCount, isPriorityPath, pathKeys, relativePath } from '@elkyn/tree'
-import type { Change, ChangePair, JsonForm, Path } from '@elkyn/tree'
+import type { ChangePair, JsonForm, Path } from '@elkyn/tree'
 import type { Steps } from '../steps.ts'
 import { changeEvents } from './change-events.ts'
 import type { ChangeEvent } from './change-events.ts'
+import type { Written } from './stream-target.ts'
 
 /** Keys or pairs that are looked at between two pauses. */
 const keysAtOnce = 4096
@@ -20,7 +21,7 @@ export interface WindowStep {
   /** Keys of those that are in it now. */
   readonly after: ReadonlySet<string>
   /** All changes between the two moments, in order. */
-  readonly changes: readonly Change[]
+  readonly changes: readonly Written[]
   /** The places in the history of the two moments. */
   readonly since: string
   readonly id: string
@@ -113,8 +114,7 @@ function* toldEvents({
       const below = relativePath(path, pair.path)
       if (below !== undefined && after.has(pathKeys(below)[0]!)) pairs.push(pair)
     }
-    const { sequence, time, update } = change
-    const told = changeEvents({ sequence, time, id, update, pairs }, path, form)
+    const told = changeEvents({ id, update: change.update, pairs }, path, form)
     if (told === undefined) return undefined
     for (const event of told) {
       length += event.json.length

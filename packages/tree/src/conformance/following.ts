@@ -114,6 +114,8 @@ function stepped(store: TreeStore, id: string): unknown[] | undefined {
     const { change } = cursor
     const [sole] = change.pairs
     const text = decoder.decode(target.bytes.slice(0, target.end))
+    cursor.idle()
+    if (cursor.sequence !== change.sequence || cursor.id !== change.id) changes.push(cursor.id)
     if (done === 1 && text !== `${sole?.path} ${sole?.value?.text} ${change.id}`) changes.push(text)
     changes.push(describedChange(change))
   }
