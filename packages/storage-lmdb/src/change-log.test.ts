@@ -277,7 +277,8 @@ test.each([
       const before = process.memoryUsage().arrayBuffers
       cursor.idle()
       const freed = before - process.memoryUsage().arrayBuffers
-      expect(freed > 3_900_000).toBe(bytes > 4_000_000)
+      // The collector may free what is nobody's at the same time.
+      expect(bytes <= 4_000_000 || freed > 3_900_000).toBe(true)
       expect([cursor.sequence, cursor.id]).toEqual([change.sequence, change.id])
       expect([cursor.bytesRead, shown(found)]).toEqual([other.bytesRead, shown(change)])
     }
