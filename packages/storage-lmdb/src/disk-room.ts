@@ -18,9 +18,6 @@ const TAIL_BYTES = 4 * 1024 * 1024
 const TAIL_MS = 250
 /** A part of that, with which something can always be deleted. */
 const KEPT_BYTES = 1024 * 1024
-/** Where there is none, so many times what a deletion takes has to be free inside of the file, and no snapshot see more than that. */
-const SPARE = 8
-const FEW_COMMITS = 2
 
 const zeros = Buffer.alloc(64 * 1024)
 
@@ -65,14 +62,14 @@ export class DiskRoom {
     return this.#added + Math.min(this.#copied, 2 * this.#stats.fileBytes())
   }
 
-  /** Whether a transaction that could end here should. */
-  get isNearlySpent(): boolean {
-    return this.#plentyAt === -Infinity && this.#added + this.#copied > this.#allowed / 2
+  /** Whether there was little room at the last look. */
+  get isShort(): boolean {
+    return this.#plentyAt === -Infinity
   }
 
-  /** Whether the transaction was refused, after the file may have been made longer for it. */
-  get hasRefused(): boolean {
-    return this.#error !== undefined
+  /** Whether a transaction that could end here should. */
+  get isNearlySpent(): boolean {
+    return this.isShort && this.#added + this.#copied > this.#allowed / 2
   }
 
   /**
@@ -103,8 +100,7 @@ export class DiskRoom {
 
   /** Something is about to be put behind all others. @throws {TreeError} `ERR_STORE_FULL` */
   spendAtEnd(bytes: number): void {
-    // Pages that are split may stay half empty; longer values get pages of their own.
-    this.#spend(ENTRY_BYTES + bytes + Math.min(bytes, 2 * PAGE_BYTES), 0)
+    this.#spend(pageShare(bytes), 0)
   }
 
   /**
@@ -113,8 +109,8 @@ export class DiskRoom {
    * @throws {TreeError} `ERR_STORE_FULL`
    */
   spend(keyLength: number, bytes: number): void {
-    const added = bytes === 0 ? 0 : ENTRY_BYTES + 3 * keyLength + bytes
-    this.#spend(added + Math.min(added, 2 * PAGE_BYTES), 2 * PAGE_BYTES + 32 * keyLength)
+    const added = bytes === 0 ? 0 : pageShare(3 * keyLength + bytes)
+    this.#spend(added, 2 * PAGE_BYTES + 32 * keyLength)
   }
 
   /** A transaction is about to commit. @throws {TreeError} what one of its calls was refused with, whoever caught it */
@@ -159,11 +155,7 @@ export class DiskRoom {
   /** What a transaction may take beside what it has; negative where that is too much. */
   #leftWithLittle(spent: number, available: number): number {
     const kept = this.#isRemoval ? 0 : KEPT_BYTES
-    const tail = this.#tail(spent + kept, spent + TAIL_BYTES, available) - kept
-    if (tail >= spent || !this.#isRemoval) return tail - spent
-    // As in a file that had none when the disk became full. Deletions need single pages.
-    if (this.#stats.snapshots().oldestSnapshotCommits > FEW_COMMITS) return -1
-    return (this.#stats.fileBytes() - this.#stats.usedBytes()) / SPARE - spent
+    return this.#tail(spent + kept, spent + TAIL_BYTES, available) - kept - spent
   }
 
   /** Sees to it that there is an end for when the disk is full. */
@@ -205,4 +197,11 @@ export class DiskRoom {
       return undefined
     }
   }
+}
+
+/** What an entry may take of new pages. Those that were split stay half empty; of long entries there is one in each. */
+function pageShare(bytes: number): number {
+  const entry = ENTRY_BYTES + bytes
+  if (entry > PAGE_BYTES / 4) return entry + 2 * PAGE_BYTES
+  return entry > PAGE_BYTES / 8 ? PAGE_BYTES : 2 * entry
 }

@@ -7,8 +7,11 @@ import type { ByteTable, ReadOptions } from './lmdb-types.ts'
 /** Is told of the work that the table does. */
 interface WorkCount {
   readonly onRead: () => void
-  /** @param keyLength in characters */
-  readonly onWrite: (keyLength: number) => void
+  /**
+   * @param keyLength in characters
+   * @param bytes of what is put; 0 where something is removed
+   */
+  readonly onWrite: (keyLength: number, bytes: number) => void
 }
 
 /** The entries of all indexes, which have keys and no values. */
@@ -36,18 +39,18 @@ export class IndexTable {
 
   put(head: number, index: number, value: IndexValue, name: string): void {
     this.#setEntry(head, index, value, name)
-    this.#onWrite(lengthOf(value, name))
+    this.#onWrite(lengthOf(value, name), KEY_HEAD_BYTES)
     this.#opened.put(ENTRY, NO_BYTES)
   }
 
   remove(head: number, index: number, value: IndexValue, name: string): void {
     this.#setEntry(head, index, value, name)
-    this.#onWrite(lengthOf(value, name))
+    this.#onWrite(lengthOf(value, name), 0)
     this.#opened.remove(ENTRY)
   }
 
   removeKey(key: Uint8Array): void {
-    this.#onWrite(key.length)
+    this.#onWrite(key.length, 0)
     this.#opened.remove(key)
   }
 
@@ -100,6 +103,9 @@ export class IndexTable {
 function lengthOf(value: IndexValue, name: string): number {
   return name.length + (typeof value === 'string' ? Math.min(value.length, KEY_MAX_LENGTH) : 8)
 }
+
+/** What a key has beside value and name. */
+const KEY_HEAD_BYTES = 16
 
 /** No key of LMDB is longer. */
 const KEY_MAX_LENGTH = 2000

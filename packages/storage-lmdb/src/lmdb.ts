@@ -157,8 +157,8 @@ export class Lmdb {
       // And who reads looks into this one only where the catalog in `meta` says so.
       this.indexes = new IndexTable((table) => openAny('indexes', table), {
         onRead: () => this.entriesRead++,
-        onWrite: (keyLength) => {
-          this.#room.spend(keyLength, 0)
+        onWrite: (keyLength, bytes) => {
+          this.#room.spend(keyLength, bytes)
           this.progressed()
         },
       })
@@ -251,12 +251,7 @@ export class Lmdb {
         this.#setSyncing(1)
       })
     } catch (error) {
-      if (this.#room.hasRefused) {
-        // What the file was made longer for was of no use.
-        this.#root.transactionSync(() => {
-          this.#room.giveBack()
-        })
-      }
+      if (this.#room.isShort) this.#giveBack()
       throw commitError(error, this.#path, this.#room.spent)
     } finally {
       this.#setSyncing(0)
@@ -266,6 +261,17 @@ export class Lmdb {
     // After the commit: a reader that sees the new number finds the commit.
     Atomics.add(this.shared, SharedWord.commits, 1)
     this.tellThreads()
+  }
+
+  /** What the file was made longer for was of no use. */
+  #giveBack(): void {
+    try {
+      this.#root.transactionSync(() => {
+        this.#room.giveBack()
+      })
+    } catch {
+      // Then the next transaction does it.
+    }
   }
 
   /** Has all threads look at what is new, if any wants to know. */

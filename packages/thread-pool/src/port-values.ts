@@ -37,7 +37,12 @@ export class PortValues {
 
   /** Sends the values of tasks that a thread has taken. */
   send(thread: Thread, tags: readonly number[]): void {
-    if (thread.hasEnded || this.#isHeld) return
+    if (thread.hasEnded) return
+    if (this.#isHeld) {
+      // It goes on waiting for what it has asked for, and would not end.
+      for (const tag of tags) thread.post({ type: 'no-value', tag })
+      return
+    }
     let together: Task[] = []
     for (const tag of tags) {
       const task = this.#dispatcher.find(tag)

@@ -82,6 +82,8 @@ export class WorkerRuntime {
   #mayBlock = !isMainThread
   /** Whether the run under way is of a task that came alone, by a message. */
   #isAlone = false
+  /** Whether it hears messages of which one may go before what is held. */
+  #isHearing = false
   #itemMemory: Buffer = Buffer.alloc(0)
   #itemBuffer: ArrayBufferLike = this.#itemMemory.buffer
   /** When the last handler returned or run ended, or 0 if something was waited for since. */
@@ -272,13 +274,15 @@ export class WorkerRuntime {
     this.#hold(item)
     // Of that the pool has to know: this thread may die of the other task.
     this.#sendAsks()
+    this.#isHearing = true
     this.#receiveAll()
+    this.#isHearing = false
     this.#startHeld()
   }
 
   #startHeld(): void {
     const held = this.#held
-    if (held === undefined || !this.#isNext(held)) return
+    if (held === undefined || this.#isHearing || !this.#isNext(held)) return
     this.#clock = now()
     this.#accept(held)
   }

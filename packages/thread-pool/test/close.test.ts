@@ -244,9 +244,9 @@ test('close() rejects with a mistake in its options, and the pool goes on', asyn
   expect(await pool.run(1)).toBe(1)
 })
 
-test('what has moved to a thread is not given back', async () => {
+test('what has moved to a thread is not given back, and the threads end by themselves', async () => {
   for (let round = 0; round < 5; round++) {
-    const { pool } = makePool({ threads: 2 })
+    const { pool, workers } = makePool({ threads: 2, terminable: false })
     await pool.run(1)
     const ended = Array.from({ length: 2000 }, () => {
       const bytes = new Uint8Array(8)
@@ -254,6 +254,7 @@ test('what has moved to a thread is not given back', async () => {
     })
     const { unstarted } = await pool.close({ timeoutMs: 1 })
     await Promise.all(ended)
+    expect(workers.size).toBe(0)
     expect(
       unstarted.filter(({ task }) => (task as { bytes: Uint8Array }).bytes.length === 0),
     ).toEqual([])
