@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openTree } from '../src/index.ts'
+import type { OpenTreeOptions } from '../src/index.ts'
 import { buildFailingCalls, canBuild } from './failing-calls.ts'
 import { reclaimed } from './reading.ts'
 import { temporaryFolder } from './temporary-folder.ts'
@@ -54,19 +55,71 @@ afterAll(() => {
   disks.ext4[Symbol.dispose]()
 })
 
+/** A tree on a disk, in a process of its own, that logs no changes. */
+class TreeOnDisk implements AsyncDisposable {
+  readonly #built = temporaryFolder()
+  readonly #folder: TemporaryFolder
+  readonly #said = join(this.#built.path, 'said')
+  readonly path: string
+  /** A file that takes room from it. */
+  readonly ballast: string
+  readonly process: TreeProcess
+
+  private constructor(disk: SmallDisk, options: Partial<OpenTreeOptions>) {
+    this.#folder = temporaryFolder(disk.path)
+    this.path = join(this.#folder.path, 'data')
+    this.ballast = join(this.#folder.path, 'ballast')
+    this.process = new TreeProcess(
+      { path: this.path, log: { maxBytes: 0 }, ...options },
+      buildFailingCalls(this.#built.path),
+      join(this.#built.path, 'words'),
+      this.#said,
+    )
+  }
+
+  static async open(disk: SmallDisk, options: Partial<OpenTreeOptions> = {}): Promise<TreeOnDisk> {
+    const opened = new TreeOnDisk(disk, options)
+    const answer = await opened.process.answer()
+    if (answer !== 'open') throw new Error(`Cannot open it: ${String(answer)}`)
+    return opened
+  }
+
+  async call(...command: readonly [name: string, ...args: unknown[]]): Promise<unknown> {
+    return this.process.call(...command)
+  }
+
+  async rows(): Promise<number> {
+    return ((await this.call('stats')) as { rows: number }).rows
+  }
+
+  /** Leaves nothing of its disk to others. */
+  fillUp(): void {
+    try {
+      writeFileSync(this.ballast, Buffer.alloc(64 * MIB))
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('ENOSPC')) return
+      throw error
+    }
+    throw new Error('The disk is larger than it should be')
+  }
+
+  /** Ends it. @returns its exit code, and what it said about errors: LMDB prints each of its own. */
+  async finish(): Promise<{ readonly code: number | null; readonly said: string }> {
+    return { code: await this.process.finish(), said: readFileSync(this.#said, 'utf8') }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process[Symbol.asyncDispose]()
+    this.#folder[Symbol.dispose]()
+    this.#built[Symbol.dispose]()
+  }
+}
+
 /** Fills a disk, sees that what was answered is there, and goes on when there is room again. */
 async function fillUp(disk: SmallDisk): Promise<void> {
-  using built = temporaryFolder()
-  using folder = temporaryFolder(disk.path)
-  const path = join(folder.path, 'data')
-  const ballast = join(folder.path, 'ballast')
+  await using tree = await TreeOnDisk.open(disk)
+  const { path, ballast } = tree
   writeFileSync(ballast, Buffer.alloc(8 * MIB))
-  await using tree = new TreeProcess(
-    { path, log: { maxBytes: 0 } },
-    buildFailingCalls(built.path),
-    join(built.path, 'words'),
-  )
-  expect(await tree.answer()).toBe('open')
   const text = 'x'.repeat(100_000)
   let written = 0
   const write = async () => tree.call('setSync', `/filled/n${written}`, { number: written, text })
@@ -89,7 +142,7 @@ async function fillUp(disk: SmallDisk): Promise<void> {
   written++
   expect(await tree.call('set', '/other', text)).toBe(null)
   await check()
-  expect(await tree.finish()).toBe(0)
+  expect(await tree.finish()).toMatchObject({ code: 0 })
   await using reopened = await openTree({ path })
   expect(reopened.keys('/filled')).toHaveLength(written)
   reopened.deleteSync('/')
@@ -113,16 +166,7 @@ test.skipIf(!canBuild || !disks.ext4.isMounted)(
 test.skipIf(!canBuild || !disks.ext4.isMounted)(
   'LMDB does not meet a full disk, which would make it write over the end of its memory',
   async () => {
-    using built = temporaryFolder()
-    using folder = temporaryFolder(disks.ext4.path)
-    const said = join(built.path, 'said')
-    await using tree = new TreeProcess(
-      { path: join(folder.path, 'data'), log: { maxBytes: 0 } },
-      buildFailingCalls(built.path),
-      join(built.path, 'words'),
-      said,
-    )
-    expect(await tree.answer()).toBe('open')
+    await using tree = await TreeOnDisk.open(disks.ext4)
     const sizes = [1_000_000, 3000, 700_000, 100, 200_000]
     const answers: unknown[] = []
     for (let number = 0; number < 300; number++) {
@@ -135,24 +179,14 @@ test.skipIf(!canBuild || !disks.ext4.isMounted)(
       answers.filter((answer, index) => answer === null && index % sizes.length === from).length
     expect(count(0)).toBeGreaterThan(15)
     expect(count(3)).toBeGreaterThan(count(0))
-    expect(await tree.finish()).toBe(0)
-    expect(readFileSync(said, 'utf8')).not.toContain('rror')
+    expect(await tree.finish()).toEqual({ code: 0, said: expect.not.stringContaining('rror') })
   },
 )
 
 test.skipIf(!canBuild || !disks.ext4.isMounted)(
   'nor by long values where short ones were, and all can be deleted there',
   async () => {
-    using built = temporaryFolder()
-    using folder = temporaryFolder(disks.ext4.path)
-    const said = join(built.path, 'said')
-    await using tree = new TreeProcess(
-      { path: join(folder.path, 'data'), log: { maxBytes: 0 }, durability: 'relaxed' },
-      buildFailingCalls(built.path),
-      join(built.path, 'words'),
-      said,
-    )
-    expect(await tree.answer()).toBe('open')
+    await using tree = await TreeOnDisk.open(disks.ext4, { durability: 'relaxed' })
     const text = 'x'.repeat(3000)
     for (let number = 0; number < 2000; number++) {
       expect(await tree.call('setSync', `/short/n${number}`, text)).toBe(null)
@@ -160,55 +194,42 @@ test.skipIf(!canBuild || !disks.ext4.isMounted)(
     for (let number = 0; number < 2000; number += 2) {
       expect(await tree.call('deleteSync', `/short/n${number}`)).toBe(null)
     }
-    expect(() => {
-      writeFileSync(join(folder.path, 'ballast'), Buffer.alloc(64 * MIB))
-    }).toThrow(/ENOSPC/)
+    tree.fillUp()
     const answers: unknown[] = []
     for (let number = 0; number < 20; number++) {
       answers.push(await tree.call('setSync', `/long/n${number}`, 'y'.repeat(700_000)))
     }
     expect(answers.at(-1)).toBe('ERR_STORE_FULL')
     expect(await tree.call('deleteSync', '/short')).toBe(null)
-    const rows = async () => ((await tree.call('stats')) as { rows: number }).rows
-    while ((await rows()) > 100);
-    expect(await tree.finish()).toBe(0)
-    expect(readFileSync(said, 'utf8')).not.toContain('rror')
+    while ((await tree.rows()) > 100);
+    expect(await tree.finish()).toEqual({ code: 0, said: expect.not.stringContaining('rror') })
   },
 )
 
 test.skipIf(!canBuild || !disks.tmpfs.isMounted)(
   'a small write fits on a full disk, where the rows that it was to carry do not',
   async () => {
-    using built = temporaryFolder()
-    using folder = temporaryFolder(disks.tmpfs.path)
-    const ballast = join(folder.path, 'ballast')
-    await using tree = new TreeProcess(
-      { path: join(folder.path, 'data'), log: { maxBytes: 0 } },
-      buildFailingCalls(built.path),
-      join(built.path, 'words'),
-    )
-    expect(await tree.answer()).toBe('open')
+    await using tree = await TreeOnDisk.open(disks.tmpfs)
     expect(await tree.call('begin', 3.8)).toBe(null)
     // So that nothing waits, and there are pages to be used again.
     for (let number = 0; number < 20; number++) {
       expect(await tree.call('setSync', '/small', number)).toBe(null)
     }
-    expect(() => writeFileSync(ballast, Buffer.alloc(64 * MIB))).toThrow(/ENOSPC/)
-    const rowsOf = async () => ((await tree.call('stats')) as { rows: number }).rows
+    tree.fillUp()
     // Nor is there any more of what was taken ahead.
     const text = 'x'.repeat(50_000)
     for (let number = 0; (await tree.call('setSync', `/n${number}`, text)) === null; number++);
     expect(await tree.call('goOn', 0.1)).toBe(null)
-    const before = await rowsOf()
+    const before = await tree.rows()
     for (let number = 0; number < 3; number++) {
       expect(await tree.call('setSync', '/small', number)).toBe(null)
     }
-    expect(await rowsOf()).toBe(before)
-    rmSync(ballast)
+    expect(await tree.rows()).toBe(before)
+    rmSync(tree.ballast)
     expect(await tree.call('goOn', 0.01)).toBe(null)
     expect(await tree.call('setSync', '/small', 'carrying')).toBe(null)
-    expect(await rowsOf()).toBeGreaterThan(before + 50)
-    expect(await tree.finish()).toBe(0)
+    expect(await tree.rows()).toBeGreaterThan(before + 50)
+    expect(await tree.finish()).toMatchObject({ code: 0 })
   },
 )
 
