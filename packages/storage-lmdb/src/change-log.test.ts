@@ -143,8 +143,9 @@ const isSpecial = Uint8Array.from({ length: 256 }, (_, byte) => (byte === 0x2e ?
 /** What of a change at and below a path is copied, in those tags; `undefined` where it has to be read. */
 function copyOfChange({ id, pairs: [sole, ...others] }: Change, watched: string) {
   const isElsewhere = ({ path }: ChangePair) => {
-    // What lies above is to be read; and what only looks so, too.
-    return !watched.startsWith(path) && !`${path}/`.startsWith(`${watched}/`)
+    // What lies above is to be read.
+    const isAbove = path === '/' || watched.startsWith(`${path}/`)
+    return !isAbove && !`${path}/`.startsWith(`${watched}/`)
   }
   if (sole !== undefined && [sole, ...others].every(isElsewhere)) return ''
   if (others.length > 0 || sole?.value?.form !== 'plain') return undefined
@@ -252,10 +253,20 @@ test('an update is passed over where it or each of its pairs is elsewhere, whate
         return done === 1
       })
     })
-  for (const watched of ['/x', '/ab', '/a/x', '/a/c/e']) {
+  for (const watched of ['/x', '/ab', '/a/x', '/a/c/e', '/a/bc', '/a/b1/c', '/a/c/d1']) {
     expect([watched, ...passed(watched)]).toEqual([watched, true, true])
   }
-  for (const watched of ['', '/a', '/a/b', '/a/b/c', '/a/c', '/a/c/d', '/a/hole', '/a/.priority']) {
+  for (const watched of [
+    '',
+    '/a',
+    '/a/b',
+    '/a/b/c',
+    '/a/b/c/d',
+    '/a/c',
+    '/a/c/d',
+    '/a/hole',
+    '/a/.priority',
+  ]) {
     expect([watched, ...passed(watched)]).toEqual([watched, false, false])
   }
 })

@@ -132,7 +132,11 @@ function bearingOf(bytes: Uint8Array, start: number, end: number, watched: Uint8
   for (let index = length - 1; index >= 0; index--) {
     if (bytes[start + index] !== watched[index]) return Bearing.Elsewhere
   }
-  if (length < watched.length) return Bearing.Unknown
+  if (length < watched.length) {
+    // The root ends with its slash, others before the next one.
+    const isAbove = length <= 1 || watched[length] === slash
+    return isAbove ? Bearing.Unknown : Bearing.Elsewhere
+  }
   const next = start + length
   return next === end || bytes[next] === slash ? Bearing.Below : Bearing.Elsewhere
 }
