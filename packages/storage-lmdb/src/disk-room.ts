@@ -19,6 +19,9 @@ const TAIL_MS = 250
 /** A part of that, with which something can always be deleted. */
 const KEPT_BYTES = 1024 * 1024
 
+/** What the list of freed pages takes of the longest value. */
+const FREED_BYTES = 20 * 1024
+
 const zeros = Buffer.alloc(64 * 1024)
 
 /**
@@ -36,7 +39,9 @@ export class DiskRoom {
   /** What this transaction may have added so far, and what it may have copied and split. */
   #added = 0
   #copied = 0
-  /** What the two may come to before it looks again. */
+  /** How many values it has replaced or removed, or put. */
+  #calls = 0
+  /** What the first two may come to before it looks again. */
   #allowed = 0
   #isRemoval = false
   /** When there was plenty, and when the end of the file was seen to, by `performance.now()`. */
@@ -58,8 +63,10 @@ export class DiskRoom {
 
   /** Bytes that this transaction may have taken so far. */
   get spent(): number {
-    // Every page is copied once, and may be split in two.
-    return this.#added + Math.min(this.#copied, 2 * this.#stats.fileBytes())
+    const fileBytes = this.#stats.fileBytes()
+    // Every page is copied once, and may be split in two. The list of pages that were freed has 8 bytes for each.
+    const copied = Math.min(this.#copied, 2 * fileBytes)
+    return this.#added + copied + Math.min(this.#calls * FREED_BYTES, fileBytes / 512)
   }
 
   /** Whether there was little room at the last look. */
@@ -82,6 +89,7 @@ export class DiskRoom {
     this.#allowed = isFresh ? this.#allowed - this.#added - this.#copied : 0
     this.#added = 0
     this.#copied = 0
+    this.#calls = 0
     this.#isRemoval = isRemoval
     this.#error = undefined
     this.freshFrom = Infinity
@@ -110,7 +118,13 @@ export class DiskRoom {
    */
   spend(keyLength: number, bytes: number): void {
     const added = bytes === 0 ? 0 : pageShare(3 * keyLength + bytes)
+    this.#calls++
     this.#spend(added, 2 * PAGE_BYTES + 32 * keyLength)
+  }
+
+  /** One after the other is about to be removed: a page is for several of them. @throws {TreeError} `ERR_STORE_FULL` */
+  spendInOrder(): void {
+    this.#spend(0, PAGE_BYTES / 2)
   }
 
   /** A transaction is about to commit. @throws {TreeError} what one of its calls was refused with, whoever caught it */
@@ -202,6 +216,6 @@ export class DiskRoom {
 /** What an entry may take of new pages. Those that were split stay half empty; of long entries there is one in each. */
 function pageShare(bytes: number): number {
   const entry = ENTRY_BYTES + bytes
-  if (entry > PAGE_BYTES / 4) return entry + 2 * PAGE_BYTES
+  if (entry > PAGE_BYTES / 2) return entry + 2 * PAGE_BYTES
   return entry > PAGE_BYTES / 8 ? PAGE_BYTES : 2 * entry
 }

@@ -101,14 +101,14 @@ export class IndexTable {
 
 /** Characters of a key, or more: of a long text it has only the beginning. */
 function lengthOf(value: IndexValue, name: string): number {
-  return name.length + (typeof value === 'string' ? Math.min(value.length, KEY_MAX_LENGTH) : 8)
+  return name.length + (typeof value === 'string' ? Math.min(value.length, TEXT_MAX_LENGTH) : 8)
 }
 
 /** What a key has beside value and name. */
 const KEY_HEAD_BYTES = 16
 
-/** No key of LMDB is longer. */
-const KEY_MAX_LENGTH = 2000
+/** A key has no more of a text. */
+const TEXT_MAX_LENGTH = 512
 
 const NO_BYTES = new Uint8Array(0)
 /** Stands for the key that fields say. */

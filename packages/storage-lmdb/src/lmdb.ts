@@ -144,9 +144,7 @@ export class Lmdb {
       })
       this.log = new LogTable(
         (table) => this.#openTable('log', table),
-        (bytes) => {
-          this.#room.spendAtEnd(bytes)
-        },
+        () => this.#room,
       )
       this.graves = this.#openTable('graves', { encoding: 'binary', keyEncoding: 'binary' })
       this.meta = this.#openTable('meta', { encoding: 'binary', keyEncoding: 'binary' })
@@ -251,8 +249,10 @@ export class Lmdb {
         this.#setSyncing(1)
       })
     } catch (error) {
+      // Before anything is given back: it looks at how much is free.
+      const failed = commitError(error, this.#path, this.#room.spent)
       if (this.#room.isShort) this.#giveBack()
-      throw commitError(error, this.#path, this.#room.spent)
+      throw failed
     } finally {
       this.#setSyncing(0)
       this.#isWriting = false

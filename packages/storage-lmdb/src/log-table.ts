@@ -1,4 +1,5 @@
 import { copyInto } from './copy-bytes.ts'
+import type { DiskRoom } from './disk-room.ts'
 import { tracked } from './lmdb-iterators.ts'
 import type { ByteTable, ReadOptions, Table } from './lmdb-types.ts'
 
@@ -11,9 +12,6 @@ export interface LogRow {
 /** Memory that entries of all but the largest fit in. */
 const likelyBytes = 16 * 1024
 
-/** To remove entries one after the other changes a page for several of them. */
-const removedBytes = 1024
-
 /** The table of the change log. */
 export class LogTable {
   readonly #table: ByteTable
@@ -22,14 +20,14 @@ export class LogTable {
   /** The scan that goes on now: lmdb's decoder gets only the value. */
   #scan: LogScan | undefined
 
-  readonly #spend: (bytes: number) => void
+  readonly #room: () => DiskRoom
 
   /**
    * @param open Opens the table with these options.
-   * @param spend Is told of each put and removal before, with the bytes of what is put.
+   * @param room Is told of each put and removal before. Both go through the log in order.
    */
-  constructor(open: (options: object) => never, spend: (bytes: number) => void) {
-    this.#spend = spend
+  constructor(open: (options: object) => never, room: () => DiskRoom) {
+    this.#room = room
     this.#table = open({ encoding: 'binary', keyEncoding: 'binary' })
     const decode = (bytes: Uint8Array, size: number): Buffer => this.#scan!.take(bytes, size)
     this.#scanned = open({ encoder: { copyBuffers: true, decode }, keyEncoding: 'binary' })
@@ -40,12 +38,12 @@ export class LogTable {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.#spend(value.length)
+    this.#room().spendAtEnd(value.length)
     this.#table.put(key, value)
   }
 
   remove(key: Uint8Array): void {
-    this.#spend(removedBytes)
+    this.#room().spendInOrder()
     this.#table.remove(key)
   }
 
