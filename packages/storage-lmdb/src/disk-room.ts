@@ -16,9 +16,8 @@ const FRESH_MS = 100
 /** So much longer than its pages the file is kept, and how often that is seen to while there is plenty. */
 const TAIL_BYTES = 4 * 1024 * 1024
 const TAIL_MS = 250
-/** A part of that, with which something can always be deleted. */
+/** A part of that, which is for what only deletes. */
 const KEPT_BYTES = 1024 * 1024
-
 /** What the list of freed pages takes of the longest value. */
 const FREED_BYTES = 20 * 1024
 
@@ -39,7 +38,7 @@ export class DiskRoom {
   /** What this transaction may have added so far, and what it may have copied and split. */
   #added = 0
   #copied = 0
-  /** How many values it has replaced or removed, or put. */
+  /** How many entries it has put anywhere or removed: each may free the pages of a long value. */
   #calls = 0
   /** What the first two may come to before it looks again. */
   #allowed = 0
@@ -213,7 +212,10 @@ export class DiskRoom {
   }
 }
 
-/** What an entry may take of new pages. Those that were split stay half empty; of long entries there is one in each. */
+/**
+ * What an entry may take of new pages. Those that were split stay half empty; of longer entries there is one in each,
+ * and long values have their own.
+ */
 function pageShare(bytes: number): number {
   const entry = ENTRY_BYTES + bytes
   if (entry > PAGE_BYTES / 2) return entry + 2 * PAGE_BYTES
