@@ -104,7 +104,7 @@ export class Http1Exchange implements Exchange {
   sendWhole({ status, headers }: Answer, body: Uint8Array | undefined): void {
     const { response } = this
     const lingers = announcesBody(this.message) && !this.#bodyWillBeRead()
-    if (lingers) response.shouldKeepAlive = false
+    if (lingers) this.connection.closeWhenIdle()
     if (body === undefined) {
       // Neither 204 nor 304 says a length, and nothing else comes without a body.
       response.writeHead(status, headers as string[])
@@ -122,7 +122,7 @@ export class Http1Exchange implements Exchange {
   sendHead({ status, headers }: Answer): void {
     if (announcesBody(this.message) && !this.#bodyWillBeRead()) {
       this.#lingers = true
-      this.response.shouldKeepAlive = false
+      this.connection.closeWhenIdle()
       this.message.resume()
     }
     this.response.writeHead(status, headers as string[])

@@ -439,6 +439,22 @@ export function describeConnections(start: StartServer): void {
       expect(bytes.filter((byte) => byte === 0x78)).toHaveLength(3_000_000)
     })
 
+    test('nothing is done behind an answer that says it is the last', async () => {
+      await using server = await Fixture.open(start)
+      const put = `PUT /%zz.json HTTP/1.1\r\n${host}`
+      const refused = [
+        `${put}Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n\r\n`,
+        `${put}Content-Length: 70000\r\n\r\n${'1'.repeat(70_000)}`,
+      ]
+      const post = `POST /log.json HTTP/1.1\r\n${host}Content-Length: 1\r\n\r\n1`
+      for (const request of refused) {
+        const answers = await server.raw(`${request}${post.repeat(3)}`)
+        expect(answers.match(/^HTTP\/1.1 \d+/gm)).toEqual(['HTTP/1.1 400'])
+        expect(answers).toContain('Connection: close')
+      }
+      expect((await server.get('/log.json')).text).toBe('null')
+    })
+
     test('a client that goes away during a large answer disturbs nobody', async () => {
       await using server = await Fixture.open(start)
       await server.put('/a.json?print=silent', tooMuchForSockets)
