@@ -1,7 +1,7 @@
 import { TreeError } from './errors.ts'
 import type { TreeNode } from './node.ts'
 import type { Change } from './store.ts'
-import { withValueAt } from './tree-at.ts'
+import { TreeEdits } from './tree-at.ts'
 
 /**
  * The tree after a change, from the tree before it. Everything in a change is resolved, so the
@@ -11,7 +11,7 @@ import { withValueAt } from './tree-at.ts'
  * that was too large for the change log.
  */
 export function applyChange(root: TreeNode | null, change: Change): TreeNode | null {
-  let tree = root
+  const edits = new TreeEdits(root)
   for (const { path, value } of change.pairs) {
     if (value === undefined) {
       throw new TreeError(
@@ -20,7 +20,7 @@ export function applyChange(root: TreeNode | null, change: Change): TreeNode | n
         { path },
       )
     }
-    tree = withValueAt(tree, path, value.node)
+    edits.set(path, value.node)
   }
-  return tree
+  return edits.finish()
 }

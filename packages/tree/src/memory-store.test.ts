@@ -131,3 +131,23 @@ test('MemoryTreeStore keeps as many changes as it is told', () => {
     }
   }
 })
+
+test('MemoryTreeStore keeps changes of as many bytes as it is told, and the newest one in any case', () => {
+  const store = new MemoryTreeStore({ maxLoggedBytes: 25_000 })
+  const kept = (): number[] =>
+    [0, 1, 2, 3, 4, 5, 6].filter((number) => store.idOf(number) !== undefined)
+  const set = (length: number): void => {
+    store.commit([{ pairs: [{ path: parsePath('a'), value: 'x'.repeat(length) }] }])
+  }
+  for (const length of [10_000, 10_001]) set(length)
+  expect(kept()).toEqual([0, 1, 2])
+  set(10_002)
+  expect(kept()).toEqual([2, 3])
+  expect([...store.changesFrom(store.idOf(2)!)].map(({ sequence }) => sequence)).toEqual([2, 3])
+  set(100_000)
+  expect(kept()).toEqual([4])
+  set(1)
+  expect(kept()).toEqual([5])
+  set(2)
+  expect(kept()).toEqual([5, 6])
+})

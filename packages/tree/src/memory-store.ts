@@ -7,11 +7,12 @@ import type { IndexDefinitions } from './index-definitions.ts'
 import { MemoryStager } from './memory-stager.ts'
 import { MemorySnapshot, MemoryView } from './memory-view.ts'
 import type { MemoryIndexes } from './memory-view.ts'
-import { checkNode, nodeAt, nodesEqual } from './node.ts'
+import { checkNode, nodeAt } from './node.ts'
 import type { TreeNode } from './node.ts'
 import { pushId } from './push-id.ts'
 import { resolveServerValues } from './server-value.ts'
 import { isStaged } from './staged.ts'
+import { ChangesInMemory } from './changes-in-memory.ts'
 import type {
   Change,
   ChangePair,
@@ -25,7 +26,7 @@ import type {
   WritePair,
   WriteRefused,
 } from './store.ts'
-import { valueAt, withValueAt } from './tree-at.ts'
+import { TreeEdits, valueAt } from './tree-at.ts'
 import { TreeValue } from './tree-value.ts'
 import { checkConflicts } from './update-path.ts'
 
@@ -34,6 +35,11 @@ export interface MemoryTreeStoreOptions {
   readonly now?: () => number
   /** Changes that are kept for those who ask for what they have missed. Default: 10000. */
   readonly maxLoggedChanges?: number
+  /**
+   * About how many bytes of memory those may take, by their values and paths. The newest one is kept in any case.
+   * Default: 64 MiB.
+   */
+  readonly maxLoggedBytes?: number
   /**
    * By which fields children may be ordered, and where. Nothing is built: a query looks at all children
    * of its place. Checked as by `checkIndexDefinitions`. Default: none.
@@ -63,17 +69,15 @@ interface QueuedWrite {
 
 /**
  * A {@link TreeStore} in memory: for browsers, for tests, and the plain reference of the contract.
- * Nothing outlives it. A write copies the branches on its way, so it takes time linear in the
- * number of their children.
+ * Nothing outlives it. A write copies each branch on its ways once, so it takes time linear in the
+ * number of their children, however many values it has.
  */
 export class MemoryTreeStore implements TreeStore {
   readonly #now: () => number
   readonly #indexes: MemoryIndexes
   /** Sets the changes of this store apart from those of any other. */
   readonly #history = pushId()
-  /** The newest changes, oldest first, up to twice as many as are wanted. */
-  #log: Change[] = []
-  readonly #maxLogged: number
+  readonly #log: ChangesInMemory
   #root: TreeNode | null = null
   #sequence = 0
   #isClosed = false
@@ -91,8 +95,10 @@ export class MemoryTreeStore implements TreeStore {
   constructor(options: MemoryTreeStoreOptions = {}) {
     this.#now = options.now ?? Date.now
     this.#indexes = memoryIndexes(options)
-    // The newest change is always there.
-    this.#maxLogged = Math.max(options.maxLoggedChanges ?? 10_000, 1)
+    this.#log = new ChangesInMemory(
+      options.maxLoggedChanges ?? 10_000,
+      options.maxLoggedBytes ?? 64 * 1024 * 1024,
+    )
   }
 
   snapshot(): TreeSnapshot {
@@ -112,7 +118,7 @@ export class MemoryTreeStore implements TreeStore {
     const changes: Change[] = []
     const outcomes = writes.map((write) => this.#apply(write, changes))
     if (changes.length > 0) {
-      this.#keep(changes)
+      for (const change of changes) this.#log.add(change)
       this.#publish(changes)
     }
     return outcomes
@@ -151,7 +157,7 @@ export class MemoryTreeStore implements TreeStore {
     const sequence = Number(number)
     if (this.idOf(sequence) !== id) return
     if (sequence === 0) yield { sequence, time: 0, id, pairs: [] }
-    yield* this.#log.slice(Math.max(sequence - (this.#log[0]?.sequence ?? 1), 0))
+    yield* this.#log.from(sequence)
   }
 
   idOf(sequence: number): string | undefined {
@@ -162,7 +168,7 @@ export class MemoryTreeStore implements TreeStore {
   }
 
   get #firstLogged(): number {
-    return Math.max(this.#sequence - Math.min(this.#log.length, this.#maxLogged) + 1, 1)
+    return Math.max(this.#sequence - this.#log.count + 1, 1)
   }
 
   #idOf(sequence: number): string {
@@ -235,17 +241,14 @@ export class MemoryTreeStore implements TreeStore {
 
     const values: TreeValue[] = []
     const pairs: ChangePair[] = []
-    let after = this.#root
+    const edits = new TreeEdits(this.#root)
     for (const pair of write.pairs) {
       const node = this.#resolve(pair, time)
       const value = TreeValue.fromNode(node)
-      const next = withValueAt(after, pair.path, node)
-      if (!nodesEqual(valueAt(after, pair.path), valueAt(next, pair.path))) {
-        pairs.push({ path: pair.path, value })
-        after = next
-      }
+      if (edits.set(pair.path, node)) pairs.push({ path: pair.path, value })
       values.push(value)
     }
+    const after = edits.finish()
     const refusal = this.#judge(write, after, time) ?? failed
     if (refusal !== undefined) return refusal
     if (pairs.length === 0) {
@@ -321,12 +324,6 @@ export class MemoryTreeStore implements TreeStore {
       viewBefore.close()
       viewAfter.close()
     }
-  }
-
-  #keep(changes: readonly Change[]): void {
-    for (const change of changes) this.#log.push(change)
-    // Now and then, so that it costs nothing for each.
-    if (this.#log.length > 2 * this.#maxLogged) this.#log = this.#log.slice(-this.#maxLogged)
   }
 
   #publish(changes: readonly Change[]): void {

@@ -36,6 +36,14 @@ export function keyBytes(key: string): number {
   return memberBytes + textBytes(key)
 }
 
+/** The same for a node with all that is below it. */
+export function subtreeBytes(node: TreeNode | null): number {
+  let bytes = nodeBytes(node)
+  if (!(node instanceof Branch)) return bytes
+  for (const [key, child] of node.children) bytes += keyBytes(key) + subtreeBytes(child)
+  return bytes
+}
+
 function partBytes(part: Priority | boolean | ServerValue): number {
   if (typeof part === 'string') return textBytes(part)
   if (typeof part === 'number') return isSmallInteger(part) ? 0 : numberBytes

@@ -1,5 +1,5 @@
 import { compareKeys } from './key-order.ts'
-import { Branch, RankedLeaf, childOf, priorityOf } from './node.ts'
+import { Branch, RankedLeaf, childOf, nodeAt, priorityOf } from './node.ts'
 import type { Priority, ServerValue, TreeNode } from './node.ts'
 
 /**
@@ -13,7 +13,7 @@ export function withChild(
   keys: readonly string[],
   value: TreeNode | null,
 ): TreeNode | null {
-  return withDescendant(node, keys, 0, value)
+  return withDescendant(node, keys, 0, value, undefined)
 }
 
 function withDescendant(
@@ -21,18 +21,89 @@ function withDescendant(
   keys: readonly string[],
   level: number,
   value: TreeNode | null,
+  own: OwnBranches | undefined,
 ): TreeNode | null {
   const key = keys[level]
   if (key === undefined) return value
   const before = childOf(node, key)
-  const after = withDescendant(before, keys, level + 1, value)
+  const after = withDescendant(before, keys, level + 1, value, own)
   if (after === before) return node
   if (!(node instanceof Branch)) {
     // Something came where nothing was, else `after` would be `before`.
-    return new Branch(new Map([[key, after as TreeNode]]), priorityOf(node))
+    const children = new Map([[key, after as TreeNode]])
+    return own ? own.create(children, priorityOf(node)) : new Branch(children, priorityOf(node))
   }
+  if (own !== undefined) return own.withChild(node, key, after)
   const children = after === null ? without(node.children, key) : including(node, key, after)
   return children.size === 0 ? null : new Branch(children, node.priority)
+}
+
+/**
+ * A tree that is edited many times before anybody sees it: each branch on the way is copied once, where
+ * `withChild` would copy all siblings for each of them.
+ */
+export class NodeEdits {
+  #node: TreeNode | null
+  readonly #own = new OwnBranches()
+
+  constructor(node: TreeNode | null) {
+    this.#node = node
+  }
+
+  /** What lies there by now. Not to be kept: it may change with the next edit. */
+  at(keys: readonly string[]): TreeNode | null {
+    return nodeAt(this.#node, keys)
+  }
+
+  /** The same as `withChild` does. */
+  set(keys: readonly string[], value: TreeNode | null): void {
+    this.#node = withDescendant(this.#node, keys, 0, value, this.#own)
+  }
+
+  /** What came of it, which is not edited any more. */
+  finish(): TreeNode | null {
+    this.#own.release()
+    return this.#node
+  }
+}
+
+/** Branches that nobody else has, so that they may be changed in place. */
+class OwnBranches {
+  readonly #children = new Map<Branch, Map<string, TreeNode>>()
+  /** Those with children that may not stand in key order. */
+  readonly #unsorted = new Set<Branch>()
+
+  create(children: Map<string, TreeNode>, priority: Priority | ServerValue): Branch {
+    const branch = new Branch(children, priority)
+    this.#children.set(branch, children)
+    return branch
+  }
+
+  /** The branch, or a copy where it is not an own one, with that child; `null` where none is left. */
+  withChild(node: Branch, key: string, child: TreeNode | null): Branch | null {
+    const isOwn = this.#children.has(node)
+    const branch = isOwn ? node : this.create(new Map(node.children), node.priority)
+    const children = this.#children.get(branch)!
+    if (child === null) children.delete(key)
+    else {
+      if (!children.has(key)) this.#unsorted.add(branch)
+      children.set(key, child)
+    }
+    return children.size === 0 ? null : branch
+  }
+
+  /** Puts their children in order, and lets go of them. */
+  release(): void {
+    for (const branch of this.#unsorted) {
+      const children = this.#children.get(branch)!
+      const sorted = inKeyOrder(children)
+      if (sorted === children) continue
+      children.clear()
+      for (const [key, child] of sorted) children.set(key, child)
+    }
+    this.#unsorted.clear()
+    this.#children.clear()
+  }
 }
 
 function without(children: ReadonlyMap<string, TreeNode>, key: string): Map<string, TreeNode> {

@@ -1,6 +1,6 @@
 import { TreeError } from './errors.ts'
-import { withChild, withPriority } from './node-edit.ts'
-import { ServerValue, nodeAt, priorityOf } from './node.ts'
+import { NodeEdits, withPriority } from './node-edit.ts'
+import { ServerValue, nodeAt, nodesEqual, priorityOf } from './node.ts'
 import type { Priority, TreeNode } from './node.ts'
 import { pathKeys, splitPriorityPath } from './path.ts'
 import type { Path } from './path.ts'
@@ -12,20 +12,35 @@ export function valueAt(root: TreeNode | null, path: Path): TreeNode | null {
   return place.priority ? priorityOf(node) : node
 }
 
-/**
- * The tree with another value at a path, as `withChild` and `withPriority` make it.
- * @throws {TreeError} `ERR_INVALID_PRIORITY` when the path is that of a priority and the value is
- * none.
- */
-export function withValueAt(
-  root: TreeNode | null,
-  path: Path,
-  value: TreeNode | null,
-): TreeNode | null {
-  const place = splitPriorityPath(path)
-  const keys = pathKeys(place.path)
-  if (!place.priority) return withChild(root, keys, value)
-  return withChild(root, keys, withPriority(nodeAt(root, keys), toPriority(value, path)))
+/** Values that are written into one tree, one after the other. */
+export class TreeEdits {
+  readonly #edits: NodeEdits
+
+  constructor(root: TreeNode | null) {
+    this.#edits = new NodeEdits(root)
+  }
+
+  /**
+   * Writes a value at a path, as `withChild` and `withPriority` do.
+   *
+   * @returns whether that changed anything.
+   * @throws {TreeError} `ERR_INVALID_PRIORITY` when the path is that of a priority and the value is
+   * none.
+   */
+  set(path: Path, value: TreeNode | null): boolean {
+    const place = splitPriorityPath(path)
+    const keys = pathKeys(place.path)
+    const before = this.#edits.at(keys)
+    const after = place.priority ? withPriority(before, toPriority(value, path)) : value
+    if (nodesEqual(before, after)) return false
+    this.#edits.set(keys, after)
+    return true
+  }
+
+  /** The tree with all of it, which is not edited any more. */
+  finish(): TreeNode | null {
+    return this.#edits.finish()
+  }
 }
 
 function toPriority(value: TreeNode | null, path: Path): Priority | ServerValue {
