@@ -80,6 +80,7 @@ export class UrlTransport implements Transport {
       throw new CommandError('failed', `${this.label} broke off in the middle of its answer`, {
         cause,
         status: response.statusCode,
+        hint: 'If the server still runs, its log says why.',
       })
     } finally {
       // Whoever answers before it has the whole body does not want the rest.

@@ -18,8 +18,9 @@ export interface PoolOptions {
   /** Bytes of all bodies that wait for the writer. A write beyond is answered 503. Default: 67108864 (64 MiB). */
   readonly maxQueuedBytes?: number
   /**
-   * How long a client may take for a large answer while it is read from the store. The rest is put
-   * into a file then, so that the store can reuse what has changed meanwhile. Default: 5000.
+   * How long a client may take for a large answer while it is read from the store, beside a second for each 8 MiB that
+   * it has taken, and twelve times as long at most. The rest is put into a file then, so that the store can reuse what has
+   * changed meanwhile. Default: 5000.
    */
   readonly answerPatienceMs?: number
   /**

@@ -9,7 +9,7 @@ import { openSpoolFile } from './spool.ts'
 import { SpoolRoom } from './spool-room.ts'
 import { SharedWindow, WindowWord } from './shared-window.ts'
 import { WindowReceiver } from './window-receiver.ts'
-import { WindowSender } from './window-sender.ts'
+import { WindowSender, patienceFor } from './window-sender.ts'
 
 const size = 1024
 const room = SpoolRoom.create(1e6, tmpdir())
@@ -140,4 +140,13 @@ test('a file for which there is no room breaks off, and gives its room back', as
   } finally {
     await rm(folder, { recursive: true })
   }
+})
+
+test('who takes an answer briskly has a minute for it, and who takes nothing five seconds', () => {
+  const second = 8 * 1024 * 1024
+  expect(patienceFor(5000, 0)).toBe(5000)
+  expect(patienceFor(5000, second)).toBe(6000)
+  expect(patienceFor(5000, 55 * second)).toBe(60_000)
+  expect(patienceFor(5000, 1e12)).toBe(60_000)
+  expect(patienceFor(0, second)).toBe(0)
 })

@@ -2,25 +2,43 @@ import { writeSync } from 'node:fs'
 import type { SpoolRoom } from './spool-room.ts'
 import { FileNeed, SharedWindow, WindowState, WindowWord } from './shared-window.ts'
 
+/** Who takes so many bytes in a second is not slow. */
+const briskBytesPerSecond = 8 * 1024 * 1024
+
+// As a multiple of the patience: even for who is brisk, what is read from is not held for ever.
+const mostPatience = 12
+
+/**
+ * How long an answer of which so many bytes were taken may take in all before a file is used, in milliseconds: the
+ * time for them is not counted where they were taken briskly, so that whoever copies everything needs no room for
+ * it on the disk of the server.
+ */
+export function patienceFor(patienceMs: number, takenBytes: number): number {
+  return Math.min(patienceMs + (takenBytes / briskBytesPerSecond) * 1000, mostPatience * patienceMs)
+}
+
 /**
  * The sending side of a window. Who receives may be slow: then the rest goes into a file, so that what
  * the bytes are read from need not be held any longer.
  */
 export class WindowSender {
   readonly #window: SharedWindow
-  readonly #deadline: number
+  readonly #begunAt = performance.now()
+  readonly #patienceMs: number
   readonly #room: SpoolRoom
+  /** Bytes that were put into the window. */
+  #put = 0
   #file: number | undefined
   #fileLength = 0
 
   /**
-   * @param patienceMs How long the receiver may take for everything before a file is used.
+   * @param patienceMs See {@link patienceFor}.
    * @param room for that file
    */
   constructor(buffer: SharedArrayBuffer, patienceMs: number, room: SpoolRoom) {
     this.#window = new SharedWindow(buffer)
     this.#room = room
-    this.#deadline = performance.now() + patienceMs
+    this.#patienceMs = patienceMs
   }
 
   /** Whether nobody wants anything more. One atomic load. */
@@ -37,9 +55,9 @@ export class WindowSender {
     while (!this.isCancelled) {
       if (this.#file !== undefined) return this.#writeFile(this.#file, bytes.subarray(offset))
       const seen = this.#window.load(WindowWord.Taken)
-      offset += this.#put(bytes.subarray(offset))
+      offset += this.#fill(bytes.subarray(offset))
       if (offset === bytes.length) return
-      const patience = this.#deadline - performance.now()
+      const patience = this.#patience()
       if (patience > 0) await this.#window.changed(WindowWord.Taken, seen, patience)
       else this.#file = await this.#openFile()
     }
@@ -56,7 +74,7 @@ export class WindowSender {
   }
 
   /** Puts in what there is room for. */
-  #put(bytes: Uint8Array): number {
+  #fill(bytes: Uint8Array): number {
     const { bytes: memory } = this.#window
     const length = Math.min(memory.length - this.#window.waiting, bytes.length)
     if (length === 0) return 0
@@ -66,7 +84,14 @@ export class WindowSender {
     memory.set(bytes.subarray(0, first), start)
     memory.set(bytes.subarray(first, length), 0)
     this.#window.tell(WindowWord.Written, written + length, WindowWord.Sent)
+    this.#put += length
     return length
+  }
+
+  /** For how long to wait, in milliseconds. */
+  #patience(): number {
+    const taken = this.#put - this.#window.waiting
+    return this.#begunAt + patienceFor(this.#patienceMs, taken) - performance.now()
   }
 
   async #openFile(): Promise<number | undefined> {
