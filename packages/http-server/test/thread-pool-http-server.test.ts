@@ -134,7 +134,10 @@ describe('a writer', () => {
     const answer = await running.ask('PUT', '/gate.json', '1')
     expect(answer).toMatchObject({ status: 503 })
     expect(answer.text).toContain('outcome of the write is unknown')
-    expect((await running.ask('PUT', '/a.json', '1')).status).toBe(503)
+    // What comes later is never begun.
+    const refused = await running.ask('PUT', '/a.json', '1')
+    expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
+    expect(refused.text).toContain('The server is busy')
     expect((await running.fatal).message).toContain('no progress for 1000 ms')
     // Reads go on, for as long as the process does.
     expect((await running.ask('GET', '/a.json')).status).toBe(200)

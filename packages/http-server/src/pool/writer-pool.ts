@@ -137,6 +137,8 @@ export class WriterPool {
 
   /** Answers a request that writes, and takes its body as fast as the writer does. */
   async write(request: HttpRequest): Promise<Answer> {
+    // It was never begun, so that its outcome is known.
+    if (this.#failure !== undefined) return busyResponse()
     try {
       return await this.#write(request)
     } catch (error) {

@@ -80,6 +80,8 @@ export class StallWatch implements Disposable {
   readonly #timer: NodeJS.Timeout
   #seen = 0
   #since = performance.now()
+  #lookedAt = performance.now()
+  readonly #intervalMs: number
 
   /** @param isWaited Whether anybody waits for the writer. */
   constructor(
@@ -92,7 +94,8 @@ export class StallWatch implements Disposable {
     this.#limitMs = limitMs
     this.#isWaited = isWaited
     this.#onStall = onStall
-    this.#timer = setInterval(() => this.#look(), Math.ceil(Math.min(limitMs / 4, 1000)))
+    this.#intervalMs = Math.ceil(Math.min(limitMs / 4, 1000))
+    this.#timer = setInterval(() => this.#look(), this.#intervalMs)
     this.#timer.unref()
   }
 
@@ -103,12 +106,16 @@ export class StallWatch implements Disposable {
   #look(): void {
     const progress = Atomics.load(this.#words, WriterWord.Progress)
     const isSyncing = Atomics.load(this.#words, WriterWord.Syncing) !== 0
-    if (progress !== this.#seen || isSyncing || !this.#isWaited()) {
+    const now = performance.now()
+    // Where this thread could not look in time, the whole process may have been stopped, and the writer with it.
+    const isLate = now - this.#lookedAt > 2 * this.#intervalMs
+    this.#lookedAt = now
+    if (progress !== this.#seen || isSyncing || isLate || !this.#isWaited()) {
       this.#seen = progress
-      this.#since = performance.now()
+      this.#since = now
       return
     }
-    if (performance.now() - this.#since < this.#limitMs) return
+    if (now - this.#since < this.#limitMs) return
     this[Symbol.dispose]()
     this.#onStall()
   }
