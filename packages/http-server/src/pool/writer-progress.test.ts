@@ -9,7 +9,7 @@ test('a writer is not taken for dead because of the time that the whole process 
     clock.mockRestore()
     vi.useRealTimers()
   })
-  const stalled = vi.fn()
+  const stalled = vi.fn<() => void>()
   using watch = new StallWatch(new SharedArrayBuffer(progressBytes), 1000, () => true, stalled)
   expect(watch).toBeDefined()
   const look = (passedMs: number): void => {
