@@ -7,7 +7,6 @@ import { addToTotal } from './participants.ts'
 import { BUSY, CLOSED, EMPTY, isOutcome } from './ring.ts'
 import type { Ring } from './ring.ts'
 import { SLAB_BYTES, Slab } from './slab.ts'
-import type { WorkBatch, WorkItem } from './work-queue.ts'
 
 /** Slots up to this size are copied word by word, which needs no view of the slot. */
 const COPY_BY_WORDS = 512
@@ -41,7 +40,7 @@ export class Consumer {
   }
 
   /** The next item, or `undefined` and `outcome`. */
-  take(): WorkItem | undefined {
+  take(): SlotItem | ChainItem | undefined {
     const { rings } = this.#memory
     if (rings.length === 1) return this.#takeFrom(this.#memory.ring(0))
     const aged = this.#agedRing()
@@ -61,7 +60,7 @@ export class Consumer {
   }
 
   /** Up to `max` items of one band, or `undefined` and `outcome`. */
-  takeMany(max: number): WorkBatch | undefined {
+  takeMany(max: number): Batch | undefined {
     const { rings } = this.#memory
     if (rings.length === 1) return this.#takeManyFrom(this.#memory.ring(0), max)
     // As many of a lower band as were due while the higher ones were served.
@@ -106,7 +105,7 @@ export class Consumer {
     return undefined
   }
 
-  #takeFrom(ring: Ring): WorkItem | undefined {
+  #takeFrom(ring: Ring): SlotItem | ChainItem | undefined {
     const words = this.#words
     const slab = this.#slab
     for (;;) {
@@ -151,7 +150,7 @@ export class Consumer {
     }
   }
 
-  #takeManyFrom(ring: Ring, max: number): WorkBatch | undefined {
+  #takeManyFrom(ring: Ring, max: number): Batch | undefined {
     const slab = this.#slab
     // A batch of large slots is not larger than a slab.
     const most = Math.min(max, MAX_BATCH, Math.max(1, Math.floor(SLAB_BYTES / this.#stride)))

@@ -18,7 +18,7 @@ export class SlotItem implements WorkItem {
     return this.bytes.byteLength
   }
 
-  get inBlocks(): boolean {
+  get inBlocks(): false {
     return false
   }
 
@@ -45,6 +45,8 @@ export class ChainItem implements WorkItem {
   readonly #detached: () => boolean
   #state: 'held' | 'released' = 'held'
   #bytes: Uint8Array<ArrayBuffer> | undefined
+  /** For `Underway`. */
+  isHanded = false
 
   /** @param byteLength as it stands in the slot, where those from 2^31 on are negative */
   constructor(
@@ -68,21 +70,28 @@ export class ChainItem implements WorkItem {
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
-    if (this.#bytes === undefined) {
-      const bytes = new Uint8Array(this.byteLength)
-      let offset = 0
-      for (const segment of this.#views()) {
-        bytes.set(segment, offset)
-        offset += segment.length
-      }
-      this.#bytes = bytes
-      this.release()
-    }
-    return this.#bytes
+    return this.#bytes ?? this.#copyOut()
   }
 
   segments(): Uint8Array[] {
     return this.#bytes === undefined ? this.#views() : [this.#bytes]
+  }
+
+  /** As a look at `bytes` would, but for an item that was released. */
+  copyOut(): void {
+    if (this.inBlocks) this.#copyOut()
+  }
+
+  #copyOut(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(this.byteLength)
+    let offset = 0
+    for (const segment of this.#views()) {
+      bytes.set(segment, offset)
+      offset += segment.length
+    }
+    this.#bytes = bytes
+    this.release()
+    return bytes
   }
 
   #views(): Uint8Array[] {
@@ -118,7 +127,9 @@ export class Batch implements WorkBatch {
   /** The slot of each item, if not all slots have one. */
   readonly #slotOfItem: number[] | undefined
   readonly #chained: Map<number, ChainItem> | undefined
-  #items: WorkItem[] | undefined
+  /** For `Underway`. */
+  isHanded = false
+  #items: (SlotItem | ChainItem)[] | undefined
 
   /** @param chained the items in blocks, by slot */
   constructor(
@@ -138,6 +149,11 @@ export class Batch implements WorkBatch {
     return this.#slots.band
   }
 
+  /** Whether some of its items came in blocks. */
+  get inBlocks(): boolean {
+    return this.#chained !== undefined
+  }
+
   tag(index: number): number {
     return wordAt(this.#slots.words, this.#word(index) + SLOT.TAG) >>> 0
   }
@@ -152,12 +168,12 @@ export class Batch implements WorkBatch {
     return (word - this.#slots.at + SLOT.BYTES) * 4
   }
 
-  item(index: number): WorkItem {
+  item(index: number): SlotItem | ChainItem {
     this.#items ??= []
     return (this.#items[index] ??= this.#makeItem(index))
   }
 
-  #makeItem(index: number): WorkItem {
+  #makeItem(index: number): SlotItem | ChainItem {
     const chained = this.#chained?.get(this.#slotOfItem?.[index] ?? index)
     if (chained !== undefined) return chained
     const at = (this.#word(index) + SLOT.BYTES) * 4
@@ -165,8 +181,13 @@ export class Batch implements WorkBatch {
     return new SlotItem(bytes, this.tag(index), this.band)
   }
 
-  *[Symbol.iterator](): Generator<WorkItem, void, undefined> {
+  *[Symbol.iterator](): Generator<SlotItem | ChainItem, void, undefined> {
     for (let index = 0; index < this.length; index++) yield this.item(index)
+  }
+
+  /** Copies all its items out of the blocks. */
+  copyOut(): void {
+    for (const item of this.#chained?.values() ?? []) item.copyOut()
   }
 
   release(): void {

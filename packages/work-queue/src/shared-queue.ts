@@ -10,6 +10,7 @@ import { WorkQueueError } from './errors.ts'
 import { BAND, CELL, MAX_BATCH, SLOT, bandAt, format, layoutOf, readSizes } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { readHistogram } from './histogram.ts'
+import type { Batch, ChainItem, SlotItem } from './item.ts'
 import { Memory } from './memory.ts'
 import { resolveSizes } from './options.ts'
 import { NEIGHBOUR_LOOKS, Patience } from './patience.ts'
@@ -19,6 +20,7 @@ import { Reaper } from './reap.ts'
 import { BUSY, CLOSED, isOutcome } from './ring.ts'
 import { look } from './spin.ts'
 import type { WorkQueueStats } from './stats.ts'
+import { Underway } from './underway.ts'
 import type { Need } from './waiting.ts'
 import type {
   Claim,
@@ -83,6 +85,7 @@ class SharedQueue implements WorkQueue {
   /** Pending puts, by band; pending takes. */
   readonly #puts: readonly Line[]
   readonly #takes: Line
+  readonly #underway = new Underway()
   #claim: SlotClaim | undefined
   /** Whether the open claim is that of a call of `claim` whose promise is not fulfilled yet. */
   #isHandingOver = false
@@ -319,13 +322,15 @@ class SharedQueue implements WorkQueue {
     this.#beginTake()
     wait.signal?.throwIfAborted()
     timeoutOf(wait)
-    let item: WorkItem | undefined
+    let item: SlotItem | ChainItem | undefined
     const attempt = (): Need | undefined => {
       item = this.#consumer.take()
+      this.#underway.add(item)
       return this.#orNeedItems(item)
     }
     const taking = this.#takeInLine(attempt, wait)
     if (taking !== undefined) await taking
+    this.#underway.hand(item)
     return item
   }
 
@@ -350,18 +355,20 @@ class SharedQueue implements WorkQueue {
     return batch
   }
 
-  async dequeueMany(options: DequeueManyOptions & Wait = {}): Promise<WorkBatch | undefined> {
+  async dequeueMany(options: DequeueManyOptions & Wait = {}): Promise<Batch | undefined> {
     const max = maxOf(options)
     this.#beginTake()
     options.signal?.throwIfAborted()
     timeoutOf(options)
-    let batch: WorkBatch | undefined
+    let batch: Batch | undefined
     const attempt = (): Need | undefined => {
       batch = this.#consumer.takeMany(max)
+      this.#underway.add(batch)
       return this.#orNeedItems(batch)
     }
     const taking = this.#takeInLine(attempt, options)
     if (taking !== undefined) await taking
+    this.#underway.hand(batch)
     return batch
   }
 
@@ -417,6 +424,8 @@ class SharedQueue implements WorkQueue {
   detach(): void {
     this.uncork()
     if (this.#detached) return
+    // First of all: where there is no memory for that, nothing has happened yet.
+    this.#underway.copyOut()
     // In this order: the end of a claim lets pending calls go on, and one of them may open the next.
     this.#waiting.end(detached())
     this.#claim?.abandon()

@@ -1025,6 +1025,77 @@ describe('participants', () => {
     }
   })
 
+  describe('detach() takes no item in blocks from a call that has taken it and is not fulfilled yet', () => {
+    const long = [1, 2].map((byte) => new Uint8Array(100).fill(byte))
+    const sizes = { arenaBytes: 256, blockBytes: 64, slotBytes: 48 }
+    const loop = async (queue: WorkQueue, see: (item: WorkItem) => void): Promise<void> => {
+      for await (const item of queue) see(item)
+    }
+
+    afterEach(() => {
+      vi.restoreAllMocks()
+    })
+
+    test.each<[string, (queue: WorkQueue) => Promise<(WorkItem | undefined)[]>]>([
+      ['dequeue()', (queue) => Promise.all([queue.dequeue(), queue.dequeue()])],
+      ['dequeueMany()', async (queue) => [...(await queue.dequeueMany())!]],
+    ])('%s', async (_, take) => {
+      const queue = createWorkQueue(sizes)
+      const other = attachWorkQueue(queue.handle)
+      // Long enough for a turn of the event loop to be due before it is fulfilled.
+      const end = performance.now() + 2
+      while (performance.now() < end);
+      queue.tryEnqueueMany(long)
+      const taking = take(other)
+      other.detach()
+      expect(queue.stats().blocks.free).toBe(4)
+      expect((await taking).map((item) => item?.bytes)).toEqual(long)
+    })
+
+    test('also where it had to wait', async () => {
+      const queue = createWorkQueue(sizes)
+      const other = attachWorkQueue(queue.handle)
+      const taking = other.dequeue()
+      const finish = vi.spyOn(Ring.prototype, 'finishDequeue')
+      finish.mockImplementationOnce(function (this: Ring) {
+        finish.mockRestore()
+        this.finishDequeue()
+        queueMicrotask(() => other.detach())
+      })
+      queue.tryEnqueue(long[0]!)
+      expect((await taking)?.bytes).toEqual(long[0])
+      expect(queue.stats().blocks.free).toBe(4)
+    })
+
+    test('also where the item is on its way through an iterator', async () => {
+      const queue = createWorkQueue(sizes)
+      const other = attachWorkQueue(queue.handle)
+      const seen: unknown[] = []
+      const loops = [0, 1].map(async () => {
+        await loop(other, (item) => {
+          seen.push(item.bytes)
+          other.detach()
+        })
+      })
+      queue.tryEnqueueMany(long)
+      const results = await Promise.allSettled(loops)
+      expect(results).toMatchObject([0, 1].map(() => ({ reason: { code: 'ERR_DETACHED' } })))
+      expect(seen).toEqual(long)
+    })
+  })
+
+  test('detach() gives back the blocks of an item that its caller has for long', async () => {
+    const queue = createWorkQueue({ arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+    const other = attachWorkQueue(queue.handle)
+    queue.tryEnqueue(new Uint8Array(100))
+    const item = await other.dequeue()
+    await turn()
+    await turn()
+    other.detach()
+    expect(() => item?.bytes).toThrow('its blocks were given back')
+    expect(queue.stats().blocks.free).toBe(2)
+  })
+
   test('claim() opens no claim after detach()', async () => {
     const queue = createWorkQueue(small)
     const other = attachWorkQueue(queue.handle)

@@ -317,8 +317,9 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
   drain(): Promise<WorkItem[]>
 
   /**
-   * Ends this object's part: pending calls but `reap` reject with `ERR_DETACHED`, an open claim is abandoned,
-   * blocks of drafts and items not released are given back, and its number can be used again.
+   * Ends this object's part: pending calls but `reap` reject with `ERR_DETACHED`, unless they have taken something out
+   * already, with which they are fulfilled; an open claim is abandoned, blocks of drafts and items not released are given
+   * back, and its number can be used again.
    */
   detach(): void
   [Symbol.dispose](): void
