@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { isMainThread, threadId as ownThreadId } from 'node:worker_threads'
 import { AsyncWaiting, HOLD, Line } from './async-waiting.ts'
 import type { Attempt } from './async-waiting.ts'
@@ -411,14 +412,29 @@ class SharedQueue implements WorkQueue {
     this.#memory.close()
   }
 
-  async drain(): Promise<WorkItem[]> {
+  async drain(wait: Wait = {}): Promise<WorkItem[]> {
+    const { signal } = wait
+    signal?.throwIfAborted()
+    const end = performance.now() + timeoutOf(wait)
     this.close()
-    const rest: WorkItem[] = []
-    for (;;) {
-      const batch = await this.dequeueMany()
-      if (batch === undefined) return rest
-      rest.push(...batch)
+    const rest: (SlotItem | ChainItem)[] = []
+    try {
+      for (;;) {
+        const timeoutMs = Math.max(0, end - performance.now())
+        const batch = await this.dequeueMany(signal ? { timeoutMs, signal } : { timeoutMs })
+        if (batch === undefined) break
+        for (const item of batch) {
+          // In the same turn as the batch was: so it is noted all the time.
+          this.#underway.add(item)
+          rest.push(item)
+        }
+      }
+    } catch (error) {
+      // What was taken nobody else has.
+      if (rest.length === 0) throw error
     }
+    for (const item of rest) this.#underway.hand(item)
+    return rest
   }
 
   detach(): void {

@@ -2,7 +2,7 @@ import process from 'node:process'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Arena } from './arena.ts'
 import { WorkQueueError, attachWorkQueue, createWorkQueue } from './index.ts'
-import type { WorkItem, WorkQueue } from './index.ts'
+import type { Claim, WorkItem, WorkQueue } from './index.ts'
 import { CELL, cellAt, layoutOf, readSizes } from './layout.ts'
 import { BUSY, Ring } from './ring.ts'
 import { createSharedQueue } from './shared-queue.ts'
@@ -862,6 +862,66 @@ describe('close()', () => {
     expect((await queue.drain()).map((item) => item.band)).toEqual([0, 0, 1])
     expect(queue.stats()).toMatchObject({ enqueued: 4, dequeued: 4 })
     expect(queue.drained).toBe(true)
+  })
+
+  describe('drain() behind a claim that stays open', () => {
+    const items = [1, 100, 2].map((length) => new Uint8Array(length).fill(length))
+
+    function behindClaim(): { queue: WorkQueue; other: WorkQueue; claim: Claim } {
+      const queue = createWorkQueue({ capacity: 4, arenaBytes: 128, blockBytes: 64, slotBytes: 48 })
+      const other = attachWorkQueue(queue.handle)
+      queue.tryEnqueueMany(items)
+      return { queue, other, claim: queue.tryClaim(1)! }
+    }
+
+    test('is fulfilled with what it has taken when detach() comes', async () => {
+      const { queue, other, claim } = behindClaim()
+      const draining = other.drain()
+      for (let i = 0; i < 4; i++) await turn()
+      other.detach()
+      expect(queue.stats().blocks.free).toBe(2)
+      expect((await draining).map((item) => item.bytes)).toEqual(items)
+      claim.publish()
+      expect((await queue.drain()).length).toBe(1)
+    })
+
+    test('is fulfilled with what it has taken when it is aborted', async () => {
+      const { other, claim } = behindClaim()
+      const abort = new AbortController()
+      const draining = other.drain({ signal: abort.signal })
+      for (let i = 0; i < 4; i++) await turn()
+      abort.abort()
+      expect((await draining).map((item) => item.bytes)).toEqual(items)
+      expect(other.drained).toBe(false)
+      claim.publish()
+      expect((await other.drain()).length).toBe(1)
+    })
+
+    test('is fulfilled with what is there when the time is over', async () => {
+      const { other } = behindClaim()
+      const rest = await other.drain({ timeoutMs: 1 })
+      expect(rest.map((item) => item.bytes)).toEqual(items)
+      expect(await other.drain({ timeoutMs: 0 })).toEqual([])
+    })
+
+    test('rejects for an abort and a detach() while nothing is taken', async () => {
+      const { queue, other } = behindClaim()
+      queue.tryDequeueMany()
+      const abort = new AbortController()
+      const draining = [queue.drain({ signal: abort.signal }), other.drain()]
+      const settled = Promise.allSettled(draining)
+      const reason = new Error('enough')
+      abort.abort(reason)
+      other.detach()
+      expect(await settled).toMatchObject([{ reason }, { reason: { code: 'ERR_DETACHED' } }])
+    })
+  })
+
+  test('drain() closes nothing when its signal is aborted already, or its time is none', async () => {
+    const queue = createWorkQueue(small)
+    await expect(queue.drain({ signal: AbortSignal.abort() })).rejects.toThrow('abort')
+    await expect(queue.drain({ timeoutMs: -1 })).rejects.toThrow(RangeError)
+    expect(queue.closed).toBe(false)
   })
 })
 

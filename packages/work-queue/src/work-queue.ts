@@ -312,9 +312,11 @@ export interface WorkQueue extends AsyncIterable<WorkItem> {
   close(): void
   /**
    * Closes the queue and takes what is left, beside the consumers: each accepted item comes either to
-   * one of them or is in the result.
+   * one of them or is in the result. It waits for claims that are open, and for what a dead thread had claimed until that is
+   * reaped. Fewer when the time is over, when it is aborted, or at a `detach`, as `drained` tells: for those two it rejects
+   * only while it has taken none. The queue stays closed.
    */
-  drain(): Promise<WorkItem[]>
+  drain(wait?: Wait): Promise<WorkItem[]>
 
   /**
    * Ends this object's part: pending calls but `reap` reject with `ERR_DETACHED`, unless they have taken something out
