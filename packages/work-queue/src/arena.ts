@@ -124,9 +124,9 @@ export class Arena {
     Atomics.store(this.#words, this.#owners + first, QUEUED)
   }
 
-  /** Notes that this participant has the chain, just before its slot is released. */
-  takeOver(first: number): void {
-    Atomics.store(this.#words, this.#owners + first, this.#me)
+  /** Notes that a participant has the chain, just before its slot is released. Default: this one. */
+  takeOver(first: number, participant: number = this.#me - 1): void {
+    Atomics.store(this.#words, this.#owners + first, participant + 1)
   }
 
   /** The blocks of a chain, by its links. */
@@ -181,6 +181,17 @@ export class Arena {
         at + Math.min(this.blockBytes, byteLength - i * this.blockBytes),
       )
     })
+  }
+
+  /** The first `byteLength` bytes of a chain, in private memory. */
+  copyOf(first: number, byteLength: number): Uint8Array<ArrayBuffer> {
+    const copy = new Uint8Array(byteLength)
+    let offset = 0
+    for (const view of this.views(this.chainFrom(first), byteLength)) {
+      copy.set(view, offset)
+      offset += view.length
+    }
+    return copy
   }
 
   /**

@@ -83,20 +83,19 @@ export class ChainItem implements WorkItem {
   }
 
   #copyOut(): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(this.byteLength)
-    let offset = 0
-    for (const segment of this.#views()) {
-      bytes.set(segment, offset)
-      offset += segment.length
-    }
-    this.#bytes = bytes
+    this.#checkInBlocks()
+    this.#bytes = this.#arena.copyOf(this.#first, this.byteLength)
     this.release()
-    return bytes
+    return this.#bytes
   }
 
   #views(): Uint8Array[] {
-    if (!this.inBlocks) throw new TypeError('Cannot read an item: its blocks were given back')
+    this.#checkInBlocks()
     return this.#arena.views(this.#arena.chainFrom(this.#first), this.byteLength)
+  }
+
+  #checkInBlocks(): void {
+    if (!this.inBlocks) throw new TypeError('Cannot read an item: its blocks were given back')
   }
 
   release(): void {

@@ -13,7 +13,7 @@ test("a number that is another thread's by now is left alone, alive or being rea
   const me = join(words, layout, 1)
   const dead = join(words, layout, 2)
   const owner = cellAt(layout, dead) + CELL.OWNER
-  const reaper = new Reaper(new Memory(words, new Uint8Array(buffer), layout, me), () => false)
+  const reaper = new Reaper(new Memory(words, new Uint8Array(buffer), layout, me))
   const report = reaper.begin(dead, 2)
   expect(report).toMatchObject({ participant: dead, threadId: 2 })
   // Somebody else has finished it, and thread 3 got the number; then it died too.

@@ -1,5 +1,5 @@
 // Settling what a dead participant has left. See I5 in layout.ts for why this finds its positions and no others.
-import { ChainItem, SlotItem } from './item.ts'
+import { SlotItem } from './item.ts'
 import { CELL, HEADER, SLOT, TOMBSTONE, cellAt, wordAt, writeTombstone } from './layout.ts'
 import type { Memory } from './memory.ts'
 import { addToTotal, leave } from './participants.ts'
@@ -17,12 +17,10 @@ interface Intent {
 export class Reaper {
   readonly #memory: Memory
   readonly #words: Int32Array
-  readonly #detached: () => boolean
 
-  constructor(memory: Memory, detached: () => boolean) {
+  constructor(memory: Memory) {
     this.#memory = memory
     this.#words = memory.words
-    this.#detached = detached
   }
 
   /**
@@ -111,28 +109,41 @@ export class Reaper {
       if (!ring.isUnreleased(position)) continue
       if (this.#isNamedByLiving(CELL.DEQUEUE_COUNT, ring.band, position)) return false
       if (!ring.isUnreleased(position)) continue
-      const item = this.#takeOut(ring, position)
+      const chain = wordAt(this.#words, ring.slotOf(position) + SLOT.CHAIN)
+      const item = this.#takeOut(ring, position, report.participant)
+      // Up to here whoever comes after a reaper that has died finds all as it was, and in what follows nothing twice.
+      ring.release(position, 1)
       if (item !== undefined) {
         report.returned.push(item)
         addToTotal(this.#words, this.#memory.cell + CELL.DEQUEUED, 1)
-        // It was noted as in hand before the release that never came. Slots are released from the
-        // last one to the first, so what is returned are the first ones.
-        this.#forDeadNaming(CELL.DEQUEUE_COUNT, ring.band, position, (dead) => {
-          const inHand = wordAt(this.#words, dead + CELL.IN_HAND)
-          if (inHand === 0) return
-          for (let tag = dead + CELL.TAGS; tag < dead + CELL.TAGS + inHand - 1; tag++) {
-            this.#words[tag] = wordAt(this.#words, tag + 1)
-          }
-          this.#words[dead + CELL.IN_HAND] = inHand - 1
-        })
+        this.#forgetFirstInHand(ring.band, position)
       }
-      ring.release(position, 1)
+      if (chain > 0) {
+        // To free what another one holds would leave blocks that both have to give back, were this one to die meanwhile.
+        this.#memory.arena.takeOver(chain - 1)
+        this.#memory.arena.free(chain - 1)
+      }
       this.#memory.afterRelease(ring)
     }
     return true
   }
 
-  #takeOut(ring: Ring, position: number): WorkItem | undefined {
+  /**
+   * What was taken out was noted as in hand before the release that never came. Slots are released from the last one to the
+   * first, so what is returned are the first ones.
+   */
+  #forgetFirstInHand(band: number, position: number): void {
+    this.#forDeadNaming(CELL.DEQUEUE_COUNT, band, position, (dead) => {
+      const inHand = wordAt(this.#words, dead + CELL.IN_HAND)
+      if (inHand === 0) return
+      for (let tag = dead + CELL.TAGS; tag < dead + CELL.TAGS + inHand - 1; tag++) {
+        this.#words[tag] = wordAt(this.#words, tag + 1)
+      }
+      this.#words[dead + CELL.IN_HAND] = inHand - 1
+    })
+  }
+
+  #takeOut(ring: Ring, position: number, participant: number): WorkItem | undefined {
     const { words, bytes, arena } = this.#memory
     const slot = ring.slotOf(position)
     const chain = wordAt(words, slot + SLOT.CHAIN)
@@ -140,10 +151,10 @@ export class Reaper {
     const length = wordAt(words, slot + SLOT.LENGTH)
     const tag = wordAt(words, slot + SLOT.TAG) >>> 0
     if (chain > 0) {
-      arena.takeOver(chain - 1)
-      // Out of the blocks at once, which are given back when this participant detaches: the report may come later.
-      const held = new ChainItem(arena, chain - 1, length, tag, ring.band, this.#detached)
-      return new SlotItem(held.bytes, tag, ring.band)
+      // The blocks become the dead one's, not this one's: were this one to die while it copies, whoever reaps it must not
+      // give back what the slot still names. A copy, because the report may come after this participant has detached.
+      arena.takeOver(chain - 1, participant)
+      return new SlotItem(arena.copyOf(chain - 1, length >>> 0), tag, ring.band)
     }
     const copy = new Uint8Array(length)
     copy.set(bytes.subarray((slot + SLOT.BYTES) * 4, (slot + SLOT.BYTES) * 4 + length))

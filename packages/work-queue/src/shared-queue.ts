@@ -105,7 +105,7 @@ class SharedQueue implements WorkQueue {
     this.#memory = new Memory(words, new Uint8Array(buffer), layout, this.participant)
     this.#producer = new Producer(this.#memory)
     this.#consumer = new Consumer(this.#memory, this.#isDetached)
-    this.#reaper = new Reaper(this.#memory, this.#isDetached)
+    this.#reaper = new Reaper(this.#memory)
     this.#puts = this.#memory.rings.map(() => new Line(this.#waiting))
     this.#takes = new Line(this.#waiting)
     this.handle = { type: HANDLE_TYPE, buffer }

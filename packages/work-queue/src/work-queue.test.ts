@@ -1290,6 +1290,37 @@ describe('participants', () => {
     expect(returned.map((item) => item.bytes)).toEqual([long])
   })
 
+  test('reap() finds an item whole that another reaper has died over', async () => {
+    const queue = createWorkQueue({ capacity: 4, arenaBytes: 256, blockBytes: 64, slotBytes: 48 })
+    const [dead, reaper] = [attachWorkQueue(queue.handle), attachWorkQueue(queue.handle)]
+    const long = new Uint8Array(100).fill(7)
+    queue.tryEnqueue(long, { tag: 1 })
+    queue.tryEnqueue(bytes('b'), { tag: 2 })
+    const release = vi.spyOn(Ring.prototype, 'release')
+    // It dies between the two slots, of which the last is released first.
+    release.mockImplementationOnce(function (this: Ring, first) {
+      this.release(first + 2, 1)
+      throw new Error('killed')
+    })
+    expect(() => dead.tryDequeueMany()).toThrow('killed')
+    release.mockImplementationOnce(() => {
+      throw new Error('killed')
+    })
+    await expect(reaper.reap(dead.participant)).rejects.toThrow('killed')
+    vi.restoreAllMocks()
+    await queue.reap(reaper.participant)
+    // Somebody living writes into what is free.
+    using draft = queue.draft()
+    expect(draft.tryWrite(new Uint8Array(128).fill(8))).toBe(true)
+    const { returned, inHand } = await queue.reap(dead.participant)
+    expect(returned.map((item) => item.bytes)).toEqual([long])
+    expect(inHand).toEqual([2])
+    expect(queue.stats().blocks.free).toBe(2)
+    queue.tryEnqueue(draft)
+    expect(queue.tryDequeue()?.bytes).toEqual(new Uint8Array(128).fill(8))
+    expect(queue.stats().blocks.free).toBe(4)
+  })
+
   describe('reapThread()', () => {
     const deadThread = 1000
 

@@ -220,7 +220,7 @@ export interface Reaped {
 /** One try to clean up after participants; AGAIN while that has to wait. */
 export function reap({ layout }: Queue, participant: number, ...dead: number[]): Operation {
   return (context) => {
-    const reaper = new Reaper(memoryOf(context, layout, participant), () => false)
+    const reaper = new Reaper(memoryOf(context, layout, participant))
     const reports = dead.map((one) => reaper.begin(one)).filter((report) => report !== undefined)
     const all: Reaped = { returned: [], inHand: [], abandoned: 0 }
     let settled = true
