@@ -69,7 +69,7 @@ export class Arena {
    * @returns whether it did
    */
   grow(chain: Chain, count: number): boolean {
-    if (!this.#hasFree(count)) return false
+    if (!this.hasFree(count)) return false
     const before = chain.length
     for (let looked = 0; looked < this.blockCount && chain.length - before < count; looked++) {
       const block = this.#hint
@@ -97,7 +97,7 @@ export class Arena {
   }
 
   /** Whether so many blocks are free, looked at in the order in which they would be taken. */
-  #hasFree(count: number): boolean {
+  hasFree(count: number): boolean {
     let free = 0
     let block = this.#hint
     for (let looked = 0; looked < this.blockCount && free < count; looked++) {

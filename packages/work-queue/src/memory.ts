@@ -5,6 +5,9 @@ import { Ring } from './ring.ts'
 import { BLOCKS, ITEMS, SPACE, eventCountsOf } from './waiting.ts'
 import type { EventCount, Need } from './waiting.ts'
 
+/** A look for free blocks goes through all of them where there are too few. So many take about as long as a spin may. */
+const BLOCKS_OF_A_SPIN = 25_000
+
 /** What the parts of one participant share: its views of the queue's memory. */
 export class Memory {
   /** Whether this participant wakes nobody for what it publishes. */
@@ -54,7 +57,8 @@ export class Memory {
   blocksNeed(count: number): Need {
     return {
       events: this.blocks,
-      ready: () => this.closed || this.arena.countFree() >= count,
+      maxLooks: Math.ceil(BLOCKS_OF_A_SPIN / this.layout.blockCount),
+      ready: () => this.closed || this.arena.hasFree(count),
     }
   }
 

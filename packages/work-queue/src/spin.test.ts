@@ -1,5 +1,8 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { createWorkQueue } from './index.ts'
+import { layoutOf } from './layout.ts'
+import { Memory } from './memory.ts'
+import { resolveSizes } from './options.ts'
 import { adaptiveSpin, look } from './spin.ts'
 import type { EventCount, Need } from './waiting.ts'
 
@@ -34,6 +37,39 @@ test('a spin that fails is bounded, and more and more waits after it go without'
   expect(gaps).toEqual(gaps.toSorted((a, b) => a - b))
   // In the long run, one wait in 200.
   expect(spins.length).toBeLessThan(20)
+})
+
+test('what takes long to look at is not looked at more often than it says', () => {
+  const spin = adaptiveSpin()
+  for (const maxLooks of [3, 1]) {
+    for (let i = 0; i < 10; i++) {
+      const never = need(Infinity)
+      const { events } = never
+      expect(spin({ events, maxLooks, ready: () => never.ready() })).toBe(false)
+      expect(never.looks).toBeLessThanOrEqual(maxLooks)
+    }
+    expect(spin({ events: need(1).events, maxLooks, ready: () => true })).toBe(true)
+  }
+})
+
+test('a spin for blocks takes about as long in a large arena as in a small one', () => {
+  for (const blockCount of [1, 256, 2 ** 18]) {
+    const layout = layoutOf({ ...resolveSizes({ arenaBytes: 64, blockBytes: 64 }), blockCount })
+    const words = new Int32Array(layout.blocks)
+    // All of them are taken.
+    words.fill(1, layout.blockOwners, layout.blockOwners + blockCount)
+    const memory = new Memory(words, new Uint8Array(new SharedArrayBuffer(0)), layout, 0)
+    const load = vi.spyOn(Atomics, 'load')
+    let loads = 0
+    load.mockImplementation((array, index) => {
+      loads++
+      return (array as unknown as Int32Array)[index] as never
+    })
+    expect(adaptiveSpin()(memory.blocksNeed(1))).toBe(false)
+    load.mockRestore()
+    // A look goes through all blocks, and two loads more.
+    expect(loads).toBeLessThanOrEqual(Math.max(30_000, 2 * blockCount))
+  }
 })
 
 test('a spin that succeeds is followed by the next', () => {

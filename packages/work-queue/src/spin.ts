@@ -42,15 +42,18 @@ export function adaptiveSpin(): Spin {
     const { events } = need
     let history = histories.get(events)
     if (history === undefined) histories.set(events, (history = { pause: 0, penalty: 0 }))
+    const { maxLooks = LOOKS } = need
     if (history.pause > 0) {
       history.pause--
     } else if (maxSpinners > 0 && events.enterSpin(maxSpinners)) {
-      const isReady = look(need, LOOKS) < LOOKS
+      const looks = Math.min(LOOKS, maxLooks)
+      const isReady = look(need, looks) < looks
       events.leaveSpin()
       learn(history, isReady)
       return isReady
     }
-    return look(need, FEW_LOOKS) < FEW_LOOKS
+    const fewLooks = Math.min(FEW_LOOKS, maxLooks)
+    return look(need, fewLooks) < fewLooks
   }
 }
 

@@ -25,6 +25,8 @@ import type { Layout } from './layout.ts'
 /** Something to sleep for: an event count and the condition whose change it tells. */
 export interface Need {
   readonly events: EventCount
+  /** How often a spin may look, where `ready` takes more than a few loads. At least 1. */
+  readonly maxLooks?: number
   /** Whether it is worth a try now. A few loads, no effects. */
   ready(): boolean
 }
