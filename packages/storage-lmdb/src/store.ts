@@ -99,7 +99,7 @@ export class LmdbTreeStore implements TreeStore {
     this.#readers = new Readers(this.#lmdb)
     this.#feed = new ChangeFeed(this.#lmdb, this.#log, this.#readers)
     const catalogs = new CatalogReader(this.#lmdb)
-    this.#transactions = new WriteTransactions(this.#lmdb, this.#log, catalogs)
+    this.#transactions = new WriteTransactions(this.#lmdb, this.#log, catalogs, this.#readers)
     const transact: WriteTransactions['run'] = (work) => {
       this.#transactions.run(work)
     }

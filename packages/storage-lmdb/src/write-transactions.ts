@@ -4,6 +4,7 @@ import type { Counters } from './counters.ts'
 import type { CatalogReader, IndexCatalog } from './index-catalog.ts'
 import type { Lmdb } from './lmdb.ts'
 import type { HeadMap } from './place.ts'
+import type { Readers } from './readers.ts'
 
 /** What a write transaction finds when it begins, and leaves changed to the next one. */
 export interface TransactionState {
@@ -17,16 +18,18 @@ export class WriteTransactions {
   readonly #lmdb: Lmdb
   readonly #log: ChangeLog
   readonly #catalogs: CatalogReader
+  readonly #readers: Readers
   /** Heads as of the newest commit that this thread knows. */
   readonly heads: HeadMap = new Map()
   /** What the last one of this thread left, and its number among all threads'. */
   #state: TransactionState | undefined
   #turn = 0
 
-  constructor(lmdb: Lmdb, log: ChangeLog, catalogs: CatalogReader) {
+  constructor(lmdb: Lmdb, log: ChangeLog, catalogs: CatalogReader, readers: Readers) {
     this.#lmdb = lmdb
     this.#log = log
     this.#catalogs = catalogs
+    this.#readers = readers
   }
 
   /**
@@ -34,6 +37,9 @@ export class WriteTransactions {
    * @param isRemoval Whether it makes room.
    */
   run(work: (state: TransactionState) => void, isRemoval = false): void {
+    // A thread that goes on to write does not end its turn, where it would be given up: no commit of its own could use
+    // the pages again that it sees. The next reading has to take another one anyway.
+    this.#readers.giveUp()
     try {
       this.#lmdb.transact((turn) => {
         const state = this.#stateOf(turn)
