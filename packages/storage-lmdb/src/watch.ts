@@ -177,7 +177,9 @@ class PathWatch {
     // Before the first value is read, so that no change falls between the two.
     const unsubscribe = store.subscribe((changes) => {
       for (const change of changes) this.#take(change, 0)
-      this.#wake()
+      // Most changes are elsewhere, and a thread may have many watches. Whoever waits has found neither of the two, and
+      // has said how to wake him in the same step, so that whatever brings one of them wakes him.
+      if (this.#isStale || this.#events.length > 0) this.#wake()
     })
     const unlisten = store.onClose(() => {
       this.end()

@@ -448,3 +448,39 @@ test('what subscribe() says is what the log says', async () => {
   expect((await events.next()).value).toMatchObject({ path: '/', sequence: 5 })
   await events.return?.()
 })
+
+test('what changes elsewhere wakes no watch, and what changes in it wakes it behind that', async () => {
+  using folder = temporaryFolder()
+  await using tree = await openWatched(folder)
+  const large = 'x'.repeat(1_200_000)
+  const seen: unknown[] = []
+  tree.watch('/a', ({ value }) => seen.push(value))
+  while (seen.length < 1) await setImmediate()
+  // A watch that waits keeps its thread alive by a timer, anew each time it has looked.
+  const waits = vi.spyOn(globalThis, 'setInterval')
+  try {
+    for (let value = 1; value <= 5; value++) {
+      tree.setSync('/b', value)
+      await setImmediate()
+    }
+    expect(waits).not.toHaveBeenCalled()
+  } finally {
+    waits.mockRestore()
+  }
+  const changes = [
+    // Before, between and behind what is elsewhere in the same change,
+    { a: 1, b: 6 },
+    { b: 7, a: 2, c: 7 },
+    { b: 8, a: 3 },
+    // and one that is too large for the log and gives way to the value as it is.
+    { b: 9, a: large },
+  ]
+  for (const change of changes) {
+    const count = seen.length
+    tree.updateSync('/', change)
+    while (seen.length === count) await setImmediate()
+    tree.setSync('/b', 0)
+    await setImmediate()
+  }
+  expect(seen).toEqual([null, 1, 2, 3, large])
+})
