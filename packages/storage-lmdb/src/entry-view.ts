@@ -34,10 +34,16 @@ export class EntryView implements TreeView {
   }
 
   kind(path: Path): NodeKind {
-    const found = this.find(path)
-    if (found === undefined) return 'none'
-    if (found instanceof Head) return 'branch'
-    return isLeaf(found) ? 'leaf' : 'branch'
+    if (isPriorityPath(path)) return this.#priority(path) === undefined ? 'none' : 'leaf'
+    const place = findPlace(path, this.#heads, this.#source)
+    // The text of a leaf may be long, and says no more of this than how it begins.
+    const passed =
+      place.entry === undefined ? this.#source.passed(place.head, place.name) : place.entry
+    if (typeof passed === 'number') return 'branch'
+    if (passed === longLeaf) return place.rest === '' ? 'leaf' : 'none'
+    const part = passed ? partOf(passed, place) : undefined
+    if (part === undefined) return 'none'
+    return isLeaf(part) ? 'leaf' : 'branch'
   }
 
   get(path: Path): TreeValue {
