@@ -1,4 +1,4 @@
-import { TreeError, TreeValue, pathsConflict } from '@elkyn/tree'
+import { TreeError, TreeValue, isPriorityPath, pathsConflict } from '@elkyn/tree'
 import type { Change, KnownEtag, Path, Precondition, TreeWrite, WriteRefused } from '@elkyn/tree'
 import type { Bearing } from './bearing.ts'
 import type { ChangeLog } from './change-log.ts'
@@ -24,7 +24,14 @@ export interface ConditionedBatch {
 }
 
 /** Of more than 16,383 UTF-16 units V8 finds texts in a map by their lengths alone: no paths of that length are remembered. */
-const maxRememberedLength = 1000
+export const maxRememberedLength = 1000
+
+/** What was made of a large value. */
+interface Digest {
+  readonly etag: string
+  /** With so many changes of the batch it was, or is still, the etag. */
+  changes: number
+}
 
 /** Compares what is there with what writes expect. */
 export class BatchConditions {
@@ -40,6 +47,8 @@ export class BatchConditions {
    * long text takes to be read.
    */
   readonly #large = new Map<Path, number>()
+  /** Many that were asked for at once may depend on the same value. */
+  readonly #digests = new Map<Path, Digest>()
 
   constructor(batch: ConditionedBatch) {
     this.#batch = batch
@@ -92,7 +101,23 @@ export class BatchConditions {
       if (bearing === 'within') return conditionFailed(path)
       if (given !== undefined) return conditionStale(path)
     }
-    return this.#batch.etagOf(path) === etag ? undefined : conditionFailed(path)
+    return this.#etag(path) === etag ? undefined : conditionFailed(path)
+  }
+
+  /** The etag of a large value as the writes before have left it. */
+  #etag(path: Path): string {
+    const { changes, etagOf } = this.#batch
+    const last = this.#digests.get(path)
+    if (last !== undefined && !changes.slice(last.changes).some(touches(path))) {
+      last.changes = changes.length
+      return last.etag
+    }
+    const etag = etagOf(path)
+    // A priority goes with the last child of its node, too.
+    if (path.length <= maxRememberedLength && !isPriorityPath(path)) {
+      this.#digests.set(path, { etag, changes: changes.length })
+    }
+    return etag
   }
 
   /** How all changes since bear on what is at a path; `undefined` when the log does not say. */

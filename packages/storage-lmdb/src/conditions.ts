@@ -1,6 +1,6 @@
 import { pathsConflict } from '@elkyn/tree'
 import type { KnownEtag, Path, Precondition, TreeWrite, WriteOutcome } from '@elkyn/tree'
-import { isStale } from './batch-conditions.ts'
+import { isStale, maxRememberedLength } from './batch-conditions.ts'
 import type { ChangeLog } from './change-log.ts'
 import { StorageError } from './errors.ts'
 import type { ReadSnapshot } from './read-snapshot.ts'
@@ -33,6 +33,8 @@ export class LargeConditions {
   readonly #slices: TimeSlices = new TimeSlices()
   /** Writes that wait for a digest, or for what follows. */
   #goingRound = 0
+  /** Digests that have not begun. */
+  readonly #queued = new Map<Path, Promise<KnownEtag | StorageError>>()
 
   constructor(context: ConditionContext) {
     this.#context = context
@@ -56,13 +58,20 @@ export class LargeConditions {
   lookAhead(writes: readonly TreeWrite[]): readonly (KnownEtag | undefined)[] | undefined {
     if (!writes.some(isUnknown)) return undefined
     using snapshot = this.#context.openSnapshot()
+    const looked = new Map<Path, KnownEtag | undefined>()
+    const look = (path: Path): KnownEtag | undefined => {
+      if (looked.has(path)) return looked.get(path)
+      const known = this.#look(snapshot, path)
+      if (path.length <= maxRememberedLength) looked.set(path, known)
+      return known
+    }
     return writes.map((write, index) => {
       const { precondition } = write
       if (precondition === undefined || !isUnknown(write)) return undefined
       const { path } = precondition
       // What another one of them changes no snapshot has seen.
       if (writes.slice(0, index).some((before) => bearsOn(before, path))) return undefined
-      return this.#look(snapshot, path)
+      return look(path)
     })
   }
 
@@ -96,10 +105,22 @@ export class LargeConditions {
       queue.add({ ...write, precondition: { path, etag, known } })
     let outcome = await tried({ etag, sequence: NEVER })
     for (let round = 0; round < ROUNDS && isUndecided(outcome); round++) {
-      const known = await this.#slices.run(this.#readableEtag(path))
+      const known = await this.#queuedEtag(path)
       outcome = known instanceof StorageError ? { ok: false, error: known } : await tried(known)
     }
     return isUndecided(outcome) ? queue.add(write) : outcome
+  }
+
+  /**
+   * The etag of a large value in a snapshot that nobody has opened yet: it may be for all who have asked by then, and for
+   * nobody who asks later, since what he knows of may have come in between.
+   */
+  async #queuedEtag(path: Path): Promise<KnownEtag | StorageError> {
+    const queued = this.#queued.get(path)
+    if (queued !== undefined) return queued
+    const digest = this.#slices.run(this.#readableEtag(path))
+    if (path.length <= maxRememberedLength) this.#queued.set(path, digest)
+    return digest
   }
 
   /** The etag of a large value, and up to when it is known to be this one. */
@@ -121,6 +142,8 @@ export class LargeConditions {
 
   /** The same, or why the value cannot be read, which within a commit would fail the write alone, too. */
   *#readableEtag(path: Path): Generator<void, KnownEtag | StorageError, void> {
+    // It begins now.
+    this.#queued.delete(path)
     try {
       return yield* this.#knownEtag(path)
     } catch (error) {

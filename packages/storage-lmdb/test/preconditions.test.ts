@@ -231,6 +231,86 @@ test('the last time that a large value is compared between other writes counts',
   expect(inOneStep).not.toHaveBeenCalled()
 })
 
+test('one large value is digested once for all that depend on it', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const inSlices = vi.spyOn(ReadSnapshot.prototype, 'etagSteps')
+  const inOneStep = vi.spyOn(ReadSnapshot.prototype, 'etag')
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+  const elsewhere = ['/a', '/b', '/c'].map((path) => ({ pairs: set(path, 1).pairs, precondition }))
+  accepted(store.commit(elsewhere))
+  expect(inOneStep).toHaveBeenCalledTimes(1)
+  accepted(await Promise.all(elsewhere.map(async (write) => store.write(write))))
+  expect(inSlices).toHaveBeenCalledTimes(1)
+  const racing = [1, 2, 3].map((value) => ({
+    pairs: set('/p/large/racing', value).pairs,
+    precondition,
+  }))
+  const outcomes = await Promise.all(racing.map(async (write) => store.write(write)))
+  const failed = 'ERR_CONDITION_FAILED'
+  expect(outcomes.map(code)).toEqual([undefined, failed, failed])
+  expect(inSlices).toHaveBeenCalledTimes(2)
+})
+
+test('what was digested for a write says nothing of what has changed before the next one', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const old = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const inSlices = vi.spyOn(ReadSnapshot.prototype, 'etagSteps')
+  onTestFinished(() => {
+    vi.restoreAllMocks()
+  })
+  const first = store.write({ ...set('/a', 1), precondition: old })
+  while (inSlices.mock.calls.length === 0) await setImmediate()
+  store.commit([set('/p/large/more', 1)])
+  const changed = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const second = store.write({ ...set('/b', 1), precondition: changed })
+  expect(code(await first)).toBe('ERR_CONDITION_FAILED')
+  expect(code(await second)).toBe(undefined)
+})
+
+test('each write of a commit is compared with what those before it have left', async () => {
+  using folder = temporaryFolder()
+  await using store = openLarge(folder.path)
+  const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
+  const dependent = { ...set('/a', 1), precondition }
+  const writes = [
+    dependent,
+    { ...set('/p/large/more', 1), precondition },
+    dependent,
+    dependent,
+    set('/p/large/more', null),
+    dependent,
+    dependent,
+    set('/p/large/.priority', 1),
+    dependent,
+    set('/p', { large: { texts } }),
+    dependent,
+    set('/', null),
+    dependent,
+  ]
+  const failed = 'ERR_CONDITION_FAILED'
+  const [no, yes] = [failed, undefined]
+  expect(store.commit(writes).map(code)).toEqual([
+    yes,
+    yes,
+    no,
+    no,
+    yes,
+    yes,
+    yes,
+    yes,
+    no,
+    yes,
+    yes,
+    yes,
+    no,
+  ])
+})
+
 test('a large value is compared where no log says what has changed', async () => {
   using folder = temporaryFolder()
   await using store = openLarge(folder.path, { maxBytes: 0 })
