@@ -233,7 +233,8 @@ test('the last time that a large value is compared between other writes counts',
 
 test('one large value is digested once for all that depend on it', async () => {
   using folder = temporaryFolder()
-  await using store = openLarge(folder.path)
+  await using store = openStore({ path: folder.path, rowMaxBytes: 60 })
+  store.commit([set('/p/large', { texts: texts.slice(0, 20) })])
   const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
   const inSlices = vi.spyOn(ReadSnapshot.prototype, 'etagSteps')
   const inOneStep = vi.spyOn(ReadSnapshot.prototype, 'etag')
@@ -274,7 +275,9 @@ test('what was digested for a write says nothing of what has changed before the 
 
 test('each write of a commit is compared with what those before it have left', async () => {
   using folder = temporaryFolder()
-  await using store = openLarge(folder.path)
+  await using store = openStore({ path: folder.path, rowMaxBytes: 60 })
+  const few = texts.slice(0, 20)
+  store.commit([set('/p/large', { texts: few })])
   const precondition = { path: at('/p/large'), etag: etag(store, '/p/large') }
   const dependent = { ...set('/a', 1), precondition }
   const writes = [
@@ -287,7 +290,7 @@ test('each write of a commit is compared with what those before it have left', a
     dependent,
     set('/p/large/.priority', 1),
     dependent,
-    set('/p', { large: { texts } }),
+    set('/p', { large: { texts: few } }),
     dependent,
     set('/', null),
     dependent,
