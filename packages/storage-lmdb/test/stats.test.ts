@@ -55,7 +55,8 @@ test('stats() says what is stored, how deep, and how much room the file has', as
   // A row each, one for `a`, and those of the two heads.
   expect(full.rows).toBe(1003)
   expect(full.depth).toBeGreaterThan(1)
-  expect(full.fileBytes).toBe(statSync(join(folder.path, 'data.mdb')).size)
+  // Where the commit took long, the file was made some MiB longer than its pages.
+  expect(full.fileBytes).toBeLessThanOrEqual(statSync(join(folder.path, 'data.mdb')).size)
   expect(full.fileBytes - full.freeBytes).toBeGreaterThan(1_000_000)
   tree.deleteSync('/list')
   const empty = await reclaimed(tree)
