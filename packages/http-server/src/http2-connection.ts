@@ -6,6 +6,7 @@ import type { HttpContext } from './http-context.ts'
 import { Http2Exchange } from './http2-exchange.ts'
 import { lingerMs } from './http1-connection.ts'
 import { headerGraceBytes } from './limits.ts'
+import type { HttpLimits } from './limits.ts'
 import type { Answer, HttpResponse } from './message.ts'
 import { methodNotAllowedResponse, onlyReads } from './method.ts'
 import { http2 } from './node-modules.ts'
@@ -22,6 +23,18 @@ import { WholeAnswers } from './whole-answers.ts'
 // to 64 KiB a round trip by the defaults.
 const streamWindowBytes = 256 * 1024
 const connectionWindowBytes = 1024 * 1024
+
+// Of one connection Node resets what is begun while more is held: by default from 10 MB on, which is for heads, states, and
+// bodies that come.
+const sessionMegabytes = 10
+
+/**
+ * The same with what waits for the client. Of each request that may be a part is on its way, and another one behind what was
+ * written in smaller ones; a client that is slow to take many streams would be kept from everything else.
+ */
+function maxSessionMemory({ maxConcurrentStreams }: Required<HttpLimits>): number {
+  return sessionMegabytes + Math.ceil((maxConcurrentStreams * 2 * partBytes) / 1e6)
+}
 
 // Of all answers in blocks that there may be, one connection may have this part.
 const largePart = 1 / 8
@@ -70,6 +83,7 @@ class Http2Connection implements ClientConnection {
       },
       // None is refused for their number: that of bytes is limited.
       maxHeaderListPairs: 0xffff_ffff,
+      maxSessionMemory: maxSessionMemory(limits),
     })
     this.#session.setLocalWindowSize(connectionWindowBytes)
     this.#windows = new OwnWindows(this.#session, socket)

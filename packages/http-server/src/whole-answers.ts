@@ -1,7 +1,6 @@
 import { partBytes } from './part-writer.ts'
 
-// Bytes of answers that may wait for a client before its next reads do. Node refuses requests of a connection for which
-// 10 MB are held.
+// Bytes of answers that may wait for a client before its next reads do.
 const maxUnsentBytes = 4 * 1024 * 1024
 
 /** The answers in one piece of a connection that have not left, and the reads that wait until they have. */

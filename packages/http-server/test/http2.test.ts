@@ -100,6 +100,11 @@ async function statusOf(request: ClientHttp2Stream): Promise<number | undefined>
   return headers[':status']
 }
 
+async function streamBytes(session: ClientHttp2Session): Promise<number> {
+  const metrics = await text(ask(session, 'GET', '/.metrics'))
+  return Number(/elkyn_stream_bytes_total (\d+)\n/.exec(metrics)?.[1] ?? 0)
+}
+
 describe('requests over HTTP/2', () => {
   test('are answered at the same time, whatever one of them waits for', async () => {
     await using server = await Running.start()
@@ -645,6 +650,33 @@ describe('streams over HTTP/2', () => {
       while ((await metric('elkyn_streams')) > 0);
       expect(await metric('elkyn_stream_subscriptions')).toBe(0)
     }
+    session.destroy()
+  })
+
+  test('leave room for other requests, whatever waits for their client', async () => {
+    await using server = await Running.start({ metrics: true })
+    const session = server.connect()
+    using client = await server.raw()
+    client.openWindows(0)
+    const headers = [['accept', 'text/event-stream']] as const
+    const streams = Array.from({ length: 249 }, (_, index) => 2 * index + 1)
+    for (const stream of streams) client.request(stream, 'GET', '/a.json', { headers })
+    // More than Node gathers: behind the first event a small one, and a part of a large one.
+    let bytes = 0
+    for (const length of [0, 50_000, 100_000]) {
+      const put = ask(session, 'PUT', '/a.json?print=silent')
+      put.end(JSON.stringify('x'.repeat(length)))
+      expect(await statusOf(put)).toBe(204)
+      for (bytes += 249 * length; (await streamBytes(session)) < bytes;);
+    }
+    expect(client.frames.filter(({ type }) => type === frameTypes.reset)).toEqual([])
+    const first = 100
+    for (const stream of streams) client.openWindow(stream, first)
+    await client.taken(249 * first)
+    client.request(499, 'PUT', '/b.json?print=silent', { flags: 0 })
+    client.send(frameTypes.data, endStream, 499, Buffer.from('1'))
+    const { type } = await client.received(({ stream }) => stream === 499)
+    expect(type).toBe(frameTypes.headers)
     session.destroy()
   })
 
