@@ -90,3 +90,26 @@ test('what was replaced or left before it has begun takes no room', () => {
   expect(open).not.toThrow()
   hub.close()
 })
+
+test('close() tells clients to come back within the window, and to pause at least a second', () => {
+  const random = vi.spyOn(Math, 'random')
+  onTestFinished(() => random.mockRestore())
+  const never = Promise.withResolvers<never>().promise
+  const source: StreamSource = {
+    listen: () => never,
+    run: () => never,
+    readLarge: () => never,
+    check: () => never,
+  }
+  const limits = resolveStreamOptions({ reconnectWindowMs: 5000 }, resolveLimits({}))
+  const told = [0, 0.5].map((chance) => {
+    const hub = new StreamHub(source, limits, silentLog)
+    let text = ''
+    const write = (bytes: Uint8Array): boolean => (text += String(bytes)) !== ''
+    hub.openNamed(new Map(), queryOf, undefined, '').stream?.({ ...nowhere, write }, () => {})
+    random.mockReturnValue(chance)
+    hub.close()
+    return text.slice(text.indexOf('retry'))
+  })
+  expect(told).toEqual(['retry: 1000\n\n', 'retry: 3500\n\n'])
+})

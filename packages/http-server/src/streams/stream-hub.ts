@@ -27,6 +27,13 @@ export type PlanSubscription = (url: string, namespace?: string) => StreamPlan
 /** How long clients that take nothing may delay the end of the server, in milliseconds. */
 const farewellMs = 1000
 
+/**
+ * How long clients pause before they come back, at least, in milliseconds. `retry` is no delay for once: an `EventSource` waits
+ * as long each time until the server is there, and after later failures. From near 0 on it would ask without a pause. With 5 seconds more
+ * at most they ask as often, on average, as those that wait for 3 seconds, which browsers do that are told nothing.
+ */
+const minRetryMs = 1000
+
 /** How long one turn of the event loop may be spent on keep-alives, in milliseconds. */
 const turnMs = 1
 
@@ -191,7 +198,9 @@ export class StreamHub {
     clearImmediate(this.#keepingAlive)
     this.#broadcaster.close()
     const clients = [...this.#clients]
-    for (const client of clients) client.end(Math.random() * this.#options.reconnectWindowMs)
+    for (const client of clients) {
+      client.end(minRetryMs + Math.random() * this.#options.reconnectWindowMs)
+    }
     const timer = setTimeout(() => {
       for (const client of this.#clients) client.destroy()
     }, farewellMs)

@@ -49,8 +49,8 @@ export interface StreamOptions {
    */
   readonly keepAliveMs?: number
   /**
-   * When the server stops, its clients are told to come back at some moment within so many milliseconds,
-   * not all at once. Default: 5000.
+   * When the server stops, its clients are told to come back after a second and some moment within so many milliseconds,
+   * not all at once. An `EventSource` goes on to wait as long after whatever failure. Default: 5000.
    */
   readonly reconnectWindowMs?: number
 }
