@@ -44,7 +44,7 @@ export interface HttpLimits {
   /**
    * Largest answer to a read, in bytes. A larger one is answered 400, after it was read through once:
    * a limit makes each answer that does not fit one block be read twice. Holds for the whole value of a stream, too, which
-   * is ended with `cancel` then. Default: no limit.
+   * is answered 400 where it would begin with that, and ended with `cancel` later on. Default: no limit.
    */
   readonly maxAnswerBytes?: number
   /**

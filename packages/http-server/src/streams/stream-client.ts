@@ -254,9 +254,9 @@ export class StreamClient {
     this.#endWith(eventBlock({ retry: retryMs }))
   }
 
-  /** Ends the stream, and says why it could not go on. */
+  /** Ends the stream, and says why it could not go on. Takes the id from the client: with that it would be told the same again. */
   cancel(reason: string): void {
-    this.#endWith(eventBlock({ event: 'cancel', data: JSON.stringify(reason) }))
+    this.#endWith(eventBlock({ event: 'cancel', data: JSON.stringify(reason), id: '' }))
   }
 
   #endWith(block: string): void {

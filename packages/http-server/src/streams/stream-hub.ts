@@ -17,6 +17,7 @@ import type { StreamTarget } from './stream-target.ts'
 import type { SubscriptionRequest, SubscriptionRequests } from './subscription-requests.ts'
 import type { Subscriber } from './topic.ts'
 import { TurnQueue } from './turn-queue.ts'
+import { WholeChecks } from './whole-checks.ts'
 
 /**
  * Says what a `GET` asks to be watched, in this database unless it names one. Default: that which was meant when
@@ -52,6 +53,7 @@ export class StreamHub {
   readonly #log: Log
   readonly #broadcaster: Broadcaster
   readonly #check: StreamSource['check']
+  readonly #wholeChecks: WholeChecks
   readonly #clients = new Set<StreamClient>()
   readonly #named = new Map<string, NamedStream>()
   /** Places that are taken, of all and of each client address. */
@@ -72,6 +74,7 @@ export class StreamHub {
     this.#patientRounds = Math.ceil(options.writeTimeoutMs / options.keepAliveMs)
     this.#log = log
     this.#check = (target) => source.check(target)
+    this.#wholeChecks = new WholeChecks((target) => source.run({ target }))
     const { maxPendingBytes, maxUnsentBytes, recentBytes, lingerMs, maxStreams } = options
     const broadcasting = {
       maxKeptBytes: maxPendingBytes,
@@ -87,7 +90,8 @@ export class StreamHub {
   }
 
   /** Answers a request with the stream that it asks for. */
-  open({ target, lastEventId }: StreamPlan, address: string): Answer | Promise<Answer> {
+  open(plan: StreamPlan, address: string): Answer | Promise<Answer> {
+    const { target, lastEventId } = plan
     const refusal = this.#refusal(address)
     if (refusal !== undefined) return refusal
     const answer: Answer = {
@@ -98,13 +102,25 @@ export class StreamHub {
         this.#broadcaster.subscribe(client, target, lastEventId)
       },
     }
-    return target.query === undefined ? answer : this.#checked(target, answer, address)
+    const check = this.#checkOf(plan)
+    return check === undefined ? answer : this.#checked(check, answer, address)
   }
 
-  // Once the stream has begun it is too late to say that there is no index.
-  async #checked(target: StreamTarget, answer: Answer, address: string): Promise<Answer> {
+  /**
+   * What has to be known before the stream begins, where something has to: behind its head nothing is refused, and an `EventSource`
+   * comes back for ever to a stream that only ends. With a limit that is the size of the whole value. Who goes on behind an
+   * event may not need the whole; where it does, `cancel` makes it ask without its id.
+   */
+  #checkOf({ target, lastEventId }: StreamPlan): Promise<void> | undefined {
+    if (target.maxBytes !== undefined && lastEventId === undefined) {
+      return this.#wholeChecks.check(target)
+    }
+    return target.query === undefined ? undefined : this.#check(target)
+  }
+
+  async #checked(check: Promise<void>, answer: Answer, address: string): Promise<Answer> {
     try {
-      await this.#check(target)
+      await check
       // Others may have taken the last places meanwhile.
       return this.#refusal(address) ?? this.#promised(answer, address)
     } catch (error) {
@@ -133,9 +149,9 @@ export class StreamHub {
   }
 
   /** Answers what {@link open} would, without a stream. */
-  async head({ target }: StreamPlan): Promise<HttpResponse> {
+  async head(plan: StreamPlan): Promise<HttpResponse> {
     try {
-      if (target.query !== undefined) await this.#check(target)
+      await this.#checkOf(plan)
       return { status: 200, headers: streamHeaders }
     } catch (error) {
       return failureResponse(error, this.#log)
