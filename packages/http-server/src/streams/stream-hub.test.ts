@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { nowhere } from '../../test/streams/nowhere.ts'
 import { silentLog } from '../log.ts'
 import type { StreamPlan } from '../plan.ts'
+import { Refusal } from '../refusal.ts'
 import { StreamHub } from './stream-hub.ts'
 import { resolveStreamOptions } from './stream-options.ts'
 import type { StreamSource } from './stream-source.ts'
@@ -88,6 +89,48 @@ test('what was replaced or left before it has begun takes no room', () => {
   for (let round = 0; round < 3; round++) expect(hub.change(id, requests).status).toBe(200)
   leave()
   expect(open).not.toThrow()
+  hub.close()
+})
+
+test('the texts of all subscriptions have a limit together, and those that have ended do not count', () => {
+  const never = Promise.withResolvers<never>().promise
+  const source: StreamSource = {
+    listen: () => never,
+    run: () => never,
+    readLarge: () => never,
+    check: () => never,
+  }
+  const limits = resolveStreamOptions({ maxTotalUrlLength: 1000 }, resolveLimits({}))
+  const hub = new StreamHub(source, limits, silentLog)
+  const plan = (url: string): StreamPlan => {
+    if (url.startsWith('odd')) throw new Refusal(400, 'Odd')
+    return queryOf(url)
+  }
+  const asked = (...names: string[]): SubscriptionRequests =>
+    new Map(names.map((name) => [name, { url: name.padEnd(300), lastEventId: 'x'.repeat(100) }]))
+  const open = (requests: SubscriptionRequests): { readonly id: string; leave: () => void } => {
+    const opened = { id: '', leave: (): void => {} }
+    const write = (bytes: Uint8Array): boolean => {
+      opened.id = /"stream":"(.*)"/.exec(String(bytes))?.[1] ?? opened.id
+      return true
+    }
+    const answer = hub.openNamed(requests, plan, undefined, '')
+    answer.stream?.({ ...nowhere, write }, (listener) => (opened.leave = listener))
+    return opened
+  }
+  const busy = expect.objectContaining({ status: 503 }) as unknown
+  const first = open(asked('a', 'odd'))
+  const second = open(asked('c'))
+  expect(() => open(asked('d'))).toThrow(busy)
+  expect(() => hub.change(second.id, asked('d'))).toThrow(busy)
+  // In the place of another one it takes nothing more.
+  expect(hub.change(second.id, new Map([...asked('d'), ['c', null]])).status).toBe(200)
+  first.leave()
+  const third = open(asked('e'))
+  expect(() => open(asked('f'))).toThrow(busy)
+  second.leave()
+  third.leave()
+  open(asked('g', 'h'))
   hub.close()
 })
 

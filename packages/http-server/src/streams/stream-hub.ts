@@ -65,6 +65,8 @@ export class StreamHub {
   /** Subscriptions that are asked for, and how many of them have not begun. */
   readonly #asked = new TurnQueue<AskedSubscription>((asked) => this.#beginAsked(asked))
   #pendingSubscriptions = 0
+  /** How much text all subscriptions of named streams have. */
+  #textLength = 0
   #isClosing = false
 
   constructor(source: StreamSource, options: StreamLimits, log: Log) {
@@ -180,7 +182,7 @@ export class StreamHub {
         this.#named.set(id, named)
         client.onGone(() => {
           this.#named.delete(id)
-          for (const subscription of subscriptions.values()) this.#withdraw(subscription)
+          for (const name of subscriptions.keys()) this.#withdraw(subscriptions, name)
         })
         this.#subscribe(named, requests)
       },
@@ -279,7 +281,7 @@ export class StreamHub {
   }
 
   #checkRoom(requests: SubscriptionRequests, present: NamedStream['subscriptions']): void {
-    const { maxSubscriptions, maxTotalSubscriptions } = this.#options
+    const { maxSubscriptions, maxTotalSubscriptions, maxTotalUrlLength } = this.#options
     const lengths = new Map(Array.from(present, ([name, { length }]) => [name, length]))
     for (const [name, request] of requests) {
       if (request === null) lengths.delete(name)
@@ -293,21 +295,27 @@ export class StreamHub {
     if (added > 0 && total > maxTotalSubscriptions) {
       throw new Refusal(503, 'The server is busy: Too many subscriptions', ['Retry-After', '1'])
     }
-    let length = 0
-    for (const one of lengths.values()) length += one
-    if (length <= maxTextLength) return
-    throw new Refusal(400, `The URLs of a stream have at most ${maxTextLength} characters together`)
+    const length = sum(lengths.values())
+    if (length > maxTextLength) {
+      throw new Refusal(
+        400,
+        `The URLs of a stream have at most ${maxTextLength} characters together`,
+      )
+    }
+    const addedLength = length - sum(Array.from(present.values(), (one) => one.length))
+    if (addedLength > 0 && this.#textLength + addedLength > maxTotalUrlLength) {
+      throw new Refusal(503, 'The server is busy: Too many long URLs', ['Retry-After', '1'])
+    }
   }
 
   #subscribe(named: NamedStream, requests: SubscriptionRequests): void {
     const { client, subscriptions } = named
     for (const [name, request] of requests) {
-      const former = subscriptions.get(name)
-      if (former !== undefined) this.#withdraw(former)
-      subscriptions.delete(name)
+      this.#withdraw(subscriptions, name)
       if (request === null) continue
       const subscription: NamedSubscription = { length: lengthOf(request) }
       subscriptions.set(name, subscription)
+      this.#textLength += subscription.length
       // Before it has begun, no id says that the client has it.
       client.pendingSubscriptions++
       this.#pendingSubscriptions++
@@ -318,9 +326,21 @@ export class StreamHub {
   }
 
   /** Ends a subscription, also one that has not begun: who replaces those again and again would have all of them held. */
-  #withdraw({ subscriber, asked }: NamedSubscription): void {
+  #withdraw(subscriptions: NamedStream['subscriptions'], name: string): void {
+    const { subscriber, asked } = this.#forget(subscriptions, name) ?? {}
     if (subscriber !== undefined) this.#broadcaster.unsubscribe(subscriber)
     if (asked !== undefined && this.#asked.delete(asked)) this.#decided(asked)
+  }
+
+  #forget(
+    subscriptions: NamedStream['subscriptions'] | undefined,
+    name: string,
+  ): NamedSubscription | undefined {
+    const subscription = subscriptions?.get(name)
+    if (subscription === undefined) return undefined
+    subscriptions!.delete(name)
+    this.#textLength -= subscription.length
+    return subscription
   }
 
   /** Begins a subscription, if it is still wanted. @returns a promise where its target is looked at first. */
@@ -360,7 +380,7 @@ export class StreamHub {
   }
 
   #notBegun({ named: { client, subscriptions }, name }: AskedSubscription, error: unknown): void {
-    subscriptions.delete(name)
+    this.#forget(subscriptions, name)
     const { status, body } = failureResponse(error, this.#log)
     const { error: message } = JSON.parse(textOf(body)) as { error: string }
     client.tell(errorBlock(name, status, message))
@@ -378,7 +398,7 @@ export class StreamHub {
       client.cancel(message)
       return
     }
-    this.#named.get(client.id!)?.subscriptions.delete(name)
+    this.#forget(this.#named.get(client.id!)?.subscriptions, name)
     client.tell(errorBlock(name, status, message))
   }
 
@@ -432,6 +452,12 @@ interface NamedSubscription {
 
 function lengthOf({ url, lastEventId = '' }: SubscriptionRequest): number {
   return url.length + lastEventId.length
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0
+  for (const number of numbers) total += number
+  return total
 }
 
 function textOf(body: HttpResponse['body']): string {

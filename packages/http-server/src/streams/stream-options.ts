@@ -19,6 +19,11 @@ export interface StreamOptions {
    */
   readonly maxTotalSubscriptions?: number
   /**
+   * UTF-16 units that the URLs and ids of all subscriptions of streams with many have together: all of it is held. A request for more
+   * is answered 503. Default: 67108864 (64 Mi, which take some 128 MiB).
+   */
+  readonly maxTotalUrlLength?: number
+  /**
    * Bytes that may wait for a client that is slower than what happens. Beyond them its events are replaced by
    * one whole value, once it has taken these. Default: 1048576 (1 MiB).
    */
@@ -64,6 +69,7 @@ const defaults: Required<StreamOptions> = {
   maxStreamsPerAddress: 10_000,
   maxSubscriptions: 1000,
   maxTotalSubscriptions: 100_000,
+  maxTotalUrlLength: 64 * 1024 * 1024,
   maxPendingBytes: 1024 * 1024,
   maxUnsentBytes: 64 * 1024 * 1024,
   maxQueryKeyBytes: 64 * 1024 * 1024,
