@@ -93,6 +93,9 @@ test('what was replaced or left before it has begun takes no room', () => {
 })
 
 test('the texts of all subscriptions have a limit together, and those that have ended do not count', () => {
+  // All that is asked for begins at once.
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(0)
+  onTestFinished(() => clock.mockRestore())
   const never = Promise.withResolvers<never>().promise
   const source: StreamSource = {
     listen: () => never,
