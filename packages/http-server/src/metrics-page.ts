@@ -86,6 +86,9 @@ function addStreams(registry: MetricsRegistry, read: Read): void {
   registry.counter('elkyn_stream_bytes_total', 'Bytes that were sent over streams', () => [
     [meter().bytes],
   ])
+  registry.gauge('elkyn_stream_pending_bytes', 'Bytes that clients have not taken yet', () => [
+    [meter().pendingBytes],
+  ])
   registry.counter(
     'elkyn_streams_fallen_behind_total',
     'Times that what waited for a slow client was replaced by one whole value',

@@ -123,10 +123,11 @@ async function settled(): Promise<void> {
 }
 
 const lingerMs = 60_000
+const maxPendingBytes = 1e9
 
 function started(given: Partial<BroadcasterOptions> = {}) {
   const source = new ScriptedSource()
-  const meter = new StreamMeter()
+  const meter = new StreamMeter(maxPendingBytes)
   const limits = { maxKeptBytes: 1e6, maxUnsentBytes: 1e6, maxKnownBytes: 1e6, recentBytes: 1e6 }
   const lingering = { lingerMs, maxLingering: 10 }
   const options = { ...limits, ...lingering, log: silentLog, onRefused: () => {}, ...given }
@@ -960,6 +961,87 @@ test('a large value of a subscription that was ended meanwhile is not sent', asy
   expect(stream.text).toContain('"data":"small"')
   expect(stream.text).not.toContain('"large"')
   expect(givenUp).toHaveBeenCalledTimes(1)
+})
+
+/** A client that takes nothing before it is told to. */
+class Untaken extends Recorded {
+  override write(bytes: Uint8Array): boolean {
+    super.write(bytes)
+    this.pendingBytes += bytes.length
+    return false
+  }
+
+  take(): void {
+    this.pendingBytes = 0
+    this.onDrain?.()
+  }
+}
+
+test('where too much waits for all clients, values are read when others have taken theirs', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect } = at
+  const put = (text: string): StreamResult => ({
+    sequence: 1,
+    id: idOf(1),
+    isWhole: true,
+    events: [{ ...value(text, 1), name: 'put' }],
+  })
+  const one = connect(new Untaken())
+  const stream = one.stream as Untaken
+  broadcaster.subscribe(one.client, watched('/a', false), undefined)
+  await settled()
+  source.last('/a').resolve(put('"a"'))
+  await settled()
+  meter.pendingBytes += maxPendingBytes
+  const others = [connect(), connect()]
+  const paths = ['/b', '/c']
+  for (const [index, { client }] of others.entries()) {
+    broadcaster.subscribe(client, watched(paths[index]!, false), undefined)
+  }
+  await settled()
+  expect(source.asked).toHaveLength(1)
+  // Who has taken what there was gets more when the others may, too.
+  stream.take()
+  await settled()
+  expect(source.asked).toHaveLength(1)
+  meter.pendingBytes -= maxPendingBytes
+  broadcaster.gone(one.client)
+  await settled()
+  for (const path of paths) source.last(path).resolve(put(JSON.stringify(path)))
+  await settled()
+  expect(others.map(({ stream: { text } }) => /data: (.*)/.exec(text)?.[1])).toEqual([
+    '"/b"',
+    '"/c"',
+  ])
+})
+
+test('where too much waits for all clients, who has something waiting falls behind', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect, stream, client } = at
+  const { stream: slow, client: slowClient } = connect(new Untaken())
+  for (const one of [client, slowClient])
+    broadcaster.subscribe(one, watched('/a', false), undefined)
+  await settled()
+  const place = { sequence: 1, id: idOf(1), isWhole: true }
+  source.last('/a').resolve({ ...place, events: [{ ...value('1', 1), name: 'put' }] })
+  await settled()
+  expect(meter.pendingBytes).toBe(slow.pendingBytes)
+  meter.pendingBytes += maxPendingBytes
+  for (const sequence of [2, 3]) {
+    source.changed(sequence, '/a', fromJson(sequence))
+    await settled()
+  }
+  expect([stream.ids, slow.ids]).toEqual([[1, 2, 3].map(idOf), [1, 2].map(idOf)])
+  meter.pendingBytes -= maxPendingBytes
+  ;(slow as Untaken).take()
+  expect(meter.pendingBytes).toBe(0)
+  await settled()
+  const last = { sequence: 3, id: idOf(3), isWhole: true }
+  source.last('/a').resolve({ ...last, events: [{ ...value('3', 3), name: 'put' }] })
+  await settled()
+  expect(slow.ids).toEqual([1, 2, 3].map(idOf))
+  slowClient.gone()
+  expect(meter.pendingBytes).toBe(0)
 })
 
 test('a large value is not sent behind the end of its stream', async () => {

@@ -87,6 +87,8 @@ export class Broadcaster {
   readonly #known: KnownKeys
   /** Clients of whom somebody may have to be brought up to date. */
   readonly #catchingUp = new Set<StreamClient>()
+  /** Those of whom somebody has to, when less waits for all clients together. */
+  readonly #withoutRoom = new Set<StreamClient>()
   readonly #lingering: LingeringTopics
   readonly #turns = new ChangeTurns((change) => this.#tellSteps(change))
   /** The newest change of which all were told that it concerns. */
@@ -179,6 +181,19 @@ export class Broadcaster {
   /** The client has taken what waited for it. */
   drained(client: StreamClient): void {
     this.#catchUp(client)
+    this.#roomMade()
+  }
+
+  /** The client has gone, with all that it was subscribed to. */
+  gone(client: StreamClient): void {
+    this.#withoutRoom.delete(client)
+    this.#roomMade()
+  }
+
+  #roomMade(): void {
+    if (this.#withoutRoom.size === 0 || this.#meter.isFull) return
+    for (const client of this.#withoutRoom) this.#catchUpLater(client)
+    this.#withoutRoom.clear()
   }
 
   /** What all that a client is subscribed to has reached; `undefined` before each has begun. */
@@ -437,14 +452,19 @@ export class Broadcaster {
 
   #hasRoom(subscriber: Subscriber): boolean {
     const { client } = subscriber
-    if (!client.isFull && !client.isBusy) return true
+    if (!client.isFull && !client.isBusy && !this.#meter.isFull) return true
     subscriber.fallBehind(subscriber.since)
+    if (this.#meter.isFull) this.#withoutRoom.add(client)
     return false
   }
 
   /** Has the next one of a client brought up to date, if it can be sent something. */
   #catchUp(client: StreamClient): void {
     if (client.isGone || client.isFull || client.isBusy) return
+    if (this.#meter.isFull && client.catchingUp !== undefined) {
+      this.#withoutRoom.add(client)
+      return
+    }
     const next = client.catchingUp?.next()
     if (next === undefined) return
     if (next.isLarge) void this.#sendLarge(next.subscriber)

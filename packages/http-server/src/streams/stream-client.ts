@@ -21,6 +21,8 @@ export class StreamClient {
   pendingSubscriptions = 0
   /** Whether so much has not left that nothing may be added. */
   #isFull = false
+  /** How much of what waits for all is for this one: what was there when it was last written to, until all has left. */
+  #countedBytes = 0
   isGone = false
   /** Its subscribers that have to be brought up to date, if there were any. */
   catchingUp: CatchingUp | undefined
@@ -77,6 +79,7 @@ export class StreamClient {
   onDrain(listener: () => void): void {
     this.#stream.onDrain = () => {
       this.#isFull = false
+      this.#count(0)
       this.#writeHeld()
       this.#wake?.()
       listener()
@@ -93,6 +96,7 @@ export class StreamClient {
   /** To be called when the client has gone. */
   gone(): void {
     this.isGone = true
+    this.#count(0)
     this.#wake?.()
     for (const listener of this.#onGone ?? []) listener()
   }
@@ -132,8 +136,20 @@ export class StreamClient {
     this.#meter.bytes += bytes.length
     const stream = this.#stream
     const goesOn = release === undefined ? stream.write(bytes) : stream.writeLent(bytes, release)
-    if (!goesOn && this.#stream.pendingBytes > this.#maxPendingBytes) this.#isFull = true
+    if (!goesOn) this.#waits()
     return goesOn
+  }
+
+  // It will drain.
+  #waits(): void {
+    const { pendingBytes } = this
+    if (!this.isGone) this.#count(pendingBytes)
+    if (pendingBytes > this.#maxPendingBytes || this.#meter.isFull) this.#isFull = true
+  }
+
+  #count(bytes: number): void {
+    this.#meter.pendingBytes += bytes - this.#countedBytes
+    this.#countedBytes = bytes
   }
 
   writeText(text: string): void {

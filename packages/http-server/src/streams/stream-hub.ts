@@ -46,7 +46,7 @@ const maxTextLength = 1024 * 1024
 
 /** The open streams of a server: who they are, how many there may be, and that they are alive. */
 export class StreamHub {
-  readonly meter: StreamMeter = new StreamMeter()
+  readonly meter: StreamMeter
   readonly #options: StreamLimits
   /** Keep-alives in a row between which a client has to take something. */
   readonly #patientRounds: number
@@ -71,6 +71,7 @@ export class StreamHub {
 
   constructor(source: StreamSource, options: StreamLimits, log: Log) {
     this.#options = options
+    this.meter = new StreamMeter(options.maxTotalPendingBytes)
     // The system has room of its own, and says nothing before much of it is free again. So a client that takes
     // all the time may seem to rest for many short rounds.
     this.#patientRounds = Math.ceil(options.writeTimeoutMs / options.keepAliveMs)
@@ -257,6 +258,7 @@ export class StreamHub {
     this.#giveBack(address)
     for (const subscriber of client.subscribers) this.#broadcaster.unsubscribe(subscriber)
     client.gone()
+    this.#broadcaster.gone(client)
     if (this.#clients.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined

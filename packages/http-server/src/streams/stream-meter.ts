@@ -1,5 +1,6 @@
 /** Counts what streams do, since the server was made. */
 export class StreamMeter {
+  readonly #maxPendingBytes: number
   /** Streams that are open. */
   open = 0
   /** Subscriptions of all of them. */
@@ -14,4 +15,15 @@ export class StreamMeter {
   resumes = 0
   /** Streams that wanted to, where the change log does not reach back so far. */
   resumesLost = 0
+  /** Bytes that wait for clients which have to take them. */
+  pendingBytes = 0
+
+  constructor(maxPendingBytes: number = Infinity) {
+    this.#maxPendingBytes = maxPendingBytes
+  }
+
+  /** Whether so much waits for all clients together that nothing may be added. */
+  get isFull(): boolean {
+    return this.pendingBytes >= this.#maxPendingBytes
+  }
 }

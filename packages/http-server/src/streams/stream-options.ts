@@ -29,6 +29,12 @@ export interface StreamOptions {
    */
   readonly maxPendingBytes?: number
   /**
+   * Bytes that may wait for all clients together, besides what the buffers of streams and connections take, some 64 KiB for each. Beyond them
+   * nothing is added for whom something waits, and nobody is sent a value or what it missed before others have taken theirs, or are
+   * disconnected. Default: 268435456 (256 MiB).
+   */
+  readonly maxTotalPendingBytes?: number
+  /**
    * Bytes of events that may wait for the server to send them, of all streams together: one write may concern many places.
    * What is beyond is read from the change log instead. Default: 67108864 (64 MiB).
    */
@@ -71,6 +77,7 @@ const defaults: Required<StreamOptions> = {
   maxTotalSubscriptions: 100_000,
   maxTotalUrlLength: 64 * 1024 * 1024,
   maxPendingBytes: 1024 * 1024,
+  maxTotalPendingBytes: 256 * 1024 * 1024,
   maxUnsentBytes: 64 * 1024 * 1024,
   maxQueryKeyBytes: 64 * 1024 * 1024,
   recentBytes: 16 * 1024 * 1024,
