@@ -4,7 +4,7 @@ import { createWorkQueue } from '@elkyn/work-queue'
 import type { WorkQueue } from '@elkyn/work-queue'
 import { Fifo } from './fifo.ts'
 import { FreeSlots } from './free-slots.ts'
-import { ItemFlag, itemHeaderBytes, namedHandler } from './messages.ts'
+import { ItemFlag, itemHeaderBytes, namedHandler, valueStart } from './messages.ts'
 import { sparePlaces } from './options.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Task } from './task.ts'
@@ -268,7 +268,7 @@ export class Dispatcher {
     }
     const index = this.#handlers?.get(task.name)
     const nameBytes = index === undefined ? 2 * task.name.length : 0
-    const start = itemHeaderBytes + nameBytes
+    const start = valueStart(nameBytes)
     if (kind === ValueKind.Port || start + byteLength > this.#largestItem) {
       writer.clear()
       kind = ValueKind.Port

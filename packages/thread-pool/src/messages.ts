@@ -71,9 +71,19 @@ export const Outcome = { Returned: 0, Threw: 1 } as const
  *   0  1  kind of the value
  *   1  1  flags
  *   2  2  index of the handler in `handlers` of the boot message, or `namedHandler` + length of its name
- *   4     the name in UTF-16, if it is named; then the value
+ *   4     the name in UTF-16, if it is named
+ *   8n    the value, see `valueStart`
  */
 export const itemHeaderBytes = 4
+
+/**
+ * Where the value begins behind a name of so many bytes. The memory of an item is at a multiple of 8 where it is read, so that
+ * a handler can make any typed array of the bytes that it gets.
+ */
+export function valueStart(nameBytes: number): number {
+  return (itemHeaderBytes + nameBytes + 7) & ~7
+}
+
 export const ItemFlag = {
   /** The task has a time limit: its start is noted in the table. */
   Timed: 1,

@@ -16,6 +16,7 @@ import {
   itemHeaderBytes,
   namedHandler,
   Outcome,
+  valueStart,
 } from './messages.ts'
 import type { BootMessage, ToPool, ToThread } from './messages.ts'
 import { receiveAll } from './receive-all.ts'
@@ -238,16 +239,18 @@ export class WorkerRuntime {
     const nameBytes = handler >= namedHandler ? 2 * (handler - namedHandler) : 0
     const memory = this.#memoryOf(bytes)
     const begin = bytes.byteOffset + itemHeaderBytes
-    const start = begin + nameBytes
     const name =
-      nameBytes > 0 ? memory.toString('utf16le', begin, start) : (this.#numbered[handler] ?? '')
+      nameBytes > 0
+        ? memory.toString('utf16le', begin, begin + nameBytes)
+        : (this.#numbered[handler] ?? '')
     if (kind === ValueKind.Port) return this.#ask(item, name)
     if (!this.#mayStart(item)) return
     if (((bytes[1] ?? 0) & ItemFlag.Timed) !== 0) this.#tasks.noteStart(tag, this.#startTime())
+    const start = valueStart(nameBytes)
     const value =
       kind === ValueKind.Bytes
-        ? bytes.subarray(itemHeaderBytes + nameBytes)
-        : readValue(kind, memory, start, bytes.byteOffset + bytes.length)
+        ? bytes.subarray(start)
+        : readValue(kind, memory, bytes.byteOffset + start, bytes.byteOffset + bytes.length)
     this.#start(tag, name, value)
   }
 

@@ -118,7 +118,7 @@ test('bytes of any length come whole, also where they wait for room', async () =
 
 test('bytes that just fit a slot stay as they are while they wait for room', async () => {
   const { pool } = makePool({ threads: 1, slotBytes: 240, maxQueue: 100_000 })
-  // With four bytes in front of them, and names in the place of handlers, each of these is a full slot once.
+  // With eight bytes in front of them, and names in the place of handlers, each of these is a full slot once.
   const lengths = Array.from({ length: 40 }, (_, index) => 200 + index)
   const all = Array.from({ length: 20_000 }, (_, index) =>
     new Uint8Array(lengths[index % lengths.length]!).fill(index),
@@ -126,6 +126,31 @@ test('bytes that just fit a slot stay as they are while they wait for room', asy
   const results = await Promise.all(all.map((bytes) => pool.run(bytes)))
   const wrong = all.filter((bytes, index) => Buffer.compare(bytes, results[index] as Uint8Array))
   expect(wrong.length).toBe(0)
+})
+
+test('bytes lie where any typed array can be made of them, there and here', async () => {
+  const start = Promise.withResolvers<void>()
+  const offsets: number[] = []
+  const there = (bytes: Uint8Array): Uint8Array => {
+    offsets.push(bytes.byteOffset)
+    return bytes
+  }
+  // Names of odd and of even length: until the thread is ready, they are in front of the values.
+  const handlers = { default: there, n: there, na: there, nam: there, name: there }
+  const pool = makeFakePool(handlers, { arenaBytes: 2 ** 20 }, start.promise)
+  // In the slot, at its end, in blocks, in blocks and back by the port, and there by the port as well.
+  const lengths = [8, 24, 216, 232, 240, 5_000, 120_000, 400_000]
+  const runAll = async (): Promise<void> => {
+    const results = Object.keys(handlers).flatMap((name) =>
+      lengths.map((length) => pool.run(new Uint8Array(length), { name })),
+    )
+    start.resolve()
+    for (const bytes of (await Promise.all(results)) as Uint8Array[]) offsets.push(bytes.byteOffset)
+  }
+  await runAll()
+  await runAll()
+  expect(offsets.filter((offset) => offset % 8 !== 0)).toEqual([])
+  expect(offsets.length).toBe(4 * lengths.length * Object.keys(handlers).length)
 })
 
 test('bytes come back without what lies around them', async () => {
