@@ -23,6 +23,30 @@ test('a task that is done makes a death the first again', () => {
   expect(guard.died('x')).toBe(0)
 })
 
+test('starts that fail come ever later while others get tasks done, until a thread is ready or dies', () => {
+  const guard = started(3)
+  const delays = Array.from({ length: 5 }, () => {
+    guard.progressed()
+    return guard.failed('x')
+  })
+  expect(delays).toEqual([0, 10, 20, 40, 80])
+  guard.started()
+  guard.progressed()
+  expect(guard.failed('x')).toBe(0)
+  expect(guard.failed('x')).toBe(10)
+  guard.progressed()
+  guard.died('x')
+  guard.progressed()
+  expect(guard.failed('x')).toBe(0)
+})
+
+test('starts that fail open the breaker where no task is done in between', () => {
+  const guard = started(3)
+  guard.died('x')
+  guard.failed('x')
+  expect(guard.failed('x')).toBe('open')
+})
+
 test('the limit opens the breaker, a death while trying opens it again, a task closes it', () => {
   const guard = started(2)
   expect(guard.died('a')).toBe(0)
@@ -38,7 +62,7 @@ test('the limit opens the breaker, a death while trying opens it again, a task c
 
 test('a first start that fails is not tried ten times', () => {
   const guard = new CrashGuard({ crashLoopLimit: 10, crashLoopPauseMs: 100 })
-  expect(guard.died('no such module')).toBe('open')
+  expect(guard.failed('no such module')).toBe('open')
 })
 
 test('a key is quarantined from its limit on, until it is released', () => {

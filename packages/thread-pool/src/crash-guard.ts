@@ -19,11 +19,15 @@ const longestDelayMs = 5000
  *
  *     closed --limit deaths in a row--> open --pause over--> trying --a task is done--> closed
  *     closed --first start failed-----> open <--a death----- trying
+ *
+ * Starts that fail are deaths as well. Tasks that other threads get done say nothing about the next start, though, so that those in
+ * a row are counted besides.
  */
 export class CrashGuard {
   readonly #limits: CrashLimits
   #state: BreakerState = 'closed'
   #deaths = 0
+  #failedStarts = 0
   #hasEverStarted = false
   #lastError: unknown
 
@@ -40,6 +44,11 @@ export class CrashGuard {
     return this.#deaths
   }
 
+  /** Starts that have failed since a thread was ready for tasks, or left room for another by its death. */
+  get failedStarts(): number {
+    return this.#failedStarts
+  }
+
   /** Why the last thread died. */
   get lastError(): unknown {
     return this.#lastError
@@ -48,6 +57,7 @@ export class CrashGuard {
   /** A thread is ready for tasks. */
   started(): void {
     this.#hasEverStarted = true
+    this.#failedStarts = 0
   }
 
   /** A task was done. @returns whether that has closed the breaker */
@@ -59,10 +69,21 @@ export class CrashGuard {
   }
 
   /**
-   * A thread died unasked, or did not start.
+   * A thread that was ready died unasked.
    * @returns milliseconds until a replacement is due, or `open` if there is none before {@link CrashGuard.retry}
    */
   died(error: unknown): number | 'open' {
+    this.#failedStarts = 0
+    return this.#count(error)
+  }
+
+  /** A thread did not start. @returns the same as {@link CrashGuard.died} */
+  failed(error: unknown): number | 'open' {
+    this.#failedStarts++
+    return this.#count(error)
+  }
+
+  #count(error: unknown): number | 'open' {
     this.#lastError = error
     this.#deaths++
     // A module that never loaded will not load by being tried again.
@@ -71,8 +92,9 @@ export class CrashGuard {
       this.#state = 'open'
       return 'open'
     }
-    if (this.#deaths === 1) return 0
-    return Math.min(firstDelayMs * 2 ** (this.#deaths - 2), longestDelayMs)
+    const inRow = Math.max(this.#deaths, this.#failedStarts)
+    if (inRow === 1) return 0
+    return Math.min(firstDelayMs * 2 ** (inRow - 2), longestDelayMs)
   }
 
   /** The pause is over. */

@@ -48,6 +48,8 @@ export class Crew {
   // Busy time of threads that are gone.
   #busyBefore = 0
   #restarts = 0
+  /** When more threads than are always there are tried again, after some that could not start. */
+  #nextTry = 0
   /** Threads that have ended and of whose tasks is not known what becomes of them. */
   #exiting = 0
   /** Names of the handlers by their numbers: the order of the first thread that was ready. */
@@ -127,14 +129,24 @@ export class Crew {
   /** Starts or retires threads if it is time to. */
   observe(waiting: number, waitMs: number): void {
     if (this.#isClosed || this.guard.state === 'open') return
-    const ready = this.count('ready')
-    const starting = this.count('starting') + this.#restarts
-    const threads = ready + starting
+    const time = now()
+    const threads = this.#size
+    const starting = threads - this.count('ready')
     const busyMs = this.busyMs()
-    const step = this.#scaler.observe({ now: now(), threads, starting, waiting, waitMs, busyMs })
+    const step = this.#scaler.observe({ now: time, threads, starting, waiting, waitMs, busyMs })
+    if (step.reason === 'queue wait' && this.guard.failedStarts > 0) {
+      // Whatever the others could not get may still be scarce: one that asks for it is enough.
+      if (time >= this.#nextTry) this.#resize({ ...step, change: 1 }, threads, waitMs)
+      return
+    }
     // One whose teardown never ends is none of `threads`: others after it would be without number.
     if (step.change < 0 && this.count('stopping') > 0) return
     if (step.change !== 0) this.#resize(step, threads, waitMs)
+  }
+
+  /** Threads that run or start, or are about to. */
+  get #size(): number {
+    return this.count('ready') + this.count('starting') + this.#restarts
   }
 
   busyMs(): number {
@@ -172,7 +184,7 @@ export class Crew {
       const message = `Cannot start a thread: ${reason}`
       const error = new ThreadPoolError('ERR_WORKER_START', message, { cause })
       this.#listener.onFail(error)
-      this.#replace(error)
+      this.#replace(error, false)
       this.#tellIfBroken()
       return undefined
     }
@@ -195,6 +207,7 @@ export class Crew {
     if (!thread.wasAsked) {
       this.#replace(
         thread.error ?? new Error(`Thread ${thread.index} exited with code ${thread.exitCode}`),
+        thread.participant !== -1,
       )
     }
     await this.#listener.onExit(thread)
@@ -214,13 +227,18 @@ export class Crew {
     if (this.isBroken) this.#listener.onBroken()
   }
 
-  #replace(error: unknown): void {
+  #replace(error: unknown, wasReady: boolean): void {
     this.crashes++
     const wasOpen = this.guard.state === 'open'
-    const delay = this.guard.died(error)
+    const delay = wasReady ? this.guard.died(error) : this.guard.failed(error)
     if (delay === 'open') {
       this.#hasOpened = true
       if (!wasOpen) this.#beginPause()
+      return
+    }
+    // Tasks start what they need beyond that. Where nobody is left, they wait for this one.
+    if (!wasReady && this.#size >= Math.max(1, this.minThreads)) {
+      this.#nextTry = now() + delay
       return
     }
     if (delay === 0) return this.#start()
