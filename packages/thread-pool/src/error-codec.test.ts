@@ -17,6 +17,23 @@ test('the errors of an AggregateError go along', () => {
   expect(passed.errors[4999]).toMatchObject({ name: 'RangeError', message: '4999' })
 })
 
+test('errors of what is no AggregateError are a property like others', () => {
+  const errors = ['name is required', 'age must be a number']
+  const passed = passedOn(Object.assign(new Error('Validation failed'), { errors, status: 422 }))
+  expect(passed).toMatchObject({ message: 'Validation failed', errors, status: 422 })
+  expect(passed).not.toBeInstanceOf(AggregateError)
+})
+
+// Node.js 22 has none.
+test.runIf('SuppressedError' in globalThis)('both errors of a SuppressedError go along', () => {
+  const suppressed = new SuppressedError(new RangeError('later'), 'before', 'both')
+  const passed = passedOn(suppressed) as SuppressedError
+  expect(passed).toBeInstanceOf(SuppressedError)
+  expect(passed).toMatchObject({ message: 'both', suppressed: 'before' })
+  expect(passed.error).toBeInstanceOf(RangeError)
+  expect(Object.keys(passed)).toEqual([])
+})
+
 test('errors that hold themselves many times do not go along without number', () => {
   const error = new AggregateError([], 'of itself')
   for (let count = 0; count < 1000; count++) error.errors.push(error)

@@ -13,7 +13,11 @@ interface ErrorData {
   code?: unknown
   properties?: Record<string, unknown>
   cause?: Thrown
+  /** Of an `AggregateError`. */
   errors?: Thrown[]
+  /** Both of a `SuppressedError`. */
+  error?: Thrown
+  suppressed?: Thrown
 }
 
 /** Whatever was thrown: an error, or any other value that is JSON, or undefined. */
@@ -28,6 +32,11 @@ const maxInner = 10_000
 interface Room {
   left: number
 }
+
+/** What `using` throws where a block has failed, and then what was to be disposed of. Node.js 22 has it not. */
+const suppressedErrorClass = Reflect.get(globalThis, 'SuppressedError') as
+  | SuppressedErrorConstructor
+  | undefined
 
 const classes: Record<string, new (message: string) => Error> = {
   Error,
@@ -81,7 +90,8 @@ function packError(error: Error, depth: number, room: Room): ErrorData {
   if (typeof code === 'string' || typeof code === 'number') data.code = code
   const properties: Record<string, unknown> = {}
   for (const key of Object.keys(error)) {
-    if (key === 'cause' || key === 'errors' || key === 'stack' || key === 'message') continue
+    if (key === 'cause' || key === 'stack' || key === 'message') continue
+    if (key === 'errors' && error instanceof AggregateError) continue
     const json = plainJson(Reflect.get(error, key))
     if (json !== undefined) properties[key] = JSON.parse(json)
   }
@@ -96,6 +106,10 @@ function packError(error: Error, depth: number, room: Room): ErrorData {
     }
     data.errors = errors
   }
+  if (isSuppressedError(error)) {
+    if (room.left > 0) data.error = packInner(error.error, depth, room)
+    if (room.left > 0) data.suppressed = packInner(error.suppressed, depth, room)
+  }
   return data
 }
 
@@ -108,10 +122,15 @@ function className(error: Error): string {
   if (error instanceof ThreadPoolError) return 'ThreadPoolError'
   if (error instanceof DOMException) return 'DOMException'
   if (error instanceof AggregateError) return 'AggregateError'
+  if (isSuppressedError(error)) return 'SuppressedError'
   for (const [name, constructor] of Object.entries(classes)) {
     if (name !== 'Error' && error instanceof constructor) return name
   }
   return 'Error'
+}
+
+function isSuppressedError(error: Error): error is SuppressedError {
+  return suppressedErrorClass !== undefined && error instanceof suppressedErrorClass
 }
 
 function textOf(value: unknown): string {
@@ -152,6 +171,10 @@ function construct(data: ErrorData): Error {
   if (data.class === 'DOMException') return new DOMException(data.message, data.name)
   if (data.class === 'AggregateError') {
     return new AggregateError((data.errors ?? []).map(unpackThrown), data.message)
+  }
+  if (data.class === 'SuppressedError' && suppressedErrorClass !== undefined) {
+    const [error, suppressed] = [data.error ?? {}, data.suppressed ?? {}].map(unpackThrown)
+    return new suppressedErrorClass(error, suppressed, data.message)
   }
   if (data.class === 'ThreadPoolError') {
     return new ThreadPoolError(data.code as ThreadPoolError['code'], data.message)
