@@ -33,6 +33,9 @@ test('taggedJson() gives up when all objects have a toJSON()', () => {
 test('taggedJson() does not call toJSON()', () => {
   expect(taggedJson({ toJSON: () => 1 })).toBeUndefined()
   expect(roundTrip({ toJSON: 1 })).toEqual({ toJSON: 1 })
+  const hidden = { value: () => 1 }
+  expect(taggedJson(Object.defineProperty({ a: 1 }, 'toJSON', hidden))).toBeUndefined()
+  expect(taggedJson([Object.defineProperty([1], 'toJSON', hidden)])).toBeUndefined()
 })
 
 test('strings that look like tags stay strings', () => {
