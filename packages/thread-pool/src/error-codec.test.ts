@@ -24,6 +24,11 @@ test('errors of what is no AggregateError are a property like others', () => {
   expect(passed).not.toBeInstanceOf(AggregateError)
 })
 
+test('a long text of an error goes along', () => {
+  const stderr = 'x'.repeat(100_000)
+  expect(passedOn(Object.assign(new Error('failed'), { stderr }))).toMatchObject({ stderr })
+})
+
 // Node.js 22 has none.
 test.runIf('SuppressedError' in globalThis)('both errors of a SuppressedError go along', () => {
   const suppressed = new SuppressedError(new RangeError('later'), 'before', 'both')

@@ -50,6 +50,14 @@ test('taggedJson() gives up on what is too deep or too large', () => {
   expect(taggedJson(Array.from({ length: 5000 }, () => 1))).toBeUndefined()
 })
 
+test('taggedJson() gives up on long text, of one string or of several; plainJson() does not', () => {
+  const [long, longer] = ['x'.repeat(6 * 1024), 'x'.repeat(10 * 1024)]
+  expect(roundTrip({ long })).toEqual({ long })
+  expect(taggedJson({ longer })).toBeUndefined()
+  expect(taggedJson([long, long])).toBeUndefined()
+  expect(plainJson([longer, long])).toBe(JSON.stringify([longer, long]))
+})
+
 test('taggedJson() gives up on proxies and on objects met twice', () => {
   const shared = {}
   expect(taggedJson([shared, shared])).toBeUndefined()

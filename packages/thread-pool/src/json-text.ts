@@ -12,9 +12,14 @@ import { types } from 'node:util'
 /** Values that are looked at before giving up: for larger ones a structured clone is as good. */
 const maxValues = 4096
 const maxDepth = 32
+/** Characters of all strings, likewise: to write, search and read text takes many times as long as to copy strings. */
+const maxText = 8 * 1024
+/** JSON.stringify() makes no longer text anyway. */
+const anyText = 2 ** 31 - 1
 
 let isLooking = false
 let budget = 0
+let textBudget = 0
 let hasTag = false
 // Every object met so far: one that comes twice (a cycle, or two references) is beyond JSON. The first few in an array
 // that is used again, all of them in a set where there are more.
@@ -31,25 +36,27 @@ export interface JsonText {
 /**
  * @returns text from which {@link parseTagged}, or JSON.parse() where nothing is tagged, makes what a structured clone
  *   of the value would be; undefined where that is not certain: functions, symbols, class instances, buffers, holes,
- *   shared references, proxies, objects of other realms, and whatever is too large or too deep to walk
+ *   shared references, proxies, objects of other realms, and whatever is too large or too deep to walk, or
+ *   has too much text
  */
 export function taggedJson(value: unknown): JsonText | undefined {
-  if (!look(value)) return undefined
+  if (!look(value, maxText)) return undefined
   if (!hasTag) return { text: JSON.stringify(value), isTagged: false }
   return { text: JSON.stringify(tagged(value)), isTagged: true }
 }
 
 /** @returns text that means the value to everybody; undefined where there is none */
 export function plainJson(value: unknown): string | undefined {
-  return look(value) && !hasTag ? JSON.stringify(value) : undefined
+  return look(value, anyText) && !hasTag ? JSON.stringify(value) : undefined
 }
 
 /** Looks whether the value is of known parts only, and sets `hasTag` if some of them need tags. */
-function look(value: unknown): boolean {
+function look(value: unknown, textLimit: number): boolean {
   // A getter may send a value itself while one is looked through: that one goes as a clone.
   if (isLooking || hasToJson()) return false
   isLooking = true
   budget = maxValues
+  textBudget = textLimit
   hasTag = false
   try {
     return isKnown(value, 0)
@@ -68,6 +75,8 @@ function hasToJson(): boolean {
 function isKnown(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'string':
+      textBudget -= value.length
+      return textBudget >= 0
     case 'boolean':
       return true
     case 'number':

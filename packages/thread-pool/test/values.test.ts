@@ -63,6 +63,8 @@ const values: unknown[] = [
   Object.create(null, { a: { value: 1, enumerable: true } }),
   JSON.parse('{"__proto__": {"a": 1}, "10": 1, "9": 2}'),
   Array.from({ length: 10_000 }, (_, index) => ({ index })),
+  { html: '<p class="note">'.repeat(20_000) },
+  { wide: 'Ā'.repeat(8192), at: new Date(5), not: undefined },
   'x'.repeat(500_000),
   'Ā'.repeat(300_000),
 ]
