@@ -25,9 +25,10 @@ test('taggedJson() tags what JSON has not', () => {
 test('taggedJson() gives up when all objects have a toJSON()', () => {
   // oxlint-disable-next-line no-extend-native -- what the test is about
   Object.defineProperty(Object.prototype, 'toJSON', { value: () => 1, configurable: true })
-  const result = taggedJson({ a: 1 })
+  const bare = Object.assign(Object.create(null) as object, { not: undefined })
+  const results = [{ a: 1 }, [1], new Date(1), bare].map((value) => taggedJson(value))
   Reflect.deleteProperty(Object.prototype, 'toJSON')
-  expect(result).toBeUndefined()
+  expect(results).toEqual(results.map(() => undefined))
 })
 
 test('taggedJson() does not call toJSON()', () => {

@@ -42,6 +42,7 @@ export interface JsonText {
 export function taggedJson(value: unknown): JsonText | undefined {
   if (!look(value, maxText)) return undefined
   if (!hasTag) return { text: JSON.stringify(value), isTagged: false }
+  if (hasToJson()) return undefined
   return { text: JSON.stringify(tagged(value)), isTagged: true }
 }
 
@@ -53,7 +54,7 @@ export function plainJson(value: unknown): string | undefined {
 /** Looks whether the value is of known parts only, and sets `hasTag` if some of them need tags. */
 function look(value: unknown, textLimit: number): boolean {
   // A getter may send a value itself while one is looked through: that one goes as a clone.
-  if (isLooking || hasToJson()) return false
+  if (isLooking) return false
   isLooking = true
   budget = maxValues
   textBudget = textLimit
@@ -67,7 +68,7 @@ function look(value: unknown, textLimit: number): boolean {
   }
 }
 
-// Somebody may have taught all objects how they want to be written.
+// Somebody may have taught all objects how they want to be written: those that the walk sees say so, but not what is made of them.
 function hasToJson(): boolean {
   return 'toJSON' in Object.prototype || 'toJSON' in Array.prototype
 }
