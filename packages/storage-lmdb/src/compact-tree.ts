@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { rootPath } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
+import { folderError } from './failures.ts'
 import { lockFolder } from './folder-lock.ts'
 import { checkData, readFolder, removeWork, syncFolder, workFolder } from './folder.ts'
 import { storeOptions } from './open-tree.ts'
@@ -31,7 +32,9 @@ export async function compactTree(options: OpenTreeOptions): Promise<void> {
       `Cannot compact "${path}": there is no database in it`,
     )
   }
-  const lock = await lockFolder(path, 'alone')
+  const lock = await lockFolder(path, 'alone').catch((error: unknown) => {
+    throw folderError(error, `Cannot compact "${path}"`)
+  })
   const work = workFolder(path)
   try {
     if (await lock.isShared()) {

@@ -86,6 +86,12 @@ export function storeError(error: unknown, doing: string): Error {
   return new TreeError('ERR_STORE_FAILED', `${doing}: ${messageOf(error)}`, { cause: error })
 }
 
+/** What the system refused that a folder needs, in this project's words. Other errors pass unchanged. */
+export function folderError(error: unknown, doing: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error
+  return new StorageError('ERR_FOLDER_INVALID', `${doing}: ${error.message}`, { cause: error })
+}
+
 /** That there is no room for a commit. */
 export function storeFull(doing: string, cause?: unknown): TreeError {
   return new TreeError(

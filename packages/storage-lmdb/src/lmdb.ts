@@ -25,6 +25,7 @@ import { DiskRoom } from './disk-room.ts'
 import { commitError, storeError } from './failures.ts'
 import { IndexTable } from './index-table.ts'
 import { readName, writeBound, writeName } from './key-encoding.ts'
+import { prepareFiles } from './lmdb-files.ts'
 import { counted, tracked } from './lmdb-iterators.ts'
 import { LmdbStats } from './lmdb-stats.ts'
 import type { ByteTable, ReadOptions, ReadTxn, Root, Table } from './lmdb-types.ts'
@@ -583,6 +584,7 @@ function readRowName(bytes: Uint8Array, start: number, end: number): string {
 const writing = new Set<string>()
 
 function openRoot(options: LmdbOptions): Root {
+  prepareFiles(options.path)
   try {
     return lmdb.open({
       path: options.path,

@@ -2,6 +2,7 @@ import { isUint8Array } from 'node:util/types'
 import { checkIndexDefinitions } from '@elkyn/tree'
 import type { IndexDefinitions, WriterProgress } from '@elkyn/tree'
 import { StorageError } from './errors.ts'
+import { folderError } from './failures.ts'
 import { lockFolder } from './folder-lock.ts'
 import { takeTurn } from './folder-turn.ts'
 import {
@@ -123,11 +124,15 @@ export async function openTree(options: OpenTreeOptions): Promise<Tree> {
   if (there === undefined && !mayCreate) throw noDatabase(path)
   if (there === undefined) makeFolder(path)
   else checkWritable(path)
-  const endTurn = await takeTurn(path)
   try {
-    return await openInTurn(options)
-  } finally {
-    await endTurn()
+    const endTurn = await takeTurn(path)
+    try {
+      return await openInTurn(options)
+    } finally {
+      await endTurn()
+    }
+  } catch (error) {
+    throw folderError(error, `Cannot open "${path}"`)
   }
 }
 
