@@ -30,7 +30,11 @@ import { counted, tracked } from './lmdb-iterators.ts'
 import { LmdbStats } from './lmdb-stats.ts'
 import type { ByteTable, ReadOptions, ReadTxn, Root, Table } from './lmdb-types.ts'
 import { LogTable } from './log-table.ts'
+import { prepareEnd, writeTransaction } from './process-end.ts'
 import type { Sealer } from './sealer.ts'
+
+// Also for a main thread that only starts the threads which open something.
+prepareEnd()
 
 /** Where a range of rows begins and ends: everything under a head, or after one of its names. */
 interface RowBound {
@@ -122,6 +126,7 @@ export class Lmdb {
   #placeEnd = 0
   #visitor: RowVisitor<unknown> | undefined
   readonly #path: string
+  readonly #isReader: boolean
   #isWriting = false
   /** Whether a small commit has to come before any other. */
   #isCopy = false
@@ -133,7 +138,8 @@ export class Lmdb {
     this.#sealer = options.sealer
     this.#progress = options.progress?.words
     this.#path = realpathSync(options.path)
-    this.#root = openRoot(options)
+    this.#isReader = options.readOnly
+    this.#root = this.#opened(() => openRoot(options))
     try {
       this.#rows = this.#openTable('rows', {
         keyEncoder: { writeKey: this.#writeKey, readKey: readRowName },
@@ -242,12 +248,14 @@ export class Lmdb {
     writing.add(this.#path)
     this.#isWriting = true
     try {
-      // The block body matters: see the top of this file.
-      this.#root.transactionSync(() => {
-        this.#room.begin(isRemoval)
-        work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
-        this.#room.check()
-        this.#setSyncing(1)
+      writeTransaction(() => {
+        // The block body matters: see the top of this file.
+        this.#root.transactionSync(() => {
+          this.#room.begin(isRemoval)
+          work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
+          this.#room.check()
+          this.#setSyncing(1)
+        })
       })
     } catch (error) {
       // Before anything is given back: it looks at how much is free.
@@ -267,8 +275,10 @@ export class Lmdb {
   /** What the file was made longer for was of no use. */
   #giveBack(): void {
     try {
-      this.#root.transactionSync(() => {
-        this.#room.giveBack()
+      writeTransaction(() => {
+        this.#root.transactionSync(() => {
+          this.#room.giveBack()
+        })
       })
     } catch {
       // Then the next transaction does it.
@@ -465,7 +475,12 @@ export class Lmdb {
 
   #openIfThere(name: string, options: object): ByteTable | undefined {
     // Key and value types follow from the options, which only lmdb knows.
-    return this.#root.openDB(name, options) as ByteTable | undefined
+    return this.#opened(() => this.#root.openDB(name, options)) as ByteTable | undefined
+  }
+
+  /** lmdb opens a table in a write transaction, too, but for who only reads, who may be terminated in it. */
+  #opened<T>(work: () => T): T {
+    return this.#isReader ? work() : writeTransaction(work)
   }
 
   // The functions below are lmdb's callbacks. It calls them in the middle of its own, so that they
