@@ -20,16 +20,23 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
+const never = Promise.withResolvers<never>().promise
+
+/** What does nothing that it is asked for. */
+const idleSource: StreamSource = {
+  listen: () => never,
+  run: () => never,
+  readLarge: () => never,
+  check: () => never,
+}
+
 test('few targets are looked at at one time, and those that nobody wants any more are not', async () => {
   // How much is done in a turn does not depend on how busy the machine is.
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0)
   onTestFinished(() => clock.mockRestore())
   const looks: { readonly orderBy: string; readonly end: () => void }[] = []
-  const never = Promise.withResolvers<never>().promise
   const source: StreamSource = {
-    listen: () => never,
-    run: () => never,
-    readLarge: () => never,
+    ...idleSource,
     async check({ query }) {
       const { promise, resolve } = Promise.withResolvers<void>()
       looks.push({ orderBy: query!.query.orderBy, end: resolve })
@@ -61,16 +68,9 @@ test('few targets are looked at at one time, and those that nobody wants any mor
 })
 
 test('what was replaced or left before it has begun takes no room', () => {
-  const never = Promise.withResolvers<never>().promise
-  const source: StreamSource = {
-    listen: () => never,
-    run: () => never,
-    readLarge: () => never,
-    check: () => never,
-  }
   // Those that are wanted, and those that are being looked at meanwhile.
   const limits = resolveStreamOptions({ maxTotalSubscriptions: 100 + 32 }, resolveLimits({}))
-  const hub = new StreamHub(source, limits, silentLog)
+  const hub = new StreamHub(idleSource, limits, silentLog)
   const requests: SubscriptionRequests = new Map(
     Array.from({ length: 100 }, (_, index) => [`s${index}`, { url: `q${index}` }]),
   )
@@ -96,15 +96,8 @@ test('the texts of all subscriptions have a limit together, and those that have 
   // All that is asked for begins at once.
   const clock = vi.spyOn(performance, 'now').mockReturnValue(0)
   onTestFinished(() => clock.mockRestore())
-  const never = Promise.withResolvers<never>().promise
-  const source: StreamSource = {
-    listen: () => never,
-    run: () => never,
-    readLarge: () => never,
-    check: () => never,
-  }
   const limits = resolveStreamOptions({ maxTotalUrlLength: 1000 }, resolveLimits({}))
-  const hub = new StreamHub(source, limits, silentLog)
+  const hub = new StreamHub(idleSource, limits, silentLog)
   const plan = (url: string): StreamPlan => {
     if (url.startsWith('odd')) throw new Refusal(400, 'Odd')
     return queryOf(url)
@@ -140,16 +133,9 @@ test('the texts of all subscriptions have a limit together, and those that have 
 test('close() tells clients to come back within the window, and to pause at least a second', () => {
   const random = vi.spyOn(Math, 'random')
   onTestFinished(() => random.mockRestore())
-  const never = Promise.withResolvers<never>().promise
-  const source: StreamSource = {
-    listen: () => never,
-    run: () => never,
-    readLarge: () => never,
-    check: () => never,
-  }
   const limits = resolveStreamOptions({ reconnectWindowMs: 5000 }, resolveLimits({}))
   const told = [0, 0.5].map((chance) => {
-    const hub = new StreamHub(source, limits, silentLog)
+    const hub = new StreamHub(idleSource, limits, silentLog)
     let text = ''
     const write = (bytes: Uint8Array): boolean => (text += String(bytes)) !== ''
     hub.openNamed(new Map(), queryOf, undefined, '').stream?.({ ...nowhere, write }, () => {})
