@@ -116,7 +116,7 @@ export class Reaper {
       if (item !== undefined) {
         report.returned.push(item)
         addToTotal(this.#words, this.#memory.cell + CELL.DEQUEUED, 1)
-        this.#forgetFirstInHand(ring.band, position)
+        this.#forgetInHand(ring.band, position, item.tag)
       }
       if (chain > 0) {
         // To free what another one holds would leave blocks that both have to give back, were this one to die meanwhile.
@@ -129,17 +129,19 @@ export class Reaper {
   }
 
   /**
-   * What was taken out was noted as in hand before the release that never came. Slots are released from the last one to the
-   * first, so what is returned are the first ones.
+   * What was taken out was noted as in hand before the release that never came. By its tag: where a reaper has died between
+   * a release and this, the tag of an item that is gone is still there, and this must not take that for its own.
    */
-  #forgetFirstInHand(band: number, position: number): void {
+  #forgetInHand(band: number, position: number, tag: number): void {
     this.#forDeadNaming(CELL.DEQUEUE_COUNT, band, position, (dead) => {
-      const inHand = wordAt(this.#words, dead + CELL.IN_HAND)
-      if (inHand === 0) return
-      for (let tag = dead + CELL.TAGS; tag < dead + CELL.TAGS + inHand - 1; tag++) {
-        this.#words[tag] = wordAt(this.#words, tag + 1)
+      const first = dead + CELL.TAGS
+      const last = wordAt(this.#words, dead + CELL.IN_HAND) - 1
+      for (let i = 0; i <= last; i++) {
+        if (wordAt(this.#words, first + i) >>> 0 !== tag) continue
+        this.#words[first + i] = wordAt(this.#words, first + last)
+        this.#words[dead + CELL.IN_HAND] = last
+        return
       }
-      this.#words[dead + CELL.IN_HAND] = inHand - 1
     })
   }
 

@@ -21,7 +21,7 @@ import { Reaper } from './reap.ts'
 import { BUSY, CLOSED, isOutcome } from './ring.ts'
 import { look } from './spin.ts'
 import type { WorkQueueStats } from './stats.ts'
-import { Underway } from './underway.ts'
+import { Rest, Underway } from './underway.ts'
 import type { Need } from './waiting.ts'
 import type {
   Claim,
@@ -417,24 +417,23 @@ class SharedQueue implements WorkQueue {
     signal?.throwIfAborted()
     const end = performance.now() + timeoutOf(wait)
     this.close()
-    const rest: (SlotItem | ChainItem)[] = []
+    const rest = new Rest()
+    this.#underway.add(rest)
     try {
       for (;;) {
         const timeoutMs = Math.max(0, end - performance.now())
         const batch = await this.dequeueMany(signal ? { timeoutMs, signal } : { timeoutMs })
         if (batch === undefined) break
-        for (const item of batch) {
-          // In the same turn as the batch was: so it is noted all the time.
-          this.#underway.add(item)
-          rest.push(item)
-        }
+        // In the same turn as the batch came: so its items are noted all the time.
+        for (const item of batch) rest.items.push(item)
       }
     } catch (error) {
       // What was taken nobody else has.
-      if (rest.length === 0) throw error
+      if (rest.items.length === 0) throw error
+    } finally {
+      this.#underway.hand(rest)
     }
-    for (const item of rest) this.#underway.hand(item)
-    return rest
+    return rest.items
   }
 
   detach(): void {

@@ -1,6 +1,18 @@
-import type { Batch, ChainItem, SlotItem } from './item.ts'
+import { ChainItem } from './item.ts'
+import type { Batch, SlotItem } from './item.ts'
 
-type Taken = SlotItem | ChainItem | Batch
+type Taken = SlotItem | ChainItem | Batch | Rest
+
+/** What a call has drained: noted as one, because there may be very many. */
+export class Rest {
+  readonly items: (SlotItem | ChainItem)[] = []
+  readonly inBlocks = true
+  isHanded = false
+
+  copyOut(): void {
+    for (const item of this.items) if (item instanceof ChainItem) item.copyOut()
+  }
+}
 
 /**
  * Items in blocks that calls with a promise have taken out and that whoever awaits them may not have yet. Nobody else has
@@ -8,7 +20,7 @@ type Taken = SlotItem | ChainItem | Batch
  * loop: time enough for a `detach()`, which gives the blocks back.
  */
 export class Underway {
-  #taken: (ChainItem | Batch)[] = []
+  #taken: (ChainItem | Batch | Rest)[] = []
   #isForgetting = false
 
   /** Notes what a call has taken out. */
