@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { json, key, print, priority } from '../test/arbitraries.ts'
+import { keyOrders } from '../test/key-orders.ts'
 import { toCanonical } from './canonical.ts'
 import { NodeEdits, withChild, withPriority } from './node-edit.ts'
 import { Branch, RankedLeaf, nodeAt, nodesEqual, priorityOf } from './node.ts'
@@ -143,12 +144,6 @@ describe('NodeEdits', () => {
     expect([names[0], names.at(-1)]).toEqual(['1', `${count}`])
   })
 })
-
-/** The keys of each branch as they come, which the text of a node may put in order by itself. */
-function keyOrders(value: TreeNode | null): unknown {
-  if (!(value instanceof Branch)) return null
-  return [...value.children].map(([name, child]) => [name, keyOrders(child)])
-}
 
 describe('withPriority()', () => {
   test('it changes the priority and nothing else', () => {

@@ -67,42 +67,47 @@ export class NodeEdits {
   }
 }
 
-/** Branches that nobody else has, so that they may be changed in place. */
+/**
+ * Children of branches that nobody else has, so that they may be changed in place. Not the branches: one with another priority
+ * has the same children.
+ */
 class OwnBranches {
-  readonly #children = new Map<Branch, Map<string, TreeNode>>()
-  /** Those with children that may not stand in key order. */
-  readonly #unsorted = new Set<Branch>()
+  readonly #own = new Set<ReadonlyMap<string, TreeNode>>()
+  /** Those that may not stand in key order. */
+  readonly #unsorted = new Set<Map<string, TreeNode>>()
 
   create(children: Map<string, TreeNode>, priority: Priority | ServerValue): Branch {
     const branch = new Branch(children, priority)
-    this.#children.set(branch, children)
+    this.#own.add(children)
     return branch
   }
 
   /** The branch, or a copy where it is not an own one, with that child; `null` where none is left. */
   withChild(node: Branch, key: string, child: TreeNode | null): Branch | null {
-    const isOwn = this.#children.has(node)
-    const branch = isOwn ? node : this.create(new Map(node.children), node.priority)
-    const children = this.#children.get(branch)!
+    if (!this.#own.has(node.children)) {
+      // In order, so that a single edit costs no more than it has to.
+      const copy = child === null ? without(node.children, key) : including(node, key, child)
+      return copy.size === 0 ? null : this.create(copy, node.priority)
+    }
+    const children = node.children as Map<string, TreeNode>
     if (child === null) children.delete(key)
     else {
-      if (!children.has(key)) this.#unsorted.add(branch)
+      if (!children.has(key)) this.#unsorted.add(children)
       children.set(key, child)
     }
-    return children.size === 0 ? null : branch
+    return children.size === 0 ? null : node
   }
 
-  /** Puts their children in order, and lets go of them. */
+  /** Puts them in order, and lets go of them. */
   release(): void {
-    for (const branch of this.#unsorted) {
-      const children = this.#children.get(branch)!
+    for (const children of this.#unsorted) {
       const sorted = inKeyOrder(children)
       if (sorted === children) continue
       children.clear()
       for (const [key, child] of sorted) children.set(key, child)
     }
     this.#unsorted.clear()
-    this.#children.clear()
+    this.#own.clear()
   }
 }
 
