@@ -81,7 +81,7 @@ export class BatchConditions {
     const value = isLarge
       ? undefined
       : view.valueUpTo(view.find(path) ?? TreeValue.null, comparedMaxLength)
-    if (value === undefined && path.length <= maxRememberedLength) {
+    if (value === undefined && isRemembered(path)) {
       this.#large.set(path, changes.length)
     }
     return value
@@ -113,10 +113,7 @@ export class BatchConditions {
       return last.etag
     }
     const etag = etagOf(path)
-    // A priority goes with the last child of its node, too.
-    if (path.length <= maxRememberedLength && !isPriorityPath(path)) {
-      this.#digests.set(path, { etag, changes: changes.length })
-    }
+    if (isRemembered(path)) this.#digests.set(path, { etag, changes: changes.length })
     return etag
   }
 
@@ -141,6 +138,11 @@ function* conditionPaths(writes: readonly TreeWrite[]): Generator<Path, void, vo
   for (const { precondition } of writes) {
     if (precondition !== undefined) yield precondition.path
   }
+}
+
+/** Whether changes say all about the value at a path: a priority goes with the last child of its node, too. */
+function isRemembered(path: Path): boolean {
+  return path.length <= maxRememberedLength && !isPriorityPath(path)
 }
 
 /** Whether a change may have made another value of what is at a path. */

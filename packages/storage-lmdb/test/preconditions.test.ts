@@ -314,6 +314,16 @@ test('each write of a commit is compared with what those before it have left', a
   ])
 })
 
+test('a large priority goes with what it was the priority of, also for a condition', async () => {
+  using folder = temporaryFolder()
+  await using store = openStore({ path: folder.path })
+  store.commit([set('/a', { b: 1, '.priority': 'p'.repeat(70_000) })])
+  const precondition = { path: at('/a/.priority'), etag: etag(store, '/a/.priority') }
+  const dependent = { ...set('/other', 1), precondition }
+  const outcomes = store.commit([dependent, set('/a/b', null), dependent])
+  expect(outcomes.map(code)).toEqual([undefined, undefined, 'ERR_CONDITION_FAILED'])
+})
+
 test('a large value is compared where no log says what has changed', async () => {
   using folder = temporaryFolder()
   await using store = openLarge(folder.path, { maxBytes: 0 })
