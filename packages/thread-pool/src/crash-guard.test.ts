@@ -27,24 +27,31 @@ test('starts that fail come ever later while others get tasks done, until a thre
   const guard = started(3)
   const delays = Array.from({ length: 5 }, () => {
     guard.progressed()
-    return guard.failed('x')
+    return guard.failed('x', true)
   })
   expect(delays).toEqual([0, 10, 20, 40, 80])
   guard.started()
   guard.progressed()
-  expect(guard.failed('x')).toBe(0)
-  expect(guard.failed('x')).toBe(10)
+  expect(guard.failed('x', true)).toBe(0)
+  expect(guard.failed('x', true)).toBe(10)
   guard.progressed()
   guard.died('x')
   guard.progressed()
-  expect(guard.failed('x')).toBe(0)
+  expect(guard.failed('x', true)).toBe(0)
+})
+
+test('starts that fail where there are threads enough come ever later, and open nothing', () => {
+  const guard = started(3)
+  const delays = Array.from({ length: 6 }, () => guard.failed('x', false))
+  expect(delays).toEqual([0, 10, 20, 40, 80, 160])
+  expect([guard.state, guard.deaths, guard.lastError]).toEqual(['closed', 0, 'x'])
 })
 
 test('starts that fail open the breaker where no task is done in between', () => {
   const guard = started(3)
   guard.died('x')
-  guard.failed('x')
-  expect(guard.failed('x')).toBe('open')
+  guard.failed('x', true)
+  expect(guard.failed('x', true)).toBe('open')
 })
 
 test('the limit opens the breaker, a death while trying opens it again, a task closes it', () => {
@@ -62,7 +69,7 @@ test('the limit opens the breaker, a death while trying opens it again, a task c
 
 test('a first start that fails is not tried ten times', () => {
   const guard = new CrashGuard({ crashLoopLimit: 10, crashLoopPauseMs: 100 })
-  expect(guard.failed('no such module')).toBe('open')
+  expect(guard.failed('no such module', true)).toBe('open')
 })
 
 test('a key is quarantined from its limit on, until it is released', () => {

@@ -20,7 +20,7 @@ const longestDelayMs = 5000
  *     closed --limit deaths in a row--> open --pause over--> trying --a task is done--> closed
  *     closed --first start failed-----> open <--a death----- trying
  *
- * Starts that fail are deaths as well. Tasks that other threads get done say nothing about the next start, though, so that those in
+ * Starts that fail are deaths as well, unless there are threads enough without them. Tasks that other threads get done say nothing about the next start, though, so that those in
  * a row are counted besides.
  */
 export class CrashGuard {
@@ -77,10 +77,16 @@ export class CrashGuard {
     return this.#count(error)
   }
 
-  /** A thread did not start. @returns the same as {@link CrashGuard.died} */
-  failed(error: unknown): number | 'open' {
+  /**
+   * A thread did not start.
+   * @param isNeeded Whether there are fewer than always have to be. One more than that is no reason to open the breaker.
+   * @returns the same as {@link CrashGuard.died}
+   */
+  failed(error: unknown, isNeeded: boolean): number | 'open' {
     this.#failedStarts++
-    return this.#count(error)
+    if (isNeeded) return this.#count(error)
+    this.#lastError = error
+    return this.#delay()
   }
 
   #count(error: unknown): number | 'open' {
@@ -92,8 +98,12 @@ export class CrashGuard {
       this.#state = 'open'
       return 'open'
     }
+    return this.#delay()
+  }
+
+  #delay(): number {
     const inRow = Math.max(this.#deaths, this.#failedStarts)
-    if (inRow === 1) return 0
+    if (inRow <= 1) return 0
     return Math.min(firstDelayMs * 2 ** (inRow - 2), longestDelayMs)
   }
 

@@ -230,14 +230,15 @@ export class Crew {
   #replace(error: unknown, wasReady: boolean): void {
     this.crashes++
     const wasOpen = this.guard.state === 'open'
-    const delay = wasReady ? this.guard.died(error) : this.guard.failed(error)
+    const isNeeded = this.#size < Math.max(1, this.minThreads)
+    const delay = wasReady ? this.guard.died(error) : this.guard.failed(error, isNeeded)
     if (delay === 'open') {
       this.#hasOpened = true
       if (!wasOpen) this.#beginPause()
       return
     }
     // Tasks start what they need beyond that. Where nobody is left, they wait for this one.
-    if (!wasReady && this.#size >= Math.max(1, this.minThreads)) {
+    if (!wasReady && !isNeeded) {
       this.#nextTry = now() + delay
       return
     }

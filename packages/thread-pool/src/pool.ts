@@ -258,8 +258,9 @@ export class ThreadPool<W = UntypedWorker> extends EventEmitter<PoolEvents> {
   /**
    * Runs a task in whichever thread is free first.
    *
-   * The value is copied before this returns, except what goes by structured clone on a port: instances of classes and
-   * what is large are copied when a thread takes the task, and what has a `transferList` moves when one is free for it.
+   * The value is copied before this returns, except what goes by structured clone on a port: instances of classes, objects
+   * with more than 8,192 characters in strings and what is large are copied when a thread takes the task, and what has a
+   * `transferList` moves when one is free for it.
    *
    * @returns what the handler returned, or rejects with what it threw
    * @throws {ThreadPoolError} by rejection, never at the call; see the README for each code
