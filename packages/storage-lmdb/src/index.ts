@@ -1,3 +1,5 @@
+import { prepareEnd } from './process-end.ts'
+
 export { compactTree } from './compact-tree.ts'
 export { lmdbStorage } from './lmdb-storage.ts'
 export { openTree } from './open-tree.ts'
@@ -8,3 +10,6 @@ export type { ListenerOptions, TreeEvent, WatchOptions } from './watch.ts'
 export type { StoreStats } from './store-stats.ts'
 export { StorageError } from './errors.ts'
 export type { StorageErrorCode } from './errors.ts'
+
+// In a main thread that only starts the threads which open something.
+prepareEnd()

@@ -33,9 +33,6 @@ import { LogTable } from './log-table.ts'
 import { prepareEnd, writeTransaction } from './process-end.ts'
 import type { Sealer } from './sealer.ts'
 
-// Also for a main thread that only starts the threads which open something.
-prepareEnd()
-
 /** Where a range of rows begins and ends: everything under a head, or after one of its names. */
 interface RowBound {
   readonly head: number
@@ -139,6 +136,7 @@ export class Lmdb {
     this.#progress = options.progress?.words
     this.#path = realpathSync(options.path)
     this.#isReader = options.readOnly
+    prepareEnd()
     this.#root = this.#opened(() => openRoot(options))
     try {
       this.#rows = this.#openTable('rows', {
@@ -248,13 +246,14 @@ export class Lmdb {
     writing.add(this.#path)
     this.#isWriting = true
     try {
-      writeTransaction(() => {
+      writeTransaction((commits) => {
         // The block body matters: see the top of this file.
         this.#root.transactionSync(() => {
           this.#room.begin(isRemoval)
           work(Atomics.add(this.shared, SharedWord.turns, 1) + 1)
           this.#room.check()
           this.#setSyncing(1)
+          commits()
         })
       })
     } catch (error) {
@@ -275,9 +274,10 @@ export class Lmdb {
   /** What the file was made longer for was of no use. */
   #giveBack(): void {
     try {
-      writeTransaction(() => {
+      writeTransaction((commits) => {
         this.#root.transactionSync(() => {
           this.#room.giveBack()
+          commits()
         })
       })
     } catch {

@@ -12,15 +12,23 @@ import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worke
 const KEY = '@elkyn/storage-lmdb: write transactions'
 
 const Word = {
-  /** How many write transactions are open, or wait for another one. */
+  /** How many write transactions are open, or wait for another one, and are not being committed. */
   open: 0,
+  /** How many are being committed, or were when their thread was terminated. */
+  commits: 1,
   /** 1 when the process ends. */
-  ends: 1,
+  ends: 2,
 } as const
-const BYTES = 8
+const BYTES = 12
 
-/** How long the end of the process waits for them. */
-const PATIENCE_MS = 5000
+/** How long the end of the process waits for those that are open, in milliseconds. */
+const PATIENCE_MS = 10_000
+
+/**
+ * The same for commits. LMDB does those without JavaScript: a thread that is stopped there gives the lock back before it ends.
+ * Only what leads to it must not be cut off, which is over in microseconds.
+ */
+const COMMIT_PATIENCE_MS = 500
 
 let words: Int32Array | undefined
 
@@ -32,14 +40,26 @@ export function prepareEnd(): void {
   words ??= processWords()
 }
 
-/** Does what holds LMDB's lock for writing. Does not return when it would begin while the process ends. */
-export function writeTransaction<T>(work: () => T): T {
-  if (words === undefined) return work()
-  enter(words)
+/**
+ * Does what holds LMDB's lock for writing. Does not return when it would begin while the process ends.
+ *
+ * @param work Calls what it is given when all that is left is to commit.
+ */
+export function writeTransaction<T>(work: (commits: () => void) => T): T {
+  const all = words
+  if (all === undefined) return work(() => {})
+  enter(all)
+  let word: number = Word.open
+  const commits = (): void => {
+    Atomics.add(all, Word.commits, 1)
+    leave(all, word)
+    word = Word.commits
+  }
   try {
-    return work()
+    return work(commits)
   } finally {
-    leave(words)
+    leave(all, word)
+    own--
   }
 }
 
@@ -47,8 +67,7 @@ function enter(all: Int32Array): void {
   Atomics.add(all, Word.open, 1)
   // Who is in another one has to end that, and the main thread may still write, in listeners of its own for the end.
   if (own === 0 && !isMainThread && Atomics.load(all, Word.ends) === 1) {
-    Atomics.sub(all, Word.open, 1)
-    Atomics.notify(all, Word.open)
+    leave(all, Word.open)
     // This is where the thread is stopped. If it is not, somebody has only told the listeners.
     Atomics.wait(all, Word.ends, 1, 2 * PATIENCE_MS)
     Atomics.add(all, Word.open, 1)
@@ -56,10 +75,9 @@ function enter(all: Int32Array): void {
   own++
 }
 
-function leave(all: Int32Array): void {
-  own--
-  Atomics.sub(all, Word.open, 1)
-  if (Atomics.load(all, Word.ends) === 1) Atomics.notify(all, Word.open)
+function leave(all: Int32Array, word: number): void {
+  Atomics.sub(all, word, 1)
+  if (Atomics.load(all, Word.ends) === 1) Atomics.notify(all, word)
 }
 
 function processWords(): Int32Array | undefined {
@@ -71,8 +89,11 @@ function processWords(): Int32Array | undefined {
   setEnvironmentData(KEY, made)
   const all = new Int32Array(made)
   let thrown: unknown
-  process.on('uncaughtExceptionMonitor', (error) => (thrown = error))
-  process.on('exit', () => {
+  process.on('uncaughtExceptionMonitor', (error) => {
+    if (process.listenerCount('uncaughtException') === 0) thrown = error
+  })
+  // Before the listeners that are there: behind one that calls `process.exit()` there are none.
+  process.prependListener('exit', () => {
     if (waitForWrites(all)) return
     // Node would print it after this.
     if (thrown !== undefined) console.error(thrown)
@@ -81,15 +102,22 @@ function processWords(): Int32Array | undefined {
   return all
 }
 
-/** Waits for the write transactions of other threads. @returns whether they have ended */
+/** Waits for the write transactions of other threads. @returns whether none of them is open */
 function waitForWrites(all: Int32Array): boolean {
   Atomics.store(all, Word.ends, 1)
-  const end = performance.now() + PATIENCE_MS
+  if (!waitFor(all, Word.open, own, PATIENCE_MS)) return false
+  waitFor(all, Word.commits, 0, COMMIT_PATIENCE_MS)
+  return true
+}
+
+/** Waits until a word has fallen so far. @returns whether it has */
+function waitFor(all: Int32Array, word: number, least: number, patienceMs: number): boolean {
+  const end = performance.now() + patienceMs
   for (;;) {
-    const open = Atomics.load(all, Word.open)
-    if (open <= own) return true
+    const seen = Atomics.load(all, word)
+    if (seen <= least) return true
     const left = end - performance.now()
     if (left <= 0) return false
-    Atomics.wait(all, Word.open, open, left)
+    Atomics.wait(all, word, seen, left)
   }
 }
