@@ -965,14 +965,22 @@ test('a large value of a subscription that was ended meanwhile is not sent', asy
 
 /** A client that takes nothing before it is told to. */
 class Untaken extends Recorded {
+  #releases: (() => void)[] = []
+
   override write(bytes: Uint8Array): boolean {
     super.write(bytes)
     this.pendingBytes += bytes.length
     return false
   }
 
+  override writeLent(bytes: Uint8Array, release: () => void): boolean {
+    this.#releases.push(release)
+    return this.write(bytes)
+  }
+
   take(): void {
     this.pendingBytes = 0
+    for (const release of this.#releases.splice(0)) release()
     this.onDrain?.()
   }
 }
@@ -1042,6 +1050,135 @@ test('where too much waits for all clients, who has something waiting falls behi
   expect(slow.ids).toEqual([1, 2, 3].map(idOf))
   slowClient.gone()
   expect(meter.pendingBytes).toBe(0)
+})
+
+function putOf(text: string): StreamResult {
+  return { sequence: 1, id: idOf(1), isWhole: true, events: [{ ...value(text, 1), name: 'put' }] }
+}
+
+test.each([[undefined], ['a']])(
+  'what one reading brings to many is sent to no more than there is room for, by the name %s',
+  async (name) => {
+    using at = started()
+    const { source, broadcaster, meter, connect } = at
+    const others = Array.from({ length: 50 }, () => connect(new Untaken()))
+    const untaken = others.map(({ stream }) => stream as Untaken)
+    // For two of them, and a third begins.
+    const taken = maxPendingBytes - 250_000
+    meter.pendingBytes += taken
+    for (const { client } of others) {
+      broadcaster.subscribe(client, watched('/a', false), undefined, name)
+    }
+    await settled()
+    let most = 0
+    for (let answered = 0; untaken.some(({ text }) => text === '');) {
+      for (; answered < source.asked.length; answered++) {
+        source.asked[answered]!.resolve(putOf(`"${'a'.repeat(100_000)}"`))
+      }
+      await settled()
+      most = Math.max(most, meter.pendingBytes - taken)
+      for (const stream of untaken) if (stream.pendingBytes > 0) stream.take()
+      await settled()
+    }
+    // Those who waited for room are four at a time.
+    expect(most).toBeLessThan(250_000 + 5 * 101_000)
+    for (const { ids } of untaken) expect(ids).toHaveLength(1)
+    for (const { client } of others) client.gone()
+    expect([meter.pendingBytes, meter.gatheredBytes]).toEqual([taken, 0])
+  },
+)
+
+test('what is lent for many is given back once when there is no room for some of them', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect } = at
+  meter.pendingBytes += maxPendingBytes - 1
+  const others = Array.from({ length: 3 }, () => connect(new Untaken()))
+  for (const { client } of others) {
+    broadcaster.subscribe(client, watched('/a', false), idOf(1))
+  }
+  await settled()
+  const release = vi.fn<() => void>()
+  const framed = { count: 1, bytes: Buffer.from('data: 1\n\n'), release }
+  const place = { sequence: 2, id: idOf(2), isWhole: false }
+  // The first one is read for alone.
+  source.last('/a').resolve({ ...place, events: [], framed })
+  await settled()
+  expect(others.map(({ stream: { text } }) => text.length)).toEqual([0, 9, 0])
+  expect(release).not.toHaveBeenCalled()
+  ;(others[1]!.stream as Untaken).take()
+  expect(release).toHaveBeenCalledTimes(1)
+})
+
+test('when there is room again, few are read for at one time, in order, and all at last', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect, client: gone } = at
+  meter.pendingBytes += maxPendingBytes
+  const places = Array.from({ length: 40 }, (_, index) => `/p${index}`)
+  const streams = places.map((path) => {
+    const { client, stream } = connect()
+    broadcaster.subscribe(client, watched(path, false), undefined)
+    return stream
+  })
+  await settled()
+  expect(source.asked).toEqual([])
+  // Who comes last takes at once what it is sent: nobody drains.
+  meter.pendingBytes -= maxPendingBytes
+  broadcaster.gone(gone)
+  let answered = 0
+  do {
+    await settled()
+    expect(source.asked.length - answered).toBeLessThanOrEqual(4)
+    for (; answered < source.asked.length; answered++) source.asked[answered]!.resolve(putOf('1'))
+    await settled()
+  } while (source.asked.length > answered)
+  expect(source.asked.map(({ job }) => job.target.path)).toEqual(
+    places.map((path) => parsePath(path)),
+  )
+  for (const { ids } of streams) expect(ids).toEqual([idOf(1)])
+  expect(broadcaster.isOutOfRoom).toBe(false)
+})
+
+test('whose turn has come is sent what is read, also where others have taken the room meanwhile', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect, client: gone } = at
+  meter.pendingBytes += maxPendingBytes
+  const others = Array.from({ length: 6 }, (_, index) => {
+    const { client, stream } = connect()
+    broadcaster.subscribe(client, watched(`/p${index}`, false), undefined)
+    return stream
+  })
+  await settled()
+  meter.pendingBytes -= maxPendingBytes
+  broadcaster.gone(gone)
+  await settled()
+  meter.pendingBytes += maxPendingBytes
+  for (const { resolve } of source.asked.toReversed()) resolve(putOf('1'))
+  await settled()
+  expect(others.map(({ ids }) => ids.length)).toEqual([1, 1, 1, 1, 0, 0])
+  expect(source.asked).toHaveLength(4)
+})
+
+test('whose turn has come leaves it to others when it goes, is refused, or has a value in blocks', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect, client: gone } = at
+  meter.pendingBytes += maxPendingBytes
+  const others = Array.from({ length: 12 }, (_, index) => {
+    const one = connect()
+    const subscriber = broadcaster.subscribe(one.client, watched(`/p${index}`, false), undefined)
+    return { ...one, subscriber }
+  })
+  await settled()
+  meter.pendingBytes -= maxPendingBytes
+  broadcaster.gone(gone)
+  await settled()
+  source.asked[0]!.reject(new Refusal(400, 'Not to be shown'))
+  source.asked[1]!.resolve({ sequence: 1, id: idOf(1), isWhole: true, isLarge: true, events: [] })
+  broadcaster.unsubscribe(others[2]!.subscriber)
+  others[3]!.client.gone()
+  broadcaster.unsubscribe(others[3]!.subscriber)
+  broadcaster.gone(others[3]!.client)
+  await settled()
+  expect(source.asked).toHaveLength(9)
 })
 
 test('a large value is not sent behind the end of its stream', async () => {

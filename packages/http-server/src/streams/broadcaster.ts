@@ -60,6 +60,12 @@ interface Concerned {
 const aheadBytes = 64 * 1024
 
 /**
+ * Clients that are read for at one time of those that waited for room: what is read for them may be beyond the limit. If all were,
+ * most of it would be thrown away, and read again each time.
+ */
+const maxAdmitted = 4
+
+/**
  * Longest id that is looked up, in UTF-16 units: no change has a longer one, and cut off it is still none of a change. Texts of more
  * than 16,383 units V8 finds in a map by their lengths alone.
  */
@@ -87,8 +93,10 @@ export class Broadcaster {
   readonly #known: KnownKeys
   /** Clients of whom somebody may have to be brought up to date. */
   readonly #catchingUp = new Set<StreamClient>()
-  /** Those of whom somebody has to, when less waits for all clients together. */
+  /** Those of whom somebody has to, when less waits for all clients together: who came first is first. */
   readonly #withoutRoom = new Set<StreamClient>()
+  /** Those of them whose turn has come: they are sent what is read for them, whatever waits by then. */
+  readonly #admitted = new Set<StreamClient>()
   readonly #lingering: LingeringTopics
   readonly #turns = new ChangeTurns((change) => this.#tellSteps(change))
   /** The newest change of which all were told that it concerns. */
@@ -181,19 +189,36 @@ export class Broadcaster {
   /** The client has taken what waited for it. */
   drained(client: StreamClient): void {
     this.#catchUp(client)
-    this.#roomMade()
+    this.#admit()
   }
 
   /** The client has gone, with all that it was subscribed to. */
   gone(client: StreamClient): void {
     this.#withoutRoom.delete(client)
-    this.#roomMade()
+    this.#admitted.delete(client)
+    this.#admit()
   }
 
-  #roomMade(): void {
-    if (this.#withoutRoom.size === 0 || this.#meter.isFull) return
-    for (const client of this.#withoutRoom) this.#catchUpLater(client)
-    this.#withoutRoom.clear()
+  /** Whether somebody waits until others have taken what there is for them. */
+  get isOutOfRoom(): boolean {
+    return this.#withoutRoom.size > 0
+  }
+
+  /**
+   * Has those read for who have waited longest for room, while there is some. Nobody waits for ever: there is room again when a client
+   * has drained or gone, or what was gathered is sent, and a place among the admitted when a reading ends, or a value begins. Each comes here,
+   * by a turn of {@link #wake} or at once. Who takes what it is sent never drains, so the turn is needed.
+   */
+  #admit(): void {
+    for (const client of this.#admitted) {
+      if (!isReadFor(client)) this.#admitted.delete(client)
+    }
+    for (const client of this.#withoutRoom) {
+      if (this.#meter.isFull || this.#admitted.size >= maxAdmitted) return
+      this.#withoutRoom.delete(client)
+      this.#catchUp(client)
+      if (isReadFor(client)) this.#admitted.add(client)
+    }
   }
 
   /** What all that a client is subscribed to has reached; `undefined` before each has begun. */
@@ -452,9 +477,10 @@ export class Broadcaster {
 
   #hasRoom(subscriber: Subscriber): boolean {
     const { client } = subscriber
-    if (!client.isFull && !client.isBusy && !this.#meter.isFull) return true
+    const isFull = this.#meter.isFull && !this.#admitted.has(client)
+    if (!client.isFull && !client.isBusy && !isFull) return true
     subscriber.fallBehind(subscriber.since)
-    if (this.#meter.isFull) this.#withoutRoom.add(client)
+    if (isFull) this.#withoutRoom.add(client)
     return false
   }
 
@@ -526,7 +552,8 @@ export class Broadcaster {
   }
 
   #delivered({ subscribers, known }: ReadGroup, result: StreamResult): void {
-    const takers = subscribers.filter((subscriber) => this.#takes(subscriber, result))
+    const takers = subscribers.filter(({ state }) => state === 'reading')
+    for (const subscriber of takers) this.#count(subscriber, result)
     for (const { client } of takers) this.#catchUpLater(client)
     if (result.isLarge === true && result.isWhole) {
       for (const subscriber of takers) this.#readLarge(subscriber)
@@ -537,6 +564,12 @@ export class Broadcaster {
     const piece = framed.bytes.length === 0 ? undefined : forAll(framed, takers.length)
     for (const subscriber of takers) {
       const { client, name, topic } = subscriber
+      // Those before it may have taken the room.
+      if (!this.#hasRoom(subscriber)) {
+        piece?.release?.()
+        continue
+      }
+      this.#admitted.delete(client)
       if (name !== undefined) for (const frame of frames) this.#sender.send(subscriber, frame)
       else if (piece !== undefined) client.sendEvents(piece)
       subscriber.reached(result)
@@ -544,13 +577,6 @@ export class Broadcaster {
       else if (topic.isFollowed) this.#joinFollowed(subscriber)
       else this.#joinEvaluated(subscriber, result, known?.keys !== undefined)
     }
-  }
-
-  /** Whether a subscriber still wants what was read for it, and can be sent it now. */
-  #takes(subscriber: Subscriber, result: StreamResult): boolean {
-    if (subscriber.state !== 'reading') return false
-    this.#count(subscriber, result)
-    return this.#hasRoom(subscriber)
   }
 
   #count(subscriber: Subscriber, { isLost }: Pick<StreamResult, 'isLost'>): void {
@@ -703,6 +729,8 @@ export class Broadcaster {
       }
       this.#sender.flushClient(client)
       client.isBusy = true
+      // It is read for no more, and another one may be.
+      this.#wake()
       const { before, after } = client.wholeFrame(subscriber, value.id)
       await client.writeBlocks(before, value.blocks, after)
       if (client.isGone) return
@@ -749,6 +777,7 @@ export class Broadcaster {
       }
       this.#beginReadings()
       this.#sender.flush()
+      this.#admit()
     })
   }
 }
@@ -756,6 +785,11 @@ export class Broadcaster {
 function hasFollowed(topics: ReadonlySet<Topic>): boolean {
   for (const { isFollowed } of topics) if (isFollowed) return true
   return false
+}
+
+/** Whether somebody of a client is being brought up to date, and has been sent nothing of it. */
+function isReadFor({ isBusy, catchingUp }: StreamClient): boolean {
+  return !isBusy && catchingUp?.isUnderWay === true
 }
 
 /** Whether all take events as they are framed for who watches nothing else. */

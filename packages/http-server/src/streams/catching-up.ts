@@ -31,9 +31,14 @@ export class CatchingUp {
     this.#large.delete(subscriber)
   }
 
+  /** Whether somebody has its turn. */
+  get isUnderWay(): boolean {
+    return this.#isOpening || this.#current?.state === 'reading'
+  }
+
   /** Who has its turn now; `undefined` while somebody has it. Of both kinds in turn, where there are both. */
   next(): { readonly subscriber: Subscriber; readonly isLarge: boolean } | undefined {
-    if (this.#isOpening || this.#current?.state === 'reading') return undefined
+    if (this.isUnderWay) return undefined
     const behind = firstOf(this.#behind)
     const large = this.#isDelayed ? undefined : firstOf(this.#large)
     const isLarge = large !== undefined && (behind === undefined || !this.#wasLarge)

@@ -35,8 +35,6 @@ export class EventSender {
   /** Topics with something to send, and clients with events of several topics. */
   readonly #dirty = new Set<Topic>()
   readonly #mixed = new Set<StreamClient>()
-  /** What it takes to hold those events. */
-  #outboxBytes = 0
 
   /** @param maxUnsentBytes What waits in all topics takes no more, or a little: what is beyond is read when it is sent. */
   constructor(hooks: EventSenderHooks, meter: StreamMeter, maxUnsentBytes: number) {
@@ -82,7 +80,7 @@ export class EventSender {
   /** Has a client sent what it has got of several topics. */
   #gathered(client: StreamClient, before: number): void {
     if (client.outboxBytes === before) return
-    this.#outboxBytes += client.outboxBytes - before
+    this.#meter.gatheredBytes += client.outboxBytes - before
     this.#mixed.add(client)
     this.#hooks.wake()
   }
@@ -123,7 +121,7 @@ export class EventSender {
 
   #flushTopics(end: number): void {
     for (const topic of this.#dirty) {
-      if (this.#outboxBytes > maxOutboxBytes) return
+      if (this.#meter.gatheredBytes > maxOutboxBytes) return
       this.#dirty.delete(topic)
       // What takes longer goes on behind the others.
       if (!this.#flushTopic(topic, end)) this.#dirty.add(topic)
@@ -141,7 +139,7 @@ export class EventSender {
   /** Sends what a client has got of several topics. */
   flushClient(client: StreamClient): void {
     if (!this.#mixed.delete(client)) return
-    this.#outboxBytes -= client.outboxBytes
+    this.#meter.gatheredBytes -= client.outboxBytes
     if (client.isGone) return
     client.sendOutbox(this.#hooks.lowest(client)?.id)
     this.#hooks.onSent(client)

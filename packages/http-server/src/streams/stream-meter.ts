@@ -17,6 +17,8 @@ export class StreamMeter {
   resumesLost = 0
   /** Bytes that wait for clients which have to take them. */
   pendingBytes = 0
+  /** Bytes of events of several subscriptions that will be sent to their clients, each of them when its turn comes. */
+  gatheredBytes = 0
 
   constructor(maxPendingBytes: number = Infinity) {
     this.#maxPendingBytes = maxPendingBytes
@@ -24,6 +26,6 @@ export class StreamMeter {
 
   /** Whether so much waits for all clients together that nothing may be added. */
   get isFull(): boolean {
-    return this.pendingBytes >= this.#maxPendingBytes
+    return this.pendingBytes + this.gatheredBytes >= this.#maxPendingBytes
   }
 }
