@@ -53,6 +53,18 @@ test('keepAlive() says nothing of a client that has taken everything', () => {
   expect(keepAlives(stream, client, rounds)).toEqual([0, 0, 0])
 })
 
+test('keepAlive() counts for how long a client has not taken everything, whatever it has taken', () => {
+  const stream = new Pending()
+  const client = new StreamClient(stream, new StreamMeter(), 1_000_000)
+  client.onDrain(() => {})
+  client.write(Buffer.alloc(1000))
+  keepAlives(stream, client, [1, 1, 1])
+  expect(client.undrainedRounds).toBe(3)
+  stream.pendingBytes = 0
+  stream.onDrain?.()
+  expect(client.undrainedRounds).toBe(0)
+})
+
 test('writeBlocks() lets others have their turn, however fast its client is', async () => {
   const turn = new AbortController()
   setImmediate(() => turn.abort())

@@ -33,6 +33,8 @@ export class StreamClient {
   #written = 0
   #left = -1
   #stillRounds = 0
+  /** Keep-alives in a row since which it has had something to take, and has not drained. */
+  undrainedRounds = 0
   /** Events of several subscriptions, until it is known what all of them have reached. */
   #outbox: [subscriber: Subscriber, frame: Frame][] = []
   /** About what will be written of those that wait for {@link sendOutbox}, in bytes. */
@@ -150,6 +152,7 @@ export class StreamClient {
   #count(bytes: number): void {
     this.#meter.pendingBytes += bytes - this.#countedBytes
     this.#countedBytes = bytes
+    if (bytes === 0) this.undrainedRounds = 0
   }
 
   writeText(text: string): void {
@@ -251,6 +254,7 @@ export class StreamClient {
     const isStill = this.pendingBytes > 0 && left === this.#left
     this.#left = left
     this.#stillRounds = isStill ? this.#stillRounds + 1 : 0
+    if (this.#countedBytes > 0) this.undrainedRounds++
     // What waits for it keeps it alive as well.
     if (this.pendingBytes > 0 || this.isBusy || this.isEnding) return this.#stillRounds
     if (id !== undefined) this.#sentId = id

@@ -2,10 +2,12 @@ import { rootPath } from '@elkyn/tree'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { nowhere } from '../../test/streams/nowhere.ts'
 import { silentLog } from '../log.ts'
+import type { Answer } from '../message.ts'
 import type { StreamPlan } from '../plan.ts'
 import { Refusal } from '../refusal.ts'
 import { StreamHub } from './stream-hub.ts'
 import { resolveStreamOptions } from './stream-options.ts'
+import type { StreamResult } from './stream-job.ts'
 import type { StreamSource } from './stream-source.ts'
 import type { SubscriptionRequests } from './subscription-requests.ts'
 import { resolveLimits } from '../limits.ts'
@@ -144,4 +146,66 @@ test('close() tells clients to come back within the window, and to pause at leas
     return text.slice(text.indexOf('retry'))
   })
   expect(told).toEqual(['retry: 1000\n\n', 'retry: 3500\n\n'])
+})
+
+test('while others wait for room, who takes a little now and then is ended as who takes nothing', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const target = { path: rootPath, shownPath: rootPath, form: 'plain' } as const
+  const run = async (): Promise<StreamResult> => {
+    const json = Buffer.alloc(1000, '1')
+    const events = [{ name: 'put' as const, json, id: 'e-1-m' }]
+    return { sequence: 1, id: 'e-1-m', isWhole: true, events }
+  }
+  const source: StreamSource = { ...idleSource, listen: async () => () => {}, run }
+  const given = { maxTotalPendingBytes: 500, keepAliveMs: 1000 }
+  const limits = resolveStreamOptions(given, resolveLimits({ writeTimeoutMs: 3000 }))
+  const hub = new StreamHub(source, limits, silentLog)
+  const open = () => {
+    let gone = () => {}
+    const stream = {
+      ...nowhere,
+      pendingBytes: 0,
+      write: ({ length }: Uint8Array) => {
+        // What is small leaves at once.
+        if (length < 1000) return true
+        stream.pendingBytes += length
+        return false
+      },
+      destroy: vi.fn<() => void>(() => gone()),
+    }
+    const answer = hub.open({ kind: 'stream', target, lastEventId: undefined }, '') as Answer
+    answer.stream?.(stream, (listener) => (gone = listener))
+    return stream
+  }
+  const round = async (): Promise<void> => {
+    first.pendingBytes--
+    vi.advanceTimersByTime(1000)
+    await settled()
+  }
+  const first = open()
+  await settled()
+  expect(first.pendingBytes).toBeGreaterThan(1000)
+  for (let rounds = 0; rounds < 5; rounds++) await round()
+  // Nobody waits for its room.
+  expect(first.destroy).not.toHaveBeenCalled()
+  const second = open()
+  await settled()
+  expect(second.pendingBytes).toBe(0)
+  await round()
+  expect(first.destroy).toHaveBeenCalledTimes(1)
+  expect(second.pendingBytes).toBeGreaterThan(1000)
+  const third = open()
+  await settled()
+  // It has its time as well.
+  for (let rounds = 0; rounds < 3; rounds++) {
+    second.pendingBytes--
+    await round()
+  }
+  expect(second.destroy).not.toHaveBeenCalled()
+  second.pendingBytes--
+  await round()
+  expect(second.destroy).toHaveBeenCalledTimes(1)
+  expect(third.pendingBytes).toBeGreaterThan(1000)
+  hub.close()
 })

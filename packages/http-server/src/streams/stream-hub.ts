@@ -409,6 +409,14 @@ export class StreamHub {
     if (this.#keepingAlive === undefined) this.#keepAlive()
   }
 
+  /**
+   * Whether others wait for the room of a client that takes something all the time, and never all: what it has counts until that, and with a
+   * little now and then it could have it for hours. The first round may have begun just before it.
+   */
+  #isInTheWay({ undrainedRounds }: StreamClient): boolean {
+    return this.#broadcaster.isOutOfRoom && undrainedRounds > this.#patientRounds
+  }
+
   /** Finds clients that have gone without a word: they take nothing of what they are sent. */
   #keepAlive(clients: Iterator<StreamClient> = this.#clients.values()): void {
     const end = performance.now() + turnMs
@@ -426,7 +434,8 @@ export class StreamHub {
         block = Buffer.from(keepAliveBlock(isValue, id))
         blocks.set(key, block)
       }
-      if (client.keepAlive(block, id) >= this.#patientRounds) client.destroy()
+      const isStill = client.keepAlive(block, id) >= this.#patientRounds
+      if (isStill || this.#isInTheWay(client)) client.destroy()
       if (count % clientsAtOnce !== 0 || performance.now() < end) continue
       // Events and requests come in between.
       this.#keepingAlive = setImmediate(() => this.#keepAlive(clients))

@@ -30,8 +30,9 @@ export interface StreamOptions {
   readonly maxPendingBytes?: number
   /**
    * Bytes that may wait for all clients together, besides what the buffers of streams and connections take, some 64 KiB for each. Beyond them
-   * nothing is added for whom something waits, and nobody is sent a value or what it missed before others have taken theirs, or are
-   * disconnected. Default: 268435456 (256 MiB).
+   * nothing is added for whom something waits, and nobody is sent a value or what it missed, but for four whose turn has come, before others have
+   * taken theirs, or are disconnected, as they are then if that takes them longer than `writeTimeoutMs`. Events are sent to all for whom nothing
+   * waits. Default: 268435456 (256 MiB).
    */
   readonly maxTotalPendingBytes?: number
   /**
