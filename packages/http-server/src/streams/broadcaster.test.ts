@@ -1121,9 +1121,13 @@ test('when there is room again, few are read for at one time, in order, and all 
   })
   await settled()
   expect(source.asked).toEqual([])
+  expect(broadcaster.isOutOfRoom).toBe(true)
   // Who comes last takes at once what it is sent: nobody drains.
-  meter.pendingBytes -= maxPendingBytes
+  meter.pendingBytes -= 1
   broadcaster.gone(gone)
+  await settled()
+  // The others wait for their turn only.
+  expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([4, false])
   let answered = 0
   do {
     await settled()
@@ -1138,6 +1142,23 @@ test('when there is room again, few are read for at one time, in order, and all 
   expect(broadcaster.isOutOfRoom).toBe(false)
 })
 
+test('when there is much room again, many are read for at one time', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect, client: gone } = at
+  meter.pendingBytes += maxPendingBytes
+  for (let index = 0; index < 40; index++) {
+    broadcaster.subscribe(connect().client, watched(`/p${index}`, false), undefined)
+  }
+  await settled()
+  meter.pendingBytes -= 20 * 1024 * 1024
+  broadcaster.gone(gone)
+  await settled()
+  expect(source.asked).toHaveLength(20)
+  source.asked[0]!.resolve(putOf('1'))
+  await settled()
+  expect(source.asked).toHaveLength(21)
+})
+
 test('whose turn has come is sent what is read, also where others have taken the room meanwhile', async () => {
   using at = started()
   const { source, broadcaster, meter, connect, client: gone } = at
@@ -1148,7 +1169,7 @@ test('whose turn has come is sent what is read, also where others have taken the
     return stream
   })
   await settled()
-  meter.pendingBytes -= maxPendingBytes
+  meter.pendingBytes -= 1
   broadcaster.gone(gone)
   await settled()
   meter.pendingBytes += maxPendingBytes
@@ -1168,7 +1189,7 @@ test('whose turn has come leaves it to others when it goes, is refused, or has a
     return { ...one, subscriber }
   })
   await settled()
-  meter.pendingBytes -= maxPendingBytes
+  meter.pendingBytes -= 1
   broadcaster.gone(gone)
   await settled()
   source.asked[0]!.reject(new Refusal(400, 'Not to be shown'))

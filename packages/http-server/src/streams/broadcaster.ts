@@ -65,6 +65,9 @@ const aheadBytes = 64 * 1024
  */
 const maxAdmitted = 4
 
+/** Of each of them about so much may come. Where there is room for more of them, more are read for. */
+const admittedBytes = 1024 * 1024
+
 /**
  * Longest id that is looked up, in UTF-16 units: no change has a longer one, and cut off it is still none of a change. Texts of more
  * than 16,383 units V8 finds in a map by their lengths alone.
@@ -199,9 +202,9 @@ export class Broadcaster {
     this.#admit()
   }
 
-  /** Whether somebody waits until others have taken what there is for them. */
+  /** Whether somebody waits until others have taken what there is for them. Not where it only waits for its turn. */
   get isOutOfRoom(): boolean {
-    return this.#withoutRoom.size > 0
+    return this.#meter.isFull && this.#withoutRoom.size > 0
   }
 
   /**
@@ -214,7 +217,9 @@ export class Broadcaster {
       if (!isReadFor(client)) this.#admitted.delete(client)
     }
     for (const client of this.#withoutRoom) {
-      if (this.#meter.isFull || this.#admitted.size >= maxAdmitted) return
+      const { isFull, roomBytes } = this.#meter
+      const places = Math.max(maxAdmitted, Math.floor(roomBytes / admittedBytes))
+      if (isFull || this.#admitted.size >= places) return
       this.#withoutRoom.delete(client)
       this.#catchUp(client)
       if (isReadFor(client)) this.#admitted.add(client)
@@ -694,6 +699,8 @@ export class Broadcaster {
       if (whole === undefined) {
         this.#readLarge(subscriber)
       } else {
+        // It has had its turn, and waits for the room of its other places like others.
+        this.#admitted.delete(subscriber.client)
         this.#sender.send(subscriber, whole)
         subscriber.reached(result)
         subscriber.state = 'live'

@@ -24,8 +24,13 @@ export class StreamMeter {
     this.#maxPendingBytes = maxPendingBytes
   }
 
+  /** How much may be added, in bytes. */
+  get roomBytes(): number {
+    return this.#maxPendingBytes - this.pendingBytes - this.gatheredBytes
+  }
+
   /** Whether so much waits for all clients together that nothing may be added. */
   get isFull(): boolean {
-    return this.pendingBytes + this.gatheredBytes >= this.#maxPendingBytes
+    return this.roomBytes <= 0
   }
 }
