@@ -11,7 +11,7 @@ import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worke
 
 const KEY = '@elkyn/storage-lmdb: write transactions'
 
-const Word = {
+export const Word = {
   /** How many write transactions are open, or wait for another one, and are not being committed. */
   open: 0,
   /** How many are being committed, or were when their thread was terminated. */
@@ -26,9 +26,9 @@ const PATIENCE_MS = 10_000
 
 /**
  * The same for commits. LMDB does those without JavaScript: a thread that is stopped there gives the lock back before it ends.
- * Only what leads to it must not be cut off, which is over in microseconds.
+ * Only what leads to it must not be cut off, which is over in microseconds, unless the thread is kept from going on.
  */
-const COMMIT_PATIENCE_MS = 500
+const COMMIT_PATIENCE_MS = 2000
 
 let words: Int32Array | undefined
 
@@ -80,7 +80,7 @@ function leave(all: Int32Array, word: number): void {
   if (Atomics.load(all, Word.ends) === 1) Atomics.notify(all, word)
 }
 
-function processWords(): Int32Array | undefined {
+export function processWords(): Int32Array | undefined {
   const shared = getEnvironmentData(KEY) as unknown as SharedArrayBuffer | undefined
   if (shared !== undefined) return new Int32Array(shared)
   // Then nobody could wait.

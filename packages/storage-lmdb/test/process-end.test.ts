@@ -9,6 +9,7 @@ test.each([
   ['exit', 'index', 3],
   ['exit', 'lmdb-storage', 3],
   ['throw', 'lmdb-storage', 1],
+  ['listener', 'index', 4],
 ])(
   'the main thread ends the process when other threads have written what they were at: %s, %s',
   async (how, module, code) => {
@@ -26,6 +27,11 @@ test('the main thread ends the process in a write of its own', async () => {
   using folder = temporaryFolder()
   await using program = runProgram('end-in-a-write', [folder.path])
   expect(await program.finish()).toBe(3)
+})
+
+test('a commit whose thread was terminated does not change how the process ends', async () => {
+  await using program = runProgram('end-after-terminated', [])
+  expect(await program.finish()).toBe(7)
 })
 
 test('a write that does not end keeps the process from ending for a while only', async () => {

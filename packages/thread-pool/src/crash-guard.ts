@@ -20,8 +20,8 @@ const longestDelayMs = 5000
  *     closed --limit deaths in a row--> open --pause over--> trying --a task is done--> closed
  *     closed --first start failed-----> open <--a death----- trying
  *
- * Starts that fail are deaths as well, unless there are threads enough without them. Tasks that other threads get done say nothing about the next start, though, so that those in
- * a row are counted besides.
+ * Starts that fail are deaths as well, unless there are threads enough without them. Tasks that other threads get done say
+ * nothing about the next start, though, so that those in a row are counted besides.
  */
 export class CrashGuard {
   readonly #limits: CrashLimits

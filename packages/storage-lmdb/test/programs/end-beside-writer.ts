@@ -3,7 +3,8 @@
  * thread ends the process, and lets the transaction go on.
  *
  * @param path Of the folder.
- * @param how The main thread ends: `exit`, with code 3, or `throw`.
+ * @param how The main thread ends: `exit`, with code 3, `throw`, or `listener`, with code 4 by a listener for `exit` that was there
+ * before.
  * @param module What the main thread loads of this package.
  * @param lasts Whether the transaction goes on: `a while` or `for ever`.
  */
@@ -21,6 +22,7 @@ else await write(workerData as Data)
 
 async function endBesideWriters(): Promise<void> {
   const [path = '', how = '', module = '', lasts = ''] = process.argv.slice(2)
+  if (how === 'listener') process.on('exit', () => process.exit(4))
   if (module === 'index') await import('../../src/index.ts')
   else (await import('../../src/lmdb-storage.ts')).lmdbStorage({ path })
   const goesOn = new Int32Array(new SharedArrayBuffer(4))
@@ -36,8 +38,8 @@ async function endBesideWriters(): Promise<void> {
     Atomics.store(goesOn, 0, 1)
     Atomics.notify(goesOn, 0)
   })
-  if (how === 'exit') process.exit(3)
-  throw new Error('a fault of the main thread')
+  if (how === 'throw') throw new Error('a fault of the main thread')
+  process.exit(3)
 }
 
 async function write({ path, goesOn }: Data): Promise<void> {
