@@ -1126,8 +1126,8 @@ test('when there is room again, few are read for at one time, in order, and all 
   meter.pendingBytes -= 1
   broadcaster.gone(gone)
   await settled()
-  // The others wait for their turn only.
-  expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([4, false])
+  // What others have not taken keeps the line at four.
+  expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([4, true])
   let answered = 0
   do {
     await settled()
@@ -1142,21 +1142,53 @@ test('when there is room again, few are read for at one time, in order, and all 
   expect(broadcaster.isOutOfRoom).toBe(false)
 })
 
-test('when there is much room again, many are read for at one time', async () => {
+test('when there is much room again, many are read for at one time, and four sent that in any case', async () => {
   using at = started()
   const { source, broadcaster, meter, connect, client: gone } = at
   meter.pendingBytes += maxPendingBytes
-  for (let index = 0; index < 40; index++) {
-    broadcaster.subscribe(connect().client, watched(`/p${index}`, false), undefined)
-  }
+  const others = Array.from({ length: 40 }, (_, index) => {
+    const one = connect()
+    broadcaster.subscribe(one.client, watched(`/p${index}`, false), undefined)
+    return one.stream
+  })
   await settled()
   meter.pendingBytes -= 20 * 1024 * 1024
   broadcaster.gone(gone)
   await settled()
-  expect(source.asked).toHaveLength(20)
+  expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([20, true])
   source.asked[0]!.resolve(putOf('1'))
   await settled()
   expect(source.asked).toHaveLength(21)
+  // Others have taken the room meanwhile.
+  meter.pendingBytes += 20 * 1024 * 1024
+  for (const { resolve } of source.asked) resolve(putOf('1'))
+  await settled()
+  expect(others.filter(({ ids }) => ids.length > 0)).toHaveLength(5)
+  expect(source.asked).toHaveLength(21)
+})
+
+test('who waits only for its turn does not wait for others to take something', async () => {
+  using at = started()
+  const { source, broadcaster, meter, connect, client: gone } = at
+  meter.pendingBytes += maxPendingBytes
+  for (let index = 0; index < 200; index++) {
+    broadcaster.subscribe(connect().client, watched(`/p${index}`, false), undefined)
+  }
+  await settled()
+  meter.pendingBytes -= 100 * 1024 * 1024
+  broadcaster.gone(gone)
+  await settled()
+  expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([32, false])
+})
+
+test('who needs nothing does not wait for room', async () => {
+  using at = await watchedUpTo(1, () => 1)
+  const { broadcaster, meter, client } = at
+  // It once fell behind.
+  client.beginCatchingUp()
+  meter.pendingBytes += maxPendingBytes
+  broadcaster.drained(client)
+  expect(broadcaster.isOutOfRoom).toBe(false)
 })
 
 test('whose turn has come is sent what is read, also where others have taken the room meanwhile', async () => {

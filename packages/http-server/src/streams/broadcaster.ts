@@ -12,7 +12,7 @@ import type { FramedPiece } from './framed-events.ts'
 import { KnownKeys } from './known-keys.ts'
 import { KnownPlaces } from './known-places.ts'
 import { LingeringTopics } from './lingering-topics.ts'
-import { ReadingQueue, busyDelayMs } from './reading-queue.ts'
+import { ReadingQueue, busyDelayMs, maxReadings } from './reading-queue.ts'
 import { RecentEvents } from './recent-events.ts'
 import type { StreamClient } from './stream-client.ts'
 import type { Known, LargeValue, StreamEvent, StreamResult } from './stream-job.ts'
@@ -98,8 +98,10 @@ export class Broadcaster {
   readonly #catchingUp = new Set<StreamClient>()
   /** Those of whom somebody has to, when less waits for all clients together: who came first is first. */
   readonly #withoutRoom = new Set<StreamClient>()
-  /** Those of them whose turn has come: they are sent what is read for them, whatever waits by then. */
+  /** Those of them whose turn has come. */
   readonly #admitted = new Set<StreamClient>()
+  /** Those who are sent what is read for them whatever waits by then: not all, because others may have taken the room for all. */
+  readonly #beyond = new Set<StreamClient>()
   readonly #lingering: LingeringTopics
   readonly #turns = new ChangeTurns((change) => this.#tellSteps(change))
   /** The newest change of which all were told that it concerns. */
@@ -202,9 +204,12 @@ export class Broadcaster {
     this.#admit()
   }
 
-  /** Whether somebody waits until others have taken what there is for them. Not where it only waits for its turn. */
+  /**
+   * Whether somebody waits until others have taken what there is for them. Not where it only waits for its turn, which is so while there is
+   * room for all that are read for at one time.
+   */
   get isOutOfRoom(): boolean {
-    return this.#meter.isFull && this.#withoutRoom.size > 0
+    return this.#withoutRoom.size > 0 && this.#meter.isShort(maxReadings * admittedBytes)
   }
 
   /**
@@ -216,13 +221,18 @@ export class Broadcaster {
     for (const client of this.#admitted) {
       if (!isReadFor(client)) this.#admitted.delete(client)
     }
+    for (const client of this.#beyond) {
+      if (!this.#admitted.has(client)) this.#beyond.delete(client)
+    }
     for (const client of this.#withoutRoom) {
       const { isFull, roomBytes } = this.#meter
       const places = Math.max(maxAdmitted, Math.floor(roomBytes / admittedBytes))
       if (isFull || this.#admitted.size >= places) return
       this.#withoutRoom.delete(client)
       this.#catchUp(client)
-      if (isReadFor(client)) this.#admitted.add(client)
+      if (!isReadFor(client)) continue
+      this.#admitted.add(client)
+      if (this.#beyond.size < maxAdmitted) this.#beyond.add(client)
     }
   }
 
@@ -482,7 +492,8 @@ export class Broadcaster {
 
   #hasRoom(subscriber: Subscriber): boolean {
     const { client } = subscriber
-    const isFull = this.#meter.isFull && !this.#admitted.has(client)
+    const mayBeyond = this.#beyond.has(client) && this.#admitted.has(client)
+    const isFull = this.#meter.isFull && !mayBeyond
     if (!client.isFull && !client.isBusy && !isFull) return true
     subscriber.fallBehind(subscriber.since)
     if (isFull) this.#withoutRoom.add(client)
@@ -492,7 +503,7 @@ export class Broadcaster {
   /** Has the next one of a client brought up to date, if it can be sent something. */
   #catchUp(client: StreamClient): void {
     if (client.isGone || client.isFull || client.isBusy) return
-    if (this.#meter.isFull && client.catchingUp !== undefined) {
+    if (this.#meter.isFull && client.catchingUp?.isAwaited === true) {
       this.#withoutRoom.add(client)
       return
     }

@@ -31,6 +31,11 @@ export class CatchingUp {
     this.#large.delete(subscriber)
   }
 
+  /** Whether somebody waits for its turn. */
+  get isAwaited(): boolean {
+    return this.#behind.size + this.#large.size > 0
+  }
+
   /** Whether somebody has its turn. */
   get isUnderWay(): boolean {
     return this.#isOpening || this.#current?.state === 'reading'

@@ -33,4 +33,9 @@ export class StreamMeter {
   get isFull(): boolean {
     return this.roomBytes <= 0
   }
+
+  /** Whether there is no room for so much, and less than for half of all that may wait. */
+  isShort(bytes: number): boolean {
+    return this.roomBytes < Math.min(bytes, this.#maxPendingBytes / 2)
+  }
 }
