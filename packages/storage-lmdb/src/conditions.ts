@@ -33,8 +33,6 @@ export class LargeConditions {
   readonly #slices: TimeSlices = new TimeSlices()
   /** Writes that wait for a digest, or for what follows. */
   #goingRound = 0
-  /** Digests that have not begun. */
-  readonly #queued = new Map<Path, Promise<KnownEtag | StorageError>>()
 
   constructor(context: ConditionContext) {
     this.#context = context
@@ -105,22 +103,10 @@ export class LargeConditions {
       queue.add({ ...write, precondition: { path, etag, known } })
     let outcome = await tried({ etag, sequence: NEVER })
     for (let round = 0; round < ROUNDS && isUndecided(outcome); round++) {
-      const known = await this.#queuedEtag(path)
+      const known = await this.#slices.run(this.#readableEtag(path))
       outcome = known instanceof StorageError ? { ok: false, error: known } : await tried(known)
     }
     return isUndecided(outcome) ? queue.add(write) : outcome
-  }
-
-  /**
-   * The etag of a large value in a snapshot that nobody has opened yet: it may be for all who have asked by then, and for
-   * nobody who asks later, since what he knows of may have come in between.
-   */
-  async #queuedEtag(path: Path): Promise<KnownEtag | StorageError> {
-    const queued = this.#queued.get(path)
-    if (queued !== undefined) return queued
-    const digest = this.#slices.run(this.#readableEtag(path))
-    if (path.length <= maxRememberedLength) this.#queued.set(path, digest)
-    return digest
   }
 
   /** The etag of a large value, and up to when it is known to be this one. */
@@ -142,8 +128,6 @@ export class LargeConditions {
 
   /** The same, or why the value cannot be read, which within a commit would fail the write alone, too. */
   *#readableEtag(path: Path): Generator<void, KnownEtag | StorageError, void> {
-    // It begins now.
-    this.#queued.delete(path)
     try {
       return yield* this.#knownEtag(path)
     } catch (error) {
