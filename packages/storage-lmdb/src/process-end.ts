@@ -7,6 +7,7 @@
  * The words for this are made in the main thread. Threads that are started after that find them in their environment
  * data, as do other copies of this package.
  */
+import { isSharedArrayBuffer } from 'node:util/types'
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads'
 
 const KEY = '@elkyn/storage-lmdb: write transactions'
@@ -81,8 +82,8 @@ function leave(all: Int32Array, word: number): void {
 }
 
 export function processWords(): Int32Array | undefined {
-  const shared = getEnvironmentData(KEY) as unknown as SharedArrayBuffer | undefined
-  if (shared !== undefined) return new Int32Array(shared)
+  const shared = getEnvironmentData(KEY)
+  if (isSharedArrayBuffer(shared)) return new Int32Array(shared)
   // Then nobody could wait.
   if (!isMainThread) return undefined
   const made = new SharedArrayBuffer(BYTES)
