@@ -1109,23 +1109,32 @@ test('what is lent for many is given back once when there is no room for some of
   expect(release).toHaveBeenCalledTimes(1)
 })
 
-test('when there is room again, few are read for at one time, in order, and all at last', async () => {
-  using at = started()
-  const { source, broadcaster, meter, connect, client: gone } = at
+/** So many, each of another place, who wait for room, of which there is none before some is given. */
+async function outOfRoom(count: number) {
+  const at = started()
+  const { broadcaster, meter, connect, client: gone } = at
   meter.pendingBytes += maxPendingBytes
-  const places = Array.from({ length: 40 }, (_, index) => `/p${index}`)
-  const streams = places.map((path) => {
-    const { client, stream } = connect()
-    broadcaster.subscribe(client, watched(path, false), undefined)
-    return stream
+  const others = Array.from({ length: count }, (_, index) => {
+    const one = connect()
+    const subscriber = broadcaster.subscribe(one.client, watched(`/p${index}`, false), undefined)
+    return { ...one, subscriber }
   })
   await settled()
+  const give = async (bytes: number): Promise<void> => {
+    meter.pendingBytes -= bytes
+    broadcaster.gone(gone)
+    await settled()
+  }
+  return { ...at, others, give }
+}
+
+test('when there is room again, few are read for at one time, in order, and all at last', async () => {
+  using at = await outOfRoom(40)
+  const { source, broadcaster, others, give } = at
   expect(source.asked).toEqual([])
   expect(broadcaster.isOutOfRoom).toBe(true)
   // Who comes last takes at once what it is sent: nobody drains.
-  meter.pendingBytes -= 1
-  broadcaster.gone(gone)
-  await settled()
+  await give(1)
   // What others have not taken keeps the line at four.
   expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([4, true])
   let answered = 0
@@ -1136,25 +1145,16 @@ test('when there is room again, few are read for at one time, in order, and all 
     await settled()
   } while (source.asked.length > answered)
   expect(source.asked.map(({ job }) => job.target.path)).toEqual(
-    places.map((path) => parsePath(path)),
+    others.map((_, index) => parsePath(`/p${index}`)),
   )
-  for (const { ids } of streams) expect(ids).toEqual([idOf(1)])
+  for (const { stream } of others) expect(stream.ids).toEqual([idOf(1)])
   expect(broadcaster.isOutOfRoom).toBe(false)
 })
 
 test('when there is much room again, many are read for at one time, and four sent that in any case', async () => {
-  using at = started()
-  const { source, broadcaster, meter, connect, client: gone } = at
-  meter.pendingBytes += maxPendingBytes
-  const others = Array.from({ length: 40 }, (_, index) => {
-    const one = connect()
-    broadcaster.subscribe(one.client, watched(`/p${index}`, false), undefined)
-    return one.stream
-  })
-  await settled()
-  meter.pendingBytes -= 20 * 1024 * 1024
-  broadcaster.gone(gone)
-  await settled()
+  using at = await outOfRoom(40)
+  const { source, broadcaster, meter, others, give } = at
+  await give(20 * 1024 * 1024)
   expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([20, true])
   source.asked[0]!.resolve(putOf('1'))
   await settled()
@@ -1163,21 +1163,14 @@ test('when there is much room again, many are read for at one time, and four sen
   meter.pendingBytes += 20 * 1024 * 1024
   for (const { resolve } of source.asked) resolve(putOf('1'))
   await settled()
-  expect(others.filter(({ ids }) => ids.length > 0)).toHaveLength(5)
+  expect(others.filter(({ stream: { ids } }) => ids.length > 0)).toHaveLength(5)
   expect(source.asked).toHaveLength(21)
 })
 
 test('who waits only for its turn does not wait for others to take something', async () => {
-  using at = started()
-  const { source, broadcaster, meter, connect, client: gone } = at
-  meter.pendingBytes += maxPendingBytes
-  for (let index = 0; index < 200; index++) {
-    broadcaster.subscribe(connect().client, watched(`/p${index}`, false), undefined)
-  }
-  await settled()
-  meter.pendingBytes -= 100 * 1024 * 1024
-  broadcaster.gone(gone)
-  await settled()
+  using at = await outOfRoom(200)
+  const { source, broadcaster, give } = at
+  await give(100 * 1024 * 1024)
   expect([source.asked.length, broadcaster.isOutOfRoom]).toEqual([32, false])
 })
 
@@ -1192,38 +1185,20 @@ test('who needs nothing does not wait for room', async () => {
 })
 
 test('whose turn has come is sent what is read, also where others have taken the room meanwhile', async () => {
-  using at = started()
-  const { source, broadcaster, meter, connect, client: gone } = at
-  meter.pendingBytes += maxPendingBytes
-  const others = Array.from({ length: 6 }, (_, index) => {
-    const { client, stream } = connect()
-    broadcaster.subscribe(client, watched(`/p${index}`, false), undefined)
-    return stream
-  })
-  await settled()
-  meter.pendingBytes -= 1
-  broadcaster.gone(gone)
-  await settled()
+  using at = await outOfRoom(6)
+  const { source, meter, others, give } = at
+  await give(1)
   meter.pendingBytes += maxPendingBytes
   for (const { resolve } of source.asked.toReversed()) resolve(putOf('1'))
   await settled()
-  expect(others.map(({ ids }) => ids.length)).toEqual([1, 1, 1, 1, 0, 0])
+  expect(others.map(({ stream: { ids } }) => ids.length)).toEqual([1, 1, 1, 1, 0, 0])
   expect(source.asked).toHaveLength(4)
 })
 
 test('whose turn has come leaves it to others when it goes, is refused, or has a value in blocks', async () => {
-  using at = started()
-  const { source, broadcaster, meter, connect, client: gone } = at
-  meter.pendingBytes += maxPendingBytes
-  const others = Array.from({ length: 12 }, (_, index) => {
-    const one = connect()
-    const subscriber = broadcaster.subscribe(one.client, watched(`/p${index}`, false), undefined)
-    return { ...one, subscriber }
-  })
-  await settled()
-  meter.pendingBytes -= 1
-  broadcaster.gone(gone)
-  await settled()
+  using at = await outOfRoom(12)
+  const { source, broadcaster, others, give } = at
+  await give(1)
   source.asked[0]!.reject(new Refusal(400, 'Not to be shown'))
   source.asked[1]!.resolve({ sequence: 1, id: idOf(1), isWhole: true, isLarge: true, events: [] })
   broadcaster.unsubscribe(others[2]!.subscriber)
